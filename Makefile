@@ -1,0 +1,33 @@
+# Every target makes .venv and installs what is missing first; a second call installs nothing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+WORKERS ?= 2
+
+.PHONY: help demo test lint
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo   the whole path on the sprite world: sample, score, compare, report"
+	@echo "make test   the tests (WORKERS=$(WORKERS) processes)"
+	@echo "make lint   ruff, ruff format and mypy --strict"
+
+demo: $(INSTALLED)
+	$(BIN)/probekit demo
+
+# One thread for each worker: two workers with two threads each would fight over two cores.
+test: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy --strict probekit trainer
+
+$(INSTALLED): pyproject.toml constraints.txt constraints-vbench.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -r constraints-vbench.txt
+	@touch $@

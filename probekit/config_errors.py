@@ -1,0 +1,84 @@
+"""Turns pydantic's validation errors into one sentence that names the file, the key and the nearest valid key."""
+
+import difflib
+from collections.abc import Iterator, Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from probekit.errors import UserError
+
+_MOST_SHOWN = 5
+Models = list[type[BaseModel]]
+
+
+def explain(error: ValidationError, model: type[BaseModel], source: str) -> UserError:
+    """Return the `UserError` for ``error``, which arose when ``source`` was read into ``model``."""
+    details = error.errors(include_url=False)
+    sentences = [_explain_one(detail, model) for detail in details[:_MOST_SHOWN]]
+    if len(details) > _MOST_SHOWN:
+        sentences.append((f"and {len(details) - _MOST_SHOWN} more", ""))
+    problems = "; ".join(problem for problem, _ in sentences)
+    fixes = dict.fromkeys(fix for _, fix in sentences if fix)
+    return UserError(f"{source}: {problems}.", " ".join(fix if fix.endswith("?") else f"{fix}." for fix in fixes))
+
+
+def _explain_one(detail: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
+    location = detail["loc"]
+    key = ".".join(str(part) for part in location)
+    if detail["type"] == "extra_forbidden":
+        return f"unknown key {key!r}", _nearest_key(location, model)
+    if detail["type"] == "missing":
+        return f"missing key {key!r}", f"add {key!r}"
+    # A validator that spans several keys reports the whole section, too long to show.
+    shown = "" if isinstance(detail["input"], dict) else f" = {detail['input']!r}"
+    return f"{key or 'the whole'}{shown} is not allowed", _first_lower(detail["msg"])
+
+
+def _first_lower(message: str) -> str:
+    message = message.removeprefix("Value error, ").removeprefix("Input ")
+    return f"it {message}" if message.startswith("should") else message
+
+
+def _nearest_key(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
+    *parents, wrong = map(str, location)
+    valid = sorted({name for owner in _owners(parents, model) for name in owner.model_fields})
+    prefix = "".join(f"{part}." for part in parents)
+    near = difflib.get_close_matches(wrong, valid, n=1, cutoff=0.5)
+    if near:
+        return f"did you mean '{prefix}{near[0]}'?"
+    elsewhere = [path for path in _all_keys(model) if path.rpartition(".")[2] == wrong]
+    if elsewhere:
+        return f"did you mean '{elsewhere[0]}'?"
+    return f"use one of {', '.join(valid)}" if valid else "remove it"
+
+
+def _owners(parents: Sequence[str], model: type[BaseModel]) -> Models:
+    """Follow an error's location to the models whose keys were allowed there.
+
+    A part that is no field is a list index, a mapping key or the tag of a union, which narrows the choice at most.
+    """
+    current: Models = [model]
+    for part in parents:
+        fields = [owner.model_fields[part] for owner in current if part in owner.model_fields]
+        named = [owner for owner in current if owner.__name__ == part]
+        if fields:
+            current = [found for field in fields for found in _models_in(field.annotation)]
+        elif named:
+            current = named
+    return current
+
+
+def _models_in(annotation: Any) -> Models:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for argument in get_args(annotation) for found in _models_in(argument)]
+
+
+def _all_keys(model: type[BaseModel], prefix: str = "", seen: tuple[type[BaseModel], ...] = ()) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield f"{prefix}{name}"
+        for inner in _models_in(field.annotation):
+            if inner not in seen:
+                yield from _all_keys(inner, f"{prefix}{name}.", (*seen, model))

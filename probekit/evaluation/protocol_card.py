@@ -1,0 +1,172 @@
+"""The protocol card: everything that must be known, and partly must agree, before two results are compared."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import Field, ValidationError
+
+from probekit.atomic_files import write_json
+from probekit.config import StrictModel
+from probekit.config_errors import explain
+from probekit.errors import UserError
+from probekit.provenance import command_line, git_state, hardware, package_versions
+
+PROTOCOL_FILENAME = "protocol.json"
+
+_RECORDED_PACKAGES = (
+    "probekit", "torch", "diffusers", "transformers", "accelerate", "numpy", "scipy", "pandas", "pyarrow", "av",
+    "scikit-image", "lpips", "torchvision", "vbench",
+)  # fmt: skip
+
+
+class PromptsCard(StrictModel):
+    """The prompts that were generated from and scored against."""
+
+    file_hash: str
+    """SHA-256 of the prompt file."""
+    suite: str
+    generation_variant: str | None = None
+    """Which text the generator saw: ``short`` or ``extended``; None where it is not known."""
+    scoring_variant: str | None = None
+    """Which text the scorers saw."""
+    n_prompts: int
+    samples: int
+    """Videos for each prompt."""
+
+
+class GenerationCard(StrictModel):
+    """How the videos were made. None means unknown, as for videos from elsewhere."""
+
+    model: str | None = None
+    checkpoint_hash: str | None = None
+    ema: bool | None = None
+    seed: int | None = None
+    frames: int | None = None
+    fps: float | None = None
+    height: int | None = None
+    width: int | None = None
+    sampler: str | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    shift: float | None = None
+    codec: str | None = None
+    window_policy: str | None = None
+    rope_policy: str | None = None
+
+
+class SoftwareCard(StrictModel):
+    """The software that wrote the result."""
+
+    packages: dict[str, str] = Field(default_factory=dict)
+    git_commit: str | None = None
+    dirty: bool | None = None
+    command: str = ""
+
+
+class ProtocolCard(StrictModel):
+    """What stands beside every result in ``protocol.json``."""
+
+    prompts: PromptsCard
+    generation: GenerationCard = GenerationCard()
+    scorers: dict[str, str] = Field(default_factory=dict)
+    """Scorer id for each dimension."""
+    software: SoftwareCard = SoftwareCard()
+    hardware: dict[str, str | int] = Field(default_factory=dict)
+
+
+class FieldMismatch(NamedTuple):
+    """A scoring field in which two cards differ."""
+
+    field: str
+    a: Any
+    b: Any
+
+
+# A model, its checkpoint and its sampler are what a comparison is about; these must agree for it to be fair.
+SCORING_FIELDS: tuple[str, ...] = (
+    "prompts.file_hash",
+    "prompts.suite",
+    "prompts.generation_variant",
+    "prompts.scoring_variant",
+    "prompts.n_prompts",
+    "prompts.samples",
+    "generation.seed",
+    "generation.frames",
+    "generation.fps",
+    "generation.height",
+    "generation.width",
+    "generation.codec",
+    "generation.window_policy",
+    "generation.rope_policy",
+    "scorers",
+)
+
+
+def software_card() -> SoftwareCard:
+    """Describe the running software: package versions, commit of the toolkit, command line."""
+    commit, dirty = git_state()
+    return SoftwareCard(
+        packages=package_versions(_RECORDED_PACKAGES), git_commit=commit, dirty=dirty, command=command_line()
+    )
+
+
+def protocol_card(
+    prompts: PromptsCard, generation: GenerationCard | None = None, scorers: dict[str, str] | None = None
+) -> ProtocolCard:
+    """Make a card for work that runs now, with this software on this machine."""
+    return ProtocolCard(
+        prompts=prompts,
+        generation=generation or GenerationCard(),
+        scorers=scorers or {},
+        software=software_card(),
+        hardware=hardware(),
+    )
+
+
+def mismatches(a: ProtocolCard, b: ProtocolCard) -> list[FieldMismatch]:
+    """Return the scoring fields in which two cards differ, scorers dimension by dimension (absent: None)."""
+    found: list[FieldMismatch] = []
+    for field in SCORING_FIELDS:
+        left, right = _field(a, field), _field(b, field)
+        if field == "scorers":
+            found += _scorer_mismatches(left, right)
+        elif left != right:
+            found.append(FieldMismatch(field, left, right))
+    return found
+
+
+def _field(card: ProtocolCard, dotted: str) -> Any:
+    value: Any = card.model_dump()
+    for name in dotted.split("."):
+        value = value[name]
+    return value
+
+
+def _scorer_mismatches(a: dict[str, str], b: dict[str, str]) -> Iterable[FieldMismatch]:
+    for dimension in sorted(a.keys() | b.keys()):
+        if a.get(dimension) != b.get(dimension):
+            yield FieldMismatch(f"scorers.{dimension}", a.get(dimension), b.get(dimension))
+
+
+def write_protocol(folder: Path, card: ProtocolCard) -> None:
+    """Write ``card`` to ``folder/protocol.json`` atomically."""
+    write_json(folder / PROTOCOL_FILENAME, card.model_dump(mode="json"))
+
+
+def read_protocol(folder: Path) -> ProtocolCard:
+    """Read ``folder/protocol.json``.
+
+    Raises:
+        UserError: The file is absent, not JSON, or not a protocol card.
+    """
+    path = folder / PROTOCOL_FILENAME
+    try:
+        return ProtocolCard.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise UserError(f"There is no {path}.", "give a folder that this toolkit wrote.") from error
+    except ValidationError as error:
+        raise explain(error, ProtocolCard, str(path)) from error
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON: {error}.", "make the result again.") from error

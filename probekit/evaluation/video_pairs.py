@@ -1,0 +1,145 @@
+"""Which video is compared with which: two folders matched by sample key, or by file name where one has no manifest."""
+
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from probekit.errors import UserError
+from probekit.evaluation.manifest import VideoRow, VideoSet, load_video_set
+from probekit.evaluation.sample_key import SampleKey
+from probekit.provenance import sha256_file
+
+VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
+
+
+class ComparedVideo(NamedTuple):
+    """A video, what it is matched by, and its identity in the score table."""
+
+    match: str
+    path: Path
+    model: str
+    training_run: str
+    suite: str
+    horizon: str
+    prompt_id: str
+    sample: int
+    clip: int
+    sha256: str
+
+
+class VideoPair(NamedTuple):
+    """A video and its reference; None where the reference set has no partner for it."""
+
+    sample: ComparedVideo
+    reference: ComparedVideo | None
+
+
+class PairedVideos(NamedTuple):
+    """All videos of a set with their references, and the references that no video was found for."""
+
+    pairs: tuple[VideoPair, ...]
+    unmatched_references: tuple[ComparedVideo, ...]
+    reference_hash: str
+    """First 12 hex digits of a SHA-256 over what every reference is matched by and its content."""
+
+
+def videos_of_set(videos: VideoSet) -> tuple[ComparedVideo, ...]:
+    """The videos of a set (one model, one horizon), matched by sample key and clip."""
+    return tuple(_listed(videos.root, row, f"{row.key().filename()} clip {row.clip}") for row in videos.rows)
+
+
+def _listed(root: Path, row: VideoRow, match: str) -> ComparedVideo:
+    return ComparedVideo(
+        match=match,
+        path=root / row.path,
+        model=row.model,
+        training_run=row.training_run,
+        suite=row.suite,
+        horizon=row.horizon,
+        prompt_id=row.prompt_id,
+        sample=row.sample,
+        clip=row.clip,
+        sha256=row.sha256,
+    )
+
+
+def videos_by_name(folder: Path) -> tuple[ComparedVideo, ...]:
+    """The videos of a folder, matched by path without suffix, relative to the folder (or to a video set's `videos`).
+
+    Videos that no manifest describes get the folder's name as model, and "unknown" as training run and horizon; where
+    their name is no sample key, the suite is "custom" and the relative path is the prompt_id.
+
+    Raises:
+        UserError: no such folder, or no video in it.
+    """
+    if _has_manifest(folder):
+        videos = load_video_set(folder)
+        return tuple(_listed(folder, row, _name(Path(row.path.removeprefix("videos/")))) for row in videos.rows)
+    if not folder.is_dir():
+        raise UserError(f"There is no folder {folder}.", "Give a folder of videos.")
+    files = sorted(path for path in folder.rglob("*") if _is_video(path))
+    if not files:
+        raise UserError(f"{folder} holds no video ({', '.join(sorted(VIDEO_SUFFIXES))}).", "Give a folder of videos.")
+    return tuple(_found(folder, path) for path in files)
+
+
+def _is_video(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
+
+
+def _found(folder: Path, path: Path) -> ComparedVideo:
+    name = _name(path.relative_to(folder))
+    try:
+        key = SampleKey.parse(path.name)
+        suite, prompt_id, sample = key.suite, key.prompt_id, key.sample
+    except UserError:
+        suite, prompt_id, sample = "custom", name, 0
+    model = folder.resolve().name
+    return ComparedVideo(
+        name, path, model, "unknown", suite, "unknown", prompt_id, sample, clip=0, sha256=sha256_file(path)
+    )
+
+
+def _name(path: Path) -> str:
+    return path.with_suffix("").as_posix()
+
+
+def _has_manifest(folder: Path) -> bool:
+    return any(folder.glob("manifest*.json"))
+
+
+def pair_folders(samples: Path, reference: Path) -> PairedVideos:
+    """Pair the videos of two folders: by key where both have manifests, else by file name.
+
+    Raises:
+        UserError: a folder without videos, a broken manifest, or two references for one video.
+    """
+    if _has_manifest(samples) and _has_manifest(reference):
+        return pair_videos(videos_of_set(load_video_set(samples)), videos_of_set(load_video_set(reference)))
+    return pair_videos(videos_by_name(samples), videos_by_name(reference))
+
+
+def pair_videos(samples: Iterable[ComparedVideo], references: Iterable[ComparedVideo]) -> PairedVideos:
+    """Give every video the reference that is matched by the same.
+
+    Raises:
+        UserError: two references are matched by the same, for example videos of two models.
+    """
+    partners: dict[str, ComparedVideo] = {}
+    for video in references:
+        if video.match in partners:
+            raise UserError(
+                f"{partners[video.match].path} and {video.path} are both the reference of {video.match!r}.",
+                "Give a reference set with one video for each key (one model, one file type).",
+            )
+        partners[video.match] = video
+    pairs = tuple(VideoPair(video, partners.get(video.match)) for video in samples)
+    matched = {pair.sample.match for pair in pairs}
+    unmatched = tuple(video for match, video in partners.items() if match not in matched)
+    return PairedVideos(pairs, unmatched, _reference_hash(partners))
+
+
+def _reference_hash(partners: dict[str, ComparedVideo]) -> str:
+    lines = [f"{match}\t{partners[match].sha256}\n" for match in sorted(partners)]
+    return sha256("".join(lines).encode()).hexdigest()[:12]

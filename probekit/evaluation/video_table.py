@@ -1,0 +1,160 @@
+"""Videos from elsewhere: a CSV table that says which file shows which prompt, by which model."""
+
+import csv
+import difflib
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from probekit.errors import UserError
+from probekit.evaluation.protocol_card import GenerationCard, PromptsCard, protocol_card
+from probekit.evaluation.sample_key import SampleKey
+from probekit.evaluation.video_set import Problem, VideoRow, VideoSet, describe_video
+from probekit.progress import track
+from probekit.provenance import sha256_text
+
+REQUIRED_COLUMNS = ("file", "prompt_id", "prompt", "horizon", "model")
+OPTIONAL_COLUMNS = ("sample", "training_offsets")
+IMPORTED_SUITE = "custom"
+IMPORTED_RUN = "imported"
+
+Cells = Mapping[str, str]
+
+
+class VideoTable(NamedTuple):
+    """What could be read of a table of videos, and what could not."""
+
+    video_sets: list[VideoSet]
+    problems: list[Problem]
+    """Files that are missing or damaged; their rows are in no set."""
+
+
+def video_set_from_csv(path: Path) -> list[VideoSet]:
+    """Read a table of videos into one set for each model and horizon.
+
+    Raises:
+        UserError: As `read_video_table`, or a video is missing or damaged (all such are named).
+    """
+    table = read_video_table(path)
+    if table.problems:
+        named = " ".join(problem for _, problem in table.problems)
+        raise UserError(f"{path} lists {len(table.problems)} videos that cannot be read: {named}", "mend those files.")
+    return table.video_sets
+
+
+def read_video_table(path: Path) -> VideoTable:
+    """Read a CSV file with the columns file, prompt_id, prompt, horizon, model, and maybe sample, training_offsets.
+
+    Files are relative to the table. Training offsets become part of the model's name: ``Video-Mirai[0,1]``. How the
+    videos were generated is unknown; the protocol card says only what all of them share.
+
+    Raises:
+        UserError: The table is absent or empty, a column is missing or unknown, or two rows name the same video.
+    """
+    groups: dict[tuple[str, str], list[VideoRow]] = defaultdict(list)
+    problems = []
+    for cells in track(_read_cells(path), "reading videos"):
+        try:
+            row = _row(path.parent, cells)
+        except UserError as error:
+            problems.append(Problem(path.parent / cells["file"], error.problem))
+        else:
+            groups[row.model, row.horizon].append(row)
+    sets = [_video_set(path.parent, rows) for _, rows in sorted(groups.items())]
+    return VideoTable(sets, problems)
+
+
+def _read_cells(path: Path) -> list[Cells]:
+    if not path.is_file():
+        raise UserError(f"There is no table {path}.", "give a CSV file.")
+    # utf-8-sig: spreadsheets put a byte order mark before the first column's name.
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file, strict=True)
+        try:
+            _check_columns(path, reader.fieldnames or ())
+            lines = [(reader.line_num, cells) for cells in reader]
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise UserError(f"{path} is not a CSV table in UTF-8: {error}.", "mend that line.") from error
+    for number, cells in lines:
+        _check_cells(f"{path}, line {number}", cells)
+    if not lines:
+        raise UserError(f"{path} lists no video.", "add one line for each video.")
+    _check_unique(path, [cells for _, cells in lines])
+    return [cells for _, cells in lines]
+
+
+def _check_columns(path: Path, present: Sequence[str]) -> None:
+    known = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
+    for name in present:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            fix = f"did you mean {near[0]!r}?" if near else f"use the columns {', '.join(known)}."
+            raise UserError(f"{path}: unknown column {name!r}.", fix)
+    missing = [name for name in REQUIRED_COLUMNS if name not in present]
+    if missing:
+        raise UserError(f"{path} has no column {', '.join(missing)}.", "add it.")
+
+
+def _check_cells(line: str, cells: Mapping[Any, Any]) -> None:
+    if None in cells or None in cells.values():
+        raise UserError(f"{line} has more or fewer cells than columns.", "put texts with commas into double quotes.")
+    empty = [name for name in REQUIRED_COLUMNS if not cells[name].strip()]
+    if empty:
+        raise UserError(f"{line}: the cell {empty[0]} is empty.", "fill it.")
+    if not (cells.get("sample") or "0").isdecimal():
+        raise UserError(f"{line}: sample = {cells['sample']!r} is not a number.", "count samples from 0.")
+    _key(cells)
+
+
+def _check_unique(path: Path, table: Sequence[Cells]) -> None:
+    seen = set()
+    for cells in table:
+        identity = (_model_name(cells), cells["horizon"], _key(cells))
+        if identity in seen:
+            raise UserError(
+                f"{path} lists {cells['prompt_id']!r} of {identity[0]} at {cells['horizon']} twice.",
+                "tell the videos of one prompt apart by a column `sample`.",
+            )
+        seen.add(identity)
+
+
+def _key(cells: Cells) -> SampleKey:
+    return SampleKey(IMPORTED_SUITE, cells["prompt_id"], int(cells.get("sample") or 0))
+
+
+def _model_name(cells: Cells) -> str:
+    offsets = (cells.get("training_offsets") or "").split()
+    return f"{cells['model']}[{','.join(offsets)}]" if offsets else cells["model"]
+
+
+def _row(root: Path, cells: Cells) -> VideoRow:
+    return describe_video(
+        root,
+        cells["file"],
+        _key(cells),
+        model=_model_name(cells),
+        training_run=IMPORTED_RUN,
+        horizon=cells["horizon"],
+        prompt=cells["prompt"],
+    )
+
+
+def _video_set(root: Path, rows: list[VideoRow]) -> VideoSet:
+    ordered = sorted(rows, key=VideoRow.key)
+    texts = sorted({(row.prompt_id, row.prompt) for row in ordered})
+    prompts = PromptsCard(
+        file_hash=sha256_text(json.dumps(texts)),
+        suite=IMPORTED_SUITE,
+        n_prompts=len({row.prompt_id for row in ordered}),
+        samples=len({row.sample for row in ordered}),
+    )
+    shared = {name: _shared(rows, name) for name in ("model", "n_frames", "fps", "height", "width")}
+    generation = GenerationCard(frames=shared.pop("n_frames"), **shared)
+    return VideoSet(root, tuple(ordered), protocol_card(prompts, generation))
+
+
+def _shared(rows: list[VideoRow], name: str) -> Any:
+    values = {row.model_dump(include={name})[name] for row in rows}
+    return values.pop() if len(values) == 1 else None

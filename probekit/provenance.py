@@ -1,0 +1,91 @@
+"""What made a file: the commit, the packages, the command and the machine."""
+
+import hashlib
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+_PACKAGE_FOLDER = Path(__file__).resolve().parent
+
+
+class GitState(NamedTuple):
+    """The state of the toolkit's own source; both fields are None where it does not run from a git checkout."""
+
+    commit: str | None
+    dirty: bool | None
+
+
+def git_state() -> GitState:
+    """Return the commit of the toolkit's source and whether its packages differ from that commit."""
+    # An installed copy may lie inside somebody else's checkout; only a tracked file speaks for this project.
+    if _git("ls-files", "--error-unmatch", "__init__.py") is None:
+        return GitState(None, None)
+    commit = _git("rev-parse", "HEAD")
+    changes = _git("status", "--porcelain", "--", ".", "../trainer")
+    return GitState(commit, None if changes is None else bool(changes))
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        result = subprocess.run(["git", "-C", _PACKAGE_FOLDER, *arguments], capture_output=True, text=True, check=True)
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return None
+    return result.stdout.strip()
+
+
+def package_versions(names: Iterable[str]) -> dict[str, str]:
+    """Return the version of each installed distribution in ``names``; those not installed are left out."""
+    versions = {}
+    for name in names:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def hardware() -> dict[str, str | int]:
+    """Describe the machine: architecture, processor, cores, memory in GiB and, once torch is loaded, the GPUs."""
+    facts: dict[str, str | int] = {
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "processor": _processor_name(),
+        "cores": os.cpu_count() or 1,
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+    }
+    torch = sys.modules.get("torch")  # asked, never imported: light commands must stay light
+    if torch is not None and torch.cuda.is_available():
+        names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+        facts["gpus"] = ", ".join(names)
+    return facts
+
+
+def _processor_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"
+
+
+def sha256_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_text(text: str) -> str:
+    """Return the SHA-256 of a text's UTF-8 bytes as 64 hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def command_line() -> str:
+    """Return the running command: the program's base name and its arguments, quoted for a shell."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])

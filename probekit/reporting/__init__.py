@@ -1,0 +1,1 @@
+"""Tables, figures and pages made from stored comparisons, score tables and video sets."""

@@ -1,0 +1,66 @@
+"""How a row's numbers read in every table: percent with two decimals, interval in brackets, a star, a dash for null."""
+
+from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow, VideoCoverage
+
+DECIMALS = 2
+STAR = "*"
+NO_VALUE = "n/a"
+
+
+def score_text(value: float | None) -> str:
+    """A mean or a standard error, such as ``82.50``; ``n/a`` where there is none."""
+    return NO_VALUE if value is None else f"{_rounded(value):.{DECIMALS}f}"
+
+
+def difference_text(value: float | None) -> str:
+    """A difference with its sign, such as ``+0.54``; one that rounds to zero is ``0.00``."""
+    if value is None:
+        return NO_VALUE
+    rounded = _rounded(value)
+    return f"{rounded:+.{DECIMALS}f}" if rounded else f"{rounded:.{DECIMALS}f}"
+
+
+def interval_text(row: ComparisonRow) -> str:
+    """The interval as ``[low, high]``."""
+    if row.low is None or row.high is None:
+        return NO_VALUE
+    return f"[{difference_text(row.low)}, {difference_text(row.high)}]"
+
+
+def n_prompts_text(row: ComparisonRow) -> str:
+    """Number of prompts behind the difference; empty for an aggregate that could not be formed."""
+    return "" if row.group == "aggregate" and row.difference is None else str(row.n_prompts)
+
+
+def coverage_text(videos: VideoCoverage | None) -> str:
+    """Scored of planned videos, such as ``198/200``; empty for an aggregate."""
+    return "" if videos is None else f"{videos.scored}/{videos.planned}"
+
+
+def quantity_text(quantity: str, suite: str) -> str:
+    """A dimension or aggregate in words, such as ``subject consistency``, ``Quality``, ``SpriteTotal``."""
+    if quantity not in ("quality", "semantic", "total"):
+        return quantity.replace("_", " ")
+    return f"{'Sprite' if suite.startswith('sprite') else ''}{quantity.capitalize()}"
+
+
+def level_text(record: ComparisonRecord) -> str:
+    """The coverage of the intervals, such as ``95%``."""
+    return f"{100 * record.settings.level:g}%"
+
+
+def footnote(record: ComparisonRecord) -> str:
+    """What a reader must know to read the table."""
+    settings = record.settings
+    return (
+        f"Scores in percent, difference = method - baseline ({record.baseline}). "
+        f"{STAR} the {level_text(record)} interval excludes 0. "
+        f"Paired bootstrap over prompts, {settings.replicates} replicates, seed {settings.seed}; "
+        "not corrected for the number of dimensions; training-run variance is not in the interval. "
+        "Scored: videos with a score of those planned (baseline : method where they differ)."
+    )
+
+
+def _rounded(value: float) -> float:
+    # Adding 0.0 turns -0.0, which would print a sign, into 0.0.
+    return round(value, DECIMALS) + 0.0

@@ -1,0 +1,43 @@
+"""Writes a comparison as a folder of tables, and reads it back."""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from probekit.atomic_files import write_json, write_text
+from probekit.config_errors import explain
+from probekit.errors import UserError
+from probekit.reporting.comparison_record import ComparisonRecord
+from probekit.reporting.comparison_tables import to_csv, to_latex, to_markdown
+
+COMPARISON_FILENAME = "comparison.json"
+
+
+def write_comparison(out_dir: Path, record: ComparisonRecord) -> tuple[Path, ...]:
+    """Write ``comparison.json`` (all settings and seeds), ``.csv``, ``.md`` and ``.tex``; return their paths.
+
+    Raises:
+        UserError: The folder cannot be written.
+    """
+    path = out_dir / COMPARISON_FILENAME
+    texts = {path.with_suffix(".csv"): to_csv, path.with_suffix(".md"): to_markdown, path.with_suffix(".tex"): to_latex}
+    for text_path, render in texts.items():
+        write_text(text_path, render(record))
+    # Last, because it is the file that readers look for.
+    write_json(path, record.model_dump(mode="json"))
+    return (path, *texts)
+
+
+def read_comparison(path: Path) -> ComparisonRecord:
+    """Read a record from ``comparison.json`` or the folder that holds it.
+
+    Raises:
+        UserError: The file is absent, not JSON, or not a comparison.
+    """
+    file = path / COMPARISON_FILENAME if path.is_dir() else path
+    if not file.is_file():
+        raise UserError(f"There is no comparison {file}.", "give a folder that `probekit compare` wrote.")
+    try:
+        return ComparisonRecord.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        raise explain(error, ComparisonRecord, str(file)) from error

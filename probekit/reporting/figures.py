@@ -1,0 +1,121 @@
+"""Figures of a comparison, drawn without pyplot, so that no global state decides how they look.
+
+Equal input gives equal bytes: files carry no date and SVG identifiers are salted with a constant.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from probekit.atomic_files import atomic_path
+from probekit.reporting.cells import STAR, level_text, quantity_text
+from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow
+
+DOTS_PER_INCH = 160
+_METHOD_SPACING = 0.24
+_INCHES_A_ROW = 0.34
+
+
+class FigurePalette(NamedTuple):
+    """Colours of a figure."""
+
+    background: str
+    ink: str
+    quiet: str
+    grid: str
+    methods: tuple[str, ...]
+    """One for each method, told apart without red and green."""
+
+
+LIGHT = FigurePalette("#ffffff", "#191d23", "#59636e", "#dde2e8", ("#1d5fa6", "#b1470a", "#5b3a8e", "#00706b"))
+DARK = FigurePalette("#14171b", "#e7eaee", "#a2acb7", "#343b44", ("#7db4ee", "#f0a267", "#bfa3ee", "#5fcac3"))
+
+
+def forest_plot(record: ComparisonRecord, palette: FigurePalette = LIGHT) -> Figure:
+    """Differences in percentage points with their intervals, one line a quantity.
+
+    A filled marker is a star: its interval excludes 0. A quantity without a value keeps its line and says so.
+    """
+    quantities = list(dict.fromkeys(row.quantity for row in record.rows))
+    lines = len(quantities) * (1.0 + _METHOD_SPACING * (len(record.methods) - 1))
+    figure = Figure(figsize=(7.6, 1.35 + _INCHES_A_ROW * lines), dpi=DOTS_PER_INCH, layout="constrained")
+    figure.set_facecolor(palette.background)
+    axes = figure.add_subplot()
+    for index, method in enumerate(record.methods):
+        color = palette.methods[index % len(palette.methods)]
+        offset = (index - (len(record.methods) - 1) / 2) * _METHOD_SPACING
+        for row in record.rows:
+            if row.method == method:
+                _draw_row(axes, row, quantities.index(row.quantity) + offset, color, palette)
+        axes.plot([], [], "o", color=color, label=_plain(method))
+    _label_quantities(axes, record, quantities, palette)
+    _style(axes, record, palette)
+    return figure
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write ``figure`` atomically in the format of the suffix (``.png``, ``.svg``, ``.pdf``).
+
+    Raises:
+        UserError: The target cannot be written.
+    """
+    metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix, {})
+    with atomic_path(path) as temporary, matplotlib.rc_context({"svg.hashsalt": "probekit"}):
+        figure.savefig(temporary, metadata=metadata, facecolor=figure.get_facecolor())
+
+
+def _draw_row(axes: Axes, row: ComparisonRow, y: float, color: str, palette: FigurePalette) -> None:
+    if row.difference is None:
+        axes.text(0.0, y, f" {row.reason}", color=palette.quiet, fontsize=8, fontstyle="italic", va="center")
+        return
+    if row.low is not None and row.high is not None:
+        axes.plot([row.low, row.high], [y, y], color=color, linewidth=2.0 if row.star else 1.2, solid_capstyle="butt")
+    face = color if row.star else palette.background
+    axes.plot([row.difference], [y], "o", markersize=6, mfc=face, mec=color, mew=1.3)
+
+
+def _label_quantities(
+    axes: Axes, record: ComparisonRecord, quantities: Sequence[str], palette: FigurePalette
+) -> None:
+    starred = {row.quantity for row in record.rows if row.star}
+    names = [f"{quantity_text(name, record.settings.suite)}{f' {STAR}' * (name in starred)}" for name in quantities]
+    axes.set_yticks(range(len(quantities)), names)
+    groups = {row.quantity: row.group for row in record.rows}
+    for label, quantity in zip(axes.get_yticklabels(), quantities, strict=True):
+        label.set_fontweight("bold" if groups[quantity] == "aggregate" else "normal")
+    for position in range(1, len(quantities)):
+        if groups[quantities[position]] != groups[quantities[position - 1]]:
+            axes.axhline(position - 0.5, color=palette.grid, linewidth=1.0, zorder=0)
+    axes.set_ylim(len(quantities) - 0.5, -0.5)
+
+
+def _style(axes: Axes, record: ComparisonRecord, palette: FigurePalette) -> None:
+    axes.axvline(0.0, color=palette.ink, linewidth=1.0, zorder=0)
+    axes.set_facecolor(palette.background)
+    axes.grid(axis="x", color=palette.grid, linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=palette.ink, length=0, labelsize=9)
+    axes.spines[["left", "right", "top"]].set_visible(False)
+    axes.spines["bottom"].set_color(palette.grid)
+    caption = f"difference from {record.baseline} in percentage points, {level_text(record)} interval"
+    axes.set_xlabel(_plain(caption), color=palette.quiet, fontsize=9)
+    if len(record.methods) > 1:
+        axes.legend(
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            ncols=len(record.methods),
+            frameon=False,
+            fontsize=9,
+            labelcolor=palette.ink,
+        )
+    else:
+        axes.set_title(_plain(record.methods[0]), loc="left", color=palette.ink, fontsize=10)
+
+
+def _plain(text: str) -> str:
+    """A dollar sign would start matplotlib's mathematics."""
+    return text.replace("$", r"\$")

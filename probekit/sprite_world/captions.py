@@ -1,0 +1,69 @@
+"""Sentences about scenes, and their parser."""
+
+import re
+from typing import NamedTuple
+
+from probekit.errors import UserError
+from probekit.sprite_world.scene import Scene, Sprite
+from probekit.sprite_world.vocabulary import BACKGROUNDS, COLORS, SHAPES, SIZES
+
+WORDS: tuple[str, ...] = (
+    *("a", "and", "over", "the", "behind", "pillar", "in", "open"),
+    *SIZES, *COLORS, *SHAPES, *BACKGROUNDS,
+)  # fmt: skip
+"""Every word that a caption can hold."""
+
+_SPRITE = rf"a ({'|'.join(SIZES)}) ({'|'.join(COLORS)}) ({'|'.join(SHAPES)})"
+_CAPTION = re.compile(rf"{_SPRITE}(?: and {_SPRITE})? over the ({'|'.join(BACKGROUNDS)}) (behind a pillar|in the open)")
+
+
+class CaptionFacts(NamedTuple):
+    """What a caption states.
+
+    Attributes:
+        sprites: in the order of the sentence; the first is in front.
+        background: a key of `BACKGROUNDS`.
+        pillar: whether there is one.
+    """
+
+    sprites: tuple[Sprite, ...]
+    background: str
+    pillar: bool
+
+
+def facts_of(scene: Scene) -> CaptionFacts:
+    """The part of a scene that its caption states."""
+    return CaptionFacts(scene.sprites, scene.background, scene.pillar_x is not None)
+
+
+def write_caption(facts: CaptionFacts) -> str:
+    """The sentence that states the facts, and nothing else."""
+    sprites = " and ".join(f"a {s.size} {s.color} {s.shape}" for s in facts.sprites)
+    return f"{sprites} over the {facts.background} {'behind a pillar' if facts.pillar else 'in the open'}"
+
+
+def caption(scene: Scene) -> str:
+    """The scene's caption, e.g. 'a large red circle and a small blue square over the desert behind a pillar'."""
+    return write_caption(facts_of(scene))
+
+
+def parse_caption(text: str) -> CaptionFacts:
+    """Read the facts back from a caption.
+
+    Raises:
+        UserError: if the text is not a sentence of the sprite world.
+    """
+    match = _CAPTION.fullmatch(text.strip().lower().rstrip("."))
+    if match is None:
+        raise UserError(
+            f"The prompt {text!r} is not a sentence of the sprite world.",
+            f"Write it like {write_caption(_EXAMPLE)!r}.",
+        )
+    size1, color1, shape1, size2, color2, shape2, background, place = match.groups()
+    sprites: tuple[Sprite, ...] = (Sprite(color1, shape1, size1),)
+    if color2 is not None:
+        sprites = (*sprites, Sprite(color2, shape2, size2))
+    return CaptionFacts(sprites, background, place == "behind a pillar")
+
+
+_EXAMPLE = CaptionFacts((Sprite("red", "circle", "large"), Sprite("blue", "square", "small")), "desert", True)

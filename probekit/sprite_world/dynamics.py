@@ -1,0 +1,123 @@
+"""How sprites move: straight, bouncing off the walls, turning at a constant hazard.
+
+A sprite's full state is (x, y, direction) on a lattice, so motion is a finite Markov chain: `futures` enumerates its
+distribution exactly with the same two functions that the simulator uses, `advance` and `turn`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probekit.sprite_world.renderer import sprite_coverages, visible_coverages
+from probekit.sprite_world.scene import Scene
+from probekit.sprite_world.vocabulary import DIRECTIONS, FRAME_SIZE, SPEEDS, TURN_HAZARD, UNITS_PER_PIXEL
+
+Int = NDArray[np.int64]
+
+_SIGNS = np.array(DIRECTIONS)
+_INDEX_OF_SIGNS = {signs: index for index, signs in enumerate(DIRECTIONS)}
+_FLIP_X = np.array([_INDEX_OF_SIGNS[(-x, y)] for x, y in DIRECTIONS])
+_FLIP_Y = np.array([_INDEX_OF_SIGNS[(x, -y)] for x, y in DIRECTIONS])
+_MINIMUM_FIRST_VISIBILITY = 0.8
+
+
+class MotionState(NamedTuple):
+    """Markov state of one or many sprites; arrays of one common shape.
+
+    Attributes:
+        x: centre along x in lattice units of 1/16 pixel.
+        y: centre along y.
+        direction: index into `DIRECTIONS`.
+    """
+
+    x: Int
+    y: Int
+    direction: Int
+
+
+class Trajectory(NamedTuple):
+    """Positions and velocities of a scene's sprites, float32 (frames, sprites, 2), in pixels and pixels a frame."""
+
+    position: NDArray[np.float32]
+    velocity: NDArray[np.float32]
+
+
+def step_units(direction: Int, speed: int) -> tuple[Int, Int]:
+    """Lattice units moved along x and y in one frame, for an index into `SPEEDS`."""
+    straight, diagonal = SPEEDS[speed]
+    signs = _SIGNS[direction]
+    size = np.where(np.abs(signs).sum(-1) == 2, diagonal, straight)
+    return signs[..., 0] * size, signs[..., 1] * size
+
+
+def _bounce(value: Int, low: int, high: int) -> tuple[Int, NDArray[np.bool_]]:
+    outside = (value < low) | (value > high)
+    reflected = np.where(value < low, 2 * low - value, np.where(value > high, 2 * high - value, value))
+    return reflected, outside
+
+
+def advance(state: MotionState, radius: float, speed: int) -> MotionState:
+    """Move one frame and reflect at the walls; the deterministic half of the dynamics."""
+    low = int(np.ceil(radius * UNITS_PER_PIXEL))
+    high = FRAME_SIZE * UNITS_PER_PIXEL - low
+    dx, dy = step_units(state.direction, speed)
+    x, flipped_x = _bounce(state.x + dx, low, high)
+    y, flipped_y = _bounce(state.y + dy, low, high)
+    direction = np.where(flipped_x, _FLIP_X[state.direction], state.direction)
+    return MotionState(x, y, np.where(flipped_y, _FLIP_Y[direction], direction))
+
+
+def turn(state: MotionState, rng: np.random.Generator) -> MotionState:
+    """Turn, with probability `TURN_HAZARD`, into one of the seven other directions, each equally likely."""
+    turns = rng.random(state.direction.shape) < TURN_HAZARD
+    offset = rng.integers(1, len(DIRECTIONS), state.direction.shape)
+    return state._replace(direction=np.where(turns, (state.direction + offset) % len(DIRECTIONS), state.direction))
+
+
+def walk(state: MotionState, radius: float, speed: int, n_frames: int, rng: np.random.Generator) -> list[MotionState]:
+    """The states of frames 0 … n_frames-1, beginning with `state` itself."""
+    states = [state]
+    for _ in range(n_frames - 1):
+        states.append(turn(advance(states[-1], radius, speed), rng))
+    return states
+
+
+def draw_start(scene: Scene, rng: np.random.Generator) -> list[MotionState]:
+    """Draw first states such that every sprite can be seen: at least 80 % of each is neither hidden nor overlapped."""
+    while True:
+        states = [_draw_state(sprite.radius, rng) for sprite in scene.sprites]
+        position = np.array([[[s.x, s.y] for s in states]], np.float32) / UNITS_PER_PIXEL
+        if visible_fractions(scene, position).min() >= _MINIMUM_FIRST_VISIBILITY:
+            return states
+
+
+def _draw_state(radius: float, rng: np.random.Generator) -> MotionState:
+    low = int(np.ceil(radius * UNITS_PER_PIXEL))
+    x, y = rng.integers(low, FRAME_SIZE * UNITS_PER_PIXEL - low + 1, 2)
+    return MotionState(np.asarray(x), np.asarray(y), np.asarray(rng.integers(len(DIRECTIONS))))
+
+
+def visible_fractions(scene: Scene, position: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Share of each sprite's area that can be seen, (frames, sprites) in [0, 1]."""
+    layers = sprite_coverages(scene, position)
+    fractions: NDArray[np.float32] = visible_coverages(scene, layers).sum((-1, -2)) / layers.sum((-1, -2))
+    return fractions
+
+
+def simulate(scene: Scene, n_frames: int, rng: np.random.Generator) -> Trajectory:
+    """Draw starts and speeds, then run the dynamics of every sprite; sprites do not interact.
+
+    Each sprite walks on a generator of its own, so a longer simulation begins with the shorter one.
+    """
+    starts = draw_start(scene, rng)
+    paths, velocities = [], []
+    for sprite, start in zip(scene.sprites, starts, strict=True):
+        own_rng = np.random.default_rng(int(rng.integers(2**63)))
+        speed = int(own_rng.integers(len(SPEEDS)))
+        states = walk(start, sprite.radius, speed, n_frames, own_rng)
+        paths.append([(s.x, s.y) for s in states])
+        velocities.append(np.stack(step_units(np.array([s.direction for s in states]), speed), axis=-1))
+    position = np.array(paths, np.float32).swapaxes(0, 1) / UNITS_PER_PIXEL
+    velocity = np.array(velocities, np.float32).swapaxes(0, 1) / UNITS_PER_PIXEL
+    return Trajectory(position, velocity)

@@ -1,0 +1,121 @@
+"""Which pixels of a sprite video belong to the background, the pillar and each palette colour."""
+
+import functools
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probekit.sprite_world.renderer import background_image
+from probekit.sprite_world.vocabulary import BACKGROUNDS, COLORS, FRAME_SIZE, PILLAR_COLOR, PILLAR_WIDTH
+
+Float = NDArray[np.float32]
+Int = NDArray[np.int64]
+Bool = NDArray[np.bool_]
+
+PALETTE: Final = np.array(list(COLORS.values()), np.float32)
+"""(8, 3) RGB."""
+
+_PILLAR_TOLERANCE: Final = 70.0
+_PILLAR_SHARE: Final = 0.5
+_BACKGROUND_TOLERANCE: Final = 30.0
+_LARGEST_OFFSET: Final = 30.0
+_CORE_TOLERANCE: Final = 75.0
+_PALETTE_PRIOR: Final = 4.0
+_UNEXPLAINED: Final = 45.0
+_OWNED: Final = 0.25
+
+
+class Backdrop(NamedTuple):
+    """What lies behind the sprites, frame by frame.
+
+    Attributes:
+        background: (T,) index into `BACKGROUNDS`.
+        match: (T,) share in [0, 1] of the pixels outside the pillar that look like that background.
+        pillar_x: (T,) left-most column of the pillar, -1 where there is none.
+        pillar: (T, 32, 32) bool, the pixels of the pillar.
+        image: (T, 32, 32, 3) float32, the background without the pillar.
+    """
+
+    background: Int
+    match: Float
+    pillar_x: Int
+    pillar: Bool
+    image: Float
+
+
+@functools.cache
+def _background_images() -> Float:
+    return np.stack([background_image(name) for name in BACKGROUNDS]).astype(np.float32)
+
+
+def find_backdrop(frames: Float) -> Backdrop:
+    """Recognise pillar and background of each frame (T, 32, 32, 3), RGB 0..255, by robust distance to the known ones."""
+    pillar_x = find_pillar(frames)
+    columns = np.arange(FRAME_SIZE)
+    in_pillar = (columns >= pillar_x[:, None]) & (columns < pillar_x[:, None] + PILLAR_WIDTH) & (pillar_x >= 0)[:, None]
+    pillar = np.broadcast_to(in_pillar[:, None], frames.shape[:3])
+    images = _background_images()
+    distance = np.stack([np.square(frames - image).sum(-1) for image in images])
+    weight = (~pillar).astype(np.float32)
+    cost = (np.minimum(distance, (2 * _BACKGROUND_TOLERANCE) ** 2) * weight).sum((2, 3))
+    background = cost.argmin(0)
+    own_distance = distance[background, np.arange(len(frames))]
+    match = ((own_distance < _BACKGROUND_TOLERANCE**2) * weight).sum((1, 2)) / weight.sum((1, 2))
+    offset = np.median((frames - images[background]).reshape(len(frames), -1, 3), axis=1)
+    image = images[background] + np.clip(offset, -_LARGEST_OFFSET, _LARGEST_OFFSET)[:, None, None]
+    return Backdrop(background, match.astype(np.float32), pillar_x, pillar, image)
+
+
+def find_pillar(frames: Float) -> Int:
+    """Left-most column of the pillar in each frame (T, 32, 32, 3); -1 where no 12 columns are mostly of its colour."""
+    distance = np.square(frames - np.array(PILLAR_COLOR, np.float32)).sum(-1)
+    near = np.maximum(1 - distance / _PILLAR_TOLERANCE**2, 0)
+    share = np.cumsum(np.pad(near.mean(1), ((0, 0), (1, 0))), axis=1)
+    in_window = (share[:, PILLAR_WIDTH:] - share[:, :-PILLAR_WIDTH]) / PILLAR_WIDTH
+    best = in_window.argmax(1)
+    return np.where(in_window.max(1) >= _PILLAR_SHARE, best, -1)
+
+
+def core_pixels(frames: Float) -> Bool:
+    """Pixels (T, 8, 32, 32) that look like nothing but a palette colour."""
+    distance = np.square(frames).sum(-1)[..., None] - 2 * frames @ PALETTE.T + np.square(PALETTE).sum(-1)
+    nearest = distance.argmin(-1)
+    near = distance.min(-1) < _CORE_TOLERANCE**2
+    return (nearest[:, None] == np.arange(len(PALETTE))[:, None, None]) & near[:, None]
+
+
+class ColorLayers(NamedTuple):
+    """Soft layers of K colours; both arrays (T, K, 32, 32).
+
+    Attributes:
+        alpha: coverage in [0, 1] that the pixel's colour implies, 0 where another colour explains the pixel better.
+        valid: False where the colour could be hidden: by the pillar, another colour, or something unexplained.
+    """
+
+    alpha: Float
+    valid: Bool
+
+
+def observed_colors(frames: Float, core: Bool, colors: Int) -> Float:
+    """Mean RGB (T, K, 3) of the core pixels of each of `colors`, drawn towards the palette where there are few."""
+    core = core[:, colors].reshape(len(frames), len(colors), -1).astype(np.float32)
+    total = core @ frames.reshape(len(frames), -1, 3) + _PALETTE_PRIOR * PALETTE[colors]
+    return total / (core.sum(-1, keepdims=True) + _PALETTE_PRIOR)
+
+
+def color_layers(frames: Float, backdrop: Backdrop, colors: Float) -> ColorLayers:
+    """Explain each pixel as a mixture of the background and one of `colors`, RGB (T, K, 3)."""
+    difference = frames - backdrop.image
+    alphas, residuals = [], []
+    for color in colors.swapaxes(0, 1):
+        ray = color[:, None, None] - backdrop.image
+        alpha = np.clip((difference * ray).sum(-1) / np.square(ray).sum(-1), 0, 1)
+        alphas.append(alpha)
+        residuals.append(np.square(difference - alpha[..., None] * ray).sum(-1))
+    residual, alpha = np.stack(residuals, axis=1), np.stack(alphas, axis=1)
+    own = residual.argmin(1)[:, None] == np.arange(colors.shape[1])[:, None, None]
+    seen = ~backdrop.pillar & (residual.min(1) < _UNEXPLAINED**2)
+    alpha = np.where(own & seen[:, None], alpha, np.float32(0))
+    other = (alpha > _OWNED).any(1)[:, None] & ~own
+    return ColorLayers(alpha, seen[:, None] & ~other)

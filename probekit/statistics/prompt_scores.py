@@ -1,0 +1,147 @@
+"""From a long score table to one score for each prompt.
+
+A prompt's score is the mean of its videos (Video-Mirai, appendix E); a video scored in clips counts with the mean of
+its clips, as in VBench-Long. Only scored values enter; how many there were is reported by `coverage`, never assumed.
+
+Dimensions that are ratios (a numerator and a denominator beside the value) take part with the value of each video, so a
+prompt weighs the same whatever its denominators. For several of them (such as object_class and subject_consistency)
+VBench's official dimension score is the sum of numerators over the sum of denominators of all videos; the two agree
+where every prompt has equally many videos of equal denominators.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from probekit.errors import UserError
+
+
+class ScoreTable(Protocol):
+    """What is used of a score table: a pandas DataFrame or a dict of columns will do."""
+
+    def __contains__(self, column: Any, /) -> bool:
+        """Whether the column exists."""
+
+    def __getitem__(self, column: Any, /) -> Iterable[Any]:
+        """The column's values in row order."""
+
+
+class Method(NamedTuple):
+    """One trained model of the table; `training_run` None = the only one that the model has."""
+
+    model: str
+    training_run: str | None = None
+
+    def label(self) -> str:
+        """Name for messages and tables."""
+        return self.model if self.training_run is None else f"{self.model} ({self.training_run})"
+
+
+class TableKey(NamedTuple):
+    """Columns that identify one score."""
+
+    model: str
+    training_run: str
+    suite: str
+    horizon: str
+    prompt_id: str
+    sample: int
+    clip: int
+    dimension: str
+
+
+class ClipKey(NamedTuple):
+    """Columns that identify one score of one method in one dimension."""
+
+    prompt_id: str
+    sample: int
+    clip: int
+
+
+ClipScores = Mapping[ClipKey, float | None]
+
+
+class Coverage(NamedTuple):
+    """How much of a dimension is scored for one method.
+
+    Attributes:
+        dimension: The dimension.
+        method: Label of the method.
+        n_planned: Videos (or clips of videos) that either compared method has in the table.
+        n_scored: Those of them with a value for this method.
+        prompts_planned: Prompts of the planned videos.
+        prompts_scored: Prompts with at least one scored video.
+    """
+
+    dimension: str
+    method: str
+    n_planned: int
+    n_scored: int
+    prompts_planned: int
+    prompts_scored: int
+
+
+def read_table(table: ScoreTable) -> dict[TableKey, float | None]:
+    """Read the scores of a long table; a row that occurs twice with the same value counts once.
+
+    Raises:
+        UserError: A column is missing, a value is NaN without a reason or infinite, or two rows contradict each other.
+    """
+    for column in (*TableKey._fields, "value", "reason"):
+        if column not in table:
+            raise UserError(f"The score table has no column {column!r}.", "read it with probekit's score table reader.")
+    scores: dict[TableKey, float | None] = {}
+    keys = (TableKey(*row) for row in zip(*(table[name] for name in TableKey._fields), strict=True))
+    for key, value, reason in zip(keys, table["value"], table["reason"], strict=True):
+        score = _checked_value(key, value, reason)
+        if scores.setdefault(key, score) != score:
+            raise UserError(f"{_place(key)} has two different values.", "keep the score file of one scoring run.")
+    return scores
+
+
+def clip_scores(scores: Mapping[TableKey, float | None], method: Method) -> dict[str, dict[ClipKey, float | None]]:
+    """One method's scores by dimension; `method.training_run` must be given."""
+    selected: dict[str, dict[ClipKey, float | None]] = {}
+    for key, value in scores.items():
+        if (key.model, key.training_run) == method:
+            selected.setdefault(key.dimension, {})[ClipKey(key.prompt_id, key.sample, key.clip)] = value
+    return selected
+
+
+def prompt_means(scores: ClipScores) -> dict[str, float | None]:
+    """Mean of each prompt over its scored videos (each the mean of its scored clips); None when none is scored.
+
+    Exactly rounded sums: row order does not change the result.
+    """
+    videos: dict[tuple[str, int], list[float]] = {}
+    for key, value in scores.items():
+        clips = videos.setdefault((key.prompt_id, key.sample), [])
+        if value is not None:
+            clips.append(value)
+    prompts: dict[str, list[float]] = {}
+    for (prompt_id, _), clips in videos.items():
+        prompts.setdefault(prompt_id, []).extend([math.fsum(clips) / len(clips)] if clips else [])
+    return {prompt_id: math.fsum(means) / len(means) if means else None for prompt_id, means in prompts.items()}
+
+
+def coverage(dimension: str, method: str, scores: ClipScores, planned: Iterable[ClipKey]) -> Coverage:
+    """Count what is scored of what was planned."""
+    keys = set(planned)
+    scored = [key for key, value in scores.items() if value is not None]
+    prompts_planned, prompts_scored = ({key.prompt_id for key in group} for group in (keys, scored))
+    return Coverage(dimension, method, len(keys), len(scored), len(prompts_planned), len(prompts_scored))
+
+
+def _checked_value(key: TableKey, value: float | None, reason: str | None) -> float | None:
+    if value is None or math.isnan(value):
+        if not isinstance(reason, str):
+            raise UserError(f"{_place(key)} has neither a value nor a reason.", "score that video again.")
+        return None
+    if math.isinf(value):
+        raise UserError(f"{_place(key)} is infinite.", "score that video again.")
+    return float(value)
+
+
+def _place(key: TableKey) -> str:
+    of = f"Dimension {key.dimension!r}, prompt {key.prompt_id!r} of {key.model} ({key.training_run})"
+    return f"{of}, sample {key.sample}, clip {key.clip}"

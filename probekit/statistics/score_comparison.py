@@ -1,0 +1,176 @@
+"""Compare methods of one score table with a baseline by the paired bootstrap over prompts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from probekit.errors import UserError
+from probekit.evaluation.aggregation import check_known
+from probekit.evaluation.dimension_constants import DimensionConstant
+from probekit.seeding import generator
+from probekit.statistics.difference_estimate import BootstrapComparison
+from probekit.statistics.paired_bootstrap import paired_bootstrap
+from probekit.statistics.prompt_pairing import pair_prompts
+from probekit.statistics.prompt_scores import (
+    ClipKey,
+    Coverage,
+    Method,
+    ScoreTable,
+    TableKey,
+    clip_scores,
+    coverage,
+    prompt_means,
+    read_table,
+)
+
+Scores = Mapping[TableKey, float | None]
+MethodScores = Mapping[str, Mapping[ClipKey, float | None]]
+
+
+class MethodComparison(NamedTuple):
+    """One method against the baseline.
+
+    Attributes:
+        method: The method, with its training run.
+        baseline: The baseline, with its training run.
+        bootstrap: Differences method - baseline; in each estimate `a` is the method, `b` the baseline.
+        coverage: Scored of planned for each dimension, the method first, then the baseline. Prompts that only one of
+            them has a score for are not in the pairs; `n_prompts` of each estimate counts the pairs.
+    """
+
+    method: Method
+    baseline: Method
+    bootstrap: BootstrapComparison
+    coverage: tuple[Coverage, ...]
+
+
+def compare_score_tables(
+    table: ScoreTable,
+    baseline: str | Method,
+    methods: Sequence[str | Method],
+    constants: Sequence[DimensionConstant],
+    *,
+    seed: int = 0,
+    suite: str | None = None,
+    horizon: str | None = None,
+    dimensions: Sequence[str] | None = None,
+    replicates: int = 10_000,
+    level: float = 0.95,
+) -> tuple[MethodComparison, ...]:
+    """Compare each method with the baseline (Video-Mirai, appendix E).
+
+    Args:
+        table: Long score table, a row for each (model, training_run, suite, horizon, prompt_id, sample, clip,
+            dimension); a null value has a reason.
+        baseline: Model, or `Method` where the table has several training runs of it.
+        methods: What to compare with the baseline, as `baseline`.
+        constants: The suite's dimensions.
+        seed: Names the resampling; a comparison does not depend on which others are asked for in the same call.
+        suite: Which suite of the table; needed when it holds several.
+        horizon: Which horizon of the table; needed when it holds several.
+        dimensions: Compare these only; by default all that the methods have, each of which must be in `constants`.
+        replicates: Bootstrap replicates.
+        level: Coverage of the intervals.
+
+    Returns:
+        One comparison for each method, in the order of `methods`.
+
+    Raises:
+        UserError: A method, suite, horizon, training run or dimension is unknown or ambiguous, or prompts do not pair.
+    """
+    scores = _of_models(read_table(table), {_method(method).model for method in (baseline, *methods)})
+    scores = _of_one(_of_one(scores, "suite", suite), "horizon", horizon)
+    if dimensions is not None:
+        check_known(dimensions, constants)
+        scores = {key: value for key, value in scores.items() if key.dimension in dimensions}
+    reference = _resolve(scores, _method(baseline))
+    comparisons = []
+    for method in (_resolve(scores, _method(method)) for method in methods):
+        pair = clip_scores(scores, method), clip_scores(scores, reference)
+        bootstrap = _compare(*pair, constants, seed=seed, replicates=replicates, level=level)
+        comparisons.append(MethodComparison(method, reference, bootstrap, _coverage(method, reference, *pair)))
+    return tuple(comparisons)
+
+
+def _compare(
+    method: MethodScores,
+    baseline: MethodScores,
+    constants: Sequence[DimensionConstant],
+    *,
+    seed: int,
+    replicates: int,
+    level: float,
+) -> BootstrapComparison:
+    unpaired = sorted(method.keys() ^ baseline.keys())
+    if unpaired:
+        raise UserError(
+            f"Dimension {unpaired[0]!r} is in one method's scores only.",
+            "score it for both, or name the dimensions to compare.",
+        )
+    pairs = {
+        dimension: pair_prompts(
+            dimension, prompt_means(method[dimension]), prompt_means(baseline[dimension]), exclude_unscored=True
+        )
+        for dimension in method
+    }
+    return paired_bootstrap(
+        {dimension: pair.a for dimension, pair in pairs.items()},
+        {dimension: pair.b for dimension, pair in pairs.items()},
+        constants,
+        rng=generator("paired_bootstrap", seed),
+        replicates=replicates,
+        level=level,
+    )
+
+
+def _coverage(method: Method, baseline: Method, scores: MethodScores, reference: MethodScores) -> tuple[Coverage, ...]:
+    rows = []
+    for dimension in scores:
+        planned = scores[dimension].keys() | reference[dimension].keys()
+        rows.append(coverage(dimension, method.label(), scores[dimension], planned))
+        rows.append(coverage(dimension, baseline.label(), reference[dimension], planned))
+    return tuple(rows)
+
+
+def _method(method: str | Method) -> Method:
+    return Method(method) if isinstance(method, str) else method
+
+
+def _of_models(scores: Scores, models: set[str]) -> Scores:
+    found = {key.model for key in scores}
+    absent = sorted(models - found)
+    if absent:
+        raise UserError(f"The score table has no model {absent[0]!r}.", f"use one of: {_listed(found)}.")
+    return {key: value for key, value in scores.items() if key.model in models}
+
+
+def _of_one(scores: Scores, column: str, wanted: str | None) -> Scores:
+    """Keep the rows of one suite or horizon; a table with several needs to be told which."""
+    position = TableKey._fields.index(column)
+    found = {str(key[position]) for key in scores}
+    if wanted is None and len(found) > 1:
+        raise UserError(f"The score table holds several values of {column}: {_listed(found)}.", f"say which {column}.")
+    if wanted is not None and wanted not in found:
+        raise UserError(f"The score table has no {column} {wanted!r}.", f"use one of: {_listed(found)}.")
+    return scores if wanted is None else {key: value for key, value in scores.items() if key[position] == wanted}
+
+
+def _resolve(scores: Scores, method: Method) -> Method:
+    """The method with its training run, which has to be given where the model has several."""
+    runs = {key.training_run for key in scores if key.model == method.model}
+    if not runs:
+        raise UserError(
+            f"The score table has no rows of model {method.model!r} in this suite, horizon and these dimensions.",
+            "score it there, or compare others.",
+        )
+    if method.training_run is None and len(runs) == 1:
+        return Method(method.model, *runs)
+    if method.training_run not in runs:
+        problem = f"The score table has no training run {method.training_run!r} of {method.model!r}."
+        if method.training_run is None:
+            problem = f"The score table has {len(runs)} training runs of {method.model!r}."
+        raise UserError(problem, f"name one of: {_listed(runs)}.")
+    return method
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))

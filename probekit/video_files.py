@@ -1,0 +1,198 @@
+"""Reading and writing video files with PyAV.
+
+Decoded frames are converted by swscale's default conversion, which for 8-bit yuv420p gives the pixels that OpenCV's
+``VideoCapture`` gives; the official VBench dimensions see those.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import av
+import numpy as np
+from av.container import InputContainer, OutputContainer
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from probekit.atomic_files import atomic_path
+from probekit.errors import UserError
+
+_LARGEST_RATE_DENOMINATOR = 1001  # NTSC rates are n/1001
+_WORST_CRF = 51
+
+
+class VideoClip(NamedTuple):
+    """A decoded video."""
+
+    frames: NDArray[np.uint8]
+    """RGB, shape (T, H, W, 3), range 0..255."""
+    fps: float
+
+
+class VideoInfo(NamedTuple):
+    """Sizes of a video, found by decoding all of it."""
+
+    n_frames: int
+    height: int
+    width: int
+    fps: float
+
+
+def read_video(path: Path, *, expect_frames: int | None = None) -> VideoClip:
+    """Decode every frame of a video.
+
+    Args:
+        path: A file in any container and codec of FFmpeg.
+        expect_frames: Number of frames that the file must have.
+
+    Raises:
+        UserError: The file is missing, empty, truncated, damaged, without a video stream or of another length.
+    """
+    with _open_video(path) as (container, stream):
+        fps = _fps(stream, path)
+        frames = _collect(_decoded(container, stream, path), stream.height, stream.width)
+    _check_length(path, len(frames), expect_frames)
+    return VideoClip(frames, fps)
+
+
+def iter_frames(path: Path) -> Iterator[NDArray[np.uint8]]:
+    """Yield the frames of a video one by one as RGB arrays of shape (H, W, 3), range 0..255.
+
+    Raises:
+        UserError: As `read_video`; damage is reported when the damaged place is reached.
+    """
+    with _open_video(path) as (container, stream):
+        for frame in _decoded(container, stream, path):
+            yield _rgb(frame)
+
+
+def video_info(path: Path) -> VideoInfo:
+    """Decode a video and count its frames; a container's own count is not trusted.
+
+    Raises:
+        UserError: As `read_video`.
+    """
+    with _open_video(path) as (container, stream):
+        n_frames = sum(1 for _ in _decoded(container, stream, path))
+        return VideoInfo(n_frames, stream.height, stream.width, _fps(stream, path))
+
+
+def write_video(path: Path, frames: NDArray[np.uint8], fps: float, *, crf: int | None = None) -> None:
+    """Encode an H.264 file atomically; equal frames give equal bytes, however many cores the machine has.
+
+    Args:
+        path: Target, normally ``.mp4``.
+        frames: RGB, uint8, shape (T, H, W, 3), T >= 1.
+        fps: Frames a second.
+        crf: None keeps every RGB value exactly (libx264rgb, lossless). A number 0..51 is x264's constant rate factor in
+            yuv420p, which every player and browser shows; height and width must then be even.
+
+    Raises:
+        ValueError: ``frames`` or ``crf`` are not as described.
+        UserError: The size is odd, or the target cannot be written.
+    """
+    _check_frames(path, frames, crf)
+    with atomic_path(path) as temporary, av.open(str(temporary), "w") as container:
+        stream = _add_stream(container, frames, fps, crf)
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+def _add_stream(container: OutputContainer, frames: NDArray[np.uint8], fps: float, crf: int | None) -> VideoStream:
+    codec, pixel_format = ("libx264rgb", "rgb24") if crf is None else ("libx264", "yuv420p")
+    rate = Fraction(fps).limit_denominator(_LARGEST_RATE_DENOMINATOR)
+    stream = container.add_stream(codec, rate=rate, options={"crf": str(crf or 0)})
+    assert isinstance(stream, VideoStream)
+    stream.height, stream.width = frames.shape[1:3]
+    stream.pix_fmt = pixel_format
+    # x264 writes its thread count into the file, so the bytes would otherwise depend on the machine.
+    stream.codec_context.thread_count = 1
+    return stream
+
+
+def _check_frames(path: Path, frames: NDArray[np.uint8], crf: int | None) -> None:
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or not len(frames):
+        raise ValueError(f"frames must be uint8 (T, H, W, 3) with T >= 1, not {frames.dtype} {frames.shape}")
+    if crf is None:
+        return
+    if not 0 <= crf <= _WORST_CRF:
+        raise ValueError(f"crf must be in 0..{_WORST_CRF}, not {crf}")
+    height, width = frames.shape[1:3]
+    if height % 2 or width % 2:
+        raise UserError(
+            f"Cannot write {path}: yuv420p needs an even height and width, not {height}x{width}.",
+            "crop one row or column, or write it lossless.",
+        )
+
+
+@contextmanager
+def _open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    _check_content(path)
+    try:
+        container = av.open(str(path))
+    except av.FFmpegError as error:
+        raise UserError(
+            f"{path} is not a video that can be decoded: truncated, damaged or another kind of file.",
+            "generate or copy it again.",
+        ) from error
+    with container:
+        if not container.streams.video:
+            raise UserError(f"{path} has no video stream.", "give a file with pictures, not only sound.")
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        yield container, stream
+
+
+def _check_content(path: Path) -> None:
+    if not path.is_file():
+        raise UserError(f"There is no video file {path}.", "check the path, or generate the video.")
+    if path.stat().st_size == 0:
+        raise UserError(f"The video file {path} is empty (0 bytes).", "generate or copy it again.")
+
+
+def _decoded(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[av.VideoFrame]:
+    count, size = 0, (stream.height, stream.width)
+    try:
+        for frame in container.decode(stream):
+            if frame.is_corrupt or (frame.height, frame.width) != size:
+                raise _damaged(path, count)
+            count += 1
+            yield frame
+    except av.FFmpegError as error:
+        raise _damaged(path, count) from error
+    if count == 0 or count < stream.frames:
+        raise UserError(
+            f"{path} is truncated: {count} of {stream.frames} frames could be decoded.", "generate or copy it again."
+        )
+
+
+def _damaged(path: Path, count: int) -> UserError:
+    return UserError(f"{path} is truncated or damaged after {count} frames.", "generate or copy it again.")
+
+
+def _collect(decoded: Iterator[av.VideoFrame], height: int, width: int) -> NDArray[np.uint8]:
+    # fromiter grows one array in place; stacking a list would hold the video twice.
+    pixels: Any = np.dtype((np.uint8, (height, width, 3)))
+    return np.fromiter((_rgb(frame) for frame in decoded), dtype=pixels)
+
+
+def _rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    return frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+
+
+def _fps(stream: VideoStream, path: Path) -> float:
+    rate = stream.average_rate or stream.guessed_rate
+    if not rate:
+        raise UserError(f"{path} does not say how many frames a second it has.", "write it again with a frame rate.")
+    return float(rate)
+
+
+def _check_length(path: Path, n_frames: int, expected: int | None) -> None:
+    if expected is not None and n_frames != expected:
+        raise UserError(
+            f"{path} has {n_frames} frames, not the expected {expected}.",
+            "generate it again, or correct the expected number.",
+        )

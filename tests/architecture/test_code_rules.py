@@ -1,0 +1,108 @@
+"""Rules of the house that a linter does not know."""
+
+import ast
+import re
+
+from tests.architecture.source_tree import REPOSITORY, Module, modules, nodes
+
+MODULE_LINES = 300
+FUNCTION_LINES = 60
+GEOMETRY_NUMBERS = {1560, 4680, 32760}  # tokens of a Wan 480p frame, chunk and 5 s video
+GEOMETRY_HOME = REPOSITORY / "probekit" / "models" / "presets.py"
+GLOBAL_RANDOM = re.compile(r"(np|numpy)\.random\.(?!default_rng)[a-z]\w*|random\.[a-z]\w*")
+CONFIG_LIKE = re.compile("config|args|cfg", re.IGNORECASE)
+
+
+def test_modules_stay_small() -> None:
+    lines = {module.name: len(module.text.splitlines()) for module in modules()}
+    assert {name: count for name, count in lines.items() if count > MODULE_LINES} == {}
+
+
+def test_functions_stay_small() -> None:
+    found = {
+        module.where(node): node.end_lineno - node.lineno + 1
+        for module in modules()
+        for node in nodes(module)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None
+    }
+    assert {place: count for place, count in found.items() if count > FUNCTION_LINES} == {}
+
+
+def test_libraries_do_not_print() -> None:
+    assert _calls_of("print") == []
+
+
+def test_no_getattr_on_a_configuration() -> None:
+    guilty = [
+        module.where(call)
+        for module, call in _calls()
+        if _name(call.func) in {"getattr", "hasattr"} and call.args and CONFIG_LIKE.search(_name(call.args[0]))
+    ]
+    assert guilty == []
+
+
+def test_geometry_numbers_stand_only_in_presets() -> None:
+    guilty = [
+        module.where(node)
+        for module in modules()
+        if module.path != GEOMETRY_HOME
+        for node in nodes(module)
+        if isinstance(node, ast.Constant) and type(node.value) is int and node.value in GEOMETRY_NUMBERS
+    ]
+    assert guilty == []
+
+
+def test_no_broad_except() -> None:
+    guilty = [
+        module.where(node.body[0])
+        for module in modules()
+        for node in nodes(module)
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or _name(node.type) in {"Exception", "BaseException"})
+    ]
+    assert guilty == []
+
+
+def test_weights_load_strictly_and_without_pickle() -> None:
+    loose = [
+        module.where(call)
+        for module, call in _calls()
+        if _name(call.func) in {"load_state_dict", "load_model"} and _keyword(call, "strict") is False
+    ]
+    pickled = [
+        module.where(call)
+        for module, call in _calls()
+        if ast.unparse(call.func) == "torch.load" and _keyword(call, "weights_only") is not True
+    ]
+    assert loose + pickled == []
+
+
+def test_divergence_is_not_hidden() -> None:
+    assert _calls_of("nan_to_num") == []
+
+
+def test_random_numbers_are_seeded() -> None:
+    """NumPy's and Python's global generators, and unseeded ones, make results depend on the order of calls."""
+    named = [(module.where(call), ast.unparse(call.func), call.args) for module, call in _calls()]
+    from_global = [place for place, name, _ in named if GLOBAL_RANDOM.fullmatch(name)]
+    unseeded = [place for place, name, arguments in named if name.endswith("default_rng") and not arguments]
+    assert from_global + unseeded == []
+
+
+def _calls() -> list[tuple[Module, ast.Call]]:
+    return [(module, node) for module in modules() for node in nodes(module) if isinstance(node, ast.Call)]
+
+
+def _calls_of(name: str) -> list[str]:
+    return [module.where(call) for module, call in _calls() if _name(call.func) == name]
+
+
+def _name(node: ast.expr) -> str:
+    if isinstance(node, ast.Name):
+        return node.id
+    return node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _keyword(call: ast.Call, name: str) -> object:
+    values = [keyword.value for keyword in call.keywords if keyword.arg == name]
+    return values[0].value if values and isinstance(values[0], ast.Constant) else None

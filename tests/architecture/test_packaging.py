@@ -1,0 +1,62 @@
+"""The package says truly what it needs and what it brings."""
+
+import re
+import sys
+import tomllib
+
+from probekit import __version__
+from tests.architecture.source_tree import PACKAGES, REPOSITORY, imported_names, modules
+
+# Distributions whose name is not the name of the module that they bring.
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "skimage": "scikit-image",
+    "yaml": "pyyaml",
+    "clip": "vbench",
+    "pydantic_core": "pydantic",
+}
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+
+
+def test_every_imported_distribution_is_declared() -> None:
+    declared = {_distribution(text) for text in PROJECT["project"]["dependencies"]}
+    declared |= {_distribution(text) for text in PROJECT["project"]["optional-dependencies"]["vbench"]}
+    undeclared = {
+        f"{module.name} -> {top}"
+        for module in modules()
+        for top in {name.partition(".")[0] for name in imported_names(module.tree)}
+        if top not in {*sys.stdlib_module_names, *PACKAGES} and DISTRIBUTIONS.get(top, top) not in declared
+    }
+    assert undeclared == set()
+
+
+def test_every_declared_distribution_has_a_tested_pin() -> None:
+    pins = {
+        _distribution(line)
+        for name in ("constraints.txt", "constraints-vbench.txt")
+        for line in (REPOSITORY / name).read_text().splitlines()
+        if line and not line.startswith("#")
+    }
+    extras = PROJECT["project"]["optional-dependencies"]
+    declared = {
+        _distribution(text) for group in (PROJECT["project"]["dependencies"], *extras.values()) for text in group
+    }
+    assert declared - pins == set()
+
+
+def test_constraints_name_no_place() -> None:
+    """A pin is a name and a version: a file path or an index would bind users to one machine."""
+    lines = (REPOSITORY / "constraints.txt").read_text().splitlines()
+    pattern = re.compile(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*")
+    assert [line for line in lines if not line.startswith("#") and not pattern.fullmatch(line)] == []
+
+
+def test_packages_are_typed_and_versioned() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
+    assert all((REPOSITORY / package / "py.typed").is_file() for package in PACKAGES)
+
+
+def _distribution(requirement: str) -> str:
+    match = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert match is not None
+    return match[0].lower().replace("_", "-")

@@ -1,0 +1,78 @@
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from probekit import provenance
+from probekit.provenance import command_line, git_state, hardware, package_versions, sha256_file, sha256_text
+
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+    result = subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True)
+    return result.stdout.strip()
+
+
+def _checkout(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    package = folder / "probekit"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    _git(folder, "init", "-q")
+    monkeypatch.setattr(provenance, "_PACKAGE_FOLDER", package)
+    return package
+
+
+@needs_git
+def test_commit_and_dirty_flag_of_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = _checkout(tmp_path, monkeypatch)
+    _git(tmp_path, "add", "-A")
+    _git(tmp_path, "commit", "-q", "-m", "one")
+    assert git_state() == (_git(tmp_path, "rev-parse", "HEAD"), False)
+    (tmp_path / "result.txt").write_text("what runs write does not make the source dirty")
+    assert git_state().dirty is False
+    (package / "new.py").write_text("")
+    assert git_state().dirty is True
+
+
+@needs_git
+def test_a_copy_inside_another_checkout_has_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _checkout(tmp_path, monkeypatch)
+    (tmp_path / "theirs.txt").write_text("")
+    _git(tmp_path, "add", "theirs.txt")
+    _git(tmp_path, "commit", "-q", "-m", "theirs")
+    assert git_state() == (None, None)
+
+
+def test_without_git_nothing_is_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert git_state() == (None, None)
+
+
+def test_versions_of_installed_packages_only() -> None:
+    versions = package_versions(["numpy", "no-such-distribution"])
+    assert list(versions) == ["numpy"]
+    assert versions["numpy"].startswith("2.")
+
+
+def test_hashes_are_sha256(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(range(256)) * 9000)
+    assert sha256_file(path) == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert sha256_text("é") == hashlib.sha256(b"\xc3\xa9").hexdigest()
+
+
+def test_command_line_is_quoted_and_without_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/home/somebody/bin/probekit", "score", "my videos"])
+    assert command_line() == "probekit score 'my videos'"
+
+
+def test_hardware_names_processor_and_memory() -> None:
+    facts = hardware()
+    assert {"machine", "system", "processor", "cores", "memory_gib"} <= facts.keys()
+    assert isinstance(facts["cores"], int)
+    assert facts["cores"] >= 1

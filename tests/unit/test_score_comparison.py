@@ -1,0 +1,290 @@
+import math
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from probekit.errors import UserError
+from probekit.evaluation.dimension_constants import SPRITE_CONSTANTS, DimensionConstant
+from probekit.seeding import generator
+from probekit.statistics.paired_bootstrap import paired_bootstrap
+from probekit.statistics.prompt_pairing import pair_prompts
+from probekit.statistics.prompt_scores import ClipKey, Coverage, Method, prompt_means
+from probekit.statistics.score_comparison import MethodComparison, compare_score_tables
+
+DIMENSIONS = tuple(constant.dimension for constant in SPRITE_CONSTANTS)
+Row = dict[str, Any]
+
+
+def row(model: str, prompt: int, value: float | None, **changes: Any) -> Row:
+    defaults = {
+        "model": model,
+        "training_run": "run0",
+        "suite": "sprite",
+        "horizon": "5s",
+        "prompt_id": f"p{prompt:03d}",
+        "sample": 0,
+        "clip": 0,
+        "dimension": "color",
+        "value": value,
+        "numerator": None,
+        "denominator": None,
+        "reason": "no object found" if value is None else None,
+    }
+    return defaults | changes
+
+
+def table_of(rows: list[Row]) -> pd.DataFrame:
+    return pd.DataFrame(rows)
+
+
+def full_rows(models: tuple[str, ...], n_prompts: int = 6, samples: int = 2, seed: int = 0) -> list[Row]:
+    rng = generator("test score table", seed)
+    return [
+        row(model, prompt, float(rng.random()), sample=sample, dimension=dimension)
+        for model in models
+        for dimension in DIMENSIONS
+        for prompt in range(n_prompts)
+        for sample in range(samples)
+    ]
+
+
+def compare_one(rows: list[Row], **options: Any) -> MethodComparison:
+    arguments: dict[str, Any] = {"constants": SPRITE_CONSTANTS, "replicates": 30} | options
+    (comparison,) = compare_score_tables(table_of(rows), "base", ["ours"], **arguments)
+    return comparison
+
+
+def test_equals_the_paired_bootstrap_of_hand_made_prompt_means() -> None:
+    rows = full_rows(("base", "ours"))
+    result = compare_one(rows, seed=3)
+    frame = table_of(rows)
+    means = {
+        model: {
+            dimension: frame[(frame["model"] == model) & (frame["dimension"] == dimension)]
+            .pivot_table(index="prompt_id", columns="sample", values="value")
+            .to_numpy()
+            .mean(axis=1)
+            for dimension in DIMENSIONS
+        }
+        for model in ("base", "ours")
+    }
+    rng = generator("paired_bootstrap", 3)
+    expected = paired_bootstrap(means["ours"], means["base"], SPRITE_CONSTANTS, rng=rng, replicates=30)
+    for got, wanted in zip(result.bootstrap.estimates(), expected.estimates(), strict=True):
+        assert (got.name, got.n_prompts, got.star) == (wanted.name, wanted.n_prompts, wanted.star)
+        for field in ("a", "b", "difference", "standard_error", "low", "high"):
+            assert getattr(got, field) == pytest.approx(getattr(wanted, field), abs=1e-12)
+
+
+def test_difference_is_method_minus_baseline() -> None:
+    rows = [row("base", prompt, 0.25) for prompt in range(3)] + [row("ours", prompt, 0.75) for prompt in range(3)]
+    (estimate,) = compare_one(rows).bootstrap.dimensions
+    assert (estimate.a, estimate.b, estimate.difference, estimate.star) == (0.75, 0.25, 0.5, True)
+
+
+def test_a_prompt_weighs_the_same_however_many_videos_or_clips_it_has() -> None:
+    scores: dict[ClipKey, float | None] = {
+        ClipKey("p", 0, 0): 0.0,
+        ClipKey("p", 0, 1): 0.5,
+        ClipKey("p", 0, 2): None,
+        ClipKey("p", 1, 0): 0.75,
+        ClipKey("p", 2, 0): None,
+        ClipKey("q", 0, 0): None,
+    }
+    assert prompt_means(scores) == {"p": (0.25 + 0.75) / 2, "q": None}
+
+
+@settings(max_examples=50, deadline=None)
+@given(values=st.lists(st.floats(0, 1), min_size=1, max_size=8), seed=st.integers(0, 2**32))
+def test_prompt_means_do_not_depend_on_row_order(values: list[float], seed: int) -> None:
+    scores: dict[ClipKey, float | None] = {ClipKey("p", index, 0): value for index, value in enumerate(values)}
+    order = generator("test order", seed).permutation(len(values))
+    items = list(scores.items())
+    assert prompt_means(dict(items[i] for i in order)) == prompt_means(scores)
+
+
+def test_row_order_changes_nothing() -> None:
+    rows = full_rows(("base", "ours"))
+    order = generator("test order").permutation(len(rows))
+    assert compare_one([rows[i] for i in order]).bootstrap == compare_one(rows).bootstrap
+
+
+def test_unscored_videos_are_counted_and_their_pairs_left_out() -> None:
+    rows = [row("base", prompt, 0.5, sample=sample) for prompt in range(4) for sample in range(2)]
+    rows += [row("ours", prompt, 0.75, sample=sample) for prompt in range(4) for sample in range(2)]
+    rows[0] |= {"value": None, "reason": "no object found"}  # base, prompt 0: one of two samples left
+    for lost in (10, 11):  # ours, prompt 1: no sample left
+        rows[lost] |= {"value": None, "reason": "no object found"}
+    result = compare_one(rows)
+    (estimate,) = result.bootstrap.dimensions
+    assert (estimate.a, estimate.b, estimate.n_prompts) == (0.75, 0.5, 3)
+    assert result.coverage == (
+        Coverage("color", "ours (run0)", n_planned=8, n_scored=6, prompts_planned=4, prompts_scored=3),
+        Coverage("color", "base (run0)", n_planned=8, n_scored=7, prompts_planned=4, prompts_scored=4),
+    )
+
+
+@pytest.mark.parametrize(("complete", "short"), [("base", "ours"), ("ours", "base")])
+def test_videos_that_one_method_lacks_count_as_planned(complete: str, short: str) -> None:
+    rows = [row(complete, prompt, 0.5, sample=sample) for prompt in range(2) for sample in range(5)]
+    rows += [row(short, prompt, 0.5) for prompt in range(2)]
+    counts = {entry.method: (entry.n_planned, entry.n_scored) for entry in compare_one(rows).coverage}
+    assert counts == {f"{complete} (run0)": (10, 10), f"{short} (run0)": (10, 2)}
+
+
+def test_dimension_without_any_score_is_missing_with_a_reason() -> None:
+    rows = full_rows(("base", "ours"))
+    for entry in rows:
+        if entry["model"] == "ours" and entry["dimension"] == "color":
+            entry |= {"value": None, "reason": "no object found"}
+    result = compare_one(rows).bootstrap
+    (color,) = (estimate for estimate in result.dimensions if estimate.name == "color")
+    assert (color.difference, color.n_prompts) == (None, 0)
+    assert color.reason is not None
+    assert (result.semantic, result.total, result.missing) == (None, None, ("color",))
+    assert result.quality is not None
+
+
+def test_a_comparison_does_not_depend_on_the_others_in_the_call() -> None:
+    table = table_of(full_rows(("base", "ours", "theirs")))
+    together = compare_score_tables(table, "base", ["ours", "theirs"], SPRITE_CONSTANTS, replicates=30)
+    alone = compare_score_tables(table, "base", ["theirs"], SPRITE_CONSTANTS, replicates=30)
+    assert [comparison.method for comparison in together] == [Method("ours", "run0"), Method("theirs", "run0")]
+    assert together[1] == alone[0]
+
+
+def test_seed_names_the_resampling() -> None:
+    rows = full_rows(("base", "ours"))
+    assert compare_one(rows, seed=1) == compare_one(rows, seed=1)
+    assert compare_one(rows, seed=1).bootstrap != compare_one(rows, seed=2).bootstrap
+
+
+def test_a_dict_of_columns_is_a_table_too() -> None:
+    rows = full_rows(("base", "ours"))
+    columns = {name: [entry[name] for entry in rows] for name in rows[0]}
+    (result,) = compare_score_tables(columns, "base", ["ours"], SPRITE_CONSTANTS, replicates=30)
+    assert result == compare_one(rows)
+
+
+def test_named_dimensions_only() -> None:
+    rows = [*full_rows(("base", "ours")), row("base", 0, 0.3, dimension="lpips")]
+    with pytest.raises(UserError, match="lpips"):
+        compare_one(rows)
+    result = compare_one(rows, dimensions=["color", "dynamic_degree"])
+    assert [estimate.name for estimate in result.bootstrap.dimensions] == ["dynamic_degree", "color"]
+    with pytest.raises(UserError, match="colour"):
+        compare_one(rows, dimensions=["colour"])
+
+
+def test_training_runs_are_never_mixed() -> None:
+    rows = [row("base", prompt, 0.5) for prompt in range(3)]
+    for run, value in (("seed1", 0.6), ("seed2", 0.8)):
+        rows += [row("ours", prompt, value, training_run=run) for prompt in range(3)]
+    with pytest.raises(UserError, match=r"2 training runs of 'ours'.*seed1, seed2"):
+        compare_one(rows)
+    methods = [Method("ours", "seed1"), Method("ours", "seed2"), Method("ours", "seed3")]
+    results = compare_score_tables(table_of(rows), "base", methods[:2], SPRITE_CONSTANTS, replicates=30)
+    assert [r.bootstrap.dimensions[0].difference for r in results] == pytest.approx([0.1, 0.3])
+    with pytest.raises(UserError, match="seed3"):
+        compare_score_tables(table_of(rows), "base", methods[2:], SPRITE_CONSTANTS)
+
+
+@pytest.mark.parametrize(("column", "values"), [("horizon", ("5s", "30s")), ("suite", ("sprite", "vbench"))])
+def test_suites_and_horizons_are_never_mixed(column: str, values: tuple[str, str]) -> None:
+    rows = [
+        row(model, prompt, 0.5 + 0.1 * (model == "ours") + 0.2 * (model == "ours" and value == values[1]))
+        | {column: value}
+        for model in ("base", "ours")
+        for prompt in range(3)
+        for value in values
+    ]
+    with pytest.raises(UserError, match=f"several values of {column}"):
+        compare_one(rows)
+    differences = [compare_one(rows, **{column: value}).bootstrap.dimensions[0].difference for value in values]
+    assert differences == pytest.approx([0.1, 0.3])
+    with pytest.raises(UserError, match="10s"):
+        compare_one(rows, **{column: "10s"})
+    kept = [entry for entry in rows if entry["model"] == "base" or entry[column] == values[1]]
+    with pytest.raises(UserError, match="no rows of model 'ours'"):
+        compare_one(kept, **{column: values[0]})
+
+
+def test_unknown_model_is_refused_by_name() -> None:
+    with pytest.raises(UserError, match=r"'ours'.*base, mine"):
+        compare_one(full_rows(("base", "mine")))
+
+
+def test_prompt_of_one_method_only_is_refused_by_name() -> None:
+    rows = [row("base", prompt, 0.5) for prompt in range(3)] + [row("ours", prompt, 0.5) for prompt in range(2)]
+    with pytest.raises(UserError, match=r"color.*p002"):
+        compare_one(rows)
+
+
+def test_dimension_of_one_method_only_is_refused_by_name() -> None:
+    rows = [row(model, prompt, 0.5) for model in ("base", "ours") for prompt in range(3)]
+    with pytest.raises(UserError, match="object_class"):
+        compare_one([*rows, row("ours", 0, 0.5, dimension="object_class")])
+
+
+def test_repeated_rows_count_once_unless_they_contradict() -> None:
+    rows = [row(model, prompt, 0.5) for model in ("base", "ours") for prompt in range(3)]
+    assert compare_one([*rows, rows[0], rows[5]]) == compare_one(rows)
+    with pytest.raises(UserError, match=r"color.*p001.*two different values"):
+        compare_one([*rows, row("base", 1, 0.75)])
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_not_a_number_is_refused_by_name(value: float) -> None:
+    rows = [row(model, prompt, 0.5) for model in ("base", "ours") for prompt in range(3)]
+    rows[4] |= {"value": value}
+    with pytest.raises(UserError, match=r"color.*p001.*ours"):
+        compare_one(rows)
+
+
+def test_missing_column_is_refused_by_name() -> None:
+    table = table_of(full_rows(("base", "ours"))).drop(columns="clip")
+    with pytest.raises(UserError, match="clip"):
+        compare_score_tables(table, "base", ["ours"], SPRITE_CONSTANTS)
+
+
+def test_ratio_dimensions_take_the_value_of_each_video() -> None:
+    rows = [row(model, prompt, 0.5, numerator=8, denominator=16) for model in ("base", "ours") for prompt in range(2)]
+    rows[2] |= {"value": 1.0, "numerator": 1, "denominator": 1}
+    constants = (DimensionConstant("color", "semantic", 0.0, 1.0, 1.0, "test"),)
+    (estimate,) = compare_one(rows, constants=constants).bootstrap.dimensions
+    assert estimate.a == 0.75
+
+
+def test_pairs_are_sorted_by_prompt_and_leave_out_what_neither_has() -> None:
+    pairs = pair_prompts("color", {"b": 0.5, "a": 0.25, "c": None}, {"a": 0.5, "c": None, "b": 1.0})
+    assert pairs.prompt_ids == ("a", "b")
+    np.testing.assert_array_equal(pairs.a, [0.25, 0.5])
+    np.testing.assert_array_equal(pairs.b, [0.5, 1.0])
+
+
+@pytest.mark.parametrize("other", [{}, {"p": None}, {"p": math.nan}, {"p": 0.5, "q": 0.5}])
+def test_strict_pairing_refuses_by_name(other: dict[str, float | None]) -> None:
+    for a, b in ((other, {"p": 0.5}), ({"p": 0.5}, other)):
+        with pytest.raises(UserError, match=r"'color', prompt '[pq]'"):
+            pair_prompts("color", a, b)
+
+
+def test_unscored_prompts_are_left_out_when_asked() -> None:
+    pairs = pair_prompts("color", {"p": 0.5, "q": None}, {"p": 0.5, "q": 0.75}, exclude_unscored=True)
+    assert pairs.prompt_ids == ("p",)
+    assert pair_prompts("color", {"p": 0.5}, {"p": None}, exclude_unscored=True).a.shape == (0,)
+
+
+def test_statistics_import_neither_torch_nor_pandas() -> None:
+    code = (
+        "import sys, probekit.statistics.score_comparison;"
+        "print(sorted({'torch', 'pandas', 'scipy', 'matplotlib', 'transformers'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,45 @@
+"""The `trainer` command: parses, then calls one function."""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from probekit.cli.errors import reporting_errors
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Train streaming video diffusion models.")
+
+
+@app.callback()
+def configure() -> None:
+    """Send progress and warnings to the terminal."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+
+
+@app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(help="YAML recipe, e.g. trainer/recipes/sprite/sprite_base.yaml.")],
+    out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/NAME. An unfinished run resumes.")] = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="Override, e.g. --set optimizer.learning_rate=1e-4.")] = None,
+) -> None:
+    """Train a model from a recipe; the same command resumes an interrupted run."""
+    with reporting_errors():
+        from trainer.launch import train_from_recipe
+
+        if not train_from_recipe(recipe, out, overrides or []):
+            raise typer.Exit(130)
+
+
+@app.command("encode-sprites")
+def encode_sprites(
+    out: Annotated[Path, typer.Option(help="Folder for the shards.")] = Path("runs/sprite-latents"),
+    shards: Annotated[int, typer.Option(help="Shards of 250 clips.", min=1)] = 48,
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "train",
+    model: Annotated[str, typer.Option(help="Model folder or shipped model whose codec encodes.")] = "sprite-base",
+) -> None:
+    """Render and encode clips of the sprite world for training."""
+    with reporting_errors():
+        from trainer.launch import encode_sprite_clips
+
+        encode_sprite_clips(out, shards, split, model)

@@ -1,0 +1,22 @@
+"""Optimizers and learning-rate schedules."""
+
+from torch import nn
+from torch.optim import AdamW
+
+from trainer.config import OptimizerConfig
+
+
+def build_adamw(model: nn.Module, config: OptimizerConfig) -> AdamW:
+    """AdamW that decays matrices only: biases, norms and modulation tables are left alone."""
+    matrices = [p for name, p in model.named_parameters() if p.ndim >= 2 and "scale_shift_table" not in name]
+    others = [p for name, p in model.named_parameters() if p.ndim < 2 or "scale_shift_table" in name]
+    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return AdamW(groups, lr=config.learning_rate, betas=config.betas)
+
+
+def learning_rate_factor(step: int, total_steps: int, config: OptimizerConfig) -> float:
+    """Factor of a zero-based step: linear warm-up, constant, linear decay towards zero at the end."""
+    warmup = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
+    remaining = total_steps - step
+    decay = min(1.0, remaining / config.decay_steps) if config.decay_steps else 1.0
+    return warmup * decay

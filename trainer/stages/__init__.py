@@ -1,0 +1,3 @@
+"""Training stages."""
+
+import probekit.models  # noqa: F401  (makes diffusers importable beside a CPU build of torch)
