@@ -140,7 +140,9 @@ def _open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         ) from error
     with container:
         if not container.streams.video:
-            raise UserError(f"{path} has no video stream.", "give a file with pictures, not only sound.")
+            raise UserError(
+                f"{path} has no video stream: it is sound alone, or truncated.", "give a file with pictures, whole."
+            )
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         yield container, stream

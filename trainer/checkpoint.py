@@ -48,4 +48,6 @@ def load_latest(folder: Path) -> Checkpoint | None:
     try:
         return Checkpoint(**torch.load(paths[-1], weights_only=True, map_location="cpu"))
     except (RuntimeError, EOFError, TypeError) as error:
-        raise UserError(f"The checkpoint {paths[-1]} cannot be read: {error}.", "Delete it to resume from an older one.") from error
+        raise UserError(
+            f"The checkpoint {paths[-1]} cannot be read: {error}.", "Delete it to resume from an older one."
+        ) from error

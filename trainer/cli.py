@@ -20,14 +20,21 @@ def configure() -> None:
 @app.command()
 def train(
     recipe: Annotated[Path, typer.Argument(help="YAML recipe, e.g. trainer/recipes/sprite/sprite_base.yaml.")],
-    out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/NAME. An unfinished run resumes.")] = None,
-    overrides: Annotated[list[str] | None, typer.Option("--set", help="Override, e.g. --set optimizer.learning_rate=1e-4.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder; by default runs/NAME. An unfinished run resumes.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="Override, e.g. --set optimizer.learning_rate=1e-4.")
+    ] = None,
+    allow_recipe_change: Annotated[
+        bool, typer.Option("--allow-recipe-change", help="Resume although the run began with another recipe.")
+    ] = False,
 ) -> None:
     """Train a model from a recipe; the same command resumes an interrupted run."""
     with reporting_errors():
         from trainer.launch import train_from_recipe
 
-        if not train_from_recipe(recipe, out, overrides or []):
+        if not train_from_recipe(recipe, out, overrides or [], allow_recipe_change):
             raise typer.Exit(130)
 
 

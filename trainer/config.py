@@ -24,6 +24,8 @@ class Phase(StrictModel):
     steps: int = Field(gt=0)
     latent_frames: int = Field(gt=0)
     batch_size: int = Field(gt=0)
+    timestep_shift: float = Field(default=2.0, gt=0)
+    """Shift of the training noise levels; a larger one spends more of the training on high noise."""
 
 
 class OptimizerConfig(StrictModel):
@@ -47,7 +49,7 @@ class TrainingConfig(StrictModel):
         data: folder of encoded clips.
         text_and_codec: pipeline folder that gives the tokenizer, the text encoder and the codec.
         caption_dropout: share of captions replaced by the empty prompt, for classifier-free guidance.
-        timestep_shift: shift of the training noise levels.
+        sampling_shift: default shift of the exported model's scheduler.
         ema_decay: of the exported exponential moving average.
         threads: CPU threads; by default torch's own choice.
         compile: run the training passes through `torch.compile` (a minute a phase, then a quarter faster on a CPU).
@@ -62,7 +64,7 @@ class TrainingConfig(StrictModel):
     phases: tuple[Phase, ...] = Field(min_length=1)
     optimizer: OptimizerConfig
     caption_dropout: float = Field(default=0.1, ge=0, lt=1)
-    timestep_shift: float = Field(default=2.0, gt=0)
+    sampling_shift: float = Field(default=3.0, gt=0)
     ema_decay: float = Field(default=0.998, ge=0, lt=1)
     log_every: int = Field(default=20, gt=0)
     checkpoint_every: int = Field(default=200, gt=0)

@@ -25,7 +25,7 @@ class ExponentialMovingAverage:
     def update(self, model: nn.Module) -> None:
         """Move the average towards the model's current weights."""
         decay = min(self._decay, (1 + self._updates) / (10 + self._updates))
-        averaged = list(self.model.parameters())
+        averaged = [parameter.data for parameter in self.model.parameters()]
         torch._foreach_lerp_(averaged, list(model.parameters()), 1 - decay)
         for own, other in zip(self.model.buffers(), model.buffers(), strict=True):
             own.copy_(other)

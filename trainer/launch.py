@@ -16,12 +16,12 @@ from trainer.loop import run
 from trainer.stages.bidirectional import BidirectionalStage
 
 
-def train_from_recipe(recipe: Path, out: Path | None, overrides: Sequence[str]) -> bool:
+def train_from_recipe(recipe: Path, out: Path | None, overrides: Sequence[str], allow_change: bool = False) -> bool:
     """Read a recipe, build its stage and train; returns whether the run is complete."""
     config = load_config(recipe, TrainingConfig, overrides)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
-    return run(BidirectionalStage(config), config, out or Path("runs") / config.name)
+    return run(BidirectionalStage(config), config, out or Path("runs") / config.name, allow_change=allow_change)
 
 
 def encode_sprite_clips(out: Path, shards: int, split: str, model: str) -> None:

@@ -64,28 +64,39 @@ class StopRequest:
                 signal.signal(number, handler)
 
 
-def resume(stage: Stage, config: TrainingConfig, folder: Path) -> int:
+def resume(stage: Stage, config: TrainingConfig, folder: Path, allow_change: bool) -> int:
     """Load the newest checkpoint into the stage; returns the steps already done.
 
+    With `allow_change` another configuration takes over from here; the old one is kept in the folder.
+
     Raises:
-        UserError: if the checkpoint was made with another configuration.
+        UserError: if the checkpoint was made with another configuration and no change is allowed.
     """
     checkpoint = load_latest(folder / "checkpoints")
     if checkpoint is None:
         return 0
-    if checkpoint.config != dump_config(config):
+    if checkpoint.config != dump_config(config) and allow_change:
+        write_text(folder / f"config.until-step-{checkpoint.steps_done}.yaml", checkpoint.config)
+    elif checkpoint.config != dump_config(config):
         raise UserError(
             f"The run folder {folder} holds a run with another configuration.",
-            "Choose another --out, or delete the folder to start again.",
+            "Choose another --out, pass --allow-recipe-change to go on with the new one, or delete the folder.",
         )
     stage.load_state_dict(checkpoint.state)
     return checkpoint.steps_done
 
 
-def run(stage: Stage, config: TrainingConfig, folder: Path) -> bool:
-    """Train to the end, or until interrupted; resumes by itself. Returns whether the run is complete."""
+def run(stage: Stage, config: TrainingConfig, folder: Path, *, allow_change: bool = False) -> bool:
+    """Train to the end, or until interrupted; resumes by itself. Returns whether the run is complete.
+
+    Args:
+        stage: does the steps.
+        config: of the run; written into the folder.
+        folder: of the run.
+        allow_change: resume although the folder's run had another configuration.
+    """
+    first = resume(stage, config, folder, allow_change)
     write_text(folder / "config.yaml", dump_config(config))
-    first = resume(stage, config, folder)
     steps = range(first, config.total_steps)
     with Tracker(folder) as tracker, StopRequest().listening() as stop:
         for step in track(steps, f"training {config.name}", len(steps)):

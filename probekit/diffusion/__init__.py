@@ -1,0 +1,1 @@
+"""Formulas of diffusion and flow matching, as pure functions."""

@@ -41,5 +41,5 @@ def stratified_sigmas(count: int, shift: float, rng: torch.Generator) -> Tensor:
 
 
 def classifier_free_guidance(conditional: Tensor, unconditional: Tensor, scale: float) -> Tensor:
-    """u + scale·(c - u), Ho & Salimans, arXiv 2207.12598; scale 1 is the conditional model."""
+    """Guided flow u + scale·(c - u), Ho & Salimans, arXiv 2207.12598; scale 1 is the conditional model."""
     return unconditional + scale * (conditional - unconditional)

@@ -1,6 +1,6 @@
 """Which video is compared with which: two folders matched by sample key, or by file name where one has no manifest."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +26,10 @@ class ComparedVideo(NamedTuple):
     sample: int
     clip: int
     sha256: str
+
+    def identity(self) -> tuple[str | int, ...]:
+        """The fields that name its rows in the score table, less the dimension."""
+        return (self.model, self.training_run, self.suite, self.horizon, self.prompt_id, self.sample, self.clip)
 
 
 class VideoPair(NamedTuple):
@@ -124,20 +128,29 @@ def pair_videos(samples: Iterable[ComparedVideo], references: Iterable[ComparedV
     """Give every video the reference that is matched by the same.
 
     Raises:
-        UserError: two references are matched by the same, for example videos of two models.
+        UserError: two references are matched by the same, for example videos of two models, or two videos would share
+            a row of the score table.
     """
-    partners: dict[str, ComparedVideo] = {}
-    for video in references:
-        if video.match in partners:
-            raise UserError(
-                f"{partners[video.match].path} and {video.path} are both the reference of {video.match!r}.",
-                "Give a reference set with one video for each key (one model, one file type).",
-            )
-        partners[video.match] = video
-    pairs = tuple(VideoPair(video, partners.get(video.match)) for video in samples)
+    partners = {video.match: video for video in _unique(references, "be the reference of", lambda video: video.match)}
+    compared = _unique(samples, "be scored as", ComparedVideo.identity)
+    pairs = tuple(VideoPair(video, partners.get(video.match)) for video in compared)
     matched = {pair.sample.match for pair in pairs}
     unmatched = tuple(video for match, video in partners.items() if match not in matched)
     return PairedVideos(pairs, unmatched, _reference_hash(partners))
+
+
+def _unique(
+    videos: Iterable[ComparedVideo], claim: str, key: Callable[[ComparedVideo], Hashable]
+) -> list[ComparedVideo]:
+    seen: dict[Hashable, ComparedVideo] = {}
+    for video in videos:
+        other = seen.setdefault(key(video), video)
+        if other is not video:
+            raise UserError(
+                f"{other.path} and {video.path} would both {claim} {video.match!r}.",
+                "Give a set with one video for each key (one model, one file type).",
+            )
+    return list(seen.values())
 
 
 def _reference_hash(partners: dict[str, ComparedVideo]) -> str:

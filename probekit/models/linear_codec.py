@@ -82,6 +82,11 @@ class LinearVideoCodec(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.register_buffer("later_rows", torch.zeros(latent_channels, later))
         self.register_buffer("scale", torch.ones(()))
 
+    @property
+    def spatial_stride(self) -> int:
+        """Pixels along a side of one latent position."""
+        return SPACE_STRIDE
+
     @classmethod
     def fit(cls, videos: Tensor, latent_channels: int = 16) -> "LinearVideoCodec":
         """Fit to videos (B, 3, T, H, W) in [-1, 1]; the scale makes the latents' mean square 1."""

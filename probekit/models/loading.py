@@ -1,20 +1,32 @@
 """Opening model folders in diffusers layout: `transformer/`, `vae/`, `text_encoder/`, `tokenizer/`, `scheduler/`."""
 
+import hashlib
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import torch
-from diffusers import AutoencoderKLWan
+from diffusers import (
+    AutoencoderKLWan,
+    FlowMatchEulerDiscreteScheduler,
+    SchedulerMixin,
+    UniPCMultistepScheduler,
+    WanTransformer3DModel,
+)
 from transformers import AutoTokenizer, UMT5EncoderModel
 
 from probekit.errors import UserError
+from probekit.geometry import LatentGeometry
 from probekit.models.linear_codec import LinearVideoCodec
 from probekit.models.text_encoding import TextEncoder
 from probekit.models.video_codec import VideoCodec
 from probekit.models.wan_codec import WanVideoCodec
 
 WAN_TEXT_TOKENS: Final = 512
+_SCHEDULERS: Final[dict[str, type[SchedulerMixin]]] = {
+    "UniPCMultistepScheduler": UniPCMultistepScheduler,
+    "FlowMatchEulerDiscreteScheduler": FlowMatchEulerDiscreteScheduler,
+}
 SHIPPED_MODELS: Final = Path(__file__).parents[1] / "sprite_world" / "weights"
 
 
@@ -63,3 +75,103 @@ def load_codec(folder: Path) -> VideoCodec:
     if name == "AutoencoderKLWan":
         return WanVideoCodec(AutoencoderKLWan.from_pretrained(folder / "vae"))
     raise UserError(f"{folder / 'vae'} holds a {name}.", "Use LinearVideoCodec or AutoencoderKLWan.")
+
+
+def load_transformer(folder: Path, dtype: torch.dtype = torch.float32) -> WanTransformer3DModel:
+    """Open the denoiser for inference.
+
+    Raises:
+        UserError: if the folder holds no Wan transformer, or its weights do not fit it.
+    """
+    name = read_component_config(folder, "transformer")["_class_name"]
+    if name != "WanTransformer3DModel":
+        raise UserError(f"{folder / 'transformer'} holds a {name}.", "Use a WanTransformer3DModel.")
+    try:
+        model = WanTransformer3DModel.from_pretrained(folder / "transformer", torch_dtype=dtype)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UserError(
+            f"The weights in {folder / 'transformer'} cannot be opened: {error}", "Copy them again."
+        ) from error
+    return model.eval().requires_grad_(False)
+
+
+def load_scheduler(folder: Path) -> SchedulerMixin:
+    """Open the scheduler that the folder names.
+
+    Raises:
+        UserError: if it is not a flow-matching scheduler.
+    """
+    path = folder / "scheduler" / "scheduler_config.json"
+    if not path.is_file():
+        raise UserError(f"{folder} has no scheduler/scheduler_config.json.", "Give a folder in diffusers layout.")
+    name = json.loads(path.read_text(encoding="utf-8"))["_class_name"]
+    if name not in _SCHEDULERS:
+        raise UserError(f"{path} names {name}.", f"Use {' or '.join(_SCHEDULERS)}.")
+    return _SCHEDULERS[name].from_pretrained(folder / "scheduler")
+
+
+def hash_checkpoint(folder: Path) -> str:
+    """SHA-256 over the transformer's weight files, in the order of their names."""
+    digest = hashlib.sha256()
+    for path in sorted((folder / "transformer").glob("*.safetensors")):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+class ModelParts(NamedTuple):
+    """An opened model folder.
+
+    Attributes:
+        ema: whether the weights are an exponential moving average; None where the folder does not say.
+    """
+
+    name: str
+    transformer: WanTransformer3DModel
+    codec: VideoCodec
+    text: TextEncoder
+    scheduler: SchedulerMixin
+    codec_name: str
+    checkpoint_hash: str
+    ema: bool | None
+
+    def geometry(self, height: int, width: int) -> LatentGeometry:
+        """Latent sizes of videos of height x width pixels.
+
+        Raises:
+            UserError: if the size is not a multiple of the codec's stride times the patch.
+        """
+        _, rows, columns = self.transformer.config.patch_size
+        stride = self.codec.spatial_stride
+        if height % (stride * rows) or width % (stride * columns):
+            raise UserError(
+                f"{self.name} cannot make frames of {height}x{width}.",
+                f"Use multiples of {stride * rows} x {stride * columns} pixels.",
+            )
+        return LatentGeometry(
+            latent_channels=self.transformer.config.in_channels,
+            latent_height=height // stride,
+            latent_width=width // stride,
+            patch=tuple(self.transformer.config.patch_size),
+            spatial_stride=stride,
+        )
+
+
+def load_model(folder: Path) -> ModelParts:
+    """Open all parts of a model folder for sampling on the CPU in fp32.
+
+    Raises:
+        UserError: naming the part that is missing or of an unknown class.
+    """
+    card = folder / "model_card.json"
+    facts = json.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}
+    return ModelParts(
+        name=folder.resolve().name,
+        transformer=load_transformer(folder),
+        codec=load_codec(folder),
+        text=load_text_encoder(folder),
+        scheduler=load_scheduler(folder),
+        codec_name=read_component_config(folder, "vae")["_class_name"],
+        checkpoint_hash=hash_checkpoint(folder),
+        ema=facts.get("ema"),
+    )

@@ -114,7 +114,9 @@ def fit_text_encoder(seed: int = 0, steps: int = 600, batch_size: int = 64) -> t
         ids, mask, labels = fitting_batch(tokenizer, batch_size, rng)
         states = encoder(ids, attention_mask=mask).last_hidden_state
         logits = [head(states) for head in heads]
-        losses = [F.cross_entropy(z.flatten(0, 1), labels[..., i].flatten(), ignore_index=-1) for i, z in enumerate(logits)]
+        losses = [
+            F.cross_entropy(z.flatten(0, 1), labels[..., i].flatten(), ignore_index=-1) for i, z in enumerate(logits)
+        ]
         optimizer.zero_grad()
         torch.stack(losses).sum().backward()
         optimizer.step()

@@ -24,6 +24,11 @@ class VideoCodec(Protocol):
     the diffusion model. The first frame is encoded alone and no latent frame depends on later RGB frames.
     """
 
+    @property
+    def spatial_stride(self) -> int:
+        """Pixels along a side of one latent position."""
+        ...
+
     def encode(self, video: Tensor) -> Tensor:
         """Encode a video to its (deterministic) latents."""
         ...

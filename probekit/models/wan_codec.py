@@ -24,6 +24,11 @@ class WanVideoCodec:
         config: Mapping[str, Any] = self.vae.config
         return config
 
+    @property
+    def spatial_stride(self) -> int:
+        """Pixels along a side of one latent position."""
+        return int(self.vae.spatial_compression_ratio)
+
     def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
         shape = (1, -1, 1, 1, 1)
         mean = torch.tensor(self.config["latents_mean"], dtype=like.dtype, device=like.device).view(shape)

@@ -21,10 +21,10 @@ def difference_text(value: float | None) -> str:
 
 
 def interval_text(row: ComparisonRow) -> str:
-    """The interval as ``[low, high]``."""
+    """The interval as ``[low, high]``; an end that rounds to zero keeps its sign, which decides about the star."""
     if row.low is None or row.high is None:
         return NO_VALUE
-    return f"[{difference_text(row.low)}, {difference_text(row.high)}]"
+    return f"[{row.low:+.{DECIMALS}f}, {row.high:+.{DECIMALS}f}]"
 
 
 def n_prompts_text(row: ComparisonRow) -> str:

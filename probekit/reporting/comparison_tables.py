@@ -71,7 +71,7 @@ def notes(record: ComparisonRecord) -> list[str]:
             reasons.setdefault(row.reason, []).append(quantity_text(row.quantity, suite))
     lines += [f"{NO_VALUE} ({', '.join(dict.fromkeys(names))}): {reason}." for reason, names in reasons.items()]
     lines += [f"Not run: {quantity_text(row.dimension, suite)}: {row.reason}." for row in record.not_run]
-    return lines
+    return [" ".join(line.split()) for line in lines]
 
 
 def to_csv(record: ComparisonRecord) -> str:

@@ -5,15 +5,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from numpy.typing import NDArray
 
 from probekit.reporting.figures import DOTS_PER_INCH, LIGHT
-from probekit.video_files import VideoClip, read_video
+from probekit.video_files import read_video
 
-_FRAME_INCHES = 0.95
+_FRAME, _GAP, _MARGIN = 0.95, 0.06, 0.12
+_HEADING, _TIMES = 0.30, 0.16
+_LETTER = 0.075
+"""Inches; the letter is the width of one in a model's name."""
+
 _CAPTION_LENGTH = 110
+_UNKNOWN_GLYPH = "\N{WHITE SQUARE}"
+"""Stands for characters that matplotlib's font lacks, such as Chinese ones; the page itself shows them."""
 
 
 class SheetRow(NamedTuple):
@@ -21,6 +27,15 @@ class SheetRow(NamedTuple):
 
     prompt: str
     videos: tuple[Path | None, ...]
+
+
+class Strip(NamedTuple):
+    """Frames of one video, and when they are shown."""
+
+    frames: NDArray[np.uint8]
+    """(n, H, W, 3)."""
+    seconds: NDArray[np.float64]
+    """(n,)."""
 
 
 def contact_sheet(models: Sequence[str], rows: Sequence[SheetRow], *, n_frames: int = 8) -> Figure:
@@ -37,17 +52,24 @@ def contact_sheet(models: Sequence[str], rows: Sequence[SheetRow], *, n_frames: 
     """
     if not rows or n_frames < 2 or any(len(row.videos) != len(models) for row in rows):
         raise ValueError("a contact sheet needs rows with one video a model, and at least 2 frames")
-    clips = [[None if path is None else read_video(path) for path in row.videos] for row in rows]
-    height_inches = _FRAME_INCHES * _aspect(clips)
-    size = (1.6 + n_frames * _FRAME_INCHES, 0.2 + len(rows) * (0.42 + len(models) * (height_inches + 0.06)))
-    figure = Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained")
-    figure.set_facecolor(LIGHT.background)
-    # squeeze=False: the result is an array however few prompts there are.
-    for part, row, row_clips in zip(np.ravel(figure.subfigures(len(rows), 1, squeeze=False)), rows, clips, strict=True):
-        part.suptitle(_shortened(row.prompt), fontsize=8, x=0.01, ha="left", color=LIGHT.ink)
-        axes = part.subplots(len(models), n_frames, squeeze=False)
-        for line, model, clip in zip(axes, models, row_clips, strict=True):
-            _draw_clip(line, model, clip)
+    strips = [[None if path is None else _strip(path, n_frames) for path in row.videos] for row in rows]
+    left = 2 * _MARGIN + _LETTER * max(len(model) for model in models)
+    line = _FRAME * _aspect(strips) + _TIMES
+    width = left + n_frames * (_FRAME + _GAP) + _MARGIN
+    height = _MARGIN + len(rows) * (_HEADING + len(models) * line)
+    # Places are computed, not left to a layout engine, which is slow for many pictures.
+    figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, facecolor=LIGHT.background)
+    top = height
+    for row, row_strips in zip(rows, strips, strict=True):
+        top -= _HEADING
+        _text(figure, _MARGIN, top + 0.1, shortened(row.prompt), size=8)
+        for model, strip in zip(models, row_strips, strict=True):
+            top -= line
+            _text(figure, left - _MARGIN, top + _TIMES + (line - _TIMES) / 2, _plain(model), size=8, side="right")
+            if strip is None:
+                _text(figure, left, top + line / 2, "no video", size=8, color=LIGHT.quiet)
+            else:
+                _draw_strip(figure, strip, left, top + _TIMES)
     return figure
 
 
@@ -56,26 +78,45 @@ def frame_indices(n_frames: int, count: int) -> NDArray[np.int64]:
     return np.linspace(0, n_frames - 1, count).round().astype(np.int64)
 
 
-def _aspect(clips: Sequence[Sequence[VideoClip | None]]) -> float:
-    shapes = [clip.frames.shape for row in clips for clip in row if clip is not None]
+def shortened(prompt: str) -> str:
+    """A prompt in one line that matplotlib can draw."""
+    text = " ".join(prompt.split())
+    if len(text) > _CAPTION_LENGTH:
+        text = f"{text[: _CAPTION_LENGTH - 3]}..."
+    drawable = get_font(findfont(FontProperties())).get_charmap()
+    return _plain("".join(letter if ord(letter) in drawable else _UNKNOWN_GLYPH for letter in text))
+
+
+def _strip(path: Path, count: int) -> Strip:
+    clip = read_video(path)
+    indices = frame_indices(len(clip.frames), count)
+    return Strip(clip.frames[indices], indices / clip.fps)
+
+
+def _aspect(strips: Sequence[Sequence[Strip | None]]) -> float:
+    shapes = [strip.frames.shape for line in strips for strip in line if strip is not None]
     return max((height / width for _, height, width, _ in shapes), default=1.0)
 
 
-def _draw_clip(line: Sequence[Axes], model: str, clip: VideoClip | None) -> None:
-    for axes in line:
-        axes.set_xticks([])
-        axes.set_yticks([])
-        axes.spines[:].set_visible(False)
-    label = line[0].set_ylabel(model.replace("$", r"\$"), rotation=0, ha="right", va="center", fontsize=8)
-    label.set_color(LIGHT.ink)
-    if clip is None:
-        line[0].text(0.0, 0.5, "no video", fontsize=8, color=LIGHT.quiet, transform=line[0].transAxes, va="center")
-        return
-    for axes, index in zip(line, frame_indices(len(clip.frames), len(line)), strict=True):
-        axes.imshow(clip.frames[index], interpolation="nearest")
-        axes.set_xlabel(f"{index / clip.fps:.1f} s", fontsize=6, color=LIGHT.quiet, labelpad=1)
+def _draw_strip(figure: Figure, strip: Strip, left: float, bottom: float) -> None:
+    width, height = figure.get_size_inches()
+    tall = _FRAME * strip.frames.shape[1] / strip.frames.shape[2]
+    for number, (frame, seconds) in enumerate(zip(strip.frames, strip.seconds, strict=True)):
+        x = left + number * (_FRAME + _GAP)
+        axes = figure.add_axes((x / width, bottom / height, _FRAME / width, tall / height))
+        axes.set_axis_off()
+        axes.imshow(frame, interpolation="nearest", aspect="auto")
+        _text(figure, x + _FRAME / 2, bottom - _TIMES / 2, f"{seconds:.1f} s", size=6, side="center", color=LIGHT.quiet)
 
 
-def _shortened(prompt: str) -> str:
-    text = " ".join(prompt.replace("$", r"\$").split())
-    return text if len(text) <= _CAPTION_LENGTH else f"{text[: _CAPTION_LENGTH - 3]}..."
+def _text(
+    figure: Figure, x: float, y: float, text: str, *, size: int, side: str = "left", color: str = LIGHT.ink
+) -> None:
+    """Write at inches from the lower left corner."""
+    width, height = figure.get_size_inches()
+    figure.text(x / width, y / height, text, fontsize=size, ha=side, va="center", color=color)
+
+
+def _plain(text: str) -> str:
+    """A dollar sign would start matplotlib's mathematics."""
+    return text.replace("$", r"\$")

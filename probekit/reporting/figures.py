@@ -78,9 +78,7 @@ def _draw_row(axes: Axes, row: ComparisonRow, y: float, color: str, palette: Fig
     axes.plot([row.difference], [y], "o", markersize=6, mfc=face, mec=color, mew=1.3)
 
 
-def _label_quantities(
-    axes: Axes, record: ComparisonRecord, quantities: Sequence[str], palette: FigurePalette
-) -> None:
+def _label_quantities(axes: Axes, record: ComparisonRecord, quantities: Sequence[str], palette: FigurePalette) -> None:
     starred = {row.quantity for row in record.rows if row.star}
     names = [f"{quantity_text(name, record.settings.suite)}{f' {STAR}' * (name in starred)}" for name in quantities]
     axes.set_yticks(range(len(quantities)), names)

@@ -73,15 +73,19 @@ def write_report(
     prompts = select_prompts(sets, max_prompts=max_prompts, prompt_ids=prompt_ids)
     files = [*write_comparison(out_dir / "tables", record), *_write_figures(out_dir / "figures", record, sets, prompts)]
     order = [constant.dimension for constant in record.settings.constants]
-    page = _environment().get_template("report.html.j2").render(
-        **_numbers(record),
-        downloads=[path.relative_to(out_dir).as_posix() for path in files],
-        models=[labelled.label for labelled in sets],
-        prompts=prompt_views(out_dir, sets, prompts, {} if scores is None else video_scores(scores, order)),
-        selection=_selection(len(prompts), count_prompts(sets), named=prompt_ids is not None),
-        commands=commands_behind(record, sets, command or command_line(), commands or {}),
-        software=software_card(),
-        hardware=hardware(),
+    page = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            **_numbers(record),
+            downloads=[path.relative_to(out_dir).as_posix() for path in files],
+            models=[labelled.label for labelled in sets],
+            prompts=prompt_views(out_dir, sets, prompts, {} if scores is None else video_scores(scores, order)),
+            selection=_selection(len(prompts), count_prompts(sets), named=prompt_ids is not None),
+            commands=commands_behind(record, sets, command or command_line(), commands or {}),
+            software=software_card(),
+            hardware=hardware(),
+        )
     )
     write_text(out_dir / "index.html", page)
     return out_dir / "index.html"

@@ -49,8 +49,8 @@ def commands_behind(
         imported = labelled.rows[0].training_run == IMPORTED_RUN
         command = "" if imported else labelled.protocol.software.command
         items[f"videos of {labelled.label}"] = command or f"{UNKNOWN}: the videos came from elsewhere"
-    for label, card in record.protocols.items():
-        items[f"scores of {label}"] = card.software.command or UNKNOWN
+    for label in record.models():
+        items[f"scores of {label}"] = record.protocols[label].software.command or UNKNOWN
     return {**items, "comparison": record.command, "report": report_command}
 
 

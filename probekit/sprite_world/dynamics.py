@@ -118,6 +118,6 @@ def simulate(scene: Scene, n_frames: int, rng: np.random.Generator) -> Trajector
         states = walk(start, sprite.radius, speed, n_frames, own_rng)
         paths.append([(s.x, s.y) for s in states])
         velocities.append(np.stack(step_units(np.array([s.direction for s in states]), speed), axis=-1))
-    position = np.array(paths, np.float32).swapaxes(0, 1) / UNITS_PER_PIXEL
-    velocity = np.array(velocities, np.float32).swapaxes(0, 1) / UNITS_PER_PIXEL
+    position = np.array(paths, np.float32).swapaxes(0, 1) / np.float32(UNITS_PER_PIXEL)
+    velocity = np.array(velocities, np.float32).swapaxes(0, 1) / np.float32(UNITS_PER_PIXEL)
     return Trajectory(position, velocity)

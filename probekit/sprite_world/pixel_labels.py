@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation
 
 from probekit.sprite_world.renderer import background_image
 from probekit.sprite_world.vocabulary import BACKGROUNDS, COLORS, FRAME_SIZE, PILLAR_COLOR, PILLAR_WIDTH
@@ -50,7 +51,10 @@ def _background_images() -> Float:
 
 
 def find_backdrop(frames: Float) -> Backdrop:
-    """Recognise pillar and background of each frame (T, 32, 32, 3), RGB 0..255, by robust distance to the known ones."""
+    """Recognise pillar and background of each frame (T, 32, 32, 3), RGB 0..255.
+
+    The background is the known one at the least robust distance, shifted by the median difference from it.
+    """
     pillar_x = find_pillar(frames)
     columns = np.arange(FRAME_SIZE)
     in_pillar = (columns >= pillar_x[:, None]) & (columns < pillar_x[:, None] + PILLAR_WIDTH) & (pillar_x >= 0)[:, None]
@@ -82,7 +86,14 @@ def core_pixels(frames: Float) -> Bool:
     distance = np.square(frames).sum(-1)[..., None] - 2 * frames @ PALETTE.T + np.square(PALETTE).sum(-1)
     nearest = distance.argmin(-1)
     near = distance.min(-1) < _CORE_TOLERANCE**2
-    return (nearest[:, None] == np.arange(len(PALETTE))[:, None, None]) & near[:, None]
+    return np.asarray((nearest[:, None] == np.arange(len(PALETTE))[:, None, None]) & near[:, None])
+
+
+def observed_colors(frames: Float, core: Bool, colors: Int) -> Float:
+    """Mean RGB (T, K, 3) of the core pixels of each of `colors`, drawn towards the palette where there are few."""
+    core_of = core[:, colors].reshape(len(frames), len(colors), -1).astype(np.float32)
+    total = core_of @ frames.reshape(len(frames), -1, 3) + _PALETTE_PRIOR * PALETTE[colors]
+    return np.asarray(total / (core_of.sum(-1, keepdims=True) + _PALETTE_PRIOR), np.float32)
 
 
 class ColorLayers(NamedTuple):
@@ -90,22 +101,19 @@ class ColorLayers(NamedTuple):
 
     Attributes:
         alpha: coverage in [0, 1] that the pixel's colour implies, 0 where another colour explains the pixel better.
-        valid: False where the colour could be hidden: by the pillar, another colour, or something unexplained.
+        valid: False where the colour could be hidden: by the pillar, or by another colour and its blended edge.
     """
 
     alpha: Float
     valid: Bool
 
 
-def observed_colors(frames: Float, core: Bool, colors: Int) -> Float:
-    """Mean RGB (T, K, 3) of the core pixels of each of `colors`, drawn towards the palette where there are few."""
-    core = core[:, colors].reshape(len(frames), len(colors), -1).astype(np.float32)
-    total = core @ frames.reshape(len(frames), -1, 3) + _PALETTE_PRIOR * PALETTE[colors]
-    return total / (core.sum(-1, keepdims=True) + _PALETTE_PRIOR)
-
-
 def color_layers(frames: Float, backdrop: Backdrop, colors: Float) -> ColorLayers:
-    """Explain each pixel as a mixture of the background and one of `colors`, RGB (T, K, 3)."""
+    """Explain each pixel as a mixture of the background and one of `colors`, RGB (T, K, 3).
+
+    A pixel that no mixture explains counts little; it is the blended edge of two sprites if one of another colour is
+    next to it, and a flaw of the sprite itself otherwise.
+    """
     difference = frames - backdrop.image
     alphas, residuals = [], []
     for color in colors.swapaxes(0, 1):
@@ -114,8 +122,11 @@ def color_layers(frames: Float, backdrop: Backdrop, colors: Float) -> ColorLayer
         alphas.append(alpha)
         residuals.append(np.square(difference - alpha[..., None] * ray).sum(-1))
     residual, alpha = np.stack(residuals, axis=1), np.stack(alphas, axis=1)
-    own = residual.argmin(1)[:, None] == np.arange(colors.shape[1])[:, None, None]
-    seen = ~backdrop.pillar & (residual.min(1) < _UNEXPLAINED**2)
-    alpha = np.where(own & seen[:, None], alpha, np.float32(0))
+    own: Bool = np.equal(residual.argmin(1)[:, None], np.arange(colors.shape[1])[:, None, None])
+    doubt: Float = np.sqrt(residual.min(1)) / np.float32(_UNEXPLAINED)
+    seen = ~backdrop.pillar * np.clip(2 - doubt, 0, 1)
+    alpha = np.where(own, alpha * seen[:, None], np.float32(0))
     other = (alpha > _OWNED).any(1)[:, None] & ~own
-    return ColorLayers(alpha, seen[:, None] & ~other)
+    beside_other = binary_dilation(other & (doubt < 1)[:, None], np.ones((1, 1, 3, 3), bool))
+    blended = beside_other & (doubt >= 1)[:, None]
+    return ColorLayers(alpha, ~(backdrop.pillar[:, None] | other | blended))

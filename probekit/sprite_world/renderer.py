@@ -17,7 +17,9 @@ def signed_distance(shape: str, radius: float, dx: Float, dy: Float) -> Float:
     Raises:
         KeyError: for a shape that the world does not have.
     """
-    return {"circle": _circle, "square": _square, "triangle": _triangle, "cross": _cross}[shape](radius, dx, dy)
+    outlines = {"circle": _circle, "square": _square, "triangle": _triangle, "cross": _cross}
+    distance: Float = outlines[shape](radius, dx, dy)
+    return distance
 
 
 def _circle(radius: float, dx: Float, dy: Float) -> Float:
@@ -57,7 +59,8 @@ def coverage(shape: str, radius: float, cx: NDArray[np.floating], cy: NDArray[np
     dx = pixel - np.asarray(cx, np.float32)[..., None, None]
     dy = pixel[:, None] - np.asarray(cy, np.float32)[..., None, None]
     dx, dy = np.broadcast_arrays(dx, dy)
-    return np.clip(np.float32(0.5) - signed_distance(shape, radius, dx, dy), 0, 1)
+    covered: Float = np.clip(np.float32(0.5) - signed_distance(shape, radius, dx, dy), 0, 1)
+    return covered
 
 
 @functools.cache
@@ -72,7 +75,8 @@ def background_image(name: str) -> NDArray[np.uint8]:
         "stone": ((x + y) % 2).astype(np.float64),
     }[name]
     image = dark + (light - dark) * weight[..., None].astype(np.float32)
-    return np.rint(image).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.rint(image).astype(np.uint8)
+    return pixels
 
 
 def sprite_coverages(scene: Scene, positions: NDArray[np.floating]) -> Float:

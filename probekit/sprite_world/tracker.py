@@ -1,56 +1,161 @@
-"""Reads the state of a sprite video back from its pixels: frame by frame, without captions or network weights."""
+"""Reads the state of a sprite video back from its pixels: frame by frame, without captions or network weights.
+
+Background and pillar are recognised against the known ones; pixels that look like a palette colour say which colours
+the video holds; every colour's soft layer is then explained by one of the 12 templates (4 shapes x 3 sizes). Shape and
+size are decided afresh in each frame, because changes of identity are what the scorers measure.
+"""
 
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.sprite_world.pixel_labels import Backdrop, color_layers, core_pixels, find_backdrop, observed_colors
-from probekit.sprite_world.template_fit import fit_templates
-from probekit.sprite_world.tracker_templates import IDENTITIES
-from probekit.sprite_world.vocabulary import BACKGROUNDS, COLORS, SIZES
+from probekit.errors import UserError
+from probekit.sprite_world.pixel_labels import (
+    Backdrop,
+    color_layers,
+    core_pixels,
+    find_backdrop,
+    observed_colors,
+)
+from probekit.sprite_world.template_fit import PlacedTemplates, place_best_template
+from probekit.sprite_world.vocabulary import BACKGROUNDS, COLORS, FRAME_SIZE
 
-_PRESENT_AREA: Final = 10
-_PRESENT_FRAMES: Final = 3
-_VISIBLE_AREA: Final = 2.5
+Float = NDArray[np.float32]
+Int = NDArray[np.int64]
+Bool = NDArray[np.bool_]
+
+_SEEN_CORE: Final = 10
+"""Core pixels that a colour must have in some frames to be a sprite; edges between two sprites have fewer."""
+_SEEN_FRAMES: Final = 3
+_VISIBLE_AREA: Final = 3.0
+_VISIBLE_CORE: Final = 3
+_PRESENT_SHARE: Final = 0.1
 
 
 class SpriteTrack(NamedTuple):
+    """One colour over the T frames of a video.
+
+    Attributes:
+        color: a key of `COLORS`.
+        visible: (T,) whether the colour is there at all.
+        shape: (T,) index into `SHAPES`, -1 where not visible.
+        size: (T,) index into the names of `SIZES`, -1 where not visible.
+        x: (T,) centre in pixels, NaN where not visible.
+        y: (T,) centre in pixels, NaN where not visible.
+        visible_fraction: (T,) share in [0, 1] of the fitted sprite that neither the pillar nor another sprite hides.
+        fit: (T,) share in [0, 1] of the layer's energy that the fitted template explains.
+        confidence: (T,) in [0, 1], fit x posterior probability of shape and size among the 12 templates.
+    """
+
     color: str
-    visible: NDArray[np.bool_]
-    shape: NDArray[np.int64]
-    size: NDArray[np.int64]
-    x: NDArray[np.float32]
-    y: NDArray[np.float32]
-    visible_fraction: NDArray[np.float32]
-    fit: NDArray[np.float32]
+    visible: Bool
+    shape: Int
+    size: Int
+    x: Float
+    y: Float
+    visible_fraction: Float
+    fit: Float
+    confidence: Float
 
 
 class TrackedVideo(NamedTuple):
-    backdrop: Backdrop
+    """What the tracker read from a video.
+
+    Attributes:
+        background: the key of `BACKGROUNDS` that most frames show.
+        background_confidence: mean share in [0, 1] of the pixels outside the pillar that look like `background`.
+        pillar_x: left-most column of the pillar in the median frame that has one; None if most frames have none.
+        frame_background: (T,) index into the names of `BACKGROUNDS`.
+        frame_background_match: (T,) share of the pixels outside the pillar that look like that background.
+        frame_pillar_x: (T,) left-most column of the pillar, -1 where there is none.
+        tracks: one for each colour that was seen, in the order of `COLORS`.
+        present: colours that are visible in at least a tenth of the frames.
+    """
+
+    background: str
+    background_confidence: float
+    pillar_x: int | None
+    frame_background: Int
+    frame_background_match: Float
+    frame_pillar_x: Int
     tracks: tuple[SpriteTrack, ...]
+    present: tuple[str, ...]
 
 
 def track_video(frames: NDArray[np.uint8]) -> TrackedVideo:
+    """Track every sprite of a video.
+
+    Args:
+        frames: (T, 32, 32, 3) uint8 RGB, T >= 1.
+
+    Raises:
+        UserError: for frames of another shape or type.
+    """
+    _require_sprite_frames(frames)
     pixels = frames.astype(np.float32)
     backdrop = find_backdrop(pixels)
-    core_px = core_pixels(pixels)
-    core = core_px.sum((2, 3))
-    colors = np.flatnonzero((core >= _PRESENT_AREA).sum(0) >= _PRESENT_FRAMES)
+    tracks = _track_colors(pixels, backdrop)
+    present = tuple(track.color for track in tracks if track.visible.mean() >= _PRESENT_SHARE)
+    background = int(np.bincount(backdrop.background).argmax())
+    has_pillar = backdrop.pillar_x >= 0
+    return TrackedVideo(
+        background=tuple(BACKGROUNDS)[background],
+        background_confidence=float(np.mean(backdrop.match * (backdrop.background == background))),
+        pillar_x=int(np.median(backdrop.pillar_x[has_pillar])) if has_pillar.mean() > 0.5 else None,
+        frame_background=backdrop.background,
+        frame_background_match=backdrop.match,
+        frame_pillar_x=backdrop.pillar_x,
+        tracks=tracks,
+        present=present,
+    )
+
+
+def _require_sprite_frames(frames: NDArray[np.uint8]) -> None:
+    if frames.dtype != np.uint8 or frames.shape[1:] != (FRAME_SIZE, FRAME_SIZE, 3) or not len(frames):
+        raise UserError(
+            f"Sprites are tracked in uint8 (T, {FRAME_SIZE}, {FRAME_SIZE}, 3), not {frames.dtype} {frames.shape}.",
+            "Score videos of other worlds with another suite.",
+        )
+
+
+def _track_colors(pixels: Float, backdrop: Backdrop) -> tuple[SpriteTrack, ...]:
+    core = core_pixels(pixels)
+    core_area = core.sum((2, 3))
+    colors = np.flatnonzero((core_area >= _SEEN_CORE).sum(0) >= min(_SEEN_FRAMES, len(pixels)))
     if not len(colors):
-        return TrackedVideo(backdrop, ())
-    layers = color_layers(pixels, backdrop, observed_colors(pixels, core_px, colors))
-    area = layers.alpha.sum((2, 3))
-    visible = (area >= _VISIBLE_AREA) & (core[:, colors] >= 1)
-    t, k = np.nonzero(visible)
-    fit = fit_templates(layers.alpha[t, k], layers.valid[t, k])
-    best = fit.error.argmin(1)
-    n = np.arange(len(t))
-    energy = np.square(layers.alpha[t, k]).sum((1, 2))
-    def arr(v, fill):
-        out = np.full(visible.shape, fill, np.asarray(v).dtype); out[t, k] = v; return out
-    shape = arr(best // len(SIZES), -1); size = arr(best % len(SIZES), -1)
-    x = arr(fit.x[n, best], np.nan); y = arr(fit.y[n, best], np.nan)
-    vf = arr(fit.visible[n, best], 0); q = arr(np.clip(1 - fit.error[n, best] / energy, 0, 1), 0)
-    names = list(COLORS)
-    return TrackedVideo(backdrop, tuple(SpriteTrack(names[c], visible[:, i], shape[:, i], size[:, i], x[:, i], y[:, i], vf[:, i], q[:, i]) for i, c in enumerate(colors)))
+        return ()
+    layers = color_layers(pixels, backdrop, observed_colors(pixels, core, colors))
+    visible = (layers.alpha.sum((2, 3)) >= _VISIBLE_AREA) & (core_area[:, colors] >= _VISIBLE_CORE)
+    placed = place_best_template(layers.alpha[visible], layers.valid[visible])
+    names = tuple(COLORS)
+    return tuple(_track(names[color], visible, k, placed) for k, color in enumerate(colors))
+
+
+def _track(color: str, visible: Bool, k: int, placed: PlacedTemplates) -> SpriteTrack:
+    """Scatter the fits of colour `k` to its frames; `placed` lists all visible colours, frame by frame."""
+    frames = visible[:, k]
+    rows = np.cumsum(visible.ravel()).reshape(visible.shape)[frames, k] - 1
+    length = len(visible)
+
+    def floats(values: Float, elsewhere: float) -> Float:
+        result = np.full(length, elsewhere, np.float32)
+        result[frames] = values[rows]
+        return result
+
+    def indices(values: Int) -> Int:
+        result = np.full(length, -1, np.int64)
+        result[frames] = values[rows]
+        return result
+
+    return SpriteTrack(
+        color=color,
+        visible=frames,
+        shape=indices(placed.shape),
+        size=indices(placed.size),
+        x=floats(placed.x, np.nan),
+        y=floats(placed.y, np.nan),
+        visible_fraction=floats(placed.visible, 0.0),
+        fit=floats(placed.fit, 0.0),
+        confidence=floats(placed.confidence, 0.0),
+    )

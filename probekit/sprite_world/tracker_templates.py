@@ -30,7 +30,7 @@ class TemplateBank(NamedTuple):
     Attributes:
         spectrum: (M, 32, 17) complex64, conjugate spectrum of the coverage centred on pixel corner (0, 0).
         square_spectrum: the same of the squared coverage.
-        legal: (M, 32, 32) bool, the integer centres [y, x] at which the sprite lies inside the frame, give or take 1 px.
+        legal: (M, 32, 32) bool, integer centres [y, x] at which the sprite lies inside the frame, give or take 1 px.
         window: (M, 256, 169) float32, coverage in the 16x16 window around an integer centre, for each phase (y, x).
         area: (M,) coverage in pixels.
     """
@@ -59,7 +59,7 @@ def template_bank() -> TemplateBank:
 def _legal_centres(radius: float) -> NDArray[np.bool_]:
     centre = np.arange(FRAME_SIZE)
     inside = (centre >= np.floor(radius) - 1) & (centre <= FRAME_SIZE - np.floor(radius) + 1)
-    return inside[:, None] & inside
+    return np.asarray(inside[:, None] & inside)
 
 
 def _phase_windows(shape: str, radius: float) -> Float:

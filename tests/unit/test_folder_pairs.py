@@ -164,7 +164,16 @@ def test_a_video_changed_after_its_manifest_is_not_scored(tmp_path: Path) -> Non
 def test_two_references_for_one_video_are_refused(folders: tuple[Path, Path]) -> None:
     samples, reference = folders
     shutil.copy(reference / "a clip.mkv", reference / "a clip.mp4")
-    with pytest.raises(UserError, match="are both the reference of 'a clip'"):
+    with pytest.raises(UserError, match="would both be the reference of 'a clip'"):
+        pair_folders(samples, reference)
+
+
+def test_two_videos_of_one_row_are_refused(folders: tuple[Path, Path]) -> None:
+    samples, reference = folders
+    for folder in ("x", "y"):
+        (samples / folder).mkdir()
+        shutil.copy(samples / "a clip.mp4", samples / folder / "toy__p1__000.mp4")
+    with pytest.raises(UserError, match="would both be scored as 'y/toy__p1__000'"):
         pair_folders(samples, reference)
 
 

@@ -21,8 +21,9 @@ CARD = ProtocolCard(
         file_hash="ab", suite="sprite-test", generation_variant="short", scoring_variant="short", n_prompts=4, samples=2
     ),
     generation=GenerationCard(
-        model="base", checkpoint_hash="c0", ema=True, seed=1, frames=81, fps=16, height=32, width=32, sampler="few-step",
-        steps=4, guidance=3.0, shift=5.0, codec="libx264rgb crf 0", window_policy="full", rope_policy="absolute",
+        model="base", checkpoint_hash="c0", ema=True, seed=1, frames=81, fps=16, height=32, width=32,
+        sampler="few-step", steps=4, guidance=3.0, shift=5.0, codec="libx264rgb crf 0",
+        window_policy="full", rope_policy="absolute",
     ),
     scorers={"color": "color-v1", "object_class": "object-v1"},
 )  # fmt: skip

@@ -42,7 +42,7 @@ def test_columns_of_row_and_schema_agree() -> None:
     assert KEY_COLUMNS[-1] == "dimension"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     values=st.lists(st.one_of(st.none(), st.floats(0, 1)), min_size=1, max_size=5), text=st.text(min_size=1, max_size=9)
 )
@@ -157,7 +157,7 @@ def test_truncated_shard_is_named(tmp_path: Path, kept: int) -> None:
 
 def test_table_with_other_columns_is_named(tmp_path: Path) -> None:
     pd.DataFrame({"model": ["a"], "score": [1.0]}).to_parquet(tmp_path / "other.parquet")
-    with pytest.raises(UserError, match="no score table of this version.*score"):
+    with pytest.raises(UserError, match=r"no score table of this version.*score"):
         read_scores(tmp_path / "other.parquet")
 
 

@@ -62,7 +62,7 @@ def _movie_first(path: Path, frames: Frames) -> None:
                 target.mux(packet)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     n_frames=st.integers(1, 6),
     height=st.integers(1, 40),

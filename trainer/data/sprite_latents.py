@@ -69,7 +69,8 @@ class SpriteLatents:
         paths = sorted(folder.glob(f"{split}-*.safetensors"))
         if not paths:
             raise UserError(
-                f"No encoded {split} clips in {folder}.", f"Run `trainer encode-sprites --out {folder} --split {split}`."
+                f"No encoded {split} clips in {folder}.",
+                f"Run `trainer encode-sprites --out {folder} --split {split}`.",
             )
         shards, self.captions = [], []
         for path in paths:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from probekit.diffusion.flow_matching import TIMESTEPS, interpolate, stratified_sigmas, velocity_target
 from probekit.models.loading import load_text_encoder
 from probekit.models.presets import sprite_transformer_config
+from probekit.models.saving import complete_model_folder, save_transformer
 from probekit.seeding import counter_seed, generator
 from trainer.config import TrainingConfig
 from trainer.data.sprite_latents import LatentBatch, SpriteLatents
@@ -21,6 +22,7 @@ from trainer.objectives.flow_matching import flow_matching_loss
 from trainer.optimizers import build_adamw, learning_rate_factor
 
 VALIDATION_CLIPS = 64
+VALIDATION_SHIFT = 2.0
 
 
 def build_transformer(config: TrainingConfig) -> WanTransformer3DModel:
@@ -64,11 +66,9 @@ class BidirectionalStage:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         phase = self._config.phase_at(step)
-        clips = self._clips.batch(
-            phase.batch_size, phase.latent_frames, generator("clips", self._config.seed, step)
-        )
+        clips = self._clips.batch(phase.batch_size, phase.latent_frames, generator("clips", self._config.seed, step))
         noise_rng = torch.Generator().manual_seed(counter_seed("training-noise", self._config.seed, step) % 2**63)
-        loss = self._loss(self._training_model, clips, noise_rng, self._config.caption_dropout)
+        loss = self._loss(self._training_model, clips, noise_rng, self._config.caption_dropout, phase.timestep_shift)
         self.optimizer.zero_grad()
         loss.backward()
         norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self._config.optimizer.clip_norm))
@@ -79,11 +79,11 @@ class BidirectionalStage:
         self.ema.update(self.model)
         return {"loss": value, "gradient_norm": norm, "learning_rate": rate}
 
-    def _loss(self, model: nn.Module, clips: LatentBatch, rng: torch.Generator, dropout: float) -> Tensor:
+    def _loss(self, model: nn.Module, clips: LatentBatch, rng: torch.Generator, dropout: float, shift: float) -> Tensor:
         size = len(clips.captions)
         dropped = torch.rand(size, generator=rng) < dropout
         captions = ["" if drop else text for drop, text in zip(dropped, clips.captions, strict=True)]
-        sigma = stratified_sigmas(size, self._config.timestep_shift, rng)
+        sigma = stratified_sigmas(size, shift, rng)
         noise = torch.randn(clips.latents.shape, generator=rng)
         predicted = model(
             hidden_states=interpolate(clips.latents, noise, sigma),
@@ -101,7 +101,7 @@ class BidirectionalStage:
         rng = torch.Generator().manual_seed(0)
         rows = np.random.default_rng(0)
         losses = [
-            float(self._loss(self.ema.model, held_out.batch(16, frames, rows), rng, 0.0))
+            float(self._loss(self.ema.model, held_out.batch(16, frames, rows), rng, 0.0, VALIDATION_SHIFT))
             for _ in range(VALIDATION_CLIPS // 16)
         ]
         return sum(losses) / len(losses)
@@ -121,8 +121,6 @@ class BidirectionalStage:
         self.optimizer.load_state_dict(state["optimizer"])
 
     def export(self, folder: Path) -> None:
-        """Write the averaged transformer as bf16 safetensors in diffusers layout."""
-        weights = {name: tensor.to(torch.bfloat16) for name, tensor in self.ema.model.state_dict().items()}
-        exported = WanTransformer3DModel(**dict(self.ema.model.config)).to(torch.bfloat16)
-        exported.load_state_dict(weights)
-        exported.save_pretrained(folder / "transformer")
+        """Write the averaged model as a folder that `probekit sample` and diffusers open, weights in bf16."""
+        save_transformer(self.ema.model, folder)
+        complete_model_folder(folder, self._config.text_and_codec, self._config.sampling_shift)

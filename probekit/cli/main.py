@@ -1,0 +1,29 @@
+"""The `probekit` command. Each verb has a file of its own; heavy libraries load when a verb runs."""
+
+import logging
+
+import typer
+
+from probekit.cli import compare, demo, manifest, readouts, report, sample, score
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Sample, score, compare and report video diffusion models.",
+)
+
+app.command()(sample.sample)
+app.command()(score.score)
+app.command()(compare.compare)
+app.command()(report.report)
+app.command()(readouts.readouts)
+app.command()(demo.demo)
+app.add_typer(manifest.app, name="manifest")
+
+
+@app.callback()
+def configure() -> None:
+    """Send progress and warnings to the terminal."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    for noisy in ("matplotlib", "PIL", "httpx", "fontTools"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -1,0 +1,30 @@
+"""Option types that several verbs share."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from probekit.errors import UserError
+from probekit.evaluation.manifest import Shard
+
+ShardOption = Annotated[str | None, typer.Option("--shard", help="This worker's share, i/n, counted from 0: 0/2, 1/2.")]
+Runs = Annotated[list[Path], typer.Argument(help="Run folders with scores; the first is the baseline.")]
+Mismatch = Annotated[bool, typer.Option("--allow-mismatch", help="Compare although protocols differ; adds a banner.")]
+Replicates = Annotated[int, typer.Option(help="Bootstrap replicates.", min=100)]
+Seed = Annotated[int, typer.Option(help="Seed of the resampling.", min=0)]
+
+
+def parse_shard(text: str | None) -> Shard | None:
+    """Read 'i/n'.
+
+    Raises:
+        UserError: if the text is not of this form or there is no such shard.
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if match is None:
+        raise UserError(f"{text!r} is not a shard.", "write i/n, counted from 0, for example 0/2.")
+    return Shard(int(match[1]), int(match[2]))

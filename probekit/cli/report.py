@@ -1,0 +1,27 @@
+"""`probekit report`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from probekit.cli.errors import reporting_errors
+from probekit.cli.options import Mismatch, Replicates, Runs, Seed
+
+
+def report(
+    runs: Runs,
+    out: Annotated[Path, typer.Option(help="Folder of the report.")],
+    max_prompts: Annotated[int, typer.Option(help="Prompts whose videos are shown.", min=0)] = 24,
+    seed: Seed = 0,
+    replicates: Replicates = 10_000,
+    allow_mismatch: Mismatch = False,
+) -> None:
+    """Compare scored runs and write a page that opens from disk: table, intervals, videos side by side, protocol."""
+    with reporting_errors():
+        from probekit.workflows.comparing import compare_runs, open_scored_run
+        from probekit.workflows.reporting import report_runs
+
+        opened = [open_scored_run(run) for run in runs]
+        record = compare_runs(opened, seed=seed, replicates=replicates, allow_mismatch=allow_mismatch)
+        typer.echo(f"report: {report_runs(opened, record, out, max_prompts=max_prompts)}")

@@ -1,0 +1,40 @@
+"""`probekit score`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from probekit.cli.errors import reporting_errors
+from probekit.cli.options import ShardOption, parse_shard
+
+
+def score(
+    target: Annotated[Path, typer.Argument(help="Run folder, or a CSV table of videos from elsewhere.")],
+    out: Annotated[Path | None, typer.Option(help="For a CSV table: parent folder of the runs it makes.")] = None,
+    shard: ShardOption = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="Also PSNR, SSIM and MSE against the run in this folder.")
+    ] = None,
+    lpips: Annotated[
+        str | None, typer.Option(help="With --reference: LPIPS with a 'pretrained' or 'random' backbone.")
+    ] = None,
+) -> None:
+    """Score videos by every dimension that can run here; scored videos are not scored again."""
+    with reporting_errors():
+        share = parse_shard(shard)
+        from probekit.workflows.scoring import runs_to_score, score_against_reference, score_run
+
+        runs, failures = runs_to_score(target, out)
+        for run in runs:
+            summary = score_run(run, share)
+            typer.echo(f"{run}: {summary.n_scored} videos scored")
+            failures += [f"{failure.path}: {failure.problem}" for failure in summary.failures]
+            for missing in summary.not_run:
+                typer.echo(f"  not run: {missing.dimension}: {missing.reason}")
+            if reference is not None:
+                typer.echo(f"{run}: wrote {score_against_reference(run, reference, lpips)}")
+        for failure in failures:
+            typer.echo(f"error: {failure}", err=True)
+        if failures:
+            raise typer.Exit(1)

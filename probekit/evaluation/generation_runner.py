@@ -1,0 +1,119 @@
+"""Samples a suite into a video set: resumable by key, shardable, independent of batch order. Torch-free."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from numpy.typing import NDArray
+
+from probekit.errors import UserError
+from probekit.evaluation.manifest import Shard, manifest_path, read_manifest, write_manifest
+from probekit.evaluation.protocol_card import (
+    PROTOCOL_FILENAME,
+    GenerationCard,
+    ProtocolCard,
+    protocol_card,
+    read_protocol,
+    write_protocol,
+)
+from probekit.evaluation.sample_key import SampleKey
+from probekit.evaluation.suites import Suite
+from probekit.evaluation.video_set import VideoRow, describe_video, video_path
+from probekit.progress import track
+from probekit.provenance import sha256_file
+from probekit.video_files import write_video
+
+
+class Request(NamedTuple):
+    """One video to make."""
+
+    key: SampleKey
+    prompt: str
+
+
+class VideoGenerator(Protocol):
+    """What samples videos; it must give the same video for a request whatever else is in the batch."""
+
+    card: GenerationCard
+
+    def generate(self, requests: list[Request]) -> NDArray[Any]:
+        """Make videos (B, T, H, W, 3) uint8."""
+        ...
+
+
+def generate_suite(
+    generator: VideoGenerator,
+    suite: Suite,
+    out: Path,
+    *,
+    training_run: str,
+    shard: Shard | None = None,
+    batch_size: int = 8,
+) -> list[VideoRow]:
+    """Make the videos of a suite that `out` does not have yet.
+
+    After each batch its videos and the manifest are on disk, so an interruption loses one batch at most.
+
+    Args:
+        generator: samples the videos.
+        suite: what to make.
+        out: folder of the video set.
+        training_run: name of the run that trained the model, for the manifest.
+        shard: this worker's share; None makes all.
+        batch_size: videos made together.
+
+    Returns:
+        The rows of this shard's manifest.
+
+    Raises:
+        UserError: if `out` holds videos of another protocol, or cannot be written.
+    """
+    claim_folder(out, protocol_card(suite.card(), generator.card))
+    finished = {row.key(): row for row in _finished_rows(out, shard)}
+    keys = suite.keys() if shard is None else suite.keys()[shard.index :: shard.count]
+    texts = suite.texts()
+    missing = [Request(key, texts[key.prompt_id]) for key in keys if key not in finished]
+    batches = [missing[i : i + batch_size] for i in range(0, len(missing), batch_size)]
+    for batch in track(batches, f"sampling {generator.card.model} on {suite.name}"):
+        for request, frames in zip(batch, generator.generate(batch), strict=True):
+            write_video(out / video_path(request.key), frames, suite.fps)
+            finished[request.key] = describe_video(
+                out,
+                video_path(request.key),
+                request.key,
+                model=str(generator.card.model),
+                training_run=training_run,
+                horizon=suite.horizon,
+                prompt=request.prompt,
+            )
+        write_manifest(out, [finished[key] for key in sorted(finished)], shard)
+    return [finished[key] for key in sorted(finished)]
+
+
+def claim_folder(out: Path, card: ProtocolCard) -> None:
+    """Write the protocol of a new folder; refuse a folder that holds another protocol's results.
+
+    Raises:
+        UserError: naming the first field that differs.
+    """
+    if not (out / PROTOCOL_FILENAME).exists():
+        write_protocol(out, card)
+        return
+    found = read_protocol(out)
+    for part in ("prompts", "generation"):
+        ours, theirs = card.model_dump()[part], found.model_dump()[part]
+        for field in ours:
+            if ours[field] != theirs[field]:
+                raise UserError(
+                    f"{out} holds videos with {part}.{field} = {theirs[field]!r}, not {ours[field]!r}.",
+                    "choose another --out, or delete that folder.",
+                )
+
+
+def _finished_rows(out: Path, shard: Shard | None) -> Iterator[VideoRow]:
+    """Rows of this shard's manifest whose files are still what the manifest says."""
+    path = manifest_path(out, shard)
+    for row in read_manifest(path) if path.exists() else []:
+        file = out / row.path
+        if file.is_file() and sha256_file(file) == row.sha256:
+            yield row

@@ -1,0 +1,49 @@
+"""Writing model folders in diffusers layout, which `loading` opens."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Final
+
+import diffusers
+import torch
+from diffusers import UniPCMultistepScheduler, WanTransformer3DModel
+
+from probekit.atomic_files import write_json
+
+SHARED_PARTS: Final = ("text_encoder", "tokenizer", "vae")
+_COMPONENTS: Final = {
+    "scheduler": ["diffusers", "UniPCMultistepScheduler"],
+    "text_encoder": ["transformers", "UMT5EncoderModel"],
+    "tokenizer": ["transformers", "PreTrainedTokenizerFast"],
+    "transformer": ["diffusers", "WanTransformer3DModel"],
+}
+
+
+def save_transformer(model: WanTransformer3DModel, folder: Path) -> None:
+    """Write `transformer/` as bf16 safetensors; the model itself keeps its dtype."""
+    exported = WanTransformer3DModel(**dict(model.config))
+    weights = {name: tensor.to(torch.bfloat16) for name, tensor in model.state_dict().items()}
+    exported.load_state_dict(weights, assign=True)
+    exported.save_pretrained(folder / "transformer")
+
+
+def complete_model_folder(folder: Path, shared_from: Path, flow_shift: float) -> None:
+    """Add to a folder with a transformer everything else that sampling needs.
+
+    Args:
+        folder: holds `transformer/`.
+        shared_from: model folder whose text encoder, tokenizer and codec are copied.
+        flow_shift: default timestep shift of the UniPC scheduler, which Wan2.1's own pipelines use.
+    """
+    for part in SHARED_PARTS:
+        if (shared_from / part).resolve() != (folder / part).resolve():
+            shutil.copytree(shared_from / part, folder / part, dirs_exist_ok=True)
+    scheduler = UniPCMultistepScheduler(
+        prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=flow_shift, num_train_timesteps=1000
+    )
+    scheduler.save_pretrained(folder / "scheduler")
+    codec = json.loads((folder / "vae" / "config.json").read_text(encoding="utf-8"))["_class_name"]
+    library = "probekit.models.linear_codec" if codec == "LinearVideoCodec" else "diffusers"
+    index = {"_class_name": "WanPipeline", "_diffusers_version": diffusers.__version__, **_COMPONENTS}
+    write_json(folder / "model_index.json", {**index, "vae": [library, codec]})

@@ -1,0 +1,135 @@
+"""Sampling of whole clips: the flow-matching ODE with classifier-free guidance."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import SchedulerMixin, WanTransformer3DModel
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+from probekit.config import StrictModel
+from probekit.diffusion.flow_matching import classifier_free_guidance
+from probekit.evaluation.generation_runner import Request
+from probekit.evaluation.protocol_card import GenerationCard
+from probekit.evaluation.suites import Suite
+from probekit.models.loading import ModelParts, load_model
+from probekit.models.video_codec import to_uint8_frames
+from probekit.rollout.initial_noise import initial_noise
+
+StepObserver = Callable[[int, Tensor], None]
+"""Called after each step with its index and the latents (B, C, L, h, w)."""
+
+
+class SamplerSettings(StrictModel):
+    """How the ODE is solved.
+
+    Attributes:
+        steps: solver steps, each of which asks the model with and without the prompt.
+        guidance: scale of classifier-free guidance; 1 is no guidance.
+        shift: timestep shift of the noise levels.
+        negative_prompt: what guidance steers away from.
+    """
+
+    steps: int = Field(default=20, gt=0)
+    guidance: float = Field(default=3.0, ge=1)
+    shift: float = Field(default=3.0, gt=0)
+    negative_prompt: str = ""
+
+
+def solve_flow(
+    transformer: WanTransformer3DModel,
+    scheduler: SchedulerMixin,
+    noise: Tensor,
+    text: Tensor,
+    negative_text: Tensor,
+    settings: SamplerSettings,
+    observe: StepObserver | None = None,
+) -> Tensor:
+    """Integrate the learned flow from noise to data, as diffusers' `WanPipeline.__call__` does.
+
+    Args:
+        transformer: bidirectional Wan transformer.
+        scheduler: a flow-matching scheduler with its timesteps set.
+        noise: (B, C, L, h, w) standard normal.
+        text: (B, tokens, width) prompt embeddings.
+        negative_text: the same for the negative prompt.
+        settings: guidance scale; with scale 1 the negative prompt is not evaluated.
+        observe: sees the latents after each step.
+
+    Returns:
+        Clean latents (B, C, L, h, w).
+    """
+    guided = settings.guidance > 1
+    conditions = torch.cat([text, negative_text]) if guided else text
+    latents = noise
+    for index, timestep in enumerate(scheduler.timesteps):
+        doubled = torch.cat([latents, latents]) if guided else latents
+        flow = transformer(
+            hidden_states=doubled.to(transformer.dtype),
+            timestep=timestep.expand(len(doubled)),
+            encoder_hidden_states=conditions.to(transformer.dtype),
+            return_dict=False,
+        )[0].to(latents.dtype)
+        if guided:
+            flow = classifier_free_guidance(*flow.chunk(2), settings.guidance)
+        latents = scheduler.step(flow, timestep, latents, return_dict=False)[0]
+        if observe is not None:
+            observe(index, latents)
+    return latents
+
+
+def shifted_scheduler(scheduler: SchedulerMixin, settings: SamplerSettings) -> SchedulerMixin:
+    """A fresh copy of a scheduler with the settings' shift and number of steps."""
+    name = "flow_shift" if "flow_shift" in scheduler.config else "shift"
+    changed: dict[str, Any] = {name: settings.shift}
+    copy = type(scheduler).from_config(scheduler.config, **changed)
+    copy.set_timesteps(settings.steps)
+    return copy
+
+
+class BidirectionalSampler:
+    """Samples suites with a model folder; implements `VideoGenerator`.
+
+    Args:
+        folder: model folder in diffusers layout.
+        suite: whose frame size and length are sampled.
+        settings: of the solver.
+        seed: run seed of the noise.
+    """
+
+    def __init__(self, folder: Path, suite: Suite, settings: SamplerSettings, seed: int) -> None:
+        self._parts: ModelParts = load_model(folder)
+        self._geometry = self._parts.geometry(suite.height, suite.width)
+        self._latent_frames = self._geometry.latent_frames(suite.frames)
+        self._settings = settings
+        self._seed = seed
+        self.card = GenerationCard(
+            model=self._parts.name,
+            checkpoint_hash=self._parts.checkpoint_hash,
+            ema=self._parts.ema,
+            seed=seed,
+            frames=suite.frames,
+            fps=suite.fps,
+            height=suite.height,
+            width=suite.width,
+            sampler=f"bidirectional {type(self._parts.scheduler).__name__}",
+            steps=settings.steps,
+            guidance=settings.guidance,
+            shift=settings.shift,
+            codec=self._parts.codec_name,
+        )
+
+    @torch.no_grad()
+    def generate(self, requests: list[Request]) -> NDArray[Any]:
+        """Make videos (B, T, H, W, 3) uint8; each depends on its own key and prompt alone."""
+        noise = torch.stack(
+            [initial_noise(self._geometry, self._latent_frames, self._seed, request.key) for request in requests]
+        )
+        text = self._parts.text.encode([request.prompt for request in requests])
+        negative = self._parts.text.encode([self._settings.negative_prompt]).expand_as(text)
+        scheduler = shifted_scheduler(self._parts.scheduler, self._settings)
+        latents = solve_flow(self._parts.transformer, scheduler, noise, text, negative, self._settings)
+        return to_uint8_frames(self._parts.codec.decode(latents)).numpy()

@@ -1,0 +1,126 @@
+"""Comparing scored runs: the paired bootstrap of their score tables, as one record."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from probekit.errors import UserError
+from probekit.evaluation.protocol_card import ProtocolCard, mismatches, read_protocol
+from probekit.evaluation.score_table import read_scores
+from probekit.evaluation.scorers import scorers_for
+from probekit.evaluation.suites import constants_of
+from probekit.provenance import command_line, sha256_file
+from probekit.reporting.build_record import comparison_record
+from probekit.reporting.comparison_record import ComparisonRecord
+from probekit.statistics.prompt_scores import Method
+from probekit.statistics.score_comparison import compare_score_tables
+
+if TYPE_CHECKING:
+    import pandas
+
+SCORES = "scores"
+
+
+class ScoredRun(NamedTuple):
+    """A run folder with scores.
+
+    Attributes:
+        table: its score table.
+        method: the one model and training run that the table holds.
+        suite: the one suite.
+        horizon: the one horizon.
+    """
+
+    root: Path
+    table: "pandas.DataFrame"
+    protocol: ProtocolCard
+    method: Method
+    suite: str
+    horizon: str
+
+
+def open_scored_run(root: Path) -> ScoredRun:
+    """Read a run folder's scores and protocol.
+
+    Raises:
+        UserError: if the folder has no scores, or holds more than one model, suite or horizon.
+    """
+    if not (root / SCORES).is_dir():
+        raise UserError(f"{root} has no scores.", f"run `probekit score {root}` first.")
+    table = read_scores(root / SCORES)
+    only = {column: _single(table, column, root) for column in ("model", "training_run", "suite", "horizon")}
+    method = Method(only["model"], only["training_run"])
+    return ScoredRun(root, table, read_protocol(root), method, only["suite"], only["horizon"])
+
+
+def _single(table: "pandas.DataFrame", column: str, root: Path) -> str:
+    values = sorted(set(table[column]))
+    if len(values) != 1:
+        raise UserError(f"{root} holds scores of several values of {column}: {values}.", "keep one a folder.")
+    return str(values[0])
+
+
+def compare_runs(
+    runs: Sequence[ScoredRun], *, seed: int = 0, replicates: int = 10_000, allow_mismatch: bool = False
+) -> ComparisonRecord:
+    """Compare runs with the first of them, by the paper's paired prompt-level bootstrap.
+
+    Args:
+        runs: the baseline, then one or more methods.
+        seed: of the resampling.
+        replicates: bootstrap replicates.
+        allow_mismatch: compare although the protocols differ; every table then carries a banner.
+
+    Raises:
+        UserError: if there are fewer than two runs, their suites differ, or their protocols do.
+    """
+    import pandas
+
+    if len(runs) < 2:
+        raise UserError("There is nothing to compare.", "give a baseline and at least one other run folder.")
+    baseline, *methods = runs
+    if not allow_mismatch:
+        _refuse_mismatches(baseline, methods)
+    for run in methods:
+        if (run.suite, run.horizon) != (baseline.suite, baseline.horizon):
+            raise UserError(
+                f"{run.root} is {run.suite} at {run.horizon}, {baseline.root} {baseline.suite} at {baseline.horizon}.",
+                "compare runs of one suite and horizon.",
+            )
+    constants = constants_of(baseline.suite)
+    comparisons = compare_score_tables(
+        pandas.concat([run.table for run in runs], ignore_index=True),
+        baseline.method,
+        [run.method for run in methods],
+        constants,
+        seed=seed,
+        replicates=replicates,
+    )
+    return comparison_record(
+        comparisons,
+        constants,
+        {run.method: run.protocol for run in runs},
+        suite=baseline.suite,
+        horizon=baseline.horizon,
+        seed=seed,
+        not_run={missing.dimension: missing.reason for missing in scorers_for(baseline.suite).not_run},
+        score_files=_score_files(runs),
+        command=command_line(),
+    )
+
+
+def _refuse_mismatches(baseline: ScoredRun, methods: Sequence[ScoredRun]) -> None:
+    for run in methods:
+        for field, ours, theirs in mismatches(baseline.protocol, run.protocol):
+            raise UserError(
+                f"The protocols of {baseline.root} and {run.root} differ in {field}: {ours!r} and {theirs!r}.",
+                "score both under one protocol, or pass --allow-mismatch to compare with a banner.",
+            )
+
+
+def _score_files(runs: Sequence[ScoredRun]) -> dict[str, str]:
+    return {
+        f"{run.root.name}/{path.name}": sha256_file(path)
+        for run in runs
+        for path in sorted((run.root / SCORES).glob("*.parquet"))
+    }

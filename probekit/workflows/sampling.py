@@ -1,0 +1,31 @@
+"""Sampling a suite with a model folder."""
+
+from pathlib import Path
+
+from probekit.evaluation.generation_runner import generate_suite
+from probekit.evaluation.manifest import Shard
+from probekit.evaluation.suites import Suite
+from probekit.evaluation.video_set import VideoRow
+from probekit.models.loading import model_folder
+from probekit.rollout.bidirectional_sampler import BidirectionalSampler, SamplerSettings
+
+
+def sample_suite(
+    model: str,
+    suite: Suite,
+    out: Path,
+    settings: SamplerSettings,
+    *,
+    seed: int = 0,
+    shard: Shard | None = None,
+    batch_size: int = 8,
+) -> list[VideoRow]:
+    """Sample a suite with a shipped model or a model folder; finished videos are kept.
+
+    Raises:
+        UserError: for an unknown model folder, or an output folder of another protocol.
+    """
+    folder = model_folder(model)
+    sampler = BidirectionalSampler(folder, suite, settings, seed)
+    run = sampler.card.checkpoint_hash or "unknown"
+    return generate_suite(sampler, suite, out, training_run=run[:12], shard=shard, batch_size=batch_size)

@@ -1,0 +1,62 @@
+"""Scoring run folders and tables of videos."""
+
+from pathlib import Path
+from typing import get_args
+
+from probekit.errors import UserError
+from probekit.evaluation.folder_pairs import score_folder_pairs
+from probekit.evaluation.manifest import Shard, load_video_set
+from probekit.evaluation.perceptual_distance import Backbone, lpips_metric
+from probekit.evaluation.reference_metrics import ReferenceMetric, reference_metrics
+from probekit.evaluation.score_table import write_scores
+from probekit.evaluation.scoring_runner import ScoringSummary, score_video_set
+from probekit.workflows.importing import import_video_table
+
+REFERENCE_SCORES = "reference_scores.parquet"
+
+
+def runs_to_score(target: Path, out: Path | None) -> tuple[list[Path], list[str]]:
+    """The run folders that a target stands for, and what could not be read of it.
+
+    Args:
+        target: a run folder, or a CSV table of videos.
+        out: parent of the run folders that a table makes.
+
+    Raises:
+        UserError: if a table comes without `out`, or a run folder with it.
+    """
+    if target.suffix != ".csv":
+        if out is not None:
+            raise UserError(f"{target} is a run folder; its scores are written into it.", "leave out --out.")
+        return [target], []
+    if out is None:
+        raise UserError(f"{target} is a table of videos and has no folder for scores.", "give --out.")
+    runs, problems = import_video_table(target, out)
+    return runs, [f"{problem.path}: {problem.problem}" for problem in problems]
+
+
+def score_run(run: Path, shard: Shard | None = None) -> ScoringSummary:
+    """Score the videos of a run folder that have no scores yet, into the folder itself."""
+    return score_video_set(load_video_set(run), run, shard=shard)
+
+
+def score_against_reference(run: Path, reference: Path, lpips: str | None) -> Path:
+    """Score a run's videos against those of the same key, or file name, in another folder; returns the table's path.
+
+    Raises:
+        UserError: for an unknown LPIPS backbone, or if its weights are missing.
+    """
+    metrics: list[ReferenceMetric] = list(reference_metrics())
+    if lpips is not None:
+        metrics.append(lpips_metric(_backbone(lpips)))
+    scores = score_folder_pairs(run, reference, metrics)
+    path = run / REFERENCE_SCORES
+    write_scores(path, scores.rows)
+    return path
+
+
+def _backbone(name: str) -> Backbone:
+    for backbone in get_args(Backbone):
+        if name == backbone:
+            return backbone
+    raise UserError(f"There is no LPIPS backbone {name!r}.", f"choose {' or '.join(get_args(Backbone))}.")

@@ -1,0 +1,37 @@
+"""Tiny real model folders, made once a test session."""
+
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKLWan, WanTransformer3DModel
+
+from probekit.models.loading import SHIPPED_MODELS
+from probekit.models.presets import sprite_transformer_config
+from probekit.models.saving import complete_model_folder, save_transformer
+
+
+def tiny_transformer(seed: int = 0) -> WanTransformer3DModel:
+    """A sprite transformer of two layers and one head with seeded weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return WanTransformer3DModel(**sprite_transformer_config(heads=1, layers=2)).eval()
+
+
+def tiny_vae(seed: int = 0) -> AutoencoderKLWan:
+    """Wan's VAE at a few thousand parameters, 4x in time and 8x in space as the real one."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return AutoencoderKLWan(
+            base_dim=4,
+            z_dim=16,
+            dim_mult=[1, 1, 1, 1],
+            num_res_blocks=1,
+            temperal_downsample=[False, True, True],
+        ).eval()
+
+
+def write_tiny_model(folder: Path, seed: int = 0) -> Path:
+    """A complete sprite model folder with a tiny transformer."""
+    save_transformer(tiny_transformer(seed), folder)
+    complete_model_folder(folder, SHIPPED_MODELS / "sprite-base", flow_shift=3.0)
+    return folder

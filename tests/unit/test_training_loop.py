@@ -1,0 +1,149 @@
+"""The loop and the bidirectional stage at tiny size: resume is exact, bad runs stop cleanly."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from probekit.config import load_config
+from probekit.errors import UserError
+from probekit.models.loading import SHIPPED_MODELS, load_codec, load_model
+from trainer.checkpoint import checkpoint_paths, load_latest
+from trainer.config import TrainingConfig
+from trainer.data.sprite_latents import SpriteLatents, encode_shard, shard_path
+from trainer.errors import NonFiniteTraining
+from trainer.loop import run
+from trainer.stages.bidirectional import BidirectionalStage
+
+RECIPE = """
+stage: bidirectional
+name: tiny
+seed: 0
+model: {{heads: 1, layers: 1}}
+data: {data}
+text_and_codec: {parts}
+phases:
+  - {{steps: 2, latent_frames: 1, batch_size: 4}}
+  - {{steps: 4, latent_frames: 3, batch_size: 2, timestep_shift: 4.0}}
+optimizer: {{learning_rate: 1.0e-3, warmup_steps: 2, decay_steps: 2}}
+checkpoint_every: 3
+log_every: 1
+"""
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("clips")
+    codec = load_codec(SHIPPED_MODELS / "sprite-base")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trainer.data.sprite_latents.SHARD_SIZE", 8)
+        for split in ("train", "validation"):
+            encode_shard(codec, split, 0, 0, shard_path(folder, split, 0))
+    return folder
+
+
+@pytest.fixture
+def config(clips: Path, tmp_path: Path) -> TrainingConfig:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(RECIPE.format(data=clips, parts=SHIPPED_MODELS / "sprite-base"))
+    return load_config(path, TrainingConfig)
+
+
+class StoppedEarly(BidirectionalStage):
+    """Sends this process an interrupt in its second step, as Ctrl-C does."""
+
+    def training_step(self, step: int) -> dict[str, float]:
+        if step == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return super().training_step(step)
+
+
+def weights(stage: BidirectionalStage) -> dict[str, torch.Tensor]:
+    return {**stage.model.state_dict(), **{f"ema.{k}": v for k, v in stage.ema.model.state_dict().items()}}
+
+
+def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(config: TrainingConfig, tmp_path: Path) -> None:
+    whole = BidirectionalStage(config)
+    assert run(whole, config, tmp_path / "whole")
+    assert not run(StoppedEarly(config), config, tmp_path / "parts")
+    assert [path.name for path in checkpoint_paths(tmp_path / "parts" / "checkpoints")] == ["step-0000002.pt"]
+    resumed = BidirectionalStage(config)
+    assert run(resumed, config, tmp_path / "parts")
+    for name, tensor in weights(whole).items():
+        assert torch.equal(tensor, weights(resumed)[name]), name
+
+
+def test_logs_every_step_and_keeps_two_checkpoints(config: TrainingConfig, tmp_path: Path) -> None:
+    run(BidirectionalStage(config), config, tmp_path)
+    records = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [record["step"] for record in records if "loss" in record] == [1, 2, 3, 4, 5, 6]
+    assert all("validation_loss" in record for record in records if "loss" not in record)
+    assert [path.name for path in checkpoint_paths(tmp_path / "checkpoints")] == ["step-0000003.pt", "step-0000006.pt"]
+    assert any((tmp_path / "tensorboard").iterdir())
+
+
+def test_the_export_opens_and_holds_the_average_in_bf16(config: TrainingConfig, tmp_path: Path) -> None:
+    stage = BidirectionalStage(config)
+    run(stage, config, tmp_path)
+    parts = load_model(tmp_path / "export")
+    for name, tensor in parts.transformer.state_dict().items():
+        assert torch.equal(tensor, stage.ema.model.state_dict()[name].bfloat16().float()), name
+
+
+def test_another_recipe_in_the_same_folder_is_refused_unless_allowed(config: TrainingConfig, tmp_path: Path) -> None:
+    run(BidirectionalStage(config), config, tmp_path)
+    other = config.model_copy(update={"ema_decay": 0.5, "phases": (*config.phases, config.phases[1])})
+    with pytest.raises(UserError, match="another configuration"):
+        run(BidirectionalStage(other), other, tmp_path)
+    assert run(BidirectionalStage(other), other, tmp_path, allow_change=True)
+    latest = load_latest(tmp_path / "checkpoints")
+    assert latest is not None
+    assert latest.steps_done == 10
+    assert (tmp_path / "config.until-step-6.yaml").exists()
+
+
+def test_a_non_finite_loss_stops_before_any_weight_changes(config: TrainingConfig, tmp_path: Path) -> None:
+    stage = BidirectionalStage(config)
+    stage.training_step(0)
+    with torch.no_grad():
+        stage.model.proj_out.bias[0] = float("nan")
+    before = {name: tensor.clone() for name, tensor in weights(stage).items()}
+    with pytest.raises(NonFiniteTraining, match=r"step 1.*seed 0.*over the"):
+        stage.training_step(1)
+    for name, tensor in weights(stage).items():
+        torch.testing.assert_close(tensor, before[name], equal_nan=True, atol=0, rtol=0)
+
+
+def test_learning_rate_warms_up_and_decays(config: TrainingConfig) -> None:
+    stage = BidirectionalStage(config)
+    rates = [stage.training_step(step)["learning_rate"] for step in range(6)]
+    assert rates == pytest.approx([5e-4, 1e-3, 1e-3, 1e-3, 1e-3, 5e-4])
+
+
+def test_a_broken_checkpoint_is_named(config: TrainingConfig, tmp_path: Path) -> None:
+    run(BidirectionalStage(config), config, tmp_path)
+    newest = checkpoint_paths(tmp_path / "checkpoints")[-1]
+    newest.write_bytes(newest.read_bytes()[:1000])
+    with pytest.raises(UserError, match=newest.name):
+        run(BidirectionalStage(config), config, tmp_path)
+
+
+def test_missing_clips_name_the_command_that_makes_them(config: TrainingConfig, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="trainer encode-sprites"):
+        SpriteLatents(tmp_path, "train")
+
+
+def test_a_misspelt_recipe_key_names_the_nearest(config: TrainingConfig, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(path.read_text().replace("ema_decay", "x") + "\nema_deccay: 0.9\n")
+    with pytest.raises(UserError, match="ema_decay"):
+        load_config(path, TrainingConfig)
+
+
+def test_shipped_recipes_are_valid() -> None:
+    for path in (Path(__file__).parents[2] / "trainer" / "recipes" / "sprite").glob("sprite_*.yaml"):
+        recipe = load_config(path, TrainingConfig)
+        assert recipe.phases[-1].latent_frames == 21
