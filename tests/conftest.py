@@ -3,6 +3,11 @@
 import pytest
 from hypothesis import HealthCheck, settings
 
+from probekit.torchvision_operators import ensure_torchvision_importable
+
+# Test files import diffusers before anything of ours, and diffusers imports torchvision.
+ensure_torchvision_importable()
+
 # A busy machine must not fail a property: no time limits, neither on one example nor on making one.
 settings.register_profile("project", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")

@@ -50,3 +50,16 @@ def encode_sprites(
         from trainer.launch import encode_sprite_clips
 
         encode_sprite_clips(out, shards, split, model)
+
+
+@app.command("card")
+def card(
+    run: Annotated[Path, typer.Argument(help="Training run with an export.")],
+    samples: Annotated[Path, typer.Option(help="Run folder of held-out videos sampled with the export.")],
+    command: Annotated[str, typer.Option(help="Command that repeats the training.")],
+) -> None:
+    """Write the model card of a run's export: what made it, and how often its videos show what was asked."""
+    with reporting_errors():
+        from trainer.model_card import write_model_card
+
+        typer.echo(f"wrote the card into {write_model_card(run, command, samples)}")

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import Mismatch, Replicates, Runs, Seed
+from probekit.cli.tables import table_console
 
 
 def compare(
@@ -26,5 +26,5 @@ def compare(
         opened = [open_scored_run(run) for run in runs]
         record = compare_runs(opened, seed=seed, replicates=replicates, allow_mismatch=allow_mismatch)
         paths = write_comparison(out, record)
-        Console().print(to_rich(record))
+        table_console().print(to_rich(record))
         typer.echo(f"wrote {', '.join(str(path) for path in paths)}")

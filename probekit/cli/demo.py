@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from probekit.cli.errors import reporting_errors
+from probekit.cli.tables import table_console
 
 
 def demo(
@@ -24,5 +24,5 @@ def demo(
 
         suite = load_suite("sprite-5s").reduced(*((3, 1) if smoke else (prompts, samples)))
         result = run_demo(suite, out, SamplerSettings(steps=4) if smoke else SamplerSettings())
-        Console().print(to_rich(result.record))
+        table_console().print(to_rich(result.record))
         typer.echo(f"report: {result.page.resolve()}")

@@ -26,14 +26,16 @@ def score(
         from probekit.workflows.scoring import runs_to_score, score_against_reference, score_run
 
         runs, failures = runs_to_score(target, out)
+        not_run: dict[str, str] = {}
         for run in runs:
             summary = score_run(run, share)
             typer.echo(f"{run}: {summary.n_scored} videos scored")
             failures += [f"{failure.path}: {failure.problem}" for failure in summary.failures]
-            for missing in summary.not_run:
-                typer.echo(f"  not run: {missing.dimension}: {missing.reason}")
+            not_run.update({missing.dimension: missing.reason for missing in summary.not_run})
             if reference is not None:
                 typer.echo(f"{run}: wrote {score_against_reference(run, reference, lpips)}")
+        for dimension, reason in not_run.items():
+            typer.echo(f"not run: {dimension}: {reason}")
         for failure in failures:
             typer.echo(f"error: {failure}", err=True)
         if failures:

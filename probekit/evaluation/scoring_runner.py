@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from probekit.atomic_files import is_temporary
 from probekit.errors import UserError
@@ -136,7 +136,7 @@ def _score_files(out: Path) -> list[Path]:
     return sorted(path for path in (out / SCORES_FOLDER).glob("*.parquet") if not is_temporary(path))
 
 
-def _records(path: Path) -> Iterator[tuple[object, ...]]:
+def _records(path: Path) -> Iterator[tuple[Any, ...]]:
     table = read_scores(path)
     return table.astype(object).where(table.notna(), None).itertuples(index=False, name=None)
 

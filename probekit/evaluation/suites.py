@@ -14,7 +14,7 @@ from probekit.sprite_world.episodes import draw_split_scene
 from probekit.sprite_world.vocabulary import FPS, FRAME_SIZE
 
 SPRITE_PREFIX: Final = "sprite-"
-_SPRITE_PROMPTS: Final = 120
+_SPRITE_PROMPTS: Final = 100
 _SPRITE_SAMPLES: Final = 5
 
 

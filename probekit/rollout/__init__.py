@@ -1,1 +1,3 @@
 """Samplers and rollouts."""
+
+import probekit.models  # noqa: F401  (makes diffusers importable beside a CPU build of torch)

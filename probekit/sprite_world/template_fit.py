@@ -14,8 +14,8 @@ Int = NDArray[np.int64]
 _HIDDEN_PENALTY: Final = np.float32(0.004)
 """Error of each hidden pixel of a template: of two templates that fit equally, the less hidden one is meant."""
 _ERROR_FLOOR: Final = np.float32(0.5)
-_EFFECTIVE_PIXELS: Final = 20
-"""Independent pixels in a layer's residual, for the posterior; residuals of neighbours go together."""
+_EFFECTIVE_PIXELS: Final = 16
+"""Independent pixels in the residual of a whole sprite, for the posterior; residuals of neighbours go together."""
 _BATCH: Final = 128
 
 
@@ -50,7 +50,8 @@ class PlacedTemplates(NamedTuple):
 def place_best_template(alpha: Float, valid: NDArray[np.bool_]) -> PlacedTemplates:
     """Choose identity and position of each layer.
 
-    The posterior of an identity, with the noise level profiled out, is proportional to error^(-n/2).
+    The posterior of an identity, with the noise level profiled out, is proportional to error^(-n/2), where n is the
+    number of independent pixels in view.
 
     Args:
         alpha: (N, 32, 32) soft layers in [0, 1].
@@ -64,7 +65,8 @@ def place_best_template(alpha: Float, valid: NDArray[np.bool_]) -> PlacedTemplat
     energy = np.square(alpha).sum((1, 2), where=valid)
     explained = np.clip(1 - fit.error[rows, best] / np.maximum(energy, _ERROR_FLOOR), 0, 1)
     ratio = (fit.error[rows, best][:, None] + _ERROR_FLOOR) / (fit.error + _ERROR_FLOOR)
-    posterior = 1 / (ratio ** (_EFFECTIVE_PIXELS / 2)).sum(1)
+    effective = _EFFECTIVE_PIXELS * fit.visible[rows, best]
+    posterior = 1 / (ratio ** (effective[:, None] / 2)).sum(1)
     return PlacedTemplates(
         shape=best // len(SIZES),
         size=best % len(SIZES),
@@ -115,7 +117,7 @@ def _refine(alpha: Float, weight: Float, y: Int, x: Int) -> TemplateFit:
     bank = template_bank()
     alpha_w, weight_w = _windows(alpha, y, x), _windows(weight, y, x)
     hit = weight_w @ bank.window
-    error = weight_w @ np.square(bank.window) - 2 * (alpha_w @ bank.window)
+    error = weight_w @ bank.square_window - 2 * (alpha_w @ bank.window)
     error += _HIDDEN_PENALTY * (bank.area[:, None, None] - hit)
     best = error.argmin(-1)
     visible = np.take_along_axis(hit, best[..., None], -1)[..., 0] / bank.area[:, None]

@@ -17,6 +17,7 @@ from probekit.sprite_world.pixel_labels import (
     core_pixels,
     find_backdrop,
     observed_colors,
+    solid_areas,
 )
 from probekit.sprite_world.template_fit import PlacedTemplates, place_best_template
 from probekit.sprite_world.vocabulary import BACKGROUNDS, COLORS, FRAME_SIZE
@@ -26,7 +27,7 @@ Int = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 
 _SEEN_CORE: Final = 10
-"""Core pixels that a colour must have in some frames to be a sprite; edges between two sprites have fewer."""
+"""Core pixels, one of them inside, that a colour must have in some frames to be a sprite and not an edge of two."""
 _SEEN_FRAMES: Final = 3
 _VISIBLE_AREA: Final = 3.0
 _VISIBLE_CORE: Final = 3
@@ -122,7 +123,8 @@ def _require_sprite_frames(frames: NDArray[np.uint8]) -> None:
 def _track_colors(pixels: Float, backdrop: Backdrop) -> tuple[SpriteTrack, ...]:
     core = core_pixels(pixels)
     core_area = core.sum((2, 3))
-    colors = np.flatnonzero((core_area >= _SEEN_CORE).sum(0) >= min(_SEEN_FRAMES, len(pixels)))
+    seen = (core_area >= _SEEN_CORE) & (solid_areas(core) > 0)
+    colors = np.flatnonzero(seen.sum(0) >= min(_SEEN_FRAMES, len(pixels)))
     if not len(colors):
         return ()
     layers = color_layers(pixels, backdrop, observed_colors(pixels, core, colors))

@@ -21,7 +21,7 @@ _LEGIBLE_FIT: Final = 0.75
 """Fit above which shape and size are taken as read; true sprites have 0.89 or more in 999 of 1000 frames."""
 _JUDGED_FRACTION: Final = 0.5
 _WHOLE_FRACTION: Final = 0.95
-_SURE: Final = 0.6
+_SURE: Final = 0.8
 _FIRST_FRAMES: Final = 4
 _SHARED_SHARE: Final = 0.1
 _JUDGED_FRAMES: Final = 3

@@ -30,8 +30,9 @@ class TemplateBank(NamedTuple):
     Attributes:
         spectrum: (M, 32, 17) complex64, conjugate spectrum of the coverage centred on pixel corner (0, 0).
         square_spectrum: the same of the squared coverage.
-        legal: (M, 32, 32) bool, integer centres [y, x] at which the sprite lies inside the frame, give or take 1 px.
+        legal: (M, 32, 32) bool, integer centres [y, x] at which the sprite lies inside the frame.
         window: (M, 256, 169) float32, coverage in the 16x16 window around an integer centre, for each phase (y, x).
+        square_window: its square.
         area: (M,) coverage in pixels.
     """
 
@@ -39,6 +40,7 @@ class TemplateBank(NamedTuple):
     square_spectrum: NDArray[np.complex64]
     legal: NDArray[np.bool_]
     window: Float
+    square_window: Float
     area: Float
 
 
@@ -47,18 +49,20 @@ def template_bank() -> TemplateBank:
     """Build the bank; about 50 ms, once for each process."""
     centred = np.stack([coverage(shape, SIZES[size], np.array(16.0), np.array(16.0)) for shape, size in IDENTITIES])
     at_corner = np.roll(centred, (-16, -16), axis=(1, 2))
+    window = np.stack([_phase_windows(shape, SIZES[size]) for shape, size in IDENTITIES])
     return TemplateBank(
         spectrum=np.conj(scipy.fft.rfft2(at_corner)),
         square_spectrum=np.conj(scipy.fft.rfft2(at_corner**2)),
         legal=np.stack([_legal_centres(SIZES[size]) for _, size in IDENTITIES]),
-        window=np.stack([_phase_windows(shape, SIZES[size]) for shape, size in IDENTITIES]),
+        window=window,
+        square_window=np.square(window),
         area=centred.sum((1, 2)),
     )
 
 
 def _legal_centres(radius: float) -> NDArray[np.bool_]:
     centre = np.arange(FRAME_SIZE)
-    inside = (centre >= np.floor(radius) - 1) & (centre <= FRAME_SIZE - np.floor(radius) + 1)
+    inside = (centre >= np.round(radius)) & (centre <= FRAME_SIZE - np.round(radius))
     return np.asarray(inside[:, None] & inside)
 
 

@@ -26,7 +26,8 @@ def import_video_table(table: Path, out: Path) -> tuple[list[Path], list[Problem
 
 def _write_run(video_set: VideoSet, out: Path) -> Path:
     first = video_set.rows[0]
-    root = out / re.sub(r"[^A-Za-z0-9.,-]+", "-", f"{first.model}--{first.horizon}").strip("-")
+    model = re.sub(r"[^A-Za-z0-9.,-]+", "-", first.model).strip("-")
+    root = out / f"{model}--{first.horizon}"
     root.mkdir(parents=True, exist_ok=True)
     rows = [
         row.model_copy(update={"path": Path(os.path.relpath(video_set.root / row.path, root)).as_posix()})

@@ -1,0 +1,160 @@
+"""Scoring a set: sharing, resuming and breaking it must not change the table."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from probekit.errors import UserError
+from probekit.evaluation.manifest import Shard, load_video_set, write_manifest
+from probekit.evaluation.protocol_card import GenerationCard, PromptsCard, ProtocolCard, read_protocol, write_protocol
+from probekit.evaluation.sample_key import SampleKey
+from probekit.evaluation.score_table import ScoreRow, read_scores, write_scores
+from probekit.evaluation.scorers import Scorer, ScoringInput, scorers_for
+from probekit.evaluation.scoring_runner import score_video_set
+from probekit.evaluation.video_set import VideoRow, VideoSet, describe_video, video_path
+from probekit.sprite_world.episodes import episode
+from probekit.video_files import read_video, write_video
+
+N_FRAMES = 13
+SCORERS = scorers_for("sprite-test").scorers
+
+
+def write_episode(root: Path, number: int, *, index: int | None = None) -> VideoRow:
+    """Write an episode as the video of prompt `number`; another `index` makes it another video of the same key."""
+    truth = episode("test", 2, number if index is None else index, n_frames=N_FRAMES)
+    key = SampleKey("sprite-test", f"p{number}", 0)
+    write_video(root / video_path(key), truth.frames, 16.0)
+    return describe_video(root, video_path(key), key, model="m", training_run="r", horizon="5s", prompt=truth.caption)
+
+
+def make_set(root: Path, count: int = 5) -> VideoSet:
+    write_manifest(root, [write_episode(root, number) for number in range(count)])
+    prompts = PromptsCard(file_hash="ab", suite="sprite-test", n_prompts=count, samples=1)
+    write_protocol(root, ProtocolCard(prompts=prompts, generation=GenerationCard(frames=N_FRAMES)))
+    return load_video_set(root)
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> VideoSet:
+    return make_set(tmp_path_factory.mktemp("set"))
+
+
+@pytest.fixture(scope="module")
+def table(videos: VideoSet, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    out = tmp_path_factory.mktemp("scores")
+    score_video_set(videos, out)
+    return read_scores(out)
+
+
+def test_scores_what_the_scorers_say(videos: VideoSet, table: pd.DataFrame) -> None:
+    assert len(table) == 5 * len(SCORERS)
+    truth = episode("test", 2, 3, n_frames=N_FRAMES)
+    for scorer in SCORERS:
+        expected = scorer.score(ScoringInput(truth.frames, 16.0, truth.caption))
+        row = table[(table.prompt_id == "p3") & (table.dimension == scorer.dimension)].iloc[0]
+        assert (None if pd.isna(row.value) else row.value) == expected.value
+        assert (row.reason is None or pd.isna(row.reason)) == (expected.value is not None)
+        assert (row.scorer_id, row.video_sha256) == (scorer.scorer_id, videos.rows[3].sha256)
+
+
+def test_summary_and_protocol(videos: VideoSet, tmp_path: Path) -> None:
+    summary = score_video_set(videos, tmp_path)
+    assert summary == (5, (), ())
+    card = read_protocol(tmp_path)
+    assert card.scorers == {scorer.dimension: scorer.scorer_id for scorer in SCORERS}
+    assert card.generation == videos.protocol.generation
+
+
+def test_shards_merge_to_the_same_table(videos: VideoSet, table: pd.DataFrame, tmp_path: Path) -> None:
+    counts = [score_video_set(videos, tmp_path, Shard(index, 2), videos_per_file=1).n_scored for index in (1, 0)]
+    assert counts == [2, 3]
+    pd.testing.assert_frame_equal(read_scores(tmp_path), table, check_exact=True)
+
+
+def test_resumes_after_an_interruption(
+    videos: VideoSet, table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def interrupted(path: Path, *, expect_frames: int | None = None) -> object:
+        opened.append(path.name)
+        if len(opened) == 4:
+            raise KeyboardInterrupt
+        return read_video(path, expect_frames=expect_frames)
+
+    monkeypatch.setattr("probekit.evaluation.scoring_runner.read_video", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        score_video_set(videos, tmp_path, videos_per_file=2)
+    assert len(read_scores(tmp_path)) == 3 * len(SCORERS)
+    assert score_video_set(videos, tmp_path).n_scored == 5
+    assert len(opened) == 6
+    pd.testing.assert_frame_equal(read_scores(tmp_path), table, check_exact=True)
+    assert score_video_set(videos, tmp_path).n_scored == 5
+    assert len(opened) == 6
+
+
+def test_one_broken_video_costs_one_line(tmp_path: Path) -> None:
+    videos = make_set(tmp_path, 4)
+    broken, swapped = videos.root / videos.rows[1].path, videos.root / videos.rows[2].path
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[: len(whole) // 2])
+    write_video(swapped, np.zeros((N_FRAMES, 32, 32, 3), np.uint8), 16.0)
+    summary = score_video_set(videos, tmp_path)
+    assert [failure.path for failure in summary.failures] == [broken, swapped]
+    assert all("\n" not in failure.problem for failure in summary.failures)
+    assert "changed" in summary.failures[1].problem
+    assert (summary.n_scored, len(read_scores(tmp_path))) == (2, 2 * len(SCORERS))
+    broken.write_bytes(whole)
+    assert score_video_set(videos, tmp_path).n_scored == 3
+
+
+def test_a_prompt_of_another_world_fails_alone(videos: VideoSet, tmp_path: Path) -> None:
+    rows = (videos.rows[0].model_copy(update={"prompt": "a koala"}), *videos.rows[1:])
+    summary = score_video_set(videos._replace(rows=rows), tmp_path)
+    assert ["koala" in failure.problem for failure in summary.failures] == [True]
+    assert summary.n_scored == 4
+
+
+def test_a_video_made_again_is_scored_again(tmp_path: Path) -> None:
+    score_video_set(make_set(tmp_path, 2), tmp_path)
+    before = read_scores(tmp_path)
+    write_manifest(tmp_path, [write_episode(tmp_path, 0), write_episode(tmp_path, 1, index=9)])
+    score_video_set(load_video_set(tmp_path), tmp_path)
+    after = read_scores(tmp_path)
+    assert len(after) == len(before)
+    pd.testing.assert_frame_equal(after[after.prompt_id == "p0"], before[before.prompt_id == "p0"])
+    assert set(after.video_sha256) == {row.sha256 for row in load_video_set(tmp_path).rows}
+
+
+def test_another_scorer_version_replaces_scores(videos: VideoSet, table: pd.DataFrame, tmp_path: Path) -> None:
+    """Scores of older versions go; those of dimensions from elsewhere stay."""
+    records = [ScoreRow(*values) for values in table.astype(object).where(table.notna(), None).values.tolist()]
+    old = [row._replace(scorer_id=row.scorer_id + ".older", value=None, reason="old") for row in records]
+    foreign = [row._replace(dimension="psnr", scorer_id="psnr") for row in records[:1]]
+    write_scores(tmp_path / "scores" / "old.parquet", [*old, *foreign])
+    score_video_set(videos, tmp_path)
+    found = read_scores(tmp_path)
+    assert found.dimension.tolist().count("psnr") == 1
+    pd.testing.assert_frame_equal(found[found.dimension != "psnr"].reset_index(drop=True), table)
+
+
+def test_another_set_does_not_take_over_the_folder(videos: VideoSet, tmp_path: Path) -> None:
+    score_video_set(videos, tmp_path)
+    other = videos.protocol.model_copy(update={"generation": GenerationCard(frames=N_FRAMES, seed=1)})
+    with pytest.raises(UserError, match="seed"):
+        score_video_set(videos._replace(protocol=other), tmp_path)
+
+
+def test_a_real_suite_names_what_it_cannot_score(videos: VideoSet, tmp_path: Path) -> None:
+    prompts = videos.protocol.prompts.model_copy(update={"suite": "custom"})
+    custom = videos._replace(protocol=videos.protocol.model_copy(update={"prompts": prompts}))
+    summary = score_video_set(custom, tmp_path)
+    assert set(read_scores(tmp_path).dimension) == {"temporal_flickering"}
+    assert len(summary.not_run) == 15
+
+
+def test_scorers_keep_the_protocol() -> None:
+    scorers: tuple[Scorer, ...] = SCORERS
+    assert all(scorer.unit and scorer.range == (0.0, 1.0) and scorer.needs for scorer in scorers)

@@ -1,0 +1,52 @@
+"""Suites: held-out, stable, without repeats."""
+
+import pytest
+
+from probekit.errors import UserError
+from probekit.evaluation.suites import constants_of, load_suite
+from probekit.provenance import sha256_text
+from probekit.sprite_world.captions import parse_caption
+from probekit.sprite_world.episodes import split_of
+
+
+def test_sprite_prompts_are_held_out_and_state_different_facts() -> None:
+    suite = load_suite("sprite-5s")
+    facts = [parse_caption(prompt.text) for prompt in suite.prompts]
+    assert len(facts) >= 100
+    assert all(split_of(one) == "test" for one in facts)
+    assert len({one._replace(sprites=tuple(sorted(one.sprites))) for one in facts}) == len(facts)
+    assert {len(one.sprites) for one in facts} == {1, 2}
+
+
+def test_the_prompts_never_change() -> None:
+    """Golden: published numbers belong to exactly these prompts under exactly these identifiers."""
+    lines = "\n".join(f"{prompt.prompt_id}\t{prompt.text}" for prompt in load_suite("sprite-5s").prompts)
+    assert sha256_text(lines) == "041ce8138e86381a0523a58990be8b85fce9b41685ad4abb0b8a49e4ccc2894c"
+
+
+def test_every_planned_video_has_one_key() -> None:
+    suite = load_suite("sprite-5s")
+    keys = suite.keys()
+    assert len(keys) == len(set(keys)) == len(suite.prompts) * suite.samples == 500
+    assert suite.frames == 81
+
+
+def test_cutting_keeps_identifiers_and_refuses_nonsense() -> None:
+    suite = load_suite("sprite-5s")
+    cut = suite.reduced(3, 1)
+    assert cut.prompts == suite.prompts[:3]
+    assert len(cut.keys()) == 3
+    assert cut.card().file_hash != suite.card().file_hash
+    with pytest.raises(UserError, match="1 to 100"):
+        suite.reduced(0, 1)
+    with pytest.raises(UserError, match="1 to 5"):
+        suite.reduced(3, 6)
+
+
+def test_unknown_suites_are_named() -> None:
+    with pytest.raises(UserError, match="sprite-6s"):
+        load_suite("sprite-6s")
+
+
+def test_sprite_suites_have_constants_of_their_own() -> None:
+    assert {c.dimension for c in constants_of("sprite-5s")} != {c.dimension for c in constants_of("custom")}

@@ -1,0 +1,93 @@
+"""A model's card: what made it and what it was measured to do."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from diffusers import WanTransformer3DModel
+
+from probekit.atomic_files import write_json, write_text
+from probekit.errors import UserError
+from probekit.evaluation.manifest import load_video_set
+from probekit.evaluation.sprite_rates import sprite_rates
+from probekit.models.loading import hash_checkpoint
+from probekit.provenance import hardware, package_versions
+
+CARD = "model_card.json"
+
+
+def read_metrics(run: Path) -> list[dict[str, float]]:
+    """The records of a run's `metrics.jsonl`.
+
+    Raises:
+        UserError: if the run has none.
+    """
+    path = run / "metrics.jsonl"
+    if not path.is_file():
+        raise UserError(f"{run} is not a training run: it has no metrics.jsonl.", "give a folder that trainer wrote.")
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def write_model_card(run: Path, command: str, samples: Path) -> Path:
+    """Write `model_card.json` and `README.md` into a run's export.
+
+    Args:
+        run: training run, with `export/`.
+        command: command that repeats the training from nothing.
+        samples: run folder of held-out videos sampled with the export.
+
+    Returns:
+        The export folder.
+    """
+    export, metrics = run / "export", read_metrics(run)
+    config: dict[str, Any] = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    model = WanTransformer3DModel.from_pretrained(export / "transformer")
+    videos = load_video_set(samples)
+    generation = videos.protocol.generation
+    if generation.checkpoint_hash != hash_checkpoint(export):
+        raise UserError(f"The videos in {samples} were not made with {export}.", "sample them again with the export.")
+    logged = [record for record in metrics if "seconds" in record]
+    card = {
+        "name": config["name"],
+        "stage": config["stage"],
+        "command": command,
+        "seed": config["seed"],
+        "steps": int(max(record["step"] for record in metrics)),
+        "hours": round(sum(record["seconds"] for record in logged) * config["log_every"] / 3600, 2),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "ema": True,
+        "held_out_loss": [record["validation_loss"] for record in metrics if "validation_loss" in record][-1],
+        "tracker_rates": sprite_rates(videos),
+        "sampling": {"steps": generation.steps, "guidance": generation.guidance, "shift": generation.shift},
+        "recipe": config,
+        "hardware": hardware(),
+        "packages": package_versions(("torch", "diffusers", "transformers", "numpy")),
+    }
+    write_json(export / CARD, card)
+    write_text(export / "README.md", _page(card))
+    return export
+
+
+def _page(card: dict[str, Any]) -> str:
+    rates = card["tracker_rates"]
+    lines = [
+        f"# {card['name']}",
+        "",
+        f"A bidirectional Wan transformer of {card['parameters'] / 1e6:.2f} M parameters for the sprite world, with",
+        "its text encoder, codec and scheduler; weights in bf16, the exponential moving average of the training.",
+        "",
+        f"- Made by `{card['command']}`, seed {card['seed']}, {card['steps']} steps, {card['hours']} hours on "
+        f"{card['hardware']['cores']} cores shared with other work.",
+        f"- Held-out flow-matching loss: {card['held_out_loss']:.4f}.",
+        f"- On {rates['videos']:.0f} videos of held-out prompts the tracker finds every prompted colour in "
+        f"{rates['colors']:.1%}, every prompted colour and shape in {rates['colors_and_shapes']:.1%}, one identity a "
+        f"sprite for the whole clip in {rates['one_identity']:.1%}, and the background and pillar in "
+        f"{rates['background']:.1%}.",
+        f"- Sampled with {card['sampling']['steps']} steps, guidance {card['sampling']['guidance']}, "
+        f"shift {card['sampling']['shift']}.",
+        "",
+        "`model_card.json` holds the same with the whole recipe.",
+        "",
+    ]
+    return "\n".join(lines)
