@@ -4,11 +4,12 @@ Decoded frames are converted by swscale's default conversion, which for 8-bit yu
 ``VideoCapture`` gives; the official VBench dimensions see those.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import av
 import numpy as np
@@ -21,6 +22,11 @@ from probekit.errors import UserError
 
 _LARGEST_RATE_DENOMINATOR = 1001  # NTSC rates are n/1001
 _WORST_CRF = 51
+_WRITTEN_SUFFIXES = (".mp4", ".mkv", ".mov")
+_COPY_AGAIN = "generate or copy it again."
+
+# Element IDs of RFC 8794 (EBML) and RFC 9559 (Matroska, which WebM is a kind of).
+_EBML_HEADER, _MATROSKA_SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 
 
 class VideoClip(NamedTuple):
@@ -83,27 +89,34 @@ def write_video(path: Path, frames: NDArray[np.uint8], fps: float, *, crf: int |
     """Encode an H.264 file atomically; equal frames give equal bytes, however many cores the machine has.
 
     Args:
-        path: Target, normally ``.mp4``.
+        path: Target; its suffix ``.mp4``, ``.mkv`` or ``.mov`` chooses the container.
         frames: RGB, uint8, shape (T, H, W, 3), T >= 1.
-        fps: Frames a second.
+        fps: Frames a second, at least 1/1001.
         crf: None keeps every RGB value exactly (libx264rgb, lossless). A number 0..51 is x264's constant rate factor in
             yuv420p, which every player and browser shows; height and width must then be even.
 
     Raises:
-        ValueError: ``frames`` or ``crf`` are not as described.
-        UserError: The size is odd, or the target cannot be written.
+        ValueError: ``frames``, ``fps`` or ``crf`` are not as described.
+        UserError: The size is odd, the suffix is another one, or the target cannot be written.
     """
     _check_frames(path, frames, crf)
-    with atomic_path(path) as temporary, av.open(str(temporary), "w") as container:
-        stream = _add_stream(container, frames, fps, crf)
+    rate = _rate(fps)
+    with atomic_path(path) as temporary, av.open(_url(temporary), "w") as container:
+        stream = _add_stream(container, frames, rate, crf)
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode(None))
 
 
-def _add_stream(container: OutputContainer, frames: NDArray[np.uint8], fps: float, crf: int | None) -> VideoStream:
+def _rate(fps: float) -> Fraction:
+    rate = Fraction(fps).limit_denominator(_LARGEST_RATE_DENOMINATOR) if math.isfinite(fps) else Fraction(0)
+    if rate <= 0:
+        raise ValueError(f"fps must be a finite number of at least 1/{_LARGEST_RATE_DENOMINATOR}, not {fps}")
+    return rate
+
+
+def _add_stream(container: OutputContainer, frames: NDArray[np.uint8], rate: Fraction, crf: int | None) -> VideoStream:
     codec, pixel_format = ("libx264rgb", "rgb24") if crf is None else ("libx264", "yuv420p")
-    rate = Fraction(fps).limit_denominator(_LARGEST_RATE_DENOMINATOR)
     stream = container.add_stream(codec, rate=rate, options={"crf": str(crf or 0)})
     assert isinstance(stream, VideoStream)
     stream.height, stream.width = frames.shape[1:3]
@@ -116,6 +129,11 @@ def _add_stream(container: OutputContainer, frames: NDArray[np.uint8], fps: floa
 def _check_frames(path: Path, frames: NDArray[np.uint8], crf: int | None) -> None:
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or not len(frames):
         raise ValueError(f"frames must be uint8 (T, H, W, 3) with T >= 1, not {frames.dtype} {frames.shape}")
+    if path.suffix.lower() not in _WRITTEN_SUFFIXES:
+        raise UserError(
+            f"Cannot write {path}: {path.suffix or 'no suffix'!r} is not a video container that can be written.",
+            f"end the name in {', '.join(_WRITTEN_SUFFIXES)}.",
+        )
     if crf is None:
         return
     if not 0 <= crf <= _WORST_CRF:
@@ -128,15 +146,20 @@ def _check_frames(path: Path, frames: NDArray[np.uint8], crf: int | None) -> Non
         )
 
 
+def _url(path: Path) -> str:
+    # Without the scheme FFmpeg takes what stands before a colon for one.
+    return f"file:{path}"
+
+
 @contextmanager
-def _open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def _open_video(path: Path, options: Mapping[str, str] | None = None) -> Iterator[tuple[InputContainer, VideoStream]]:
     _check_content(path)
     try:
-        container = av.open(str(path))
+        container = av.open(_url(path), options=dict(options or {}), metadata_errors="ignore")
     except av.FFmpegError as error:
         raise UserError(
             f"{path} is not a video that can be decoded: truncated, damaged or another kind of file.",
-            "generate or copy it again.",
+            _COPY_AGAIN,
         ) from error
     with container:
         if not container.streams.video:
@@ -151,28 +174,72 @@ def _open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 def _check_content(path: Path) -> None:
     if not path.is_file():
         raise UserError(f"There is no video file {path}.", "check the path, or generate the video.")
-    if path.stat().st_size == 0:
-        raise UserError(f"The video file {path} is empty (0 bytes).", "generate or copy it again.")
+    size = path.stat().st_size
+    if size == 0:
+        raise UserError(f"The video file {path} is empty (0 bytes).", _COPY_AGAIN)
+    with path.open("rb") as file:
+        declared = _matroska_end(file)
+    if declared is not None and size < declared:
+        raise UserError(f"{path} is truncated: it has {size} of {declared} bytes.", _COPY_AGAIN)
+
+
+def _matroska_end(file: BinaryIO) -> int | None:
+    """Byte at which a Matroska file says that it ends; None for other files and for streams of unknown length.
+
+    Matroska does not say how many frames there are, and FFmpeg takes the end of the file for the end of the video.
+    """
+    if file.read(len(_EBML_HEADER)) != _EBML_HEADER:
+        return None
+    file.seek(_ebml_size(file) or 0, 1)
+    if file.read(len(_MATROSKA_SEGMENT)) != _MATROSKA_SEGMENT:
+        return None
+    size = _ebml_size(file)
+    return None if size is None else file.tell() + size
+
+
+def _ebml_size(file: BinaryIO) -> int | None:
+    """Read a size of RFC 8794, section 4: as many bytes as the first has leading zeros, plus one; all ones: unknown."""
+    first = file.read(1)
+    if not first or not first[0]:
+        return None
+    n_bytes = 9 - first[0].bit_length()
+    marker = 1 << (7 * n_bytes)
+    size = int.from_bytes(first + file.read(n_bytes - 1)) - marker
+    return None if size == marker - 1 else size
 
 
 def _decoded(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[av.VideoFrame]:
+    count = 0
+    for frame in _undamaged(container, stream, path):
+        count += 1
+        yield frame
+    # An edit list hides frames that the container counts, so fewer are missing only if they are not stored either.
+    if count == 0 or (count < stream.frames and _count_stored(path) < stream.frames):
+        raise UserError(f"{path} is truncated: {count} of {stream.frames} frames could be decoded.", _COPY_AGAIN)
+
+
+def _count_stored(path: Path) -> int:
+    with _open_video(path, {"ignore_editlist": "1"}) as (container, stream):
+        return sum(1 for _ in _undamaged(container, stream, path))
+
+
+def _undamaged(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[av.VideoFrame]:
     count, size = 0, (stream.height, stream.width)
     try:
-        for frame in container.decode(stream):
-            if frame.is_corrupt or (frame.height, frame.width) != size:
+        for packet in container.demux(stream):
+            if packet.is_corrupt:  # cut short; a decoder with threads drops such a packet in silence
                 raise _damaged(path, count)
-            count += 1
-            yield frame
+            for frame in packet.decode():
+                if frame.is_corrupt or (frame.height, frame.width) != size:
+                    raise _damaged(path, count)
+                count += 1
+                yield frame
     except av.FFmpegError as error:
         raise _damaged(path, count) from error
-    if count == 0 or count < stream.frames:
-        raise UserError(
-            f"{path} is truncated: {count} of {stream.frames} frames could be decoded.", "generate or copy it again."
-        )
 
 
 def _damaged(path: Path, count: int) -> UserError:
-    return UserError(f"{path} is truncated or damaged after {count} frames.", "generate or copy it again.")
+    return UserError(f"{path} is truncated or damaged after {count} frames.", _COPY_AGAIN)
 
 
 def _collect(decoded: Iterator[av.VideoFrame], height: int, width: int) -> NDArray[np.uint8]:

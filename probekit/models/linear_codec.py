@@ -72,7 +72,7 @@ class LinearVideoCodec(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     config_name = "config.json"
 
-    @register_to_config
+    @register_to_config  # type: ignore[untyped-decorator]
     def __init__(self, latent_channels: int = 16) -> None:
         super().__init__()
         first, later = _RGB * SPACE_STRIDE**2, _RGB * SPACE_STRIDE**2 * TIME_STRIDE
@@ -90,7 +90,7 @@ class LinearVideoCodec(ModelMixin, ConfigMixin):  # type: ignore[misc]
     @classmethod
     def fit(cls, videos: Tensor, latent_channels: int = 16) -> "LinearVideoCodec":
         """Fit to videos (B, 3, T, H, W) in [-1, 1]; the scale makes the latents' mean square 1."""
-        codec = cls(latent_channels=latent_channels)
+        codec: LinearVideoCodec = cls(latent_channels=latent_channels)
         first = first_frame_blocks(videos[:, :, :1]).reshape(-1, codec.first_mean.numel()).double().numpy()
         later = later_blocks(videos[:, :, 1:]).reshape(-1, codec.later_mean.numel()).double().numpy()
         later_basis = fit_pca(later, latent_channels)
@@ -115,7 +115,8 @@ class LinearVideoCodec(ModelMixin, ConfigMixin):  # type: ignore[misc]
             )
         first = _FIRST_GAIN * (first_frame_blocks(video[:, :, :1]) - self.first_mean) @ self.first_rows.T
         later = (later_blocks(video[:, :, 1:]) - self.later_mean) @ self.later_rows.T
-        return rearrange(torch.cat([first, later], dim=1) * self.scale, "b t h w c -> b c t h w")
+        latents: Tensor = rearrange(torch.cat([first, later], dim=1) * self.scale, "b t h w c -> b c t h w")
+        return latents
 
     def decode(self, latents: Tensor) -> Tensor:
         """Decode (B, C, L, h, w) to (B, 3, 1 + 4·(L - 1), 4h, 4w), clamped to [-1, 1]."""
@@ -130,13 +131,15 @@ class LinearVideoCodec(ModelMixin, ConfigMixin):  # type: ignore[misc]
         blocks = rearrange(latents / (_FIRST_GAIN * self.scale), "b c t h w -> b t h w c")
         blocks = blocks @ self.first_rows + self.first_mean
         pattern = "b t h w (c p q) -> b c t (h p) (w q)"
-        return rearrange(blocks, pattern, c=_RGB, p=SPACE_STRIDE, q=SPACE_STRIDE).clamp(-1, 1)
+        frame: Tensor = rearrange(blocks, pattern, c=_RGB, p=SPACE_STRIDE, q=SPACE_STRIDE)
+        return frame.clamp(-1, 1)
 
     def decode_later(self, latents: Tensor) -> Tensor:
         """Decode latent frames after the first (B, C, L, h, w) to 4·L RGB frames."""
         blocks = rearrange(latents / self.scale, "b c t h w -> b t h w c") @ self.later_rows + self.later_mean
         pattern = "b t h w (c s p q) -> b c (t s) (h p) (w q)"
-        return rearrange(blocks, pattern, s=TIME_STRIDE, p=SPACE_STRIDE, q=SPACE_STRIDE).clamp(-1, 1)
+        frames: Tensor = rearrange(blocks, pattern, s=TIME_STRIDE, p=SPACE_STRIDE, q=SPACE_STRIDE)
+        return frames.clamp(-1, 1)
 
 
 class LinearStreamingDecoder:

@@ -71,7 +71,8 @@ def load_codec(folder: Path) -> VideoCodec:
     """Open the video codec, whichever class the folder names."""
     name = read_component_config(folder, "vae")["_class_name"]
     if name == "LinearVideoCodec":
-        return LinearVideoCodec.from_pretrained(folder / "vae").eval()
+        codec: VideoCodec = LinearVideoCodec.from_pretrained(folder / "vae").eval()
+        return codec
     if name == "AutoencoderKLWan":
         return WanVideoCodec(AutoencoderKLWan.from_pretrained(folder / "vae"))
     raise UserError(f"{folder / 'vae'} holds a {name}.", "Use LinearVideoCodec or AutoencoderKLWan.")

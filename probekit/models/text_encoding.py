@@ -30,4 +30,5 @@ class TextEncoder:
         ids = encoded.input_ids.to(self._encoder.device)
         mask = encoded.attention_mask.to(self._encoder.device)
         states: Tensor = self._encoder(ids, attention_mask=mask).last_hidden_state
-        return states * mask[..., None]
+        masked: Tensor = states * mask[..., None]
+        return masked

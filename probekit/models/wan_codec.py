@@ -40,7 +40,8 @@ class WanVideoCodec:
         """Encode (B, 3, 1 + 4·(L - 1), H, W) in [-1, 1] to normalised latents (B, C, L, h, w)."""
         latents = self.vae.encode(video).latent_dist.mode()
         mean, std = self._statistics(latents)
-        return (latents - mean) / std
+        normalised: Tensor = (latents - mean) / std
+        return normalised
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:

@@ -74,7 +74,8 @@ def solve_flow(
             return_dict=False,
         )[0].to(latents.dtype)
         if guided:
-            flow = classifier_free_guidance(*flow.chunk(2), settings.guidance)
+            conditional, unconditional = flow.chunk(2)
+            flow = classifier_free_guidance(conditional, unconditional, settings.guidance)
         latents = scheduler.step(flow, timestep, latents, return_dict=False)[0]
         if observe is not None:
             observe(index, latents)

@@ -1,0 +1,1 @@
+"""A tiny synthetic world with exact ground truth: numpy alone, no torch."""

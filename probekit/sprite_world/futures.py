@@ -68,9 +68,7 @@ def enumerate_futures(
     return FutureDistribution(states, probability)
 
 
-def _turn_branches(
-    states: MotionState, probability: NDArray[np.float64]
-) -> tuple[MotionState, NDArray[np.float64]]:
+def _turn_branches(states: MotionState, probability: NDArray[np.float64]) -> tuple[MotionState, NDArray[np.float64]]:
     """Every state continues in all directions: its own with 1 - hazard, each other with hazard / 7."""
     n = len(DIRECTIONS)
     offsets = np.arange(n)[:, None]
@@ -86,7 +84,8 @@ def _merge(states: MotionState, probability: NDArray[np.float64]) -> tuple[Motio
     unique, inverse = np.unique(code, return_inverse=True)
     place, direction = np.divmod(unique, len(DIRECTIONS))
     x, y = np.divmod(place, _SIDE)
-    return MotionState(x, y, direction), np.bincount(inverse, probability)
+    total: NDArray[np.float64] = np.bincount(inverse, probability).astype(np.float64)
+    return MotionState(x, y, direction), total
 
 
 def sample_futures(

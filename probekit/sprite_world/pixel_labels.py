@@ -19,7 +19,7 @@ PALETTE: Final = np.array(list(COLORS.values()), np.float32)
 
 _PILLAR_TOLERANCE: Final = 70.0
 _PILLAR_SHARE: Final = 0.5
-_BACKGROUND_TOLERANCE: Final = 30.0
+_BACKGROUND_TOLERANCE: Final = 40.0
 _LARGEST_OFFSET: Final = 30.0
 _CORE_TOLERANCE: Final = 75.0
 _PALETTE_PRIOR: Final = 4.0
@@ -67,7 +67,7 @@ def find_backdrop(frames: Float) -> Backdrop:
     images = _background_images()
     distance = np.stack([_dot(frames - image, frames - image) for image in images])
     weight = (~pillar).astype(np.float32)
-    cost = (np.minimum(distance, (2 * _BACKGROUND_TOLERANCE) ** 2) * weight).sum((2, 3))
+    cost = (np.minimum(distance, (1.5 * _BACKGROUND_TOLERANCE) ** 2) * weight).sum((2, 3))
     background = cost.argmin(0)
     own_distance = distance[background, np.arange(len(frames))]
     match = ((own_distance < _BACKGROUND_TOLERANCE**2) * weight).sum((1, 2)) / weight.sum((1, 2))

@@ -23,7 +23,8 @@ def signed_distance(shape: str, radius: float, dx: Float, dy: Float) -> Float:
 
 
 def _circle(radius: float, dx: Float, dy: Float) -> Float:
-    return np.sqrt(dx * dx + dy * dy) - np.float32(radius)
+    distance: Float = np.hypot(dx, dy) - np.float32(radius)
+    return distance
 
 
 def _square(radius: float, dx: Float, dy: Float) -> Float:

@@ -18,9 +18,10 @@ UNKNOWN: Final = -1
 """Shape or size of pixels that look like no sprite."""
 
 _LEGIBLE_FIT: Final = 0.75
-"""Fit above which shape and size are taken as read; true sprites have 0.89 or more in 999 of 1000 frames."""
+"""Fit above which shape and size are taken as read; true sprites half in view have 0.83 or more 999 times in 1000."""
 _JUDGED_FRACTION: Final = 0.5
 _WHOLE_FRACTION: Final = 0.95
+_GARBLED_FRACTION: Final = 0.3
 _SURE: Final = 0.8
 _FIRST_FRAMES: Final = 4
 _SHARED_SHARE: Final = 0.1
@@ -34,7 +35,7 @@ class Sight(IntEnum):
     """What can be said about an object in a frame."""
 
     CLEAR = 0
-    """Its identity can be judged: half of it or more is in view, and if a part is hidden, the rest is distinct."""
+    """Its identity can be judged: it is whole, or half in view and distinct, or looks like no sprite at all."""
     PARTIAL = 1
     """In view, but too little of it to judge."""
     HIDDEN = 2
@@ -87,9 +88,15 @@ def tracked_objects(video: TrackedVideo) -> tuple[TrackedObject, ...]:
 
 
 def _judged(track: SpriteTrack) -> Bool:
-    """Half a sprite may fit two identities, which is no flaw; a whole one that does is."""
+    """Where (T,) the track says what it shows, or shows something that is no sprite.
+
+    Half a sprite may fit two identities, which is no flaw of the video; a whole one that does is one, and so are pixels
+    that fit none.
+    """
     distinct = (track.confidence >= _SURE) | (track.visible_fraction >= _WHOLE_FRACTION)
-    return np.asarray(track.visible & (track.visible_fraction >= _JUDGED_FRACTION) & distinct)
+    readable = (track.visible_fraction >= _JUDGED_FRACTION) & distinct
+    garbled = (track.visible_fraction >= _GARBLED_FRACTION) & (track.fit < _LEGIBLE_FIT)
+    return np.asarray(track.visible & (readable | garbled))
 
 
 def _predecessor(track: SpriteTrack, groups: list[list[SpriteTrack]]) -> list[SpriteTrack] | None:

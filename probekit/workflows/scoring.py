@@ -56,7 +56,8 @@ def score_against_reference(run: Path, reference: Path, lpips: str | None) -> Pa
 
 
 def _backbone(name: str) -> Backbone:
-    for backbone in get_args(Backbone):
+    backbones: tuple[Backbone, ...] = get_args(Backbone)
+    for backbone in backbones:
         if name == backbone:
             return backbone
-    raise UserError(f"There is no LPIPS backbone {name!r}.", f"choose {' or '.join(get_args(Backbone))}.")
+    raise UserError(f"There is no LPIPS backbone {name!r}.", f"choose {' or '.join(backbones)}.")

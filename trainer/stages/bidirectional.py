@@ -1,6 +1,7 @@
 """Flow-matching training of a bidirectional Wan transformer from random weights."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,9 @@ class BidirectionalStage:
         self.model = build_transformer(config)
         self.ema = ExponentialMovingAverage(self.model, config.ema_decay)
         self.optimizer = build_adamw(self.model, config.optimizer)
-        self._training_model: nn.Module = torch.compile(self.model, dynamic=False) if config.compile else self.model
+        self._training_model: Callable[..., Any] = (
+            torch.compile(self.model, dynamic=False) if config.compile else self.model
+        )
 
     def training_step(self, step: int) -> dict[str, float]:
         """Do one optimizer step and return its loss, gradient norm and learning rate.
@@ -79,7 +82,9 @@ class BidirectionalStage:
         self.ema.update(self.model)
         return {"loss": value, "gradient_norm": norm, "learning_rate": rate}
 
-    def _loss(self, model: nn.Module, clips: LatentBatch, rng: torch.Generator, dropout: float, shift: float) -> Tensor:
+    def _loss(
+        self, model: Callable[..., Any], clips: LatentBatch, rng: torch.Generator, dropout: float, shift: float
+    ) -> Tensor:
         size = len(clips.captions)
         dropped = torch.rand(size, generator=rng) < dropout
         captions = ["" if drop else text for drop, text in zip(dropped, clips.captions, strict=True)]
