@@ -63,3 +63,17 @@ def card(
         from trainer.model_card import write_model_card
 
         typer.echo(f"wrote the card into {write_model_card(run, command, samples)}")
+
+
+@app.command("fit-parts")
+def fit_parts(
+    out: Annotated[Path, typer.Option(help="Model folder for vae/, text_encoder/ and tokenizer/.")],
+    episodes: Annotated[int, typer.Option(help="Training episodes for the codec.", min=2)] = 400,
+    text_steps: Annotated[int, typer.Option(help="Optimizer steps of the text encoder.", min=1)] = 400,
+) -> None:
+    """Fit what the sprite models share: the linear codec and the text encoder."""
+    with reporting_errors():
+        from trainer.launch import fit_shared_parts
+
+        accuracy = fit_shared_parts(out, episodes, text_steps)
+        typer.echo(f"wrote {out}; facts read from the text states: {accuracy:.1%}")

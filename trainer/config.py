@@ -64,7 +64,7 @@ class TrainingConfig(StrictModel):
     phases: tuple[Phase, ...] = Field(min_length=1)
     optimizer: OptimizerConfig
     caption_dropout: float = Field(default=0.1, ge=0, lt=1)
-    sampling_shift: float = Field(default=3.0, gt=0)
+    sampling_shift: float = Field(default=4.0, gt=0)
     ema_decay: float = Field(default=0.998, ge=0, lt=1)
     log_every: int = Field(default=20, gt=0)
     checkpoint_every: int = Field(default=200, gt=0)

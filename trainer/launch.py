@@ -4,12 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import torch
 
 from probekit.config import load_config
 from probekit.errors import UserError
+from probekit.models.linear_codec import LinearVideoCodec
 from probekit.models.loading import load_codec, model_folder
-from probekit.sprite_world.episodes import Split
+from probekit.models.sprite_text import fit_text_encoder, save_text_side
+from probekit.models.video_codec import to_unit_range
+from probekit.progress import track
+from probekit.sprite_world.episodes import Split, episode
 from trainer.config import TrainingConfig
 from trainer.data.sprite_latents import encode_episodes
 from trainer.loop import run
@@ -35,3 +40,21 @@ def encode_sprite_clips(out: Path, shards: int, split: str, model: str) -> None:
             encode_episodes(load_codec(model_folder(model)), out, known, seed=0, numbers=range(shards))
             return
     raise UserError(f"There is no split {split!r}.", f"Choose one of {', '.join(get_args(Split))}.")
+
+
+def fit_shared_parts(out: Path, episodes: int, text_steps: int) -> float:
+    """Fit the sprite world's codec and text encoder and write them as `vae/`, `text_encoder/` and `tokenizer/`.
+
+    Args:
+        out: model folder.
+        episodes: training episodes that the codec's principal components are taken from.
+        text_steps: optimizer steps of the text encoder; it is stored in bf16.
+
+    Returns:
+        Share of the facts that linear heads read from the text encoder's states in the last batch.
+    """
+    clips = [episode("train", 0, index).frames for index in track(range(episodes), "rendering clips")]
+    LinearVideoCodec.fit(to_unit_range(torch.from_numpy(np.stack(clips)))).save_pretrained(out / "vae")
+    encoder, accuracy = fit_text_encoder(steps=text_steps)
+    save_text_side(encoder.to(torch.bfloat16), out)
+    return accuracy

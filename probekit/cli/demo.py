@@ -17,9 +17,9 @@ def demo(
 ) -> None:
     """Sample sprite-base and sprite-large, score both, compare them and write the report page."""
     with reporting_errors():
+        from probekit.diffusion.sampler_settings import SamplerSettings
         from probekit.evaluation.suites import load_suite
         from probekit.reporting.comparison_tables import to_rich
-        from probekit.rollout.bidirectional_sampler import SamplerSettings
         from probekit.workflows.demo import run_demo
 
         suite = load_suite("sprite-5s").reduced(*((3, 1) if smoke else (prompts, samples)))

@@ -5,6 +5,8 @@ each of n writers. What is not in a manifest does not exist: no step lists folde
 """
 
 import json
+import math
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -36,6 +38,7 @@ __all__ = [
     "write_manifest",
 ]
 
+_FPS_TOLERANCE = 1e-6  # relative; containers round rates such as 30000/1001 each in its own way
 _SHARD_NAME = re.compile(r"manifest\.shard-(\d+)-of-(\d+)\.json")
 
 
@@ -70,7 +73,7 @@ def read_manifest(path: Path) -> list[VideoRow]:
     """Read one manifest file.
 
     Raises:
-        UserError: The file is not a JSON list of video rows.
+        UserError: The file is not a JSON list of video rows, or two rows of a key differ.
     """
     try:
         documents: Any = json.loads(path.read_text(encoding="utf-8"))
@@ -78,7 +81,12 @@ def read_manifest(path: Path) -> list[VideoRow]:
         raise UserError(f"{path} is not JSON: {error}.", "generate again; finished videos are kept.") from error
     if not isinstance(documents, list):
         raise UserError(f"{path} is not a list of videos.", "give a manifest that this toolkit wrote.")
-    return [_row(document, f"{path}, video {number}") for number, document in enumerate(documents, start=1)]
+    rows = [_row(document, f"{path}, video {number}") for number, document in enumerate(documents, start=1)]
+    seen: dict[tuple[SampleKey, int], VideoRow] = {}
+    for row in rows:
+        if seen.setdefault((row.key(), row.clip), row) != row:
+            raise UserError(f"{path} lists {row.path} twice, differently.", "delete the wrong one of the two rows.")
+    return rows
 
 
 def _row(document: Any, source: str) -> VideoRow:
@@ -92,7 +100,8 @@ def load_video_set(root: Path) -> VideoSet:
     """Read the protocol and merge all manifests of a set; rows are sorted by key, equal rows are kept once.
 
     Raises:
-        UserError: There is no manifest or protocol, one cannot be read, or two rows of a key differ.
+        UserError: There is no manifest or protocol, one cannot be read, two rows of a key differ, or the videos are
+            not of one model, training run, suite and horizon.
     """
     paths = _manifests(root)
     if not paths:
@@ -105,7 +114,19 @@ def load_video_set(root: Path) -> VideoSet:
                     f"{path} contradicts another manifest of its folder about {row.path}.",
                     "delete the older manifest, or generate into another folder.",
                 )
+    _check_one_source(root, rows.values())
     return VideoSet(root, tuple(rows[key] for key in sorted(rows)), read_protocol(root))
+
+
+def _check_one_source(root: Path, rows: Iterable[VideoRow]) -> None:
+    sources = {(row.model, row.training_run, row.suite, row.horizon) for row in rows}
+    for index, name in enumerate(("model", "training run", "suite", "horizon")):
+        found = sorted({source[index] for source in sources})
+        if len(found) > 1:
+            raise UserError(
+                f"The manifests in {root} list videos of more than one {name}: {', '.join(map(repr, found))}.",
+                "keep the videos of one model, training run, suite and horizon in a folder.",
+            )
 
 
 def _manifests(root: Path) -> list[Path]:
@@ -124,7 +145,8 @@ def check_video_set(video_set: VideoSet, planned: Collection[SampleKey] | None =
         for row in video_set.rows
         if (text := _row_problem(video_set.root / row.path, row, video_set.protocol.generation))
     ]
-    problems += _missing_shards(video_set.root)
+    problems += _shared_paths(video_set)
+    problems += _shard_problems(video_set.root)
     problems += _unlisted_files(video_set)
     if planned is not None:
         problems += _plan_problems(video_set, planned)
@@ -140,15 +162,34 @@ def _row_problem(path: Path, row: VideoRow, planned: GenerationCard) -> str | No
     protocol = (planned.frames, planned.height, planned.width, planned.fps)
     for name, found, *expected in zip(("frames", "height", "width", "fps"), info, listed, protocol, strict=True):
         for source, value in zip(("manifest", "protocol"), expected, strict=True):
-            if value is not None and found != value:
+            if value is not None and not _same(name, found, value):
                 return f"{name} is {found}, the {source} says {value}"
     return None if sha256_file(path) == row.sha256 else "its content changed after the manifest was written"
 
 
-def _missing_shards(root: Path) -> Iterator[Problem]:
-    shards = [
-        Shard(int(match[1]), int(match[2])) for path in _manifests(root) if (match := _SHARD_NAME.fullmatch(path.name))
-    ]
+def _same(name: str, found: float, expected: float) -> bool:
+    return math.isclose(found, expected, rel_tol=_FPS_TOLERANCE) if name == "fps" else found == expected
+
+
+def _shared_paths(video_set: VideoSet) -> Iterator[Problem]:
+    owners: dict[str, SampleKey] = {}
+    for row in video_set.rows:
+        key = row.key()
+        owner = owners.setdefault(os.path.normpath(row.path), key)
+        if owner != key:
+            shared = f"listed as two videos, {owner.filename()} and {key.filename()}"
+            yield Problem(video_set.root / row.path, shared)
+
+
+def _shard_problems(root: Path) -> Iterator[Problem]:
+    shards = set()
+    for path in _manifests(root):
+        if match := _SHARD_NAME.fullmatch(path.name):
+            index, count = int(match[1]), int(match[2])
+            if index < count:
+                shards.add(Shard(index, count))
+            else:
+                yield Problem(path, f"there is no shard {index} of {count}; shards are counted from 0")
     for count in sorted({shard.count for shard in shards}):
         for index in range(count):
             if Shard(index, count) not in shards:

@@ -1,6 +1,7 @@
 """The score table: one row for each video and dimension, in Parquet shards; null means unscored, never 0."""
 
 from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from probekit.errors import UserError
 
 SCORES_FOLDER = "scores"
 RANGE_TOLERANCE = 1e-9
+RATIO_TOLERANCE = 1e-9
 
 _TEXT, _INTEGER, _NUMBER = pa.string(), pa.int64(), pa.float64()
 
@@ -40,6 +42,13 @@ SCHEMA = pa.schema(
 )
 COLUMNS: tuple[str, ...] = tuple(SCHEMA.names)
 KEY_COLUMNS: tuple[str, ...] = COLUMNS[: COLUMNS.index("value")]
+
+_NULLABLE = pa.schema([pa.field(field.name, field.type) for field in SCHEMA])
+_KINDS: Mapping[pa.DataType, tuple[type, str]] = {
+    _TEXT: (str, "a text"),
+    _INTEGER: (Integral, "a whole number"),
+    _NUMBER: (Real, "a number"),
+}
 
 
 class ScoreRow(NamedTuple):
@@ -74,10 +83,21 @@ def write_scores(path: Path, rows: Iterable[ScoreRow]) -> None:
     Raises:
         UserError: A row breaks a rule of the table (see `read_scores`), or the file cannot be written.
     """
-    table = pa.Table.from_pylist([row._asdict() for row in rows], schema=SCHEMA)
+    table = pa.Table.from_pylist([_typed(row, path) for row in rows], schema=SCHEMA)
     _check_rules(table, path)
     with atomic_path(path) as temporary:
         pq.write_table(table, temporary)
+
+
+def _typed(row: ScoreRow, source: Path) -> dict[str, Any]:
+    """Refuse what Arrow would convert in silence: 1.7 to 1, True to 1."""
+    cells = row._asdict()
+    for field in SCHEMA:
+        value, (kind, named) = cells[field.name], _KINDS[field.type]
+        # NumPy's booleans are no numbers, Python's are.
+        if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+            raise UserError(f"{source}: {field.name} = {value!r} is not {named} for {_name(cells)}.", "correct it.")
+    return cells
 
 
 def read_scores(path: Path) -> pd.DataFrame:
@@ -86,8 +106,9 @@ def read_scores(path: Path) -> pd.DataFrame:
     Nulls are NaN or None in the frame, as pandas has it: use ``isna``. Rows that several files repeat are kept once.
 
     Raises:
-        UserError: There is no score, a file is damaged or has other columns, a value is NaN, infinite or outside
-            its range, a null has no reason, or two files contradict each other.
+        UserError: There is no score, a file is damaged or has other columns, a value is NaN, infinite, outside its
+            range or not the ratio of its numerator and denominator, a null has no reason, a denominator is not
+            positive, two files contradict each other, or a dimension of a suite was scored by more than one scorer.
     """
     files = _score_files(path)
     merged: pd.DataFrame = pa.concat_tables([_read_file(file) for file in files]).to_pandas()
@@ -98,7 +119,20 @@ def read_scores(path: Path) -> pd.DataFrame:
             f"{path} holds different scores for {_name(repeated.iloc[0].to_dict())}.",
             "delete the older shard, or score into another folder.",
         )
+    _check_scorers(merged, path)
     return merged.sort_values(list(KEY_COLUMNS), ignore_index=True)
+
+
+def _check_scorers(merged: pd.DataFrame, path: Path) -> None:
+    scorers = merged[["suite", "dimension", "scorer_id"]].drop_duplicates().sort_values("scorer_id")
+    mixed = scorers[scorers.duplicated(["suite", "dimension"], keep=False)]
+    if len(mixed):
+        suite, dimension, _ = mixed.iloc[0]
+        same = mixed[(mixed["suite"] == suite) & (mixed["dimension"] == dimension)]
+        raise UserError(
+            f"{path} holds {dimension} scores of {suite} by more than one scorer: {', '.join(same['scorer_id'])}.",
+            "score the older videos again, or delete their scores.",
+        )
 
 
 def _score_files(path: Path) -> list[Path]:
@@ -118,15 +152,23 @@ def _read_file(path: Path) -> pa.Table:
         table = pq.read_table(path, partitioning=None)
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{path} is not a Parquet file, or is truncated.", "delete it and score again.") from error
-    found = {field.name: field.type for field in table.schema}
-    expected = {field.name: field.type for field in SCHEMA}
-    wrong = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+    wrong = set(table.schema.names) ^ set(COLUMNS)
+    wrong |= {field.name for field in SCHEMA if field.name not in wrong and not _stores(table.schema, field)}
     if wrong:
         raise UserError(
-            f"{path} is no score table of this version: see column {', '.join(wrong)}.", "delete it and score again."
+            f"{path} is no score table of this version: see column {', '.join(sorted(wrong))}.",
+            "delete it and score again.",
         )
+    table = table.select(list(COLUMNS)).cast(_NULLABLE)
     _check_rules(table, path)
-    return table.select(list(COLUMNS)).cast(SCHEMA)
+    return table.cast(SCHEMA)
+
+
+def _stores(schema: pa.Schema, field: pa.Field) -> bool:
+    """Tell whether a column holds a field's type, if perhaps in the form in which pandas saves it."""
+    found = schema.field(field.name).type
+    as_pandas = found == pa.large_string() if field.type == _TEXT else False
+    return found == field.type or as_pandas or (field.nullable and found == pa.null())
 
 
 def _check_rules(table: pa.Table, source: Path) -> None:
@@ -141,11 +183,27 @@ def _check_rules(table: pa.Table, source: Path) -> None:
     low, high = pc.subtract(table["range_low"], RANGE_TOLERANCE), pc.add(table["range_high"], RANGE_TOLERANCE)
     outside = pc.or_(pc.less(table["value"], low), pc.greater(table["value"], high))
     _refuse(table, pc.fill_null(outside, False), source, "value is outside its range", "correct the scorer's range")
-    has_reason = pc.fill_null(pc.greater(pc.utf8_length(table["reason"]), 0), False)
-    silent = pc.and_(pc.is_null(table["value"]), pc.invert(has_reason))
+    silent = pc.and_(pc.is_null(table["value"]), pc.fill_null(_blank(table["reason"]), True))
     _refuse(table, silent, source, "value is null without a reason", "say why the video was not scored")
+    _refuse(table, _blank(table["reason"]), source, "reason is blank", "say why, or leave it null")
+    _refuse(table, _blank(table["video_sha256"]), source, "video_sha256 is empty", "give the hash of the video")
+    _check_ratios(table, source)
+
+
+def _blank(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(texts)), 0)
+
+
+def _check_ratios(table: pa.Table, source: Path) -> None:
     lone = pc.xor(pc.is_null(table["numerator"]), pc.is_null(table["denominator"]))
     _refuse(table, lone, source, "one of numerator and denominator is null", "give both or neither")
+    uncounted = pc.and_(pc.is_null(table["value"]), pc.is_valid(table["numerator"]))
+    _refuse(table, uncounted, source, "value is null with a numerator", "give neither")
+    negative = pc.less_equal(table["denominator"], 0.0)
+    _refuse(table, negative, source, "denominator is not positive", "what cannot be counted is null with a reason")
+    ratio = pc.divide(table["numerator"], table["denominator"])
+    unequal = pc.greater(pc.abs(pc.subtract(table["value"], ratio)), RATIO_TOLERANCE)
+    _refuse(table, unequal, source, "value is not numerator / denominator", "correct the scorer")
 
 
 def _refuse(table: pa.Table, bad: pa.ChunkedArray, source: Path, problem: str, fix: str) -> None:

@@ -1,7 +1,9 @@
 """A set of videos: one row for each video, what it shows, and how it must look on disk."""
 
-from pathlib import Path
-from typing import NamedTuple
+from pathlib import Path, PurePosixPath
+from typing import Annotated, NamedTuple
+
+from pydantic import AfterValidator, Field
 
 from probekit.config import StrictModel
 from probekit.evaluation.protocol_card import ProtocolCard
@@ -10,6 +12,16 @@ from probekit.provenance import sha256_file
 from probekit.video_files import video_info
 
 VIDEO_FOLDER = "videos"
+
+
+def _relative(path: str) -> str:
+    if not path or PurePosixPath(path).is_absolute():
+        raise ValueError("it should be relative to the folder of the set")
+    return path
+
+
+_Count = Annotated[int, Field(gt=0)]
+_Index = Annotated[int, Field(ge=0)]
 
 
 class VideoRow(StrictModel):
@@ -21,17 +33,17 @@ class VideoRow(StrictModel):
     horizon: str
     """Length class of the video, for example ``5s`` or ``30s``."""
     prompt_id: str
-    sample: int
-    clip: int = 0
+    sample: _Index
+    clip: _Index = 0
     """Index of the clip, where a long video is scored in clips."""
     prompt: str
-    path: str
-    """Relative to the folder of the set."""
-    n_frames: int
-    fps: float
-    height: int
-    width: int
-    sha256: str
+    path: Annotated[str, AfterValidator(_relative)]
+    """Relative to the folder of the set; the videos of imported sets lie outside it (``../``)."""
+    n_frames: _Count
+    fps: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    height: _Count
+    width: _Count
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
     def key(self) -> SampleKey:
         """Return the sample key. Raises UserError where a field cannot be part of one."""
@@ -39,7 +51,7 @@ class VideoRow(StrictModel):
 
 
 class VideoSet(NamedTuple):
-    """The videos of one model and horizon, with the protocol that made them; rows in the order of their keys."""
+    """Videos of one model, training run, suite and horizon, with their protocol; rows in the order of their keys."""
 
     root: Path
     rows: tuple[VideoRow, ...]

@@ -3,6 +3,7 @@
 import csv
 import difflib
 import json
+import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -132,13 +133,17 @@ def _model_name(cells: Cells) -> str:
 def _row(root: Path, cells: Cells) -> VideoRow:
     return describe_video(
         root,
-        cells["file"],
+        _relative(root, cells["file"]),
         _key(cells),
         model=_model_name(cells),
         training_run=IMPORTED_RUN,
         horizon=cells["horizon"],
         prompt=cells["prompt"],
     )
+
+
+def _relative(root: Path, file: str) -> str:
+    return Path(os.path.relpath(file, root)).as_posix() if Path(file).is_absolute() else file
 
 
 def _video_set(root: Path, rows: list[VideoRow]) -> VideoSet:

@@ -101,7 +101,7 @@ def readout_accuracy(logits: Sequence[Tensor], labels: Tensor) -> float:
     return hits / total
 
 
-def fit_text_encoder(seed: int = 0, steps: int = 600, batch_size: int = 64) -> tuple[UMT5EncoderModel, float]:
+def fit_text_encoder(seed: int = 0, steps: int = 400, batch_size: int = 64) -> tuple[UMT5EncoderModel, float]:
     """Fit the encoder; returns it with the readout accuracy on the last batch."""
     tokenizer, encoder, rng = build_tokenizer(), build_text_encoder(seed), np.random.default_rng(seed)
     with torch.random.fork_rng(devices=[]):

@@ -7,11 +7,10 @@ from typing import Any
 import torch
 from diffusers import SchedulerMixin, WanTransformer3DModel
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor
 
-from probekit.config import StrictModel
 from probekit.diffusion.flow_matching import classifier_free_guidance
+from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.evaluation.generation_runner import Request
 from probekit.evaluation.protocol_card import GenerationCard
 from probekit.evaluation.suites import Suite
@@ -21,22 +20,6 @@ from probekit.rollout.initial_noise import initial_noise
 
 StepObserver = Callable[[int, Tensor], None]
 """Called after each step with its index and the latents (B, C, L, h, w)."""
-
-
-class SamplerSettings(StrictModel):
-    """How the ODE is solved.
-
-    Attributes:
-        steps: solver steps, each of which asks the model with and without the prompt.
-        guidance: scale of classifier-free guidance; 1 is no guidance.
-        shift: timestep shift of the noise levels.
-        negative_prompt: what guidance steers away from.
-    """
-
-    steps: int = Field(default=20, gt=0)
-    guidance: float = Field(default=3.0, ge=1)
-    shift: float = Field(default=3.0, gt=0)
-    negative_prompt: str = ""
 
 
 def solve_flow(

@@ -4,9 +4,9 @@ import logging
 from pathlib import Path
 from typing import NamedTuple
 
+from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.evaluation.suites import Suite
 from probekit.reporting.comparison_record import ComparisonRecord
-from probekit.rollout.bidirectional_sampler import SamplerSettings
 from probekit.workflows.comparing import compare_runs, open_scored_run
 from probekit.workflows.reporting import report_runs
 from probekit.workflows.sampling import sample_suite

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.evaluation.generation_runner import generate_suite
 from probekit.evaluation.manifest import Shard
 from probekit.evaluation.suites import Suite
 from probekit.evaluation.video_set import VideoRow
 from probekit.models.loading import model_folder
-from probekit.rollout.bidirectional_sampler import BidirectionalSampler, SamplerSettings
+from probekit.rollout.bidirectional_sampler import BidirectionalSampler
 
 
 def sample_suite(

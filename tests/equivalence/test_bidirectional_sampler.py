@@ -7,12 +7,12 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler, WanPipeline
 
 from probekit.diffusion.flow_matching import shift_sigma
+from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.evaluation.generation_runner import Request
 from probekit.evaluation.suites import load_suite
 from probekit.models.loading import load_text_encoder
 from probekit.rollout.bidirectional_sampler import (
     BidirectionalSampler,
-    SamplerSettings,
     shifted_scheduler,
     solve_flow,
 )
@@ -57,7 +57,7 @@ def test_solver_equals_the_diffusers_pipeline(name: str, guidance: float, tmp_pa
 
 def test_the_unipc_scheduler_uses_the_shift_formula() -> None:
     scheduler = shifted_scheduler(SCHEDULERS["unipc"], SamplerSettings(steps=5, shift=3.0))
-    uniform = torch.linspace(1 - 1 / 1000, 0, 6)
+    uniform = torch.cat([torch.linspace(1, 1 / 1000, 6)[:-1], torch.zeros(1)])
     torch.testing.assert_close(scheduler.sigmas, shift_sigma(uniform, 3.0), atol=1e-5, rtol=1e-4)
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.errors import UserError
 from probekit.evaluation.generation_runner import Request, generate_suite
 from probekit.evaluation.manifest import Shard, check_video_set, load_video_set
 from probekit.evaluation.suites import Suite, load_suite
-from probekit.rollout.bidirectional_sampler import BidirectionalSampler, SamplerSettings
+from probekit.rollout.bidirectional_sampler import BidirectionalSampler
 from tests.model_folders import write_tiny_model
 
 SUITE = load_suite("sprite-5s").reduced(3, 2)._replace(frames=9)

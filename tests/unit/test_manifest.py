@@ -72,6 +72,47 @@ def test_equal_rows_are_kept_once_and_different_ones_refused(tmp_path: Path) -> 
         load_video_set(tmp_path)
 
 
+def test_duplicate_within_one_manifest_is_blamed_on_it(tmp_path: Path) -> None:
+    rows = write_set(tmp_path)
+    write_manifest(tmp_path, [*rows, rows[0]], Shard(0, 1))
+    assert len(load_video_set(tmp_path).rows) == 2
+    write_manifest(tmp_path, [rows[0], rows[0].model_copy(update={"sha256": "0" * 64})], Shard(0, 1))
+    with pytest.raises(UserError, match=r"manifest\.shard-0-of-1\.json lists videos/.*a__000\.mp4 twice, differently"):
+        load_video_set(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"model": "other"}, "model: 'base', 'other'"),
+        ({"training_run": "r1"}, "training run: 'r0', 'r1'"),
+        ({"suite": "custom"}, "suite: 'custom', 'sprite-test'"),
+        ({"horizon": "30s"}, "horizon: '30s', '5s'"),
+    ],
+)
+def test_one_set_has_one_source(tmp_path: Path, change: dict[str, object], named: str) -> None:
+    write_set(tmp_path)
+    _rewrite(tmp_path, **change)
+    with pytest.raises(UserError, match=f"more than one {named}\\. Fix: keep"):
+        load_video_set(tmp_path)
+
+
+def test_one_file_of_two_keys_is_found(tmp_path: Path) -> None:
+    rows = write_set(tmp_path)
+    same = rows[1].model_copy(update={"path": f"videos/../{rows[0].path}", "sha256": rows[0].sha256})
+    write_manifest(tmp_path, [rows[0], same])
+    (tmp_path / rows[1].path).unlink()
+    problem = _only_problem(tmp_path)
+    assert problem.path.resolve() == (tmp_path / rows[0].path).resolve()
+    assert problem.problem == "listed as two videos, sprite-test__a__000.mp4 and sprite-test__b__000.mp4"
+
+
+def test_clips_of_one_video_share_its_file(tmp_path: Path) -> None:
+    rows = write_set(tmp_path, ("a",))
+    write_manifest(tmp_path, [rows[0].model_copy(update={"clip": clip}) for clip in range(2)])
+    assert check_video_set(load_video_set(tmp_path)) == []
+
+
 def test_unfinished_files_of_a_killed_writer_are_ignored(tmp_path: Path) -> None:
     write_set(tmp_path)
     (tmp_path / ".tmp-1-ab.json").write_text("[")
@@ -83,6 +124,13 @@ def test_missing_shard_is_found(tmp_path: Path) -> None:
     write_set(tmp_path, shard=Shard(1, 2))
     manifest_path(tmp_path).unlink(missing_ok=True)
     assert _only_problem(tmp_path) == (tmp_path / "manifest.shard-0-of-2.json", "this worker's manifest is missing")
+
+
+def test_stray_shard_is_found(tmp_path: Path) -> None:
+    write_set(tmp_path, shard=Shard(0, 1))
+    stray = tmp_path / "manifest.shard-5-of-2.json"
+    stray.write_text("[]")
+    assert _only_problem(tmp_path) == (stray, "there is no shard 5 of 2; shards are counted from 0")
 
 
 @pytest.mark.parametrize(
@@ -120,6 +168,48 @@ def test_manifest_that_does_not_describe_its_file_is_found(
     write_set(tmp_path)
     _rewrite(tmp_path, **change)
     assert _only_problem(tmp_path).problem == problem
+
+
+def test_frame_rates_that_differ_by_rounding_are_equal(tmp_path: Path) -> None:
+    write_set(tmp_path)
+    _rewrite(tmp_path, fps=16.000001)
+    assert check_video_set(load_video_set(tmp_path)) == []
+    _rewrite(tmp_path, fps=16.0001)
+    assert "fps is 16.0, the manifest says 16.0001" in _only_problem(tmp_path).problem
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("n_frames", 0),
+        ("height", 0),
+        ("width", -1),
+        ("fps", 0.0),
+        ("fps", -16.0),
+        ("fps", float("inf")),
+        ("sha256", "ab"),
+        ("sha256", "g" * 64),
+        ("sha256", "0" * 64 + "\n"),
+        ("sample", -1),
+        ("clip", -1),
+        ("path", "/videos/a.mp4"),
+        ("path", ""),
+    ],
+)
+def test_impossible_row_is_refused(tmp_path: Path, field: str, value: object) -> None:
+    write_set(tmp_path)
+    _rewrite(tmp_path, **{field: value})
+    with pytest.raises(UserError, match=rf"manifest\.json, video 1: {field} = .* is not allowed"):
+        load_video_set(tmp_path)
+
+
+def test_video_outside_the_folder_is_legal(tmp_path: Path) -> None:
+    (row,) = write_set(tmp_path / "videos-of-others", ("a",))
+    root = tmp_path / "imported"
+    root.mkdir()
+    write_manifest(root, [row.model_copy(update={"path": f"../videos-of-others/{row.path}"})])
+    write_card(root, 1)
+    assert check_video_set(load_video_set(root)) == []
 
 
 def test_video_of_another_length_than_the_protocol_is_found(tmp_path: Path) -> None:

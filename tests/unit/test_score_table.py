@@ -1,6 +1,8 @@
 import math
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -43,13 +45,11 @@ def test_columns_of_row_and_schema_agree() -> None:
 
 
 @settings(max_examples=25)
-@given(
-    values=st.lists(st.one_of(st.none(), st.floats(0, 1)), min_size=1, max_size=5), text=st.text(min_size=1, max_size=9)
-)
+@given(values=st.lists(st.one_of(st.none(), st.floats(0, 1)), min_size=1, max_size=5), text=st.text(max_size=9))
 def test_rows_are_read_back(tmp_path_factory: pytest.TempPathFactory, values: list[float | None], text: str) -> None:
     path = tmp_path_factory.getbasetemp() / "rows.parquet"
     rows = [
-        ROW._replace(sample=number, value=value, reason=text if value is None else None)
+        ROW._replace(sample=number, value=value, reason=f"reason: {text}" if value is None else None)
         for number, value in enumerate(values)
     ]
     write_scores(path, rows)
@@ -79,7 +79,7 @@ def test_reading_does_not_depend_on_how_rows_were_sharded(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "change", [{"value": 0.6}, {"value": None, "reason": "no object"}, {"scorer_id": "v2"}, {"video_sha256": "cd"}]
 )
-def test_contradicting_shards_are_refused(tmp_path: Path, change: dict[str, object]) -> None:
+def test_contradicting_shards_are_refused(tmp_path: Path, change: dict[str, Any]) -> None:
     _write(tmp_path, ROW, name="a")
     _write(tmp_path, ROW._replace(**change), name="b")
     with pytest.raises(UserError, match="different scores for base r0 sprite-test 5s p0 0 0 color"):
@@ -106,9 +106,18 @@ def test_null_is_not_zero(tmp_path: Path) -> None:
         ({"numerator": math.nan, "denominator": 1.0}, "numerator is not finite"),
         ({"range_low": math.nan}, "range_low is NaN"),
         ({"scorer_id": None}, "scorer_id is null"),
+        ({"value": None, "reason": " \t\n"}, "value is null without a reason"),
+        ({"reason": " "}, "reason is blank"),
+        ({"video_sha256": ""}, "video_sha256 is empty"),
+        ({"video_sha256": " "}, "video_sha256 is empty"),
+        ({"value": None, "reason": "no object", "numerator": 1.0, "denominator": 2.0}, "null with a numerator"),
+        ({"numerator": 0.0, "denominator": 0.0}, "denominator is not positive"),
+        ({"numerator": -1.0, "denominator": -2.0}, "denominator is not positive"),
+        ({"numerator": 3.0, "denominator": 5.0}, "value is not numerator / denominator"),
+        ({"value": 0.5 + 2e-9, "numerator": 1.0, "denominator": 2.0}, "value is not numerator / denominator"),
     ],
 )
-def test_rules_hold_when_writing_and_when_reading(tmp_path: Path, change: dict[str, object], named: str) -> None:
+def test_rules_hold_when_writing_and_when_reading(tmp_path: Path, change: dict[str, Any], named: str) -> None:
     bad = ROW._replace(prompt_id="p7", **change)
     with pytest.raises(UserError, match=f"{named}.* p7 0 0 color"):
         _write(tmp_path, ROW, bad)
@@ -117,6 +126,64 @@ def test_rules_hold_when_writing_and_when_reading(tmp_path: Path, change: dict[s
     pq.write_table(pa.Table.from_pylist([bad._asdict()], schema=nullable), tmp_path / "foreign.parquet")
     with pytest.raises(UserError, match=f"{named}.* p7 0 0 color"):
         read_scores(tmp_path / "foreign.parquet")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"sample": 1.7}, "sample = 1.7 is not a whole number"),
+        ({"sample": True}, "sample = True is not a whole number"),
+        ({"clip": np.bool_(True)}, "clip = .*True.* is not a whole number"),
+        ({"clip": "0"}, "clip = '0' is not a whole number"),
+        ({"value": "0.5"}, "value = '0.5' is not a number"),
+        ({"value": np.bool_(True)}, "value = .*True.* is not a number"),
+        ({"value": True}, "value = True is not a number"),
+        ({"range_low": "0"}, "range_low = '0' is not a number"),
+        ({"prompt_id": 7}, "prompt_id = 7 is not a text"),
+    ],
+)
+def test_values_of_another_type_are_refused(tmp_path: Path, change: dict[str, Any], named: str) -> None:
+    with pytest.raises(UserError, match=rf"a\.parquet: {named} for base r0"):
+        _write(tmp_path, ROW, ROW._replace(**change))
+    assert not list((tmp_path / "scores").glob("*"))
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
+    changes: dict[str, Any] = {
+        "sample": np.int32(3),
+        "value": np.float32(0.25),
+        "numerator": np.int64(1),
+        "denominator": 4,
+    }
+    _write(tmp_path, ROW._replace(**changes))
+    assert read_scores(tmp_path)[list(changes)].iloc[0].tolist() == [3, 0.25, 1, 4]
+
+
+def test_table_saved_by_pandas_is_read(tmp_path: Path) -> None:
+    for name, rows in (("scored", [ROW]), ("mixed", [ROW, ROW._replace(sample=1, value=None, reason="no object")])):
+        _write(tmp_path / name, *rows)
+        table = read_scores(tmp_path / name)
+        table.to_parquet(tmp_path / f"{name}.parquet")
+        pd.testing.assert_frame_equal(read_scores(tmp_path / f"{name}.parquet"), table)
+        table.astype(object).to_parquet(tmp_path / f"{name}.parquet")
+        pd.testing.assert_frame_equal(read_scores(tmp_path / f"{name}.parquet"), table)
+
+
+def test_numbers_saved_as_texts_are_named(tmp_path: Path) -> None:
+    _write(tmp_path, ROW)
+    read_scores(tmp_path).astype({"sample": str}).to_parquet(tmp_path / "other.parquet")
+    with pytest.raises(UserError, match="no score table of this version: see column sample"):
+        read_scores(tmp_path / "other.parquet")
+
+
+def test_one_dimension_has_one_scorer(tmp_path: Path) -> None:
+    _write(tmp_path, ROW, ROW._replace(dimension="shape", scorer_id="shape-v1"), name="a")
+    _write(tmp_path, ROW._replace(suite="custom", scorer_id="color-v9"), name="b")
+    assert len(read_scores(tmp_path)) == 3
+    _write(tmp_path, ROW._replace(sample=1, scorer_id="color-v2"), name="c")
+    named = "color scores of sprite-test by more than one scorer: color-noweights-v1, color-v2"
+    with pytest.raises(UserError, match=named):
+        read_scores(tmp_path)
 
 
 @pytest.mark.parametrize("value", [-5e-10, 1 + 5e-10])

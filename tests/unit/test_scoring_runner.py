@@ -131,7 +131,10 @@ def test_a_video_made_again_is_scored_again(tmp_path: Path) -> None:
 def test_another_scorer_version_replaces_scores(videos: VideoSet, table: pd.DataFrame, tmp_path: Path) -> None:
     """Scores of older versions go; those of dimensions from elsewhere stay."""
     records = [ScoreRow(*values) for values in table.astype(object).where(table.notna(), None).values.tolist()]
-    old = [row._replace(scorer_id=row.scorer_id + ".older", value=None, reason="old") for row in records]
+    old = [
+        row._replace(scorer_id=row.scorer_id + ".older", value=None, numerator=None, denominator=None, reason="old")
+        for row in records
+    ]
     foreign = [row._replace(dimension="psnr", scorer_id="psnr") for row in records[:1]]
     write_scores(tmp_path / "scores" / "old.parquet", [*old, *foreign])
     score_video_set(videos, tmp_path)

@@ -60,7 +60,7 @@ def _edit_list(path: Path, frames: Frames, hidden: int) -> None:
 
 
 def _repack(path: Path, frames: Frames, options: dict[str, str], hidden: int = 0) -> None:
-    write_video(path.with_suffix(".plain.mp4"), frames, 16, crf=20)
+    write_video(path.with_suffix(".plain.mp4"), frames, 16)
     with (
         av.open(str(path.with_suffix(".plain.mp4"))) as source,
         av.open(str(path), "w", options=options) as target,

@@ -77,6 +77,12 @@ def test_samples_and_byte_order_mark_are_read(folder: Path) -> None:
     assert video_set.protocol.prompts.samples == 2
 
 
+def test_absolute_path_becomes_relative_to_the_table(folder: Path) -> None:
+    (video_set,) = video_set_from_csv(_table(folder, HEADER + f"{folder.resolve() / 'a.mp4'},p,A cat.,5s,M,\n"))
+    assert video_set.rows[0].path == "a.mp4"
+    assert check_video_set(video_set) == []
+
+
 def test_broken_videos_are_all_named_and_the_rest_is_read(folder: Path) -> None:
     (folder / "empty.mp4").touch()
     path = _table(folder, HEADER + "a.mp4,p,A.,5s,M,\nempty.mp4,q,B.,5s,M,\ngone.mp4,r,C.,5s,M,\n")
