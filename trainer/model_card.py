@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from diffusers import WanTransformer3DModel
 
 from probekit.atomic_files import write_json, write_text
 from probekit.errors import UserError
 from probekit.evaluation.manifest import load_video_set
 from probekit.evaluation.sprite_rates import sprite_rates
-from probekit.models.loading import hash_checkpoint
+from probekit.models.loading import hash_checkpoint, load_transformer
 from probekit.provenance import hardware, package_versions
 
 CARD = "model_card.json"
@@ -42,7 +41,7 @@ def write_model_card(run: Path, command: str, samples: Path) -> Path:
     """
     export, metrics = run / "export", read_metrics(run)
     config: dict[str, Any] = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
-    model = WanTransformer3DModel.from_pretrained(export / "transformer")
+    model = load_transformer(export)
     videos = load_video_set(samples)
     generation = videos.protocol.generation
     if generation.checkpoint_hash != hash_checkpoint(export):

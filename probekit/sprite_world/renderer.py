@@ -33,8 +33,8 @@ def _square(radius: float, dx: Float, dy: Float) -> Float:
 
 def _triangle(radius: float, dx: Float, dy: Float) -> Float:
     """An upright triangle with its tip at -radius and its base of 2 radii at +0.8 radius."""
-    norm = np.hypot(1.8, 1.0)
-    side = (np.abs(dx) * np.float32(1.8 / norm)) - (dy + np.float32(radius)) * np.float32(1.0 / norm)
+    norm = float(np.hypot(1.8, 1.0))
+    side: Float = (np.abs(dx) * np.float32(1.8 / norm)) - (dy + np.float32(radius)) * np.float32(1.0 / norm)
     return np.maximum(side, dy - np.float32(0.8 * radius))
 
 
