@@ -107,6 +107,17 @@ def test_runs_of_different_seeds_are_not_compared(runs: list[Path], tmp_path: Pa
     assert "PROTOCOLS DIFFER in generation.seed" in (tmp_path / "out" / "comparison.md").read_text()
 
 
+def test_scores_against_a_reference_run_say_that_the_backbone_is_random(copy_of_run: Path, runs: list[Path]) -> None:
+    result = probekit("score", copy_of_run, "--reference", runs[1], "--lpips", "random")
+    assert result.exit_code == 0, result.output
+    table = read_scores(copy_of_run / "reference_scores.parquet")
+    assert set(table["dimension"]) == {"mse", "psnr", "ssim", "lpips_random_backbone"}
+    assert len(table) == 4 * 4
+    assert table["value"].notna().all()
+    refused = probekit("score", copy_of_run, "--reference", runs[1], "--lpips", "randon")
+    assert "randon" in error_line(refused)
+
+
 @pytest.mark.parametrize("damage", ["missing", "empty", "truncated"])
 def test_one_broken_video_is_named_and_the_rest_is_scored(copy_of_run: Path, damage: str) -> None:
     shutil.rmtree(copy_of_run / "scores")
