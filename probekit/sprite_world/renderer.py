@@ -34,8 +34,9 @@ def _square(radius: float, dx: Float, dy: Float) -> Float:
 def _triangle(radius: float, dx: Float, dy: Float) -> Float:
     """An upright triangle with its tip at -radius and its base of 2 radii at +0.8 radius."""
     norm = float(np.hypot(1.8, 1.0))
-    side: Float = (np.abs(dx) * np.float32(1.8 / norm)) - (dy + np.float32(radius)) * np.float32(1.0 / norm)
-    return np.maximum(side, dy - np.float32(0.8 * radius))
+    side = (np.abs(dx) * np.float32(1.8 / norm)) - (dy + np.float32(radius)) * np.float32(1.0 / norm)
+    distance: Float = np.maximum(side, dy - np.float32(0.8 * radius))
+    return distance
 
 
 def _cross(radius: float, dx: Float, dy: Float) -> Float:
