@@ -1,6 +1,7 @@
 """The `trainer` command: parses, then calls one function."""
 
 import logging
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Tr
 @app.callback()
 def configure() -> None:
     """Send progress and warnings to the terminal."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # ours are plain lines in a log, theirs are not
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
 
 

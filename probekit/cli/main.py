@@ -1,6 +1,7 @@
 """The `probekit` command. Each verb has a file of its own; heavy libraries load when a verb runs."""
 
 import logging
+import os
 
 import typer
 
@@ -24,6 +25,7 @@ app.add_typer(manifest.app, name="manifest")
 @app.callback()
 def configure() -> None:
     """Send progress and warnings to the terminal."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # ours are plain lines in a log, theirs are not
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     for noisy in ("matplotlib", "PIL", "httpx", "fontTools"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
