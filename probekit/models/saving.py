@@ -1,6 +1,5 @@
 """Writing model folders in diffusers layout, which `loading` opens."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Final
@@ -10,6 +9,7 @@ import torch
 from diffusers import UniPCMultistepScheduler, WanTransformer3DModel
 
 from probekit.atomic_files import write_json
+from probekit.models.loading import read_component_config
 
 SHARED_PARTS: Final = ("text_encoder", "tokenizer", "vae")
 _COMPONENTS: Final = {
@@ -43,7 +43,7 @@ def complete_model_folder(folder: Path, shared_from: Path, flow_shift: float) ->
         prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=flow_shift, num_train_timesteps=1000
     )
     scheduler.save_pretrained(folder / "scheduler")
-    codec = json.loads((folder / "vae" / "config.json").read_text(encoding="utf-8"))["_class_name"]
+    codec = read_component_config(folder, "vae")["_class_name"]
     library = "probekit.models.linear_codec" if codec == "LinearVideoCodec" else "diffusers"
     index = {"_class_name": "WanPipeline", "_diffusers_version": diffusers.__version__, **_COMPONENTS}
     write_json(folder / "model_index.json", {**index, "vae": [library, codec]})

@@ -90,6 +90,7 @@ class BidirectionalSampler:
         self._latent_frames = self._geometry.latent_frames(suite.frames)
         self._settings = settings
         self._seed = seed
+        self._negative_text = self._parts.text.encode([settings.negative_prompt])
         self.card = GenerationCard(
             model=self._parts.name,
             checkpoint_hash=self._parts.checkpoint_hash,
@@ -113,7 +114,7 @@ class BidirectionalSampler:
             [initial_noise(self._geometry, self._latent_frames, self._seed, request.key) for request in requests]
         )
         text = self._parts.text.encode([request.prompt for request in requests])
-        negative = self._parts.text.encode([self._settings.negative_prompt]).expand_as(text)
+        negative = self._negative_text.expand_as(text)
         scheduler = shifted_scheduler(self._parts.scheduler, self._settings)
         latents = solve_flow(self._parts.transformer, scheduler, noise, text, negative, self._settings)
         return to_uint8_frames(self._parts.codec.decode(latents)).numpy()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from probekit.errors import UserError
 from probekit.evaluation.protocol_card import ProtocolCard, mismatches, read_protocol
-from probekit.evaluation.score_table import read_scores
+from probekit.evaluation.score_table import SCORES_FOLDER, read_scores
 from probekit.evaluation.scorers import scorers_for
 from probekit.evaluation.suites import constants_of
 from probekit.provenance import command_line, sha256_file
@@ -17,8 +17,6 @@ from probekit.statistics.score_comparison import compare_score_tables
 
 if TYPE_CHECKING:
     import pandas
-
-SCORES = "scores"
 
 
 class ScoredRun(NamedTuple):
@@ -45,9 +43,9 @@ def open_scored_run(root: Path) -> ScoredRun:
     Raises:
         UserError: if the folder has no scores, or holds more than one model, suite or horizon.
     """
-    if not (root / SCORES).is_dir():
+    if not (root / SCORES_FOLDER).is_dir():
         raise UserError(f"{root} has no scores.", f"run `probekit score {root}` first.")
-    table = read_scores(root / SCORES)
+    table = read_scores(root / SCORES_FOLDER)
     only = {column: _single(table, column, root) for column in ("model", "training_run", "suite", "horizon")}
     method = Method(only["model"], only["training_run"])
     return ScoredRun(root, table, read_protocol(root), method, only["suite"], only["horizon"])
@@ -122,5 +120,5 @@ def _score_files(runs: Sequence[ScoredRun]) -> dict[str, str]:
     return {
         f"{run.root.name}/{path.name}": sha256_file(path)
         for run in runs
-        for path in sorted((run.root / SCORES).glob("*.parquet"))
+        for path in sorted((run.root / SCORES_FOLDER).glob("*.parquet"))
     }
