@@ -1,11 +1,15 @@
-"""What a training run is: one frozen object, read from a recipe file."""
+"""What a training run is: one frozen object, read from a recipe file. Each stage has its own keys."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from probekit.config import StrictModel
+from probekit.config import StrictModel, load_config
+
+Layer = Annotated[int, Field(ge=0)]
+"""Zero-based index of a block."""
 
 
 class TransformerSize(StrictModel):
@@ -39,36 +43,54 @@ class OptimizerConfig(StrictModel):
     clip_norm: float = Field(default=1.0, gt=0)
 
 
-class TrainingConfig(StrictModel):
-    """A training run.
+class RunConfig(StrictModel):
+    """What every training run has.
 
     Attributes:
-        stage: which stage trains; `bidirectional` is flow matching from random weights.
         name: of the run and of the model that it makes.
         seed: of initial weights, clips, noise and dropout.
-        data: folder of encoded clips.
         text_and_codec: pipeline folder that gives the tokenizer, the text encoder and the codec.
-        caption_dropout: share of captions replaced by the empty prompt, for classifier-free guidance.
-        sampling_shift: default shift of the exported model's scheduler.
         ema_decay: of the exported exponential moving average.
         threads: CPU threads; by default torch's own choice.
-        compile: run the training passes through `torch.compile` (a minute a phase, then a quarter faster on a CPU).
     """
 
-    stage: Literal["bidirectional"]
     name: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
     seed: int = Field(ge=0)
-    model: TransformerSize
-    data: Path
     text_and_codec: Path
-    phases: tuple[Phase, ...] = Field(min_length=1)
     optimizer: OptimizerConfig
-    caption_dropout: float = Field(default=0.1, ge=0, lt=1)
-    sampling_shift: float = Field(default=4.0, gt=0)
     ema_decay: float = Field(default=0.998, ge=0, lt=1)
     log_every: int = Field(default=20, gt=0)
     checkpoint_every: int = Field(default=200, gt=0)
     threads: int | None = Field(default=None, gt=0)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the loop."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _schedule_fits(self) -> Self:
+        if self.optimizer.warmup_steps + self.optimizer.decay_steps > self.total_steps:
+            raise ValueError(f"warmup_steps + decay_steps exceed the {self.total_steps} steps of the run")
+        return self
+
+
+class BidirectionalConfig(RunConfig):
+    """Flow matching from random weights.
+
+    Attributes:
+        data: folder of encoded clips.
+        caption_dropout: share of captions replaced by the empty prompt, for classifier-free guidance.
+        sampling_shift: default shift of the exported model's scheduler.
+        compile: run the training passes through `torch.compile` (a minute a phase, then a quarter faster on a CPU).
+    """
+
+    stage: Literal["bidirectional"]
+    model: TransformerSize
+    data: Path
+    phases: tuple[Phase, ...] = Field(min_length=1)
+    caption_dropout: float = Field(default=0.1, ge=0, lt=1)
+    sampling_shift: float = Field(default=4.0, gt=0)
     compile: bool = False
 
     @property
@@ -84,8 +106,163 @@ class TrainingConfig(StrictModel):
             step -= phase.steps
         return self.phases[-1]
 
+
+class CausalRunConfig(RunConfig):
+    """What the causal stages share.
+
+    Attributes:
+        initial_model: folder, or name of a shipped model, whose transformer the generator starts from.
+        chunk_frames: latent frames generated together.
+        shift: timestep shift of training levels and of the sampling steps.
+        few_steps: steps of the few-step student before the shift, highest first.
+    """
+
+    initial_model: str
+    steps: int = Field(gt=0)
+    batch_size: int = Field(gt=0)
+    chunk_frames: int = Field(default=3, gt=0)
+    latent_frames: int = Field(default=21, gt=0)
+    shift: float = Field(default=5.0, gt=0)
+    few_steps: tuple[int, ...] = Field(default=(1000, 750, 500, 250), min_length=1)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the loop."""
+        return self.steps
+
+
+class AutoregressiveConfig(CausalRunConfig):
+    """Stage 1: flow matching with teacher forcing, one noise level a chunk.
+
+    Attributes:
+        data: folder of encoded clips.
+        bell_weighting: weight the loss by timestep as the official code does.
+        sampling_steps: Euler steps of the exported model.
+        sampling_guidance: scale of classifier-free guidance of the exported model.
+    """
+
+    stage: Literal["ar_finetune"]
+    data: Path
+    caption_dropout: float = Field(default=0.1, ge=0, lt=1)
+    bell_weighting: bool = True
+    sampling_steps: int = Field(default=16, gt=0)
+    sampling_guidance: float = Field(default=4.0, ge=1)
+
+
+class TrajectoryConfig(StrictModel):
+    """Stage 2a, its data: Euler trajectories of the AR teacher, forced on ground truth.
+
+    Attributes:
+        euler_steps: a multiple of the number of few-step levels lies on the grid exactly where their steps do.
+        guidance: scale of classifier-free guidance.
+        out: folder of the shards.
+    """
+
+    stage: Literal["ode_trajectories"]
+    name: str
+    seed: int = Field(ge=0)
+    teacher: str
+    text_and_codec: Path
+    data: Path
+    out: Path
+    shards: int = Field(gt=0)
+    clips_per_shard: int = Field(default=32, gt=0)
+    euler_steps: int = Field(default=48, gt=0)
+    guidance: float = Field(default=6.0, ge=1)
+    shift: float = Field(default=5.0, gt=0)
+    chunk_frames: int = Field(default=3, gt=0)
+    few_steps: tuple[int, ...] = Field(default=(1000, 750, 500, 250), min_length=1)
+    threads: int | None = Field(default=None, gt=0)
+
     @model_validator(mode="after")
-    def _schedule_fits(self) -> Self:
-        if self.optimizer.warmup_steps + self.optimizer.decay_steps > self.total_steps:
-            raise ValueError(f"warmup_steps + decay_steps exceed the {self.total_steps} steps of all phases")
+    def _few_steps_on_the_grid(self) -> Self:
+        off = [step for step in self.few_steps if (1000 - step) * self.euler_steps % 1000]
+        if off:
+            raise ValueError(f"few_steps {off} are not on a grid of {self.euler_steps} euler_steps")
         return self
+
+
+class CausalOdeConfig(CausalRunConfig):
+    """Stage 2b: regression of the teacher's trajectory ends from its stored states."""
+
+    stage: Literal["causal_ode"]
+    trajectories: Path
+
+
+class ForesightConfig(StrictModel):
+    """Foresight distillation (arXiv 2606.03971): the block that one arm has and the other does not.
+
+    Attributes:
+        offsets: in chunks.
+        weight: lambda.
+        student_depth: depth ratio r of the generator's block, `floor(r · depth)` zero-based; ignored with a layer.
+        encoder_depth: the same of the encoder.
+        student_layer: zero-based block of the generator, in place of a depth.
+        encoder_layer: zero-based block of the encoder.
+        predictor_blocks: DiT blocks of the predictor.
+        learning_rate: of the predictor's own AdamW.
+        replay: update the predictor on cached pairs in steps that train only the critic.
+    """
+
+    offsets: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0, 1), min_length=1)
+    weight: float = Field(default=0.2, ge=0)
+    student_depth: float = Field(default=0.5, ge=0, lt=1)
+    encoder_depth: float = Field(default=0.5, ge=0, lt=1)
+    student_layer: Layer | None = None
+    encoder_layer: Layer | None = None
+    predictor_blocks: int = Field(default=3, ge=0)
+    predictor_heads: int = Field(default=4, gt=0)
+    learning_rate: float = Field(default=1e-4, gt=0)
+    replay: bool = True
+
+
+class DmdConfig(CausalRunConfig):
+    """Stage 3: asymmetric distribution-matching distillation with self-rollout; steps count generator updates.
+
+    Attributes:
+        real_model: folder or name of the frozen real score (and foresight encoder).
+        critic_model: folder or name that the fake score starts from.
+        suite_seed: seed of the training prompts.
+        guidance: standard scale of classifier-free guidance of the real score; c + 3(c - u) is scale 4.
+        critic_updates: critic updates for each generator update.
+        critic_optimizer: of the fake score.
+        export_every: also keep an export every so many generator updates.
+    """
+
+    stage: Literal["asymmetric_dmd"]
+    real_model: str
+    critic_model: str
+    guidance: float = Field(default=4.0, ge=1)
+    critic_updates: int = Field(default=5, gt=0)
+    critic_optimizer: OptimizerConfig
+    timestep_range: tuple[float, float] = (20.0, 980.0)
+    export_every: int = Field(default=20, gt=0)
+    foresight: ForesightConfig | None = None
+
+
+StageConfig = BidirectionalConfig | AutoregressiveConfig | CausalOdeConfig | DmdConfig
+"""Stages that the training loop runs."""
+
+
+class StageName(BaseModel):
+    """The key of a recipe that says which keys the others are."""
+
+    stage: Literal["bidirectional", "ar_finetune", "ode_trajectories", "causal_ode", "asymmetric_dmd"]
+
+
+_CONFIGS: Final[dict[str, type[StageConfig] | type[TrajectoryConfig]]] = {
+    "bidirectional": BidirectionalConfig,
+    "ar_finetune": AutoregressiveConfig,
+    "ode_trajectories": TrajectoryConfig,
+    "causal_ode": CausalOdeConfig,
+    "asymmetric_dmd": DmdConfig,
+}
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> StageConfig | TrajectoryConfig:
+    """Read a recipe of any stage.
+
+    Raises:
+        UserError: naming the key that is unknown, missing or not allowed.
+    """
+    return load_config(path, _CONFIGS[load_config(path, StageName, overrides).stage], overrides)

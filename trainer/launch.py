@@ -7,7 +7,6 @@ from typing import get_args
 import numpy as np
 import torch
 
-from probekit.config import load_config
 from probekit.errors import UserError
 from probekit.models.linear_codec import LinearVideoCodec
 from probekit.models.loading import load_codec, model_folder
@@ -15,18 +14,46 @@ from probekit.models.sprite_text import fit_text_encoder, save_text_side
 from probekit.models.video_codec import to_unit_range
 from probekit.progress import track
 from probekit.sprite_world.episodes import Split, episode
-from trainer.config import TrainingConfig
+from trainer.config import (
+    AutoregressiveConfig,
+    BidirectionalConfig,
+    CausalOdeConfig,
+    DmdConfig,
+    StageConfig,
+    TrajectoryConfig,
+    load_recipe,
+)
 from trainer.data.sprite_latents import encode_episodes
-from trainer.loop import run
+from trainer.loop import Stage, run
+from trainer.stages.ar_finetune import AutoregressiveStage
+from trainer.stages.asymmetric_dmd import AsymmetricDmdStage
 from trainer.stages.bidirectional import BidirectionalStage
+from trainer.stages.causal_ode import CausalOdeStage
+from trainer.stages.ode_trajectories import make_trajectories
 
 
 def train_from_recipe(recipe: Path, out: Path | None, overrides: Sequence[str], allow_change: bool = False) -> bool:
     """Read a recipe, build its stage and train; returns whether the run is complete."""
-    config = load_config(recipe, TrainingConfig, overrides)
+    config = load_recipe(recipe, overrides)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
-    return run(BidirectionalStage(config), config, out or Path("runs") / config.name, allow_change=allow_change)
+    if isinstance(config, TrajectoryConfig):
+        make_trajectories(config)
+        return True
+    return run(build_stage(config), config, out or Path("runs") / config.name, allow_change=allow_change)
+
+
+def build_stage(config: StageConfig) -> Stage:
+    """The stage that a configuration describes."""
+    match config:
+        case BidirectionalConfig():
+            return BidirectionalStage(config)
+        case AutoregressiveConfig():
+            return AutoregressiveStage(config)
+        case CausalOdeConfig():
+            return CausalOdeStage(config)
+        case DmdConfig():
+            return AsymmetricDmdStage(config)
 
 
 def encode_sprite_clips(out: Path, shards: int, split: str, model: str) -> None:

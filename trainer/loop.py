@@ -14,7 +14,7 @@ from probekit.config import dump_config
 from probekit.errors import UserError
 from probekit.progress import track
 from trainer.checkpoint import Checkpoint, load_latest, save_checkpoint
-from trainer.config import TrainingConfig
+from trainer.config import StageConfig
 from trainer.tracking import Tracker
 
 LOGGER = logging.getLogger("trainer")
@@ -64,7 +64,7 @@ class StopRequest:
                 signal.signal(number, handler)
 
 
-def resume(stage: Stage, config: TrainingConfig, folder: Path, allow_change: bool) -> int:
+def resume(stage: Stage, config: StageConfig, folder: Path, allow_change: bool) -> int:
     """Load the newest checkpoint into the stage; returns the steps already done.
 
     With `allow_change` another configuration takes over from here; the old one is kept in the folder.
@@ -86,7 +86,7 @@ def resume(stage: Stage, config: TrainingConfig, folder: Path, allow_change: boo
     return checkpoint.steps_done
 
 
-def run(stage: Stage, config: TrainingConfig, folder: Path, *, allow_change: bool = False) -> bool:
+def run(stage: Stage, config: StageConfig, folder: Path, *, allow_change: bool = False) -> bool:
     """Train to the end, or until interrupted; resumes by itself. Returns whether the run is complete.
 
     Args:

@@ -12,7 +12,7 @@ from probekit.config import load_config
 from probekit.errors import UserError
 from probekit.models.loading import SHIPPED_MODELS, load_codec, load_model
 from trainer.checkpoint import checkpoint_paths, load_latest
-from trainer.config import TrainingConfig
+from trainer.config import BidirectionalConfig
 from trainer.data.sprite_latents import SpriteLatents, encode_shard, shard_path
 from trainer.errors import NonFiniteTraining
 from trainer.loop import run
@@ -46,10 +46,10 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def config(clips: Path, tmp_path: Path) -> TrainingConfig:
+def config(clips: Path, tmp_path: Path) -> BidirectionalConfig:
     path = tmp_path / "tiny.yaml"
     path.write_text(RECIPE.format(data=clips, parts=SHIPPED_MODELS / "sprite-base"))
-    return load_config(path, TrainingConfig)
+    return load_config(path, BidirectionalConfig)
 
 
 class StoppedEarly(BidirectionalStage):
@@ -65,7 +65,7 @@ def weights(stage: BidirectionalStage) -> dict[str, torch.Tensor]:
     return {**stage.model.state_dict(), **{f"ema.{k}": v for k, v in stage.ema.model.state_dict().items()}}
 
 
-def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(config: TrainingConfig, tmp_path: Path) -> None:
+def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(config: BidirectionalConfig, tmp_path: Path) -> None:
     whole = BidirectionalStage(config)
     assert run(whole, config, tmp_path / "whole")
     assert not run(StoppedEarly(config), config, tmp_path / "parts")
@@ -76,7 +76,7 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(config: Traini
         assert torch.equal(tensor, weights(resumed)[name]), name
 
 
-def test_logs_every_step_and_keeps_two_checkpoints(config: TrainingConfig, tmp_path: Path) -> None:
+def test_logs_every_step_and_keeps_two_checkpoints(config: BidirectionalConfig, tmp_path: Path) -> None:
     run(BidirectionalStage(config), config, tmp_path)
     records = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [record["step"] for record in records if "loss" in record] == [1, 2, 3, 4, 5, 6]
@@ -85,7 +85,7 @@ def test_logs_every_step_and_keeps_two_checkpoints(config: TrainingConfig, tmp_p
     assert any((tmp_path / "tensorboard").iterdir())
 
 
-def test_the_export_opens_and_holds_the_average_in_bf16(config: TrainingConfig, tmp_path: Path) -> None:
+def test_the_export_opens_and_holds_the_average_in_bf16(config: BidirectionalConfig, tmp_path: Path) -> None:
     stage = BidirectionalStage(config)
     run(stage, config, tmp_path)
     parts = load_model(tmp_path / "export")
@@ -93,7 +93,7 @@ def test_the_export_opens_and_holds_the_average_in_bf16(config: TrainingConfig, 
         assert torch.equal(tensor, stage.ema.model.state_dict()[name].bfloat16().float()), name
 
 
-def test_another_recipe_in_the_same_folder_is_refused_unless_allowed(config: TrainingConfig, tmp_path: Path) -> None:
+def test_another_recipe_in_the_same_folder_is_refused_unless_allowed(config: BidirectionalConfig, tmp_path: Path) -> None:
     run(BidirectionalStage(config), config, tmp_path)
     other = config.model_copy(update={"ema_decay": 0.5, "phases": (*config.phases, config.phases[1])})
     with pytest.raises(UserError, match="another configuration"):
@@ -105,7 +105,7 @@ def test_another_recipe_in_the_same_folder_is_refused_unless_allowed(config: Tra
     assert (tmp_path / "config.until-step-6.yaml").exists()
 
 
-def test_a_non_finite_loss_stops_before_any_weight_changes(config: TrainingConfig, tmp_path: Path) -> None:
+def test_a_non_finite_loss_stops_before_any_weight_changes(config: BidirectionalConfig, tmp_path: Path) -> None:
     stage = BidirectionalStage(config)
     stage.training_step(0)
     with torch.no_grad():
@@ -117,13 +117,13 @@ def test_a_non_finite_loss_stops_before_any_weight_changes(config: TrainingConfi
         torch.testing.assert_close(tensor, before[name], equal_nan=True, atol=0, rtol=0)
 
 
-def test_learning_rate_warms_up_and_decays(config: TrainingConfig) -> None:
+def test_learning_rate_warms_up_and_decays(config: BidirectionalConfig) -> None:
     stage = BidirectionalStage(config)
     rates = [stage.training_step(step)["learning_rate"] for step in range(6)]
     assert rates == pytest.approx([5e-4, 1e-3, 1e-3, 1e-3, 1e-3, 5e-4])
 
 
-def test_a_broken_checkpoint_is_named(config: TrainingConfig, tmp_path: Path) -> None:
+def test_a_broken_checkpoint_is_named(config: BidirectionalConfig, tmp_path: Path) -> None:
     run(BidirectionalStage(config), config, tmp_path)
     newest = checkpoint_paths(tmp_path / "checkpoints")[-1]
     newest.write_bytes(newest.read_bytes()[:1000])
@@ -131,19 +131,19 @@ def test_a_broken_checkpoint_is_named(config: TrainingConfig, tmp_path: Path) ->
         run(BidirectionalStage(config), config, tmp_path)
 
 
-def test_missing_clips_name_the_command_that_makes_them(config: TrainingConfig, tmp_path: Path) -> None:
+def test_missing_clips_name_the_command_that_makes_them(config: BidirectionalConfig, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="trainer encode-sprites"):
         SpriteLatents(tmp_path, "train")
 
 
-def test_a_misspelt_recipe_key_names_the_nearest(config: TrainingConfig, tmp_path: Path) -> None:
+def test_a_misspelt_recipe_key_names_the_nearest(config: BidirectionalConfig, tmp_path: Path) -> None:
     path = tmp_path / "tiny.yaml"
     path.write_text(path.read_text().replace("ema_decay", "x") + "\nema_deccay: 0.9\n")
     with pytest.raises(UserError, match="ema_decay"):
-        load_config(path, TrainingConfig)
+        load_config(path, BidirectionalConfig)
 
 
 def test_shipped_recipes_are_valid() -> None:
     for path in (Path(__file__).parents[2] / "trainer" / "recipes" / "sprite").glob("sprite_*.yaml"):
-        recipe = load_config(path, TrainingConfig)
+        recipe = load_config(path, BidirectionalConfig)
         assert recipe.phases[-1].latent_frames == 21

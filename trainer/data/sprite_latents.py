@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -84,6 +85,9 @@ class SpriteLatents:
 
     def batch(self, size: int, latent_frames: int, rng: np.random.Generator) -> LatentBatch:
         """Draw clips with replacement, cut to their first `latent_frames` latent frames."""
-        rows = rng.integers(len(self), size=size)
+        return self.take(rng.integers(len(self), size=size), latent_frames)
+
+    def take(self, rows: NDArray[np.int64], latent_frames: int | None = None) -> LatentBatch:
+        """The clips of the given rows in float32, cut to their first `latent_frames` latent frames if given."""
         latents = self.latents[torch.from_numpy(rows), :, :latent_frames].float()
         return LatentBatch(latents, [self.captions[row] for row in rows])

@@ -15,7 +15,7 @@ from probekit.models.loading import load_text_encoder
 from probekit.models.presets import sprite_transformer_config
 from probekit.models.saving import complete_model_folder, save_transformer
 from probekit.seeding import counter_seed, generator
-from trainer.config import TrainingConfig
+from trainer.config import BidirectionalConfig
 from trainer.data.sprite_latents import LatentBatch, SpriteLatents
 from trainer.ema import ExponentialMovingAverage
 from trainer.errors import NonFiniteTraining
@@ -26,7 +26,7 @@ VALIDATION_CLIPS = 64
 VALIDATION_SHIFT = 2.0
 
 
-def build_transformer(config: TrainingConfig) -> WanTransformer3DModel:
+def build_transformer(config: BidirectionalConfig) -> WanTransformer3DModel:
     """A seeded transformer of the configured size, initialised as Wan is: Xavier matrices and a zero output layer."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(counter_seed("initial-weights", config.seed) % 2**63)
@@ -47,7 +47,7 @@ class BidirectionalStage:
     Randomness of step s is a function of (seed, s) alone, so a resumed run repeats the uninterrupted one.
     """
 
-    def __init__(self, config: TrainingConfig) -> None:
+    def __init__(self, config: BidirectionalConfig) -> None:
         self._config = config
         self._clips = SpriteLatents(config.data, "train")
         self._text = load_text_encoder(config.text_and_codec)

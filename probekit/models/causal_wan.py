@@ -1,0 +1,121 @@
+"""Wan made causal: diffusers' modules and parameter names, attention over chunks of latent frames.
+
+Self-Forcing, arXiv 2506.08009, section 3; one timestep a chunk, so modulation is never copied to tokens.
+"""
+
+import functools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from diffusers import WanTransformer3DModel
+from einops import rearrange
+from torch import Tensor, nn
+
+from probekit.context_policy import ContextPolicy
+from probekit.models.causal_attention import (
+    CachedCrossAttention,
+    CausalSelfAttention,
+    ChunkAttention,
+    LayerAttention,
+    LayerText,
+    ParallelAttention,
+    StreamingAttention,
+)
+from probekit.models.kv_cache import KVCache
+from probekit.models.text_context import TextContext
+
+# Shape suffixes: B batch, N chunks, T tokens a chunk, W model width.
+
+
+class CausalWan(WanTransformer3DModel):
+    """A `WanTransformer3DModel` whose attention follows a `ChunkAttention`; state dict and configuration are Wan's."""
+
+    @functools.wraps(WanTransformer3DModel.__init__)  # diffusers reads the configuration's keys off this signature
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for block in self.blocks:
+            block.attn1.set_processor(CausalSelfAttention())
+            block.attn2.set_processor(CachedCrossAttention())
+
+    def forward(self, latents: Tensor, timestep: Tensor, text: TextContext, attention: ChunkAttention) -> Tensor:
+        """Predict the flow of N chunks of each video in one pass.
+
+        Args:
+            latents: (B, C, L, h, w), L a multiple of N.
+            timestep: (B, N) in [0, 1000], one for each chunk.
+            text: the B prompts.
+            attention: which chunks each chunk sees.
+
+        Returns:
+            Flow (B, C, L, h, w).
+        """
+        chunks = timestep.shape[1]
+        tokens = self.patch_embedding(latents)
+        frames, rows, columns = tokens.shape[2:]
+        hidden = rearrange(tokens, "B W (N n) r c -> (B N) (n r c) W", N=chunks)
+        embedded, modulation = self._time_states(timestep.flatten(), hidden)
+        projected = text.project(self.condition_embedder.text_embedder)
+        for layer, block in enumerate(self.blocks):
+            hidden = block(
+                hidden, LayerText(text, layer, projected), modulation, LayerAttention(attention, layer, chunks)
+            )
+        patches = self._output(hidden, embedded)
+        _, rows_a_patch, columns_a_patch = self.config.patch_size
+        return rearrange(
+            patches,
+            "(B N) (n r c) (p q C) -> B C (N n) (r p) (c q)",
+            N=chunks,
+            n=frames // chunks,
+            r=rows,
+            c=columns,
+            p=rows_a_patch,
+            q=columns_a_patch,
+        )
+
+    def _time_states(self, timestep: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Time embedding (B·N, W) and modulation (B·N, 6, W)."""
+        embedder = self.condition_embedder
+        frequencies = embedder.timesteps_proj(timestep).to(embedder.time_embedder.linear_1.weight.dtype)
+        embedded = embedder.time_embedder(frequencies).type_as(like)
+        return embedded, embedder.time_proj(embedder.act_fn(embedded)).unflatten(1, (6, -1))
+
+    def _output(self, hidden: Tensor, embedded: Tensor) -> Tensor:
+        shift, scale = (self.scale_shift_table + embedded[:, None]).chunk(2, dim=1)
+        return self.proj_out((self.norm_out(hidden.float()) * (1 + scale) + shift).type_as(hidden))
+
+    def streaming(self, cache: KVCache, latents: Tensor) -> StreamingAttention:
+        """Open the next chunk of a stream: the rule by which latents (B, C, n, h, w) see the cache."""
+        return StreamingAttention(cache, self.rope, latents.shape[2], *self.token_grid(latents))
+
+    def parallel(
+        self, latents: Tensor, positions: Sequence[int], visible: Sequence[Sequence[int]]
+    ) -> ParallelAttention:
+        """The rule of one pass over many chunks; see `ParallelAttention`."""
+        return ParallelAttention(self.rope, positions, visible, *self.token_grid(latents))
+
+    def token_grid(self, latents: Tensor) -> tuple[int, int]:
+        """Token rows and columns of one latent frame."""
+        _, rows, columns = self.config.patch_size
+        return latents.shape[-2] // rows, latents.shape[-1] // columns
+
+    def new_cache(self, policy: ContextPolicy, latents: Tensor) -> KVCache:
+        """An empty cache for streams of latents of this size."""
+        rows, columns = self.token_grid(latents)
+        return KVCache(len(self.blocks), policy, rows * columns)
+
+
+@contextmanager
+def capture_blocks(model: WanTransformer3DModel, layers: Sequence[int]) -> Iterator[dict[int, Tensor]]:
+    """Collect the outputs (B·N, T, W) of blocks, zero-based, in passes within the context; a later pass overwrites."""
+    captured: dict[int, Tensor] = {}
+
+    def keep(layer: int, module: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> None:
+        captured[layer] = output
+
+    handles = [model.blocks[layer].register_forward_hook(functools.partial(keep, layer)) for layer in layers]
+    try:
+        yield captured
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,46 @@
+"""Hidden states of a bidirectional Wan that reads a finished video, up to one block: the foresight encoder."""
+
+from diffusers import WanTransformer3DModel
+from torch import Tensor
+
+from probekit.errors import UserError
+
+
+def check_layer(model: WanTransformer3DModel, layer: int, name: str) -> None:
+    """Refuse a block index that the model does not have.
+
+    Raises:
+        UserError: naming the setting and the indices that exist.
+    """
+    if not 0 <= layer < len(model.blocks):
+        raise UserError(
+            f"{name} is {layer}, but the model has {len(model.blocks)} blocks.",
+            f"Use a zero-based index from 0 to {len(model.blocks) - 1}.",
+        )
+
+
+def read_features(model: WanTransformer3DModel, latents: Tensor, timestep: Tensor, text: Tensor, layer: int) -> Tensor:
+    """Output of block `layer` (zero-based) for a whole video; the blocks after it do not run (arXiv 2606.03971).
+
+    Args:
+        model: plain, bidirectional.
+        latents: (B, C, L, h, w).
+        timestep: (B,) in [0, 1000]; 0 says that the video is clean.
+        text: (B, tokens, text width).
+        layer: zero-based.
+
+    Returns:
+        (B, L, tokens a frame, model width).
+
+    Raises:
+        UserError: if the model has no such block.
+    """
+    check_layer(model, layer, "layer")
+    rotary = model.rope(latents)
+    tokens = model.patch_embedding(latents)
+    hidden = tokens.flatten(2).transpose(1, 2).contiguous()
+    _, modulation, prompt, _ = model.condition_embedder(timestep, text)
+    for block in model.blocks[: layer + 1]:
+        hidden = block(hidden, prompt, modulation.unflatten(1, (6, -1)), rotary)
+    features: Tensor = hidden.unflatten(1, (tokens.shape[2], -1))
+    return features

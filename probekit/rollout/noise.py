@@ -1,0 +1,71 @@
+"""Noise of streams: a function of names, so that any batch, order or number of workers draws the same."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from probekit.evaluation.sample_key import SampleKey
+from probekit.seeding import counter_seed, noise
+
+ChunkShape = tuple[int, int, int, int]
+"""(C, n, h, w) of one chunk of latents."""
+
+
+class NoiseSource(Protocol):
+    """Standard normal noise of a stream."""
+
+    def __call__(self, chunk: int, step: int) -> Tensor:
+        """Noise (B, C, n, h, w): step 0 is what a chunk starts from, step k what it is re-noised with after pass k."""
+        ...
+
+
+class KeyedNoise:
+    """The noise of evaluation: one stream for each sample key, shared by every model and batch.
+
+    Args:
+        keys: of the videos of the batch.
+        shape: of one chunk.
+        run_seed: seed of the whole run.
+    """
+
+    def __init__(self, keys: Sequence[SampleKey], shape: ChunkShape, run_seed: int) -> None:
+        self._keys, self._shape, self._seed = keys, shape, run_seed
+
+    def __call__(self, chunk: int, step: int) -> Tensor:
+        """Noise (B, C, n, h, w)."""
+        rows = [
+            noise(
+                self._shape,
+                run_seed=self._seed,
+                prompt_id=key.prompt_id,
+                sample=key.sample,
+                chunk=chunk,
+                step=step,
+            )
+            for key in self._keys
+        ]
+        return torch.from_numpy(np.stack(rows))
+
+
+class SeededNoise:
+    """The noise of training: a function of names such as (run seed, training step).
+
+    Args:
+        names: of the batch.
+        batch: videos.
+        shape: of one chunk.
+        device: where the result goes; it is always drawn on the CPU.
+    """
+
+    def __init__(
+        self, names: Sequence[str | int], batch: int, shape: ChunkShape, device: torch.device | str = "cpu"
+    ) -> None:
+        self._names, self._size, self._device = tuple(names), (batch, *shape), device
+
+    def __call__(self, chunk: int, step: int) -> Tensor:
+        """Noise (B, C, n, h, w)."""
+        rng = torch.Generator().manual_seed(counter_seed(*self._names, chunk, step) % 2**63)
+        return torch.randn(self._size, generator=rng).to(self._device)

@@ -1,0 +1,106 @@
+"""Stage 2b: the few-step student, by regression on the teacher's trajectories (causal ODE distillation)."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from probekit.diffusion.few_step import few_step_sigmas
+from probekit.diffusion.flow_matching import TIMESTEPS
+from probekit.models.causal_card import CausalCard
+from probekit.models.causal_wan import CausalWan
+from probekit.models.loading import load_text_encoder
+from probekit.models.text_context import TextContext
+from probekit.seeding import generator
+from trainer.config import CausalOdeConfig
+from trainer.data.trajectories import Trajectories, TrajectoryBatch
+from trainer.ema import ExponentialMovingAverage
+from trainer.objectives.regression import clean_estimate, trajectory_loss
+from trainer.optimizers import build_adamw
+from trainer.stages.causal_parts import (
+    check_frames,
+    export_causal,
+    open_generator,
+    optimizer_step,
+    per_frame,
+    set_learning_rate,
+    teacher_forced_flow,
+)
+
+VALIDATION_CLIPS = 32
+
+
+class CausalOdeStage:
+    """Causal-Forcing's stage 2: one level of the few, shared by all chunks; x0 against the trajectory's end."""
+
+    def __init__(self, config: CausalOdeConfig) -> None:
+        self._config = config
+        self._sigmas = few_step_sigmas(config.few_steps, config.shift)
+        self._trajectories = Trajectories(config.trajectories, self._sigmas)
+        self._chunks = check_frames(self._trajectories.latent_frames, config.chunk_frames)
+        self._text = load_text_encoder(config.text_and_codec)
+        roles = ("ar_teacher", "ode_student")
+        self.model = open_generator(config.initial_model, roles, config.chunk_frames, "distilled")
+        self.ema = ExponentialMovingAverage(self.model, config.ema_decay)
+        self.optimizer = build_adamw(self.model, config.optimizer)
+
+    def training_step(self, step: int) -> dict[str, float]:
+        """Do one optimizer step.
+
+        Raises:
+            NonFiniteTraining: if the loss or the gradient norm is not finite; no weight has been changed.
+        """
+        config = self._config
+        rate = set_learning_rate(self.optimizer, config.optimizer, step, config.steps)
+        rng = generator("trajectories", config.seed, step)
+        batch, levels = self._trajectories.batch(config.batch_size, rng), rng.integers(len(self._sigmas), size=1)
+        loss = self._loss(self.model, batch, int(levels[0]))
+        norm = optimizer_step(
+            self.optimizer,
+            self.model.parameters(),
+            loss,
+            config.optimizer.clip_norm,
+            step,
+            config.seed,
+            batch.captions,
+        )
+        self.ema.update(self.model)
+        return {"loss": float(loss.detach()), "gradient_norm": norm, "learning_rate": rate}
+
+    def _loss(self, model: CausalWan, batch: TrajectoryBatch, level: int) -> Tensor:
+        noisy = batch.states[:, level]
+        sigma = torch.full((len(noisy), self._chunks), self._sigmas[level])
+        text = TextContext(self._text.encode(batch.captions))
+        flow = teacher_forced_flow(model, batch.clean, noisy, sigma * TIMESTEPS, text)
+        return trajectory_loss(clean_estimate(noisy, flow, per_frame(sigma, noisy.shape[2])), batch.endpoint)
+
+    @torch.no_grad()
+    def validation_loss(self) -> float:
+        """Loss of the averaged weights on the first trajectories, averaged over all levels."""
+        batch = self._trajectories.take(np.arange(min(VALIDATION_CLIPS, len(self._trajectories))))
+        losses = [float(self._loss(self.ema.model, batch, level)) for level in range(len(self._sigmas))]
+        return sum(losses) / len(losses)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next step depends on."""
+        return {
+            "model": self.model.state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore from `state_dict`."""
+        self.model.load_state_dict(state["model"])
+        self.ema.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+    def export(self, folder: Path) -> None:
+        """Write the averaged model as a few-step student."""
+        config = self._config
+        card = CausalCard(
+            role="ode_student", chunk_frames=config.chunk_frames, shift=config.shift, few_steps=config.few_steps
+        )
+        export_causal(self.ema.model, folder, config.text_and_codec, card)

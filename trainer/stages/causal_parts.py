@@ -1,0 +1,113 @@
+"""What the causal stages share: opening the generator, the teacher-forced pass, the optimizer step, the export."""
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from probekit.errors import UserError
+from probekit.models.causal_attention import teacher_forcing
+from probekit.models.causal_card import CausalCard, Role, require_role, write_causal_card
+from probekit.models.causal_wan import CausalWan
+from probekit.models.loading import load_transformer, model_folder
+from probekit.models.saving import complete_model_folder, save_transformer
+from probekit.models.text_context import TextContext
+from trainer.config import OptimizerConfig
+from trainer.errors import NonFiniteTraining
+from trainer.optimizers import learning_rate_factor
+
+
+def open_generator(model: str, allowed: tuple[Role | None, ...], chunk_frames: int, use: str) -> CausalWan:
+    """A trainable causal generator in fp32 that starts from a model folder's transformer.
+
+    Raises:
+        UserError: if the folder's model has another role, chunk length or architecture.
+    """
+    folder = model_folder(model)
+    require_role(folder, allowed, chunk_frames, use)
+    plain = load_transformer(folder)
+    generator = CausalWan(**dict(plain.config))
+    generator.load_state_dict(plain.state_dict())
+    return generator.train().requires_grad_(True)
+
+
+def check_frames(latent_frames: int, chunk_frames: int) -> int:
+    """Chunks of a clip.
+
+    Raises:
+        UserError: if the clip is not whole chunks.
+    """
+    chunks, rest = divmod(latent_frames, chunk_frames)
+    if rest or not chunks:
+        raise UserError(
+            f"latent_frames: {latent_frames} is not a multiple of chunk_frames: {chunk_frames}.",
+            f"Use {max(1, chunks) * chunk_frames} latent frames, for example.",
+        )
+    return chunks
+
+
+def teacher_forced_flow(model: CausalWan, clean: Tensor, noisy: Tensor, timestep: Tensor, text: TextContext) -> Tensor:
+    """Flow of noisy chunks, each of which sees the clean chunks before it and itself (Causal-Forcing, stage 1).
+
+    Args:
+        model: causal generator.
+        clean: (B, C, L, h, w), at timestep 0 and without noise.
+        noisy: of the same shape.
+        timestep: (B, N) in [0, 1000] of the noisy chunks.
+        text: the B prompts.
+
+    Returns:
+        (B, C, L, h, w).
+    """
+    frames, chunks = clean.shape[2], timestep.shape[1]
+    both = torch.cat([clean, noisy], dim=2)
+    rule = model.parallel(both, [*range(frames), *range(frames)], teacher_forcing(chunks))
+    levels = torch.cat([torch.zeros_like(timestep), timestep], dim=1)
+    return model(both, levels, text, rule)[:, :, frames:]
+
+
+def per_frame(level: Tensor, frames: int) -> Tensor:
+    """Levels of chunks (B, N) as (B, 1, L, 1, 1)."""
+    return level.repeat_interleave(frames // level.shape[1], dim=1)[:, None, :, None, None]
+
+
+def set_learning_rate(optimizer: Optimizer, config: OptimizerConfig, step: int, total: int) -> float:
+    """Set the rate of a zero-based step; returns it."""
+    rate = config.learning_rate * learning_rate_factor(step, total, config)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    return rate
+
+
+def optimizer_step(
+    optimizer: Optimizer,
+    parameters: Iterable[nn.Parameter],
+    loss: Tensor,
+    clip_norm: float,
+    step: int,
+    seed: int,
+    prompts: Sequence[str],
+) -> float:
+    """Backward pass and one update; returns the gradient norm before clipping.
+
+    Raises:
+        NonFiniteTraining: if the loss or the norm is not finite; no weight has been changed.
+    """
+    optimizer.zero_grad()
+    loss.backward()
+    norm = float(nn.utils.clip_grad_norm_(parameters, clip_norm))
+    value = float(loss.detach())
+    if not math.isfinite(value) or not math.isfinite(norm):
+        raise NonFiniteTraining(step, value, norm, seed, prompts)
+    optimizer.step()
+    return norm
+
+
+def export_causal(model: CausalWan, folder: Path, shared_from: Path, card: CausalCard) -> None:
+    """Write a generator as a model folder whose transformer opens in stock diffusers, with its `causal.json`."""
+    save_transformer(model, folder)
+    complete_model_folder(folder, shared_from, card.shift)
+    write_causal_card(folder, card)

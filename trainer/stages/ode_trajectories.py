@@ -1,0 +1,102 @@
+"""Stage 2a: Euler trajectories of the AR teacher, forced on ground truth; sharded and resumable."""
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from probekit.diffusion.few_step import euler_sigmas, few_step_sigmas
+from probekit.models.causal_wan import CausalWan
+from probekit.models.loading import load_text_encoder
+from probekit.models.text_context import TextContext
+from probekit.models.text_encoding import TextEncoder
+from probekit.progress import track
+from probekit.rollout.chunk_denoisers import EulerDenoiser
+from probekit.rollout.noise import SeededNoise
+from probekit.rollout.streaming_rollout import PassRecord, roll_out, stream
+from probekit.seeding import generator
+from trainer.config import TrajectoryConfig
+from trainer.data.sprite_latents import LatentBatch, SpriteLatents
+from trainer.data.trajectories import TrajectoryBatch, trajectory_path, write_trajectories
+from trainer.stages.causal_parts import check_frames, open_generator
+
+LOGGER = logging.getLogger("trainer")
+
+
+class StateRecorder:
+    """Keeps each chunk's input at chosen steps.
+
+    Args:
+        steps: zero-based Euler steps.
+    """
+
+    layers: Sequence[int] = ()
+
+    def __init__(self, steps: Sequence[int]) -> None:
+        self._states: dict[int, list[Tensor]] = {step: [] for step in steps}
+
+    def on_pass(self, record: PassRecord) -> None:
+        """Keep the input of a chosen step."""
+        if record.step in self._states:
+            self._states[record.step].append(record.latents)
+
+    def states(self) -> Tensor:
+        """(B, K, C, L, h, w)."""
+        return torch.stack([torch.cat(chunks, dim=2) for chunks in self._states.values()], dim=1)
+
+
+@torch.no_grad()
+def teacher_trajectories(
+    teacher: CausalWan, text: TextEncoder, clips: LatentBatch, config: TrajectoryConfig, names: Sequence[str | int]
+) -> TrajectoryBatch:
+    """Solve the teacher's flow for every chunk, each after the ground truth of the chunks before it.
+
+    Args:
+        teacher: AR model.
+        text: encodes the captions and the empty negative prompt.
+        clips: ground truth.
+        config: of the solver.
+        names: seed of the noise.
+    """
+    size, channels, frames, height, width = clips.latents.shape
+    shape = (channels, config.chunk_frames, height, width)
+    recorder = StateRecorder([(1000 - step) * config.euler_steps // 1000 for step in config.few_steps])
+    results = stream(
+        teacher,
+        TextContext(text.encode([*clips.captions, *[""] * size] if config.guidance > 1 else clips.captions)),
+        SeededNoise(names, size, shape),
+        EulerDenoiser(euler_sigmas(config.euler_steps, config.shift)),
+        chunks=check_frames(frames, config.chunk_frames),
+        guidance=config.guidance,
+        observers=[recorder],
+        forced=clips.latents,
+    )
+    return TrajectoryBatch(
+        endpoint=roll_out(results), states=recorder.states(), clean=clips.latents, captions=clips.captions
+    )
+
+
+def make_trajectories(config: TrajectoryConfig, numbers: Sequence[int] | None = None) -> None:
+    """Write the shards that are not there yet.
+
+    Args:
+        config: of the run.
+        numbers: shards of this worker; None is all.
+    """
+    teacher = open_generator(config.teacher, ("ar_teacher",), config.chunk_frames, "the teacher of ODE trajectories")
+    teacher.eval().requires_grad_(False)
+    text = load_text_encoder(config.text_and_codec)
+    clips = SpriteLatents(config.data, "train")
+    order = generator("trajectory-clips", config.seed).permutation(len(clips))
+    sigmas = few_step_sigmas(config.few_steps, config.shift)
+    for number in track(range(config.shards) if numbers is None else numbers, "solving the teacher's flow"):
+        path = trajectory_path(config.out, number)
+        if path.exists():
+            continue
+        rows = np.take(
+            order, range(number * config.clips_per_shard, (number + 1) * config.clips_per_shard), mode="wrap"
+        )
+        batch = teacher_trajectories(teacher, text, clips.take(rows), config, ("trajectory", config.seed, number))
+        write_trajectories(path, batch, sigmas)
