@@ -40,6 +40,23 @@ def train(
             raise typer.Exit(130)
 
 
+@app.command("reproduce")
+def reproduce_command(
+    scale: Annotated[str, typer.Option(help="Which models; sprite.")] = "sprite",
+    out: Annotated[Path, typer.Option(help="Folder of all runs; unfinished ones resume.")] = Path("runs/reproduce"),
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="Override of one run, e.g. --set sprite-ar:steps=100.")
+    ] = None,
+    shards: Annotated[int, typer.Option(help="Shards of 250 training clips.", min=1)] = 48,
+) -> None:
+    """Train every stage of a scale from nothing: teachers, AR, ODE student, DMD with and without foresight."""
+    with reporting_errors():
+        from trainer.reproduce import parse_changes, reproduce
+
+        if not reproduce(scale, out, changes=parse_changes(overrides or []), shards=shards):
+            raise typer.Exit(130)
+
+
 @app.command("encode-sprites")
 def encode_sprites(
     out: Annotated[Path, typer.Option(help="Folder for the shards.")] = Path("runs/sprite-latents"),

@@ -222,10 +222,10 @@ class DmdConfig(CausalRunConfig):
     Attributes:
         real_model: folder or name of the frozen real score (and foresight encoder).
         critic_model: folder or name that the fake score starts from.
-        suite_seed: seed of the training prompts.
         guidance: standard scale of classifier-free guidance of the real score; c + 3(c - u) is scale 4.
         critic_updates: critic updates for each generator update.
         critic_optimizer: of the fake score.
+        latent_size: rows and columns of a latent frame.
         export_every: also keep an export every so many generator updates.
     """
 
@@ -236,6 +236,7 @@ class DmdConfig(CausalRunConfig):
     critic_updates: int = Field(default=5, gt=0)
     critic_optimizer: OptimizerConfig
     timestep_range: tuple[float, float] = (20.0, 980.0)
+    latent_size: tuple[int, int] = (8, 8)
     export_every: int = Field(default=20, gt=0)
     foresight: ForesightConfig | None = None
 

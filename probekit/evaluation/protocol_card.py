@@ -51,7 +51,13 @@ class GenerationCard(StrictModel):
     steps: int | None = None
     guidance: float | None = None
     shift: float | None = None
+    timesteps: tuple[float, ...] | None = None
+    """Timesteps of a few-step sampler."""
+    negative_prompt: str | None = None
+    """What guidance steers away from; None without guidance."""
     codec: str | None = None
+    chunk_frames: int | None = None
+    """Latent frames that a streaming generator makes together."""
     window_policy: str | None = None
     rope_policy: str | None = None
 

@@ -14,8 +14,21 @@ from probekit.sprite_world.episodes import draw_split_scene
 from probekit.sprite_world.vocabulary import FPS, FRAME_SIZE
 
 SPRITE_PREFIX: Final = "sprite-"
-_SPRITE_PROMPTS: Final = 100
-_SPRITE_SAMPLES: Final = 5
+
+
+class _Length(NamedTuple):
+    """A sprite suite's size; all take their prompts from the head of one list, so that horizons share prompts."""
+
+    prompts: int
+    samples: int
+    frames: int
+    horizon: str
+
+
+_SPRITE_SUITES: Final = {
+    "sprite-5s": _Length(prompts=100, samples=5, frames=81, horizon="5s"),
+    "sprite-30s": _Length(prompts=50, samples=1, frames=489, horizon="30s"),
+}
 
 
 class Prompt(NamedTuple):
@@ -96,10 +109,11 @@ def load_suite(name: str) -> Suite:
     Raises:
         UserError: for an unknown name.
     """
-    if name != "sprite-5s":
-        raise UserError(f"There is no suite {name!r}.", "choose sprite-5s.")
-    prompts = _sprite_prompts(_SPRITE_PROMPTS)
-    return Suite(name, prompts, _SPRITE_SAMPLES, 81, "5s", FRAME_SIZE, FRAME_SIZE, FPS)
+    if name not in _SPRITE_SUITES:
+        raise UserError(f"There is no suite {name!r}.", f"choose {' or '.join(_SPRITE_SUITES)}.")
+    length = _SPRITE_SUITES[name]
+    prompts = _sprite_prompts(length.prompts)
+    return Suite(name, prompts, length.samples, length.frames, length.horizon, FRAME_SIZE, FRAME_SIZE, FPS)
 
 
 def constants_of(suite: str) -> Sequence[DimensionConstant]:

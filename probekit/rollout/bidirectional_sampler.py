@@ -104,6 +104,7 @@ class BidirectionalSampler:
             steps=settings.steps,
             guidance=settings.guidance,
             shift=settings.shift,
+            negative_prompt=settings.negative_prompt if settings.guidance > 1 else None,
             codec=self._parts.codec_name,
         )
 

@@ -1,4 +1,4 @@
-"""The rollout: chunk after chunk from a causal generator. Sampling, training and probing all drive this one function."""
+"""The rollout: chunk after chunk from a causal generator; sampling, training and probing drive this one function."""
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence

@@ -37,7 +37,7 @@ def recorded(name: str) -> Tensor:
 
 def load_weights(model: WanTransformer3DModel, prefix: str) -> None:
     with safe_open(FIXTURE, "pt") as file:
-        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118  (not a dict)
+        names = [name for name in file.keys() if name.startswith(prefix)]
         model.load_state_dict({name.removeprefix(prefix): file.get_tensor(name) for name in names})
 
 

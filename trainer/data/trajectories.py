@@ -92,7 +92,7 @@ class Trajectories:
 
 
 def _check_levels(path: Path, stored: Sequence[float], wanted: Sequence[float]) -> None:
-    if not np.allclose(stored, wanted, rtol=0, atol=1e-6):
+    if len(stored) != len(wanted) or not np.allclose(stored, wanted, rtol=0, atol=1e-6):
         raise UserError(
             f"{path} holds states at noise levels {[round(level, 4) for level in stored]}, not "
             f"{[round(level, 4) for level in wanted]}.",

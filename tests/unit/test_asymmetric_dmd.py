@@ -1,0 +1,187 @@
+"""Stage 3 at tiny size: its formulas, its pairing of arms, resumption, and the plug-in that it does not need."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from probekit.errors import UserError
+from probekit.models.causal_card import CausalCard, read_causal_card, write_causal_card
+from probekit.models.loading import SHIPPED_MODELS
+from tests.model_folders import write_tiny_model
+from trainer.config import DmdConfig, ForesightConfig, OptimizerConfig, load_recipe
+from trainer.errors import NonFiniteTraining
+from trainer.loop import run
+from trainer.objectives.dmd import critic_loss, dmd_gradient, dmd_loss, score_timesteps
+from trainer.stages.asymmetric_dmd import AsymmetricDmdStage
+
+PARTS = SHIPPED_MODELS / "sprite-base"
+RECIPES = Path(__file__).parents[2] / "trainer" / "recipes" / "sprite"
+FORESIGHT = ForesightConfig(predictor_heads=1, predictor_blocks=1, learning_rate=1e-2)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    root = tmp_path_factory.mktemp("models")
+    student = write_tiny_model(root / "student", seed=1)
+    card = CausalCard(role="ode_student", chunk_frames=3, shift=5.0, few_steps=(1000, 750, 500, 250))
+    write_causal_card(student, card)
+    return {
+        "initial_model": str(student),
+        "real_model": str(write_tiny_model(root / "real", seed=2)),
+        "critic_model": str(write_tiny_model(root / "critic", seed=3)),
+    }
+
+
+def dmd_config(folders: dict[str, str], **changes: object) -> DmdConfig:
+    optimizer = OptimizerConfig(learning_rate=1e-3, betas=(0.0, 0.999), warmup_steps=0)
+    values: dict[str, object] = {
+        "stage": "asymmetric_dmd", "name": "dmd", "seed": 0, "text_and_codec": PARTS, "optimizer": optimizer,
+        "critic_optimizer": optimizer, "critic_updates": 2, "steps": 4, "batch_size": 2, "latent_frames": 6,
+        "checkpoint_every": 2, "log_every": 1, "export_every": 2, **folders,
+    }  # fmt: skip
+    return DmdConfig.model_validate(values | changes)
+
+
+def same_weights(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    return all(map(torch.equal, one.state_dict().values(), other.state_dict().values()))
+
+
+def test_the_gradient_is_the_scaled_difference_of_scores() -> None:
+    generated, fake, real = (torch.full((1, 1, 1, 1, 2), value) for value in (1.0, 0.5, 3.0))
+    real[..., 1] = 5.0
+    gradient = dmd_gradient(generated, fake, real)
+    torch.testing.assert_close(gradient.flatten(), torch.tensor([-2.5, -4.5]) / 3.0)
+
+
+def test_the_loss_passes_the_gradient_on() -> None:
+    generated = torch.randn(2, 3, 2, 2, 2, requires_grad=True)
+    gradient = torch.randn(generated.shape)
+    loss = dmd_loss(generated, gradient)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert generated.grad is not None
+    torch.testing.assert_close(generated.grad, gradient / generated.numel())
+    torch.testing.assert_close(loss.detach(), 0.5 * gradient.square().mean())
+
+
+def test_levels_are_shifted_and_clamped() -> None:
+    found = score_timesteps(torch.tensor([0.0, 0.5, 0.9, 1.0]), 5.0, (20.0, 980.0))
+    torch.testing.assert_close(found, torch.tensor([20.0, 833.3333, 978.2609, 980.0]))
+
+
+def test_the_critic_learns_the_flow_to_its_noise() -> None:
+    video, noise = torch.randn(2, 4), torch.randn(2, 4)
+    assert critic_loss(noise - video, video, noise) == 0
+
+
+@pytest.mark.parametrize("foresight", [None, FORESIGHT])
+def test_interrupted_and_resumed_equals_uninterrupted(
+    folders: dict[str, str], foresight: ForesightConfig | None, tmp_path: Path
+) -> None:
+    config = dmd_config(folders, foresight=foresight)
+    whole, second = AsymmetricDmdStage(config), AsymmetricDmdStage(config)
+    run(whole, config, tmp_path / "whole")
+    first = AsymmetricDmdStage(config)
+    for step in range(2):
+        first.training_step(step)
+    second.load_state_dict(first.state_dict())
+    for step in (2, 3):
+        second.training_step(step)
+    for name in ("model", "critic"):
+        assert same_weights(whole.__dict__[name], second.__dict__[name]), name
+    assert same_weights(whole.ema.model, second.ema.model)
+    kept = sorted(path.name for path in (tmp_path / "whole" / "exports").iterdir())
+    assert kept == ["step-0002", "step-0004"]
+    assert read_causal_card(tmp_path / "whole" / "export").role == "dmd_student"
+
+
+def test_the_arms_share_everything_but_the_objective(folders: dict[str, str]) -> None:
+    """With weight 0 the foresight arm is the baseline, bit for bit; with weight 0.2 it is not."""
+    plain, silent, loud = (
+        AsymmetricDmdStage(dmd_config(folders, foresight=foresight))
+        for foresight in (None, FORESIGHT.model_copy(update={"weight": 0.0}), FORESIGHT)
+    )
+    for stage in (plain, silent, loud):
+        for step in range(2):
+            stage.training_step(step)
+    assert same_weights(plain.model, silent.model)
+    assert same_weights(plain.critic, silent.critic)
+    assert not same_weights(plain.model, loud.model)
+    assert list(plain.ema.model.state_dict()) == list(loud.ema.model.state_dict())
+
+
+def test_the_recipes_of_the_arms_differ_in_the_foresight_block_alone() -> None:
+    baseline, method = (load_recipe(RECIPES / f"dmd_{arm}.yaml").model_dump() for arm in ("baseline", "foresight"))
+    differing = {key for key in baseline if baseline[key] != method[key]}
+    assert differing == {"name", "foresight"}
+    assert baseline["foresight"] is None
+
+
+def test_teacher_and_encoder_never_change(folders: dict[str, str]) -> None:
+    stage, fresh = (AsymmetricDmdStage(dmd_config(folders, foresight=FORESIGHT)) for _ in range(2))
+    stage.training_step(0)
+    assert same_weights(stage.real, fresh.real)
+    assert all(parameter.grad is None for parameter in stage.real.parameters())
+    assert not same_weights(stage.critic, fresh.critic)
+    assert not same_weights(stage.model, fresh.model)
+
+
+def test_a_non_finite_gradient_stops_and_is_named(folders: dict[str, str]) -> None:
+    stage = AsymmetricDmdStage(dmd_config(folders))
+    with torch.no_grad():
+        stage.real.proj_out.bias.fill_(float("nan"))
+    before = {name: tensor.clone() for name, tensor in stage.model.state_dict().items()}
+    with pytest.raises(NonFiniteTraining, match="step 0.*seed 0.*prompts"):
+        stage.training_step(0)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in stage.model.state_dict().items())
+
+
+def test_a_model_in_the_wrong_part_is_refused(folders: dict[str, str]) -> None:
+    with pytest.raises(UserError, match="ode_student model, which cannot be the real score"):
+        AsymmetricDmdStage(dmd_config(folders, real_model=folders["initial_model"]))
+    with pytest.raises(UserError, match="bidirectional model, which cannot be distilled by DMD"):
+        AsymmetricDmdStage(dmd_config(folders, initial_model=folders["real_model"]))
+
+
+def test_a_layer_that_does_not_exist_is_named(folders: dict[str, str]) -> None:
+    wrong = FORESIGHT.model_copy(update={"student_layer": 7})
+    with pytest.raises(UserError, match=r"foresight\.student_layer is 7, but the model has 2 blocks"):
+        AsymmetricDmdStage(dmd_config(folders, foresight=wrong))
+
+
+WITHOUT_FORESIGHT = """
+import sys
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[:2] == ["trainer", "foresight"]:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Hidden())
+import pytest
+sys.exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *sys.argv[1:]]))
+"""
+
+
+def test_every_stage_runs_without_the_foresight_package(folders: dict[str, str]) -> None:
+    here = Path(__file__)
+    chosen = [
+        f"{here}::test_a_non_finite_gradient_stops_and_is_named",
+        f"{here}::test_interrupted_and_resumed_equals_uninterrupted[None]",
+        f"{here}::test_foresight_without_its_package_is_a_clear_error",
+        str(here.with_name("test_causal_stages.py")),
+        f"{here.with_name('test_training_loop.py')}::test_the_export_opens_and_holds_the_average_in_bf16",
+    ]
+    found = subprocess.run(
+        [sys.executable, "-c", WITHOUT_FORESIGHT, *chosen],
+        capture_output=True, text=True, cwd=here.parents[2], check=False,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stdout[-3000:]
+
+
+def test_foresight_without_its_package_is_a_clear_error(
+    folders: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "trainer.foresight.objective", None)
+    with pytest.raises(UserError, match="The recipe asks for foresight, but trainer.foresight"):
+        AsymmetricDmdStage(dmd_config(folders, foresight=FORESIGHT))

@@ -1,0 +1,183 @@
+"""AR fine-tuning, ODE trajectories and causal ODE distillation at tiny size."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from probekit.errors import UserError
+from probekit.models.causal_card import CausalCard, read_causal_card, write_causal_card
+from probekit.models.loading import SHIPPED_MODELS, load_codec
+from tests.model_folders import write_tiny_model
+from trainer.config import AutoregressiveConfig, CausalOdeConfig, OptimizerConfig, TrajectoryConfig
+from trainer.data.sprite_latents import SpriteLatents, encode_shard, shard_path
+from trainer.data.trajectories import Trajectories, trajectory_path
+from trainer.errors import NonFiniteTraining
+from trainer.loop import Stage, run
+from trainer.stages.ar_finetune import AutoregressiveStage
+from trainer.stages.causal_ode import CausalOdeStage
+from trainer.stages.causal_parts import check_frames, open_generator
+from trainer.stages.ode_trajectories import make_trajectories
+
+PARTS = SHIPPED_MODELS / "sprite-base"
+OPTIMIZER = OptimizerConfig(learning_rate=1e-3, warmup_steps=1)
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("clips")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trainer.data.sprite_latents.SHARD_SIZE", 4)
+        for split in ("train", "validation"):
+            encode_shard(load_codec(PARTS), split, 0, 0, shard_path(folder, split, 0))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_model(tmp_path_factory.mktemp("models") / "base")
+
+
+@pytest.fixture(scope="module")
+def teacher(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = write_tiny_model(tmp_path_factory.mktemp("models") / "ar", seed=1)
+    write_causal_card(folder, CausalCard(role="ar_teacher", chunk_frames=3, shift=5.0, euler_steps=4, guidance=2.0))
+    return folder
+
+
+def ar_config(clips: Path, base: Path, **changes: object) -> AutoregressiveConfig:
+    values: dict[str, object] = {
+        "stage": "ar_finetune", "name": "ar", "seed": 0, "initial_model": str(base), "data": clips,
+        "text_and_codec": PARTS, "optimizer": OPTIMIZER, "steps": 4, "batch_size": 2, "latent_frames": 6,
+        "checkpoint_every": 2, "log_every": 1,
+    }  # fmt: skip
+    return AutoregressiveConfig.model_validate(values | changes)
+
+
+def trajectory_config(clips: Path, teacher: Path, out: Path, **changes: object) -> TrajectoryConfig:
+    values: dict[str, object] = {
+        "stage": "ode_trajectories", "name": "t", "seed": 0, "teacher": str(teacher), "text_and_codec": PARTS,
+        "data": clips, "out": out, "shards": 2, "clips_per_shard": 2, "euler_steps": 4, "guidance": 2.0,
+    }  # fmt: skip
+    return TrajectoryConfig.model_validate(values | changes)
+
+
+def ode_config(trajectories: Path, teacher: Path, **changes: object) -> CausalOdeConfig:
+    values: dict[str, object] = {
+        "stage": "causal_ode", "name": "ode", "seed": 0, "initial_model": str(teacher), "optimizer": OPTIMIZER,
+        "trajectories": trajectories, "text_and_codec": PARTS, "steps": 4, "batch_size": 2, "checkpoint_every": 2,
+        "log_every": 1,
+    }  # fmt: skip
+    return CausalOdeConfig.model_validate(values | changes)
+
+
+@pytest.fixture(scope="module")
+def trajectories(clips: Path, teacher: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("trajectories")
+    make_trajectories(trajectory_config(clips, teacher, out))
+    return out
+
+
+class Halting:
+    """Any stage, stopped as by Ctrl-C after its second step."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self.__dict__.update({name: getattr(stage, name) for name in ("validation_loss", "state_dict", "export")})
+        self.load_state_dict = stage.load_state_dict
+
+    def training_step(self, step: int) -> dict[str, float]:
+        if step == 2:
+            raise KeyboardInterrupt
+        return self._stage.training_step(step)
+
+
+def assert_resumes(make: object, config: AutoregressiveConfig | CausalOdeConfig, tmp_path: Path) -> None:
+    whole, first, second = (make(config) for _ in range(3))  # type: ignore[operator]
+    run(whole, config, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(Halting(first), config, tmp_path / "halted")  # type: ignore[arg-type]
+    run(second, config, tmp_path / "halted")
+    for name, tensor in whole.ema.model.state_dict().items():
+        assert torch.equal(tensor, second.ema.model.state_dict()[name]), name
+
+
+def test_ar_finetuning_resumes_exactly_and_exports_a_teacher(clips: Path, base: Path, tmp_path: Path) -> None:
+    assert_resumes(AutoregressiveStage, ar_config(clips, base), tmp_path)
+    card = read_causal_card(tmp_path / "whole" / "export")
+    assert (card.role, card.chunk_frames, card.few_steps) == ("ar_teacher", 3, None)
+
+
+def test_ar_finetuning_learns(clips: Path, base: Path) -> None:
+    stage = AutoregressiveStage(ar_config(clips, base, steps=40, bell_weighting=False, ema_decay=0.5))
+    before = stage.validation_loss()
+    for step in range(40):
+        stage.training_step(step)
+    assert stage.validation_loss() < 0.9 * before
+
+
+def test_trajectories_start_at_noise_follow_the_teacher_and_resume(
+    trajectories: Path, clips: Path, teacher: Path, tmp_path: Path
+) -> None:
+    stored = Trajectories(trajectories, [1.0, 0.9375, 0.8333333, 0.625])
+    batch = stored.take(np.arange(4))
+    assert batch.states.shape == (4, 4, 16, 21, 8, 8)
+    assert abs(float(batch.states[:, 0].std()) - 1) < 0.02
+    originals = {tuple(x.flatten()[:8].tolist()) for x in SpriteLatents(clips, "train").latents.float()}
+    assert {tuple(x.flatten()[:8].tolist()) for x in batch.clean} <= originals
+    again = tmp_path / "again"
+    make_trajectories(trajectory_config(clips, teacher, again), numbers=[1])
+    repeated = Trajectories(again, [1.0, 0.9375, 0.8333333, 0.625]).take(np.arange(2))
+    assert torch.equal(repeated.endpoint, batch.endpoint[2:])
+    assert not trajectory_path(again, 0).exists()
+
+
+def test_trajectories_of_other_levels_are_refused(trajectories: Path, teacher: Path) -> None:
+    with pytest.raises(UserError, match=r"0\.9375"):
+        CausalOdeStage(ode_config(trajectories, teacher, few_steps=(1000, 500)))
+
+
+def test_levels_off_the_euler_grid_are_refused(clips: Path, teacher: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not on a grid of 6"):
+        trajectory_config(clips, teacher, tmp_path, euler_steps=6)
+
+
+def test_ode_distillation_resumes_exactly_and_exports_a_student(
+    trajectories: Path, teacher: Path, tmp_path: Path
+) -> None:
+    assert_resumes(CausalOdeStage, ode_config(trajectories, teacher), tmp_path)
+    card = read_causal_card(tmp_path / "whole" / "export")
+    assert (card.role, card.few_steps, card.guidance) == ("ode_student", (1000, 750, 500, 250), 1.0)
+
+
+def test_ode_distillation_learns(trajectories: Path, teacher: Path) -> None:
+    stage = CausalOdeStage(ode_config(trajectories, teacher, steps=40, ema_decay=0.5))
+    before = stage.validation_loss()
+    for step in range(40):
+        stage.training_step(step)
+    assert stage.validation_loss() < 0.9 * before
+
+
+def test_a_model_of_the_wrong_role_or_chunk_is_refused(base: Path, teacher: Path, clips: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is a bidirectional model"):
+        make_trajectories(trajectory_config(clips, base, tmp_path))
+    with pytest.raises(UserError, match="chunks of 3 latent frames, not 1"):
+        open_generator(str(teacher), ("ar_teacher",), 1, "used")
+
+
+def test_frames_that_are_not_whole_chunks_are_refused(clips: Path, base: Path) -> None:
+    assert check_frames(21, 3) == 7
+    with pytest.raises(UserError, match="latent_frames: 7 is not a multiple of chunk_frames: 3"):
+        AutoregressiveStage(ar_config(clips, base, latent_frames=7))
+
+
+def test_a_non_finite_loss_names_step_seed_and_prompts_and_changes_nothing(clips: Path, base: Path) -> None:
+    stage = AutoregressiveStage(ar_config(clips, base))
+    stage.training_step(0)
+    with torch.no_grad():
+        stage.model.proj_out.bias.fill_(float("nan"))
+    kept = stage.model.blocks[0].ffn.net[2].weight.clone()
+    with pytest.raises(NonFiniteTraining, match="step 1.*seed 0.*prompts"):
+        stage.training_step(1)
+    assert torch.equal(kept, stage.model.blocks[0].ffn.net[2].weight)

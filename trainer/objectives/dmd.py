@@ -1,0 +1,39 @@
+"""Distribution-matching distillation as pure functions (DMD, arXiv 2311.18828; Self-Forcing, arXiv 2506.08009)."""
+
+import torch
+from torch import Tensor
+
+from probekit.diffusion.flow_matching import TIMESTEPS, shift_sigma
+
+
+def score_timesteps(uniform: Tensor, shift: float, allowed: tuple[float, float]) -> Tensor:
+    """Timesteps (B,) at which the scores are compared: uniform draws in [0, 1], shifted, then clamped."""
+    return (shift_sigma(uniform, shift) * TIMESTEPS).clamp(*allowed)
+
+
+def dmd_gradient(generated: Tensor, fake: Tensor, real: Tensor) -> Tensor:
+    """(fake - real) / mean|x̂ - real|, the mean taken over each sample (DMD, equations 7 and 8, in x0 space).
+
+    Args:
+        generated: x̂ (B, C, L, h, w).
+        fake: clean estimate of the critic, of the same shape.
+        real: guided clean estimate of the teacher.
+    """
+    distance = (generated - real).abs().mean(dim=tuple(range(1, generated.ndim)), keepdim=True)
+    return (fake - real) / distance
+
+
+def dmd_loss(generated: Tensor, gradient: Tensor) -> Tensor:
+    """½·mean((x̂ - sg[x̂ - gradient])²), a scalar whose derivative by x̂ is gradient / number of elements."""
+    target = (generated - gradient).detach()
+    return 0.5 * (generated - target).square().mean()
+
+
+def critic_loss(flow: Tensor, generated: Tensor, noise: Tensor) -> Tensor:
+    """Flow matching on the generator's own samples, directly on the flow output; a scalar in fp32."""
+    return (flow.float() - (noise - generated).float()).square().mean()
+
+
+def uniform_levels(batch: int, seed: int) -> Tensor:
+    """One uniform draw in [0, 1) for each sample."""
+    return torch.rand(batch, generator=torch.Generator().manual_seed(seed % 2**63))
