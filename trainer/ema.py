@@ -1,13 +1,15 @@
 """Exponential moving average of weights."""
 
 import copy
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn
 
+M = TypeVar("M", bound=nn.Module)
 
-class ExponentialMovingAverage:
+
+class ExponentialMovingAverage(Generic[M]):
     """Averages a model's parameters; buffers are copied.
 
     Args:
@@ -16,13 +18,13 @@ class ExponentialMovingAverage:
             random initial weights are forgotten at once.
     """
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+    def __init__(self, model: M, decay: float) -> None:
+        self.model: M = copy.deepcopy(model).eval().requires_grad_(False)
         self._decay = decay
         self._updates = 0
 
     @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
+    def update(self, model: M) -> None:
         """Move the average towards the model's current weights."""
         decay = min(self._decay, (1 + self._updates) / (10 + self._updates))
         averaged = [parameter.data for parameter in self.model.parameters()]

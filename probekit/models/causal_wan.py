@@ -28,10 +28,11 @@ from probekit.models.text_context import TextContext
 # Shape suffixes: B batch, N chunks, T tokens a chunk, W model width.
 
 
-class CausalWan(WanTransformer3DModel):
+class CausalWan(WanTransformer3DModel):  # type: ignore[misc]
     """A `WanTransformer3DModel` whose attention follows a `ChunkAttention`; state dict and configuration are Wan's."""
 
-    @functools.wraps(WanTransformer3DModel.__init__)  # diffusers reads the configuration's keys off this signature
+    # diffusers reads the configuration's keys off this signature
+    @functools.wraps(WanTransformer3DModel.__init__)  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for block in self.blocks:
@@ -82,7 +83,8 @@ class CausalWan(WanTransformer3DModel):
 
     def _output(self, hidden: Tensor, embedded: Tensor) -> Tensor:
         shift, scale = (self.scale_shift_table + embedded[:, None]).chunk(2, dim=1)
-        return self.proj_out((self.norm_out(hidden.float()) * (1 + scale) + shift).type_as(hidden))
+        out: Tensor = self.proj_out((self.norm_out(hidden.float()) * (1 + scale) + shift).type_as(hidden))
+        return out
 
     def streaming(self, cache: KVCache, latents: Tensor) -> StreamingAttention:
         """Open the next chunk of a stream: the rule by which latents (B, C, n, h, w) see the cache."""

@@ -93,4 +93,5 @@ def _append(past_BSHD: Tensor, new_BSHD: Tensor) -> Tensor:
 
 
 def _take_frames(x_BSHD: Tensor, slots: Tensor, tokens: int) -> Tensor:
-    return x_BSHD.unflatten(1, (-1, tokens)).index_select(1, slots.to(x_BSHD.device)).flatten(1, 2)
+    frames: Tensor = x_BSHD.unflatten(1, (-1, tokens))
+    return frames.index_select(1, slots.to(x_BSHD.device)).flatten(1, 2)

@@ -17,9 +17,9 @@ from probekit.rollout.noise import NoiseSource
 
 
 class ChunkResult(NamedTuple):
-    """A finished chunk: its index, its first latent frame and its clean latents (B, C, n, h, w)."""
+    """A finished chunk: its number, its first latent frame and its clean latents (B, C, n, h, w)."""
 
-    index: int
+    chunk: int
     first_frame: int
     latents: Tensor
 
@@ -85,7 +85,8 @@ class _ChunkPass:
             flow: Tensor = self._model(doubled.to(self._model.dtype), timestep, self._text, self._attention)
         flow = flow.to(latents.dtype)
         if guided:
-            flow = classifier_free_guidance(*flow.chunk(2), self._guidance)
+            conditional, unconditional = flow.chunk(2)
+            flow = classifier_free_guidance(conditional, unconditional, self._guidance)
         for observer in self._observers:
             observer.on_pass(PassRecord(*self._place, step, sigma, latents, flow, hidden))
         return flow

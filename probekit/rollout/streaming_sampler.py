@@ -27,7 +27,8 @@ def causal_from(parts: ModelParts) -> CausalWan:
     """The causal generator with the weights of an opened model folder, for inference."""
     model = CausalWan(**dict(parts.transformer.config))
     model.load_state_dict(parts.transformer.state_dict())
-    return model.eval().requires_grad_(False)
+    frozen: CausalWan = model.eval().requires_grad_(False)
+    return frozen
 
 
 def denoiser_of(card: CausalCard) -> ChunkDenoiser:

@@ -93,7 +93,9 @@ def test_the_export_opens_and_holds_the_average_in_bf16(config: BidirectionalCon
         assert torch.equal(tensor, stage.ema.model.state_dict()[name].bfloat16().float()), name
 
 
-def test_another_recipe_in_the_same_folder_is_refused_unless_allowed(config: BidirectionalConfig, tmp_path: Path) -> None:
+def test_another_recipe_in_the_same_folder_is_refused_unless_allowed(
+    config: BidirectionalConfig, tmp_path: Path
+) -> None:
     run(BidirectionalStage(config), config, tmp_path)
     other = config.model_copy(update={"ema_decay": 0.5, "phases": (*config.phases, config.phases[1])})
     with pytest.raises(UserError, match="another configuration"):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -84,11 +85,11 @@ class Trajectories:
         """Draw trajectories with replacement."""
         return self.take(rng.integers(len(self), size=size))
 
-    def take(self, rows: np.ndarray) -> TrajectoryBatch:
+    def take(self, rows: NDArray[np.int64]) -> TrajectoryBatch:
         """The trajectories of the given rows in float32."""
         index = torch.from_numpy(rows)
-        tensors = (tensor[index].float() for tensor in (self._states, self._endpoint, self._clean))
-        return TrajectoryBatch(*tensors, [self.captions[row] for row in rows])
+        states, endpoint, clean = (tensor[index].float() for tensor in (self._states, self._endpoint, self._clean))
+        return TrajectoryBatch(states, endpoint, clean, [self.captions[row] for row in rows])
 
 
 def _check_levels(path: Path, stored: Sequence[float], wanted: Sequence[float]) -> None:

@@ -131,7 +131,7 @@ class ForesightObjective:
         self.optimizer.zero_grad()
         hidden, target = self._pairs
         distance = cosine_distance(self.predictor(hidden), target)
-        (self._config.weight * distance).backward()  # type: ignore[no-untyped-call]
+        (self._config.weight * distance).backward()
         self.update()
         return {"foresight_replay": float(distance.detach())}
 

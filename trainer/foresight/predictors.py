@@ -34,7 +34,9 @@ class DitBlock(nn.Module):
         """(B, T, W) to the same shape; the identity as long as the gates are zero."""
         scale1, shift1, gate1, scale2, shift2, gate2 = self.modulation
         x = x + gate1 * self._attend(self.norm(x) * (1 + scale1) + shift1)
-        return x + gate2 * self.ffn(self.norm(x) * (1 + scale2) + shift2)
+        fed: Tensor = self.ffn(self.norm(x) * (1 + scale2) + shift2)
+        out: Tensor = x + gate2 * fed
+        return out
 
     def _attend(self, x: Tensor) -> Tensor:
         query, key, value = (linear(x) for linear in self.qkv)

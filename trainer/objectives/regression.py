@@ -25,7 +25,7 @@ def bell_total(shift: float) -> float:
 def weighted_flow_loss(predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Mean over chunks of weight (B, N) x mean squared error of the flow (B, C, L, h, w); a scalar in fp32."""
     error = (predicted.float() - target.float()).square()
-    chunk_error = error.unflatten(2, (weight.shape[1], -1)).mean(dim=(1, 3, 4, 5))
+    chunk_error: Tensor = error.unflatten(2, (weight.shape[1], -1)).mean(dim=(1, 3, 4, 5))
     return (weight * chunk_error).mean()
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from probekit.diffusion.few_step import few_step_sigmas
 from probekit.diffusion.flow_matching import TIMESTEPS, classifier_free_guidance, interpolate
 from probekit.errors import UserError
-from probekit.models.causal_card import CausalCard, require_role
+from probekit.models.causal_card import CausalCard, Role, require_role
 from probekit.models.loading import load_text_encoder, load_transformer, model_folder
 from probekit.models.text_context import TextContext
 from probekit.rollout.chunk_denoisers import FewStepDenoiser
@@ -33,6 +33,7 @@ from trainer.stages.causal_parts import check_frames, export_causal, open_genera
 
 VALIDATION_VIDEOS = 16
 _GENERATOR_UPDATE = 0
+_ROLES: tuple[Role | None, ...] = ("ode_student", "dmd_student")
 
 
 def open_score(model: str, chunk_frames: int, use: str) -> WanTransformer3DModel:
@@ -59,8 +60,7 @@ class AsymmetricDmdStage:
         self._sigmas = few_step_sigmas(config.few_steps, config.shift)
         self._text = load_text_encoder(config.text_and_codec)
         self._no_prompt = self._text.encode([""])
-        roles = ("ode_student", "dmd_student")
-        self.model = open_generator(config.initial_model, roles, config.chunk_frames, "distilled by DMD")
+        self.model = open_generator(config.initial_model, _ROLES, config.chunk_frames, "distilled by DMD")
         self.real = open_score(config.real_model, config.chunk_frames, "the real score")
         self.critic = open_score(config.critic_model, config.chunk_frames, "the critic").requires_grad_(True)
         self.auxiliary = build_auxiliary(config, self)
@@ -159,7 +159,8 @@ class AsymmetricDmdStage:
         fake = clean_estimate(noisy, self._flow(self.critic, noisy, timestep, text), sigma)
         conditions = torch.cat([text, self._no_prompt.expand_as(text)])
         both = self._flow(self.real, torch.cat([noisy, noisy]), torch.cat([timestep, timestep]), conditions)
-        guided = classifier_free_guidance(*both.chunk(2), self._config.guidance)
+        conditional, unconditional = both.chunk(2)
+        guided = classifier_free_guidance(conditional, unconditional, self._config.guidance)
         return dmd_gradient(video, fake, clean_estimate(noisy, guided, sigma))
 
     def _critic_loss(self, video: Tensor, text: Tensor, names: tuple[str | int, ...]) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from probekit.diffusion.few_step import few_step_sigmas
 from probekit.diffusion.flow_matching import TIMESTEPS
-from probekit.models.causal_card import CausalCard
+from probekit.models.causal_card import CausalCard, Role
 from probekit.models.causal_wan import CausalWan
 from probekit.models.loading import load_text_encoder
 from probekit.models.text_context import TextContext
@@ -30,6 +30,7 @@ from trainer.stages.causal_parts import (
 )
 
 VALIDATION_CLIPS = 32
+_ROLES: tuple[Role | None, ...] = ("ar_teacher", "ode_student")
 
 
 class CausalOdeStage:
@@ -41,8 +42,7 @@ class CausalOdeStage:
         self._trajectories = Trajectories(config.trajectories, self._sigmas)
         self._chunks = check_frames(self._trajectories.latent_frames, config.chunk_frames)
         self._text = load_text_encoder(config.text_and_codec)
-        roles = ("ar_teacher", "ode_student")
-        self.model = open_generator(config.initial_model, roles, config.chunk_frames, "distilled")
+        self.model = open_generator(config.initial_model, _ROLES, config.chunk_frames, "distilled")
         self.ema = ExponentialMovingAverage(self.model, config.ema_decay)
         self.optimizer = build_adamw(self.model, config.optimizer)
 

@@ -31,7 +31,8 @@ def open_generator(model: str, allowed: tuple[Role | None, ...], chunk_frames: i
     plain = load_transformer(folder)
     generator = CausalWan(**dict(plain.config))
     generator.load_state_dict(plain.state_dict())
-    return generator.train().requires_grad_(True)
+    trainable: CausalWan = generator.train().requires_grad_(True)
+    return trainable
 
 
 def check_frames(latent_frames: int, chunk_frames: int) -> int:
@@ -66,7 +67,8 @@ def teacher_forced_flow(model: CausalWan, clean: Tensor, noisy: Tensor, timestep
     both = torch.cat([clean, noisy], dim=2)
     rule = model.parallel(both, [*range(frames), *range(frames)], teacher_forcing(chunks))
     levels = torch.cat([torch.zeros_like(timestep), timestep], dim=1)
-    return model(both, levels, text, rule)[:, :, frames:]
+    flow: Tensor = model(both, levels, text, rule)
+    return flow[:, :, frames:]
 
 
 def per_frame(level: Tensor, frames: int) -> Tensor:
