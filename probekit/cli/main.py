@@ -5,7 +5,7 @@ import os
 
 import typer
 
-from probekit.cli import compare, demo, manifest, readouts, report, sample, score
+from probekit.cli import compare, demo, manifest, probe, readouts, report, sample, score
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,6 +18,7 @@ app.command()(score.score)
 app.command()(compare.compare)
 app.command()(report.report)
 app.command()(readouts.readouts)
+app.command()(probe.probe)
 app.command()(demo.demo)
 app.add_typer(manifest.app, name="manifest")
 

@@ -133,7 +133,7 @@ def test_a_non_finite_gradient_stops_and_is_named(folders: dict[str, str]) -> No
     with torch.no_grad():
         stage.real.proj_out.bias.fill_(float("nan"))
     before = {name: tensor.clone() for name, tensor in stage.model.state_dict().items()}
-    with pytest.raises(NonFiniteTraining, match="step 0.*seed 0.*prompts"):
+    with pytest.raises(NonFiniteTraining, match=r"step 0.*seed 0.*prompts"):
         stage.training_step(0)
     assert all(torch.equal(tensor, before[name]) for name, tensor in stage.model.state_dict().items())
 
@@ -183,5 +183,5 @@ def test_foresight_without_its_package_is_a_clear_error(
     folders: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "trainer.foresight.objective", None)
-    with pytest.raises(UserError, match="The recipe asks for foresight, but trainer.foresight"):
+    with pytest.raises(UserError, match=r"The recipe asks for foresight, but trainer\.foresight"):
         AsymmetricDmdStage(dmd_config(folders, foresight=FORESIGHT))

@@ -178,6 +178,6 @@ def test_a_non_finite_loss_names_step_seed_and_prompts_and_changes_nothing(clips
     with torch.no_grad():
         stage.model.proj_out.bias.fill_(float("nan"))
     kept = stage.model.blocks[0].ffn.net[2].weight.clone()
-    with pytest.raises(NonFiniteTraining, match="step 1.*seed 0.*prompts"):
+    with pytest.raises(NonFiniteTraining, match=r"step 1.*seed 0.*prompts"):
         stage.training_step(1)
     assert torch.equal(kept, stage.model.blocks[0].ffn.net[2].weight)

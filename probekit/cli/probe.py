@@ -1,0 +1,32 @@
+"""`probekit probe`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from probekit.cli.errors import reporting_errors
+
+
+def probe(
+    baseline: Annotated[str, typer.Argument(help="Few-step streaming model: folder or shipped name.")],
+    method: Annotated[str, typer.Argument(help="The model to compare it with.")],
+    out: Annotated[Path, typer.Option(help="Folder for tables and figures.")],
+    suite: Annotated[str, typer.Option(help="Suite of prompts.")] = "sprite-5s",
+    prompts: Annotated[int | None, typer.Option(help="Only the first N prompts.")] = None,
+    samples: Annotated[int | None, typer.Option(help="Only the first N videos of each prompt.")] = 2,
+    seed: Annotated[int, typer.Option(help="Seed of noise, split and probes.", min=0)] = 0,
+    perceptual: Annotated[bool, typer.Option(help="Also LPIPS on a random backbone, the slowest metric.")] = True,
+) -> None:
+    """Read future frames from two generators' states, beside an untrained network and a copy of the present."""
+    with reporting_errors():
+        from probekit.evaluation.suites import load_suite
+
+        planned = load_suite(suite).reduced(prompts, samples)
+        from probekit.probing.probe_comparison import contrast_markdown
+        from probekit.probing.probe_experiment import MSE_ID
+        from probekit.workflows.probing import probe_arms
+
+        result = probe_arms(baseline, method, planned, out, seed=seed, perceptual=perceptual)
+        typer.echo(contrast_markdown(result.contrasts, MSE_ID))
+        typer.echo(f"tables and figures in {result.folder}")

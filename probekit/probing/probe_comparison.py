@@ -1,0 +1,104 @@
+"""Which arm's states say more of the future, with the paired bootstrap over held-out prompts."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from probekit.probing.probe_experiment import COPY, TRAINED, UNTRAINED
+from probekit.seeding import generator
+from probekit.statistics.difference_estimate import DifferenceEstimate, estimate_difference
+
+REPLICATES = 10_000
+LEVEL = 0.95
+
+
+class ProbeContrast(NamedTuple):
+    """One paired difference.
+
+    Attributes:
+        contrast: what is subtracted from what.
+    """
+
+    contrast: str
+    depth: float
+    horizon: int
+    metric_id: str
+    estimate: DifferenceEstimate
+
+
+def _prompt_values(table: pd.DataFrame, arm: str, source: str, depth: float, horizon: int, metric: str) -> pd.Series:
+    chosen = (table.arm == arm) & (table.source == source) & (table.horizon == horizon) & (table.metric_id == metric)
+    if source != COPY:
+        chosen &= table.depth == depth
+    return table[chosen].set_index("prompt_id").value.sort_index()
+
+
+def difference_over_prompts(name: str, a: pd.Series, b: pd.Series, seed: int = 0) -> DifferenceEstimate:
+    """Paired bootstrap of mean(a) - mean(b) over the prompts that both have a value for."""
+    both = pd.concat([a, b], axis=1, join="inner").dropna().to_numpy(dtype=float).T
+    draws = generator("probe-bootstrap", seed).integers(both.shape[1], size=(REPLICATES, both.shape[1]))
+    return estimate_difference(name, both.mean(axis=1), both[:, draws].mean(axis=2), both.shape[1], LEVEL, "raw")
+
+
+def compare_probes(table: pd.DataFrame, baseline: str, method: str) -> list[ProbeContrast]:
+    """Method against baseline, each arm against its controls, and the difference of the arms' gains over the copy.
+
+    Args:
+        table: rows of `run_probes`.
+        baseline: name of one arm.
+        method: name of the other.
+    """
+    found = []
+    keys = table[table.source == TRAINED][["depth", "horizon", "metric_id"]].drop_duplicates()
+    for depth, horizon, metric in keys.itertuples(index=False):
+        place = (float(depth), int(horizon), str(metric))
+        values = {
+            (arm, source): _prompt_values(table, arm, source, *place)
+            for arm in (baseline, method)
+            for source in (TRAINED, UNTRAINED, COPY)
+        }
+        own = {arm: values[arm, TRAINED] for arm in (baseline, method)}
+        pairs = [(f"{method} - {baseline}", own[method], own[baseline])]
+        for arm in (baseline, method):
+            pairs += [(f"{arm} - {control}", own[arm], values[arm, control]) for control in (COPY, UNTRAINED)]
+        gains = {arm: own[arm] - values[arm, COPY] for arm in (baseline, method)}
+        pairs.append((f"gain over the copy, {method} - {baseline}", gains[method], gains[baseline]))
+        found += [ProbeContrast(name, *place, difference_over_prompts(name, a, b)) for name, a, b in pairs]
+    return found
+
+
+def contrast_table(contrasts: Sequence[ProbeContrast]) -> pd.DataFrame:
+    """One row a contrast, with interval and star."""
+    rows = [
+        {
+            "contrast": item.contrast,
+            "depth": item.depth,
+            "horizon_chunks": item.horizon,
+            "metric_id": item.metric_id,
+            **{
+                field: getattr(item.estimate, field)
+                for field in ("a", "b", "difference", "standard_error", "low", "high", "star", "n_prompts")
+            },
+        }
+        for item in contrasts
+    ]
+    return pd.DataFrame(rows)
+
+
+def contrast_markdown(table: pd.DataFrame, metric: str) -> str:
+    """A Markdown table of one metric's contrasts; a star marks an interval without 0."""
+    chosen = table[table.metric_id == metric]
+    lines = [
+        "| contrast | depth | chunks ahead | first | second | difference [95 % interval] |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in chosen.itertuples(index=False):
+        interval = "no interval" if row.low is None or np.isnan(row.low) else f"[{row.low:+.5f}, {row.high:+.5f}]"
+        star = " *" if row.star else ""
+        lines.append(
+            f"| {row.contrast} | {row.depth} | {row.horizon_chunks} | {row.a:.5f} | {row.b:.5f} "
+            f"| {row.difference:+.5f} {interval}{star} |"
+        )
+    return "\n".join(lines) + "\n"
