@@ -5,7 +5,7 @@ import os
 
 import typer
 
-from probekit.cli import compare, demo, manifest, probe, readouts, report, sample, score
+from probekit.cli import compare, demo, drop, manifest, probe, readouts, report, sample, score
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -16,6 +16,7 @@ app = typer.Typer(
 app.command()(sample.sample)
 app.command()(score.score)
 app.command()(compare.compare)
+app.command()(drop.drop)
 app.command()(report.report)
 app.command()(readouts.readouts)
 app.command()(probe.probe)

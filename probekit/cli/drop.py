@@ -1,0 +1,25 @@
+"""`probekit drop`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from probekit.cli.errors import reporting_errors
+
+
+def drop(
+    short: Annotated[Path, typer.Argument(help="Scored run of the short horizon.")],
+    long: Annotated[Path, typer.Argument(help="Scored run of the long horizon of the same model.")],
+    out: Annotated[Path, typer.Option(help="Folder for drop.csv and drop.md.")],
+    against: Annotated[
+        tuple[Path, Path] | None, typer.Option(help="Short and long run of a method to compare with this baseline.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the resampling.", min=0)] = 0,
+) -> None:
+    """What a model loses from the short to the long horizon, and whether another one loses less."""
+    with reporting_errors():
+        from probekit.workflows.dropping import drop_of_runs, write_drops
+
+        pairs = [(short, long), *([against] if against else [])]
+        typer.echo(write_drops(drop_of_runs(pairs, seed=seed), out))

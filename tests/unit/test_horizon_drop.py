@@ -1,0 +1,76 @@
+"""The drop between horizons: hand-computed, and what must not change it."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probekit.errors import UserError
+from probekit.evaluation.dimension_constants import SPRITE_CONSTANTS
+from probekit.statistics.horizon_drop import HorizonScores, PromptScores, drop_difference, horizon_drop
+
+NAMES = [constant.dimension for constant in SPRITE_CONSTANTS]
+REPLICATES = 200
+
+
+def scores(seed: int, prompts: int = 12) -> PromptScores:
+    rng = np.random.default_rng(seed)
+    return {name: {f"p{i}": float(value) for i, value in enumerate(rng.random(prompts))} for name in NAMES}
+
+
+def shifted(source: PromptScores, by: float) -> PromptScores:
+    return {name: {p: None if v is None else v + by for p, v in values.items()} for name, values in source.items()}
+
+
+def test_the_drop_is_the_mean_paired_difference() -> None:
+    short, long = scores(0), scores(1)
+    found = horizon_drop(HorizonScores(short, long), SPRITE_CONSTANTS, replicates=REPLICATES)
+    for estimate in found.dimensions:
+        expected = np.mean(list(short[estimate.name].values())) - np.mean(list(long[estimate.name].values()))  # type: ignore[arg-type]
+        assert estimate.difference == pytest.approx(expected)
+    assert found.total is not None
+
+
+def test_prompts_of_one_horizon_only_are_left_out() -> None:
+    short, long = scores(0, prompts=20), scores(1, prompts=12)
+    cut = {name: dict(list(values.items())[:12]) for name, values in short.items()}
+    both = (
+        horizon_drop(HorizonScores(source, long), SPRITE_CONSTANTS, replicates=REPLICATES) for source in (short, cut)
+    )
+    assert next(both) == next(both)
+
+
+@given(st.integers(0, 1000))
+def test_equal_arms_lose_equally_and_swapping_flips_the_sign(seed: int) -> None:
+    one, other = HorizonScores(scores(seed), scores(seed + 1)), HorizonScores(scores(seed + 2), scores(seed + 3))
+    same = drop_difference(one, one, SPRITE_CONSTANTS, replicates=50)
+    assert all(e.difference == e.low == e.high == 0 for e in same.estimates())
+    forth = drop_difference(one, other, SPRITE_CONSTANTS, replicates=50)
+    back = drop_difference(other, one, SPRITE_CONSTANTS, replicates=50)
+    for a, b in zip(forth.estimates(), back.estimates(), strict=True):
+        assert a.difference == pytest.approx(-b.difference)  # type: ignore[operator]
+        assert a.low == pytest.approx(-b.high)  # type: ignore[operator]
+
+
+def test_the_difference_is_the_difference_of_the_drops_for_composites_too() -> None:
+    one, other = HorizonScores(scores(1), scores(2)), HorizonScores(scores(3), scores(4))
+    together = drop_difference(one, other, SPRITE_CONSTANTS, replicates=REPLICATES)
+    drops = [horizon_drop(model, SPRITE_CONSTANTS, replicates=REPLICATES) for model in (one, other)]
+    for joint, a, b in zip(together.estimates(), *(drop.estimates() for drop in drops), strict=True):
+        assert joint.difference == pytest.approx(a.difference - b.difference)  # type: ignore[operator]
+
+
+def test_a_constant_on_all_short_scores_leaves_the_difference() -> None:
+    one, other = HorizonScores(scores(1), scores(2)), HorizonScores(scores(3), scores(4))
+    raised = [HorizonScores(shifted(model.short, 0.3), model.long) for model in (one, other)]
+    before = drop_difference(one, other, SPRITE_CONSTANTS, replicates=REPLICATES)
+    after = drop_difference(*raised, SPRITE_CONSTANTS, replicates=REPLICATES)
+    for a, b in zip(before.estimates(), after.estimates(), strict=True):
+        assert a.difference == pytest.approx(b.difference)
+
+
+def test_a_dimension_that_one_run_lacks_is_named() -> None:
+    short = scores(0)
+    long = {name: values for name, values in scores(1).items() if name != NAMES[0]}
+    with pytest.raises(UserError, match=NAMES[0]):
+        horizon_drop(HorizonScores(short, long), SPRITE_CONSTANTS)
