@@ -9,12 +9,12 @@ WORKERS ?= 2
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo   the whole path on the sprite world: sample, score, compare, report"
+	@echo "make demo   the whole path on the sprite world: train two arms briefly; sample, score, compare, probe the shipped ones"
 	@echo "make test   the tests (WORKERS=$(WORKERS) processes)"
 	@echo "make lint   ruff, ruff format and mypy --strict"
 
 demo: $(INSTALLED)
-	$(BIN)/probekit demo
+	OMP_NUM_THREADS=2 $(BIN)/trainer demo
 
 # One thread for each worker: two workers with two threads each would fight over two cores.
 test: $(INSTALLED)

@@ -57,6 +57,26 @@ def reproduce_command(
             raise typer.Exit(130)
 
 
+@app.command("demo")
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for runs, tables and the page.")] = Path("demo"),
+    updates: Annotated[int, typer.Option(help="Generator updates of the short run.", min=1)] = 10,
+    smoke: Annotated[bool, typer.Option("--smoke", help="The same chain at the smallest size.")] = False,
+) -> None:
+    """Train both arms briefly from the shipped student, then sample, score, compare and probe the shipped arms."""
+    with reporting_errors():
+        from probekit.cli.demo import demo_plan
+        from probekit.cli.tables import table_console
+        from probekit.reporting.comparison_tables import to_rich
+        from trainer.demo import run_training_demo
+
+        plan = demo_plan(5, 1, 2, 5) if smoke else demo_plan(24, 2, 10, 24)
+        result = run_training_demo(plan, out, 1 if smoke else updates)
+        for record in (result.short, result.long):
+            table_console().print(to_rich(record))
+        typer.echo(f"page: {result.page.resolve()}")
+
+
 @app.command("encode-sprites")
 def encode_sprites(
     out: Annotated[Path, typer.Option(help="Folder for the shards.")] = Path("runs/sprite-latents"),

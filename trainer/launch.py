@@ -25,6 +25,7 @@ from trainer.config import (
 )
 from trainer.data.sprite_latents import encode_episodes
 from trainer.loop import Stage, run
+from trainer.plugins import auxiliary_of
 from trainer.stages.ar_finetune import AutoregressiveStage
 from trainer.stages.asymmetric_dmd import AsymmetricDmdStage
 from trainer.stages.bidirectional import BidirectionalStage
@@ -53,7 +54,7 @@ def build_stage(config: StageConfig) -> Stage:
         case CausalOdeConfig():
             return CausalOdeStage(config)
         case DmdConfig():
-            return AsymmetricDmdStage(config)
+            return AsymmetricDmdStage(config, auxiliary_of(config))
 
 
 def encode_sprite_clips(out: Path, shards: int, split: str, model: str) -> None:

@@ -1,28 +1,44 @@
 """`probekit demo`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.tables import table_console
 
+if TYPE_CHECKING:
+    from probekit.workflows.demo import DemoPlan
+
+
+def demo_plan(prompts: int, samples: int, long_prompts: int, probe_prompts: int) -> "DemoPlan":
+    """Sizes of a demo."""
+    from probekit.evaluation.suites import load_suite
+    from probekit.workflows.demo import DemoPlan
+
+    short = load_suite("sprite-5s")
+    return DemoPlan(
+        short.reduced(prompts, samples),
+        load_suite("sprite-30s").reduced(long_prompts, 1),
+        short.reduced(probe_prompts, samples),
+    )
+
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for videos, scores and the report.")] = Path("demo"),
-    prompts: Annotated[int, typer.Option(help="Held-out prompts.", min=1)] = 24,
+    out: Annotated[Path, typer.Option(help="Folder for videos, scores and the page.")] = Path("demo"),
+    prompts: Annotated[int, typer.Option(help="Held-out prompts of the 5 s videos.", min=5)] = 24,
     samples: Annotated[int, typer.Option(help="Videos of each prompt.", min=1)] = 2,
-    smoke: Annotated[bool, typer.Option("--smoke", help="The same chain in seconds: 3 prompts x 1, 4 steps.")] = False,
+    long_prompts: Annotated[int, typer.Option(help="Held-out prompts of the 30 s videos.", min=1)] = 10,
+    smoke: Annotated[bool, typer.Option("--smoke", help="The same chain at the smallest size.")] = False,
 ) -> None:
-    """Sample sprite-base and sprite-large, score both, compare them and write the report page."""
+    """Sample, score, compare and probe the two shipped arms, DMD and DMD with foresight."""
     with reporting_errors():
-        from probekit.diffusion.sampler_settings import SamplerSettings
-        from probekit.evaluation.suites import load_suite
         from probekit.reporting.comparison_tables import to_rich
         from probekit.workflows.demo import run_demo
 
-        suite = load_suite("sprite-5s").reduced(*((3, 1) if smoke else (prompts, samples)))
-        result = run_demo(suite, out, SamplerSettings(steps=4) if smoke else SamplerSettings())
-        table_console().print(to_rich(result.record))
-        typer.echo(f"report: {result.page.resolve()}")
+        plan = demo_plan(5, 1, 2, 5) if smoke else demo_plan(prompts, samples, long_prompts, prompts)
+        result = run_demo(plan, out)
+        for record in (result.short, result.long):
+            table_console().print(to_rich(record))
+        typer.echo(f"page: {result.page.resolve()}")

@@ -87,7 +87,8 @@ class _Replay:
     def denoise(self, predict: Predict, draw: DrawNoise) -> Tensor:
         """One pass over the recorded input."""
         predict(next(self._inputs), self._sigma, self._step)
-        return next(self._clean)
+        clean: Tensor = next(self._clean)
+        return clean
 
 
 def untrained_twin(model: CausalWan, seed: int = 0) -> CausalWan:

@@ -46,7 +46,8 @@ class Futures(NamedTuple):
 
     def mean(self) -> NDArray[np.uint8]:
         """Mean frame of the continuations at each horizon, (K, H, W, 3) uint8."""
-        return np.round(self.continuations.astype(np.float64).mean(axis=0)).astype(np.uint8)
+        mean: NDArray[np.uint8] = np.round(self.continuations.astype(np.float64).mean(axis=0)).astype(np.uint8)
+        return mean
 
 
 def continue_state(

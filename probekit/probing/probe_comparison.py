@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from probekit.probing.probe_experiment import COPY, TRAINED, UNTRAINED
@@ -94,11 +93,11 @@ def contrast_markdown(table: pd.DataFrame, metric: str) -> str:
         "| contrast | depth | chunks ahead | first | second | difference [95 % interval] |",
         "|---|---|---|---|---|---|",
     ]
-    for row in chosen.itertuples(index=False):
-        interval = "no interval" if row.low is None or np.isnan(row.low) else f"[{row.low:+.5f}, {row.high:+.5f}]"
-        star = " *" if row.star else ""
+    for row in chosen.to_dict("records"):
+        interval = "no interval" if pd.isna(row["low"]) else f"[{row['low']:+.5f}, {row['high']:+.5f}]"
+        star = " *" if row["star"] else ""
         lines.append(
-            f"| {row.contrast} | {row.depth} | {row.horizon_chunks} | {row.a:.5f} | {row.b:.5f} "
-            f"| {row.difference:+.5f} {interval}{star} |"
+            f"| {row['contrast']} | {row['depth']} | {row['horizon_chunks']} | {row['a']:.5f} | {row['b']:.5f} "
+            f"| {row['difference']:+.5f} {interval}{star} |"
         )
     return "\n".join(lines) + "\n"

@@ -69,7 +69,7 @@ def _rows(data: ChunkStates, layer: int, horizon: int, prompts: frozenset[str]) 
 
 
 def _pixels(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return frames.reshape(len(frames), -1).astype(np.float32) / 255
+    return frames.reshape(len(frames), -1).astype(np.float32) / np.float32(255)
 
 
 def read_ahead(

@@ -6,6 +6,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from probekit.atomic_files import atomic_path
@@ -15,7 +17,7 @@ from probekit.probing.probe_experiment import COPY, TRAINED, UNTRAINED
 _STYLES = {TRAINED: "-", UNTRAINED: ":"}
 
 
-def _save(figure: plt.Figure, path: Path) -> None:
+def _save(figure: Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=150, format="png", bbox_inches="tight")
@@ -67,7 +69,7 @@ def plot_futures(
     _save(figure, path)
 
 
-def _show(axes: Sequence[plt.Axes], images: Sequence[NDArray[np.uint8]]) -> None:
+def _show(axes: Sequence[Axes], images: Sequence[NDArray[np.uint8]]) -> None:
     for axis, image in zip(axes, images, strict=True):
         axis.imshow(image, interpolation="nearest")
         axis.set(xticks=[], yticks=[])

@@ -29,16 +29,18 @@ class HorizonScores(NamedTuple):
 
 
 def _shared_prompts(dimension: str, sources: Sequence[PromptScores]) -> list[str]:
-    scored = [{prompt for prompt, value in source[dimension].items() if value is not None} for source in sources]
-    return sorted(set.intersection(*scored))
+    shared = set(sources[0][dimension])
+    for source in sources:
+        shared &= {prompt for prompt, value in source[dimension].items() if value is not None}
+    return sorted(shared)
 
 
 def _shared_dimensions(sources: Sequence[PromptScores]) -> list[str]:
-    names = [set(source) for source in sources]
-    unpaired = sorted(set.union(*names) - set.intersection(*names))
+    every = {dimension for source in sources for dimension in source}
+    unpaired = sorted(dimension for dimension in every if any(dimension not in source for source in sources))
     if unpaired:
         raise UserError(f"Dimension {unpaired[0]!r} is not scored in every run.", "score all runs alike.")
-    return sorted(names[0])
+    return sorted(every)
 
 
 def _values(source: PromptScores, dimension: str, prompts: Sequence[str]) -> NDArray[np.float64]:

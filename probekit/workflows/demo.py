@@ -1,39 +1,144 @@
-"""The project in one command: two models sampled, scored, compared and reported."""
+"""The project in one command: both shipped arms sampled, scored, compared at two horizons, and probed."""
 
-import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.evaluation.suites import Suite
+from probekit.probing.probe_experiment import MSE_ID
 from probekit.reporting.comparison_record import ComparisonRecord
-from probekit.workflows.comparing import compare_runs, open_scored_run
+from probekit.reporting.story import Section, write_story
+from probekit.reporting.summary import summary_sentences
+from probekit.workflows.comparing import ScoredRun, compare_runs, open_scored_run
+from probekit.workflows.dropping import DropReport, drop_of_runs, write_drops
+from probekit.workflows.probing import ProbeResult, probe_arms
 from probekit.workflows.reporting import report_runs
 from probekit.workflows.sampling import sample_suite
 from probekit.workflows.scoring import score_run
 
-LOGGER = logging.getLogger("probekit")
+BASELINE = "sprite-dmd-baseline"
+METHOD = "sprite-dmd-foresight"
+PAGE = "index.html"
 
-BASELINE = "sprite-base"
-METHOD = "sprite-large"
+
+class DemoPlan(NamedTuple):
+    """How much of each suite the demo makes.
+
+    Attributes:
+        short: reduced 5 s suite.
+        long: reduced 30 s suite; its prompts are the first of the short one.
+        probed: reduced 5 s suite that the probes read.
+    """
+
+    short: Suite
+    long: Suite
+    probed: Suite
 
 
 class DemoResult(NamedTuple):
-    """The comparison and the page that shows it."""
+    """Comparisons at both horizons, the drop between them, the probes, and the page that shows all."""
 
-    record: ComparisonRecord
+    short: ComparisonRecord
+    long: ComparisonRecord
+    drops: DropReport
+    probes: ProbeResult
     page: Path
 
 
-def run_demo(suite: Suite, out: Path, settings: SamplerSettings) -> DemoResult:
-    """Sample both shipped bidirectional models on a suite, score, compare and report.
+def run_demo(plan: DemoPlan, out: Path, training: Sequence[Section] = ()) -> DemoResult:
+    """Sample, score, compare, probe and report the two shipped arms.
 
     Whatever an earlier, interrupted call finished in `out` is kept.
+
+    Args:
+        plan: sizes.
+        out: folder of runs, tables and the page.
+        training: sections about a training to put before the results.
     """
-    runs = [out / BASELINE, out / METHOD]
-    for model, run in zip((BASELINE, METHOD), runs, strict=True):
-        sample_suite(model, suite, run, settings)
-        score_run(run)
-    opened = [open_scored_run(run) for run in runs]
-    record = compare_runs(opened)
-    return DemoResult(record, report_runs(opened, record, out / "report"))
+    short, long = (_scored(suite, out / suite.horizon) for suite in (plan.short, plan.long))
+    records = compare_runs(short), compare_runs(long)
+    for runs, record in zip((short, long), records, strict=True):
+        report_runs(runs, record, out / record.settings.horizon / "report")
+    pairs = list(zip((run.root for run in short), (run.root for run in long), strict=True))
+    drops = drop_of_runs(pairs)
+    write_drops(drops, out / "drop")
+    probes = probe_arms(BASELINE, METHOD, plan.probed, out / "probes", perceptual=False)
+    sections = [*training, *map(_comparison_section, records), _drop_section(drops), _probe_section(probes)]
+    opening = [
+        "Two streaming generators that share data, initial weights, prompts and noise; one was also trained to keep "
+        "in its states what a bidirectional encoder sees in the finished video.",
+        "The samples here are few. The full tables, with as many videos as the suites have, are in reports/sprite.",
+    ]
+    page = write_story(out / PAGE, "What foresight changed at sprite size", opening, sections)
+    return DemoResult(*records, drops, probes, page)
+
+
+def _scored(suite: Suite, out: Path) -> list[ScoredRun]:
+    for model in (BASELINE, METHOD):
+        sample_suite(model, suite, out / model, SamplerSettings())
+        score_run(out / model)
+    return [open_scored_run(out / model) for model in (BASELINE, METHOD)]
+
+
+def _comparison_section(record: ComparisonRecord) -> Section:
+    horizon = record.settings.horizon
+    rows = [
+        (
+            row.quantity,
+            *map(_number, (row.baseline_mean, row.method_mean)),
+            _interval(row.difference, row.low, row.high),
+        )
+        for row in record.rows
+    ]
+    return Section(
+        f"Videos of {horizon}",
+        summary_sentences(record),
+        ("score in percent", "baseline", "foresight", "difference [95 % interval]"),
+        rows,
+        links=[(f"{horizon}/report/index.html", f"videos of {horizon} side by side, scores and protocol")],
+    )
+
+
+def _drop_section(drops: DropReport) -> Section:
+    rows = [(row.what, row.name, _interval(row.drop, row.low, row.high)) for row in drops.rows() if row.name == "total"]
+    lines = ["What the Total loses from the short to the long horizon, on the prompts that both have."]
+    return Section("From 5 s to 30 s", lines, ("what", "score", "drop [95 % interval]"), rows)
+
+
+def _probe_section(probes: ProbeResult) -> Section:
+    table = probes.contrasts[probes.contrasts.metric_id == MSE_ID]
+    rows = [
+        (
+            row["contrast"],
+            str(row["depth"]),
+            str(row["horizon_chunks"]),
+            _interval(row["difference"], row["low"], row["high"], digits=5),
+        )
+        for row in table.to_dict("records")
+    ]
+    lines = [
+        "A small network reads a chunk's hidden state and draws the last frame of a later chunk; mean squared error "
+        "on held-out prompts. Beside it: a copy of the present frame, and an untrained network of the same shape.",
+        "A generator whose videos hardly move is easy to read ahead, so the gain over the copy matters more than "
+        "the error.",
+    ]
+    images = [
+        ("probes/probes.png", "Probe error by horizon, with controls"),
+        ("probes/futures.png", "Four futures of one state, their mean, and what the probe reads"),
+    ]
+    header = ("contrast", "depth", "chunks ahead", "difference [95 % interval]")
+    return Section("What the states know of the future", lines, header, rows, images)
+
+
+def _number(value: float | None) -> str:
+    return "not scored" if value is None else f"{value:.2f}"
+
+
+def _interval(value: float | None, low: float | None, high: float | None, digits: int = 2) -> str:
+    if value is None:
+        return "not scored"
+    if low is None or high is None:
+        return f"{value:+.{digits}f}, no interval"
+    star = " *" if low > 0 or high < 0 else ""
+    return f"{value:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]{star}"

@@ -16,7 +16,22 @@ from probekit.statistics.prompt_scores import clip_scores, prompt_means, read_ta
 from probekit.workflows.comparing import ScoredRun, open_scored_run
 
 _HORIZON_FIELDS = ("prompts.file_hash", "prompts.suite", "prompts.n_prompts", "prompts.samples", "generation.frames")
-_COLUMNS = ("what", "name", "short", "long", "drop", "standard_error", "low", "high", "star", "n_prompts", "unit")
+
+
+class DropRow(NamedTuple):
+    """One drop, or one difference of drops (then `short` and `long` are None), as it stands in the tables."""
+
+    what: str
+    name: str
+    short: float | None
+    long: float | None
+    drop: float | None
+    standard_error: float | None
+    low: float | None
+    high: float | None
+    star: bool
+    n_prompts: int
+    unit: str
 
 
 class DropReport(NamedTuple):
@@ -25,20 +40,20 @@ class DropReport(NamedTuple):
     drops: Mapping[str, BootstrapComparison]
     difference: BootstrapComparison | None
 
-    def rows(self) -> list[tuple[object, ...]]:
-        """One row an estimate, in the order of the columns of the CSV."""
+    def rows(self) -> list[DropRow]:
+        """One row an estimate: each model's drops, then their difference."""
         named: list[tuple[str, BootstrapComparison]] = list(self.drops.items())
         found = [_row(f"drop of {model}", e, e.a, e.b) for model, drop in named for e in drop.estimates()]
         if self.difference is not None:
-            method, baseline = reversed(self.drops)
+            baseline, method = self.drops
             name = f"drop of {method} - drop of {baseline}"
             found += [_row(name, e, None, None) for e in self.difference.estimates()]
         return found
 
 
-def _row(what: str, estimate: DifferenceEstimate, short: float | None, long: float | None) -> tuple[object, ...]:
+def _row(what: str, estimate: DifferenceEstimate, short: float | None, long: float | None) -> DropRow:
     interval = (estimate.standard_error, estimate.low, estimate.high, estimate.star)
-    return (what, estimate.name, short, long, estimate.difference, *interval, estimate.n_prompts, estimate.unit)
+    return DropRow(what, estimate.name, short, long, estimate.difference, *interval, estimate.n_prompts, estimate.unit)
 
 
 def _check_same_model(short: ScoredRun, long: ScoredRun) -> None:
@@ -93,7 +108,7 @@ def write_drops(report: DropReport, out: Path) -> str:
     """Write `drop.csv` and `drop.md`; returns the Markdown."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
+    writer.writerow(DropRow._fields)
     writer.writerows(report.rows())
     write_text(out / "drop.csv", text.getvalue())
     lines = ["| what | score | short | long | drop [95 % interval] | prompts |", "|---|---|---|---|---|---|"]
@@ -103,8 +118,9 @@ def write_drops(report: DropReport, out: Path) -> str:
     return page
 
 
-def _line(row: tuple[object, ...]) -> str:
+def _line(row: DropRow) -> str:
     what, name, short, long, drop, _, low, high, star, prompts, _ = row
-    interval = f"[{low:+.4f}, {high:+.4f}]{' *' if star else ''}" if low is not None else "no interval"
+    known = low is not None and high is not None
+    interval = f"[{low:+.4f}, {high:+.4f}]{' *' if star else ''}" if known else "no interval"
     scores = " | ".join("" if value is None else f"{value:.4f}" for value in (short, long))
     return f"| {what} | {name} | {scores} | {'' if drop is None else f'{drop:+.4f}'} {interval} | {prompts} |"

@@ -19,12 +19,11 @@ from probekit.probing.probe_comparison import compare_probes, contrast_markdown,
 from probekit.probing.probe_experiment import (
     LPIPS_SIDE,
     MSE_ID,
-    ProbeBudget,
     run_probes,
     split_prompts,
 )
 from probekit.probing.probe_figures import plot_futures, plot_probe_errors
-from probekit.probing.readout_decoder import fit_and_read
+from probekit.probing.readout_decoder import ProbeBudget, fit_and_read
 from probekit.rollout.streaming_sampler import StreamingSampler
 
 _FUTURE_CHUNK = 2

@@ -15,6 +15,7 @@ from trainer.config import DmdConfig, ForesightConfig, OptimizerConfig, load_rec
 from trainer.errors import NonFiniteTraining
 from trainer.loop import run
 from trainer.objectives.dmd import critic_loss, dmd_gradient, dmd_loss, score_timesteps
+from trainer.plugins import auxiliary_of
 from trainer.stages.asymmetric_dmd import AsymmetricDmdStage
 
 PARTS = SHIPPED_MODELS / "sprite-base"
@@ -43,6 +44,10 @@ def dmd_config(folders: dict[str, str], **changes: object) -> DmdConfig:
         "checkpoint_every": 2, "log_every": 1, "export_every": 2, **folders,
     }  # fmt: skip
     return DmdConfig.model_validate(values | changes)
+
+
+def dmd_stage(config: DmdConfig) -> AsymmetricDmdStage:
+    return AsymmetricDmdStage(config, auxiliary_of(config))
 
 
 def same_weights(one: torch.nn.Module, other: torch.nn.Module) -> bool:
@@ -81,9 +86,9 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     folders: dict[str, str], foresight: ForesightConfig | None, tmp_path: Path
 ) -> None:
     config = dmd_config(folders, foresight=foresight)
-    whole, second = AsymmetricDmdStage(config), AsymmetricDmdStage(config)
+    whole, second = dmd_stage(config), dmd_stage(config)
     run(whole, config, tmp_path / "whole")
-    first = AsymmetricDmdStage(config)
+    first = dmd_stage(config)
     for step in range(2):
         first.training_step(step)
     second.load_state_dict(first.state_dict())
@@ -100,7 +105,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
 def test_the_arms_share_everything_but_the_objective(folders: dict[str, str]) -> None:
     """With weight 0 the foresight arm is the baseline, bit for bit; with weight 0.2 it is not."""
     plain, silent, loud = (
-        AsymmetricDmdStage(dmd_config(folders, foresight=foresight))
+        dmd_stage(dmd_config(folders, foresight=foresight))
         for foresight in (None, FORESIGHT.model_copy(update={"weight": 0.0}), FORESIGHT)
     )
     for stage in (plain, silent, loud):
@@ -120,7 +125,7 @@ def test_the_recipes_of_the_arms_differ_in_the_foresight_block_alone() -> None:
 
 
 def test_teacher_and_encoder_never_change(folders: dict[str, str]) -> None:
-    stage, fresh = (AsymmetricDmdStage(dmd_config(folders, foresight=FORESIGHT)) for _ in range(2))
+    stage, fresh = (dmd_stage(dmd_config(folders, foresight=FORESIGHT)) for _ in range(2))
     stage.training_step(0)
     assert same_weights(stage.real, fresh.real)
     assert all(parameter.grad is None for parameter in stage.real.parameters())
@@ -129,7 +134,7 @@ def test_teacher_and_encoder_never_change(folders: dict[str, str]) -> None:
 
 
 def test_a_non_finite_gradient_stops_and_is_named(folders: dict[str, str]) -> None:
-    stage = AsymmetricDmdStage(dmd_config(folders))
+    stage = dmd_stage(dmd_config(folders))
     with torch.no_grad():
         stage.real.proj_out.bias.fill_(float("nan"))
     before = {name: tensor.clone() for name, tensor in stage.model.state_dict().items()}
@@ -140,15 +145,15 @@ def test_a_non_finite_gradient_stops_and_is_named(folders: dict[str, str]) -> No
 
 def test_a_model_in_the_wrong_part_is_refused(folders: dict[str, str]) -> None:
     with pytest.raises(UserError, match="ode_student model, which cannot be the real score"):
-        AsymmetricDmdStage(dmd_config(folders, real_model=folders["initial_model"]))
+        dmd_stage(dmd_config(folders, real_model=folders["initial_model"]))
     with pytest.raises(UserError, match="bidirectional model, which cannot be distilled by DMD"):
-        AsymmetricDmdStage(dmd_config(folders, initial_model=folders["real_model"]))
+        dmd_stage(dmd_config(folders, initial_model=folders["real_model"]))
 
 
 def test_a_layer_that_does_not_exist_is_named(folders: dict[str, str]) -> None:
     wrong = FORESIGHT.model_copy(update={"student_layer": 7})
     with pytest.raises(UserError, match=r"foresight\.student_layer is 7, but the model has 2 blocks"):
-        AsymmetricDmdStage(dmd_config(folders, foresight=wrong))
+        dmd_stage(dmd_config(folders, foresight=wrong))
 
 
 WITHOUT_FORESIGHT = """
@@ -184,4 +189,4 @@ def test_foresight_without_its_package_is_a_clear_error(
 ) -> None:
     monkeypatch.setitem(sys.modules, "trainer.foresight.objective", None)
     with pytest.raises(UserError, match=r"The recipe asks for foresight, but trainer\.foresight"):
-        AsymmetricDmdStage(dmd_config(folders, foresight=FORESIGHT))
+        dmd_stage(dmd_config(folders, foresight=FORESIGHT))

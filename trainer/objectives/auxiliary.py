@@ -1,9 +1,12 @@
 """The slot for an additional objective of a rollout; stages know this protocol and nothing of what fills it."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
+from diffusers import WanTransformer3DModel
 from torch import Tensor
 
+from probekit.models.causal_wan import CausalWan
 from probekit.rollout.streaming_rollout import RolloutObserver
 
 
@@ -38,3 +41,7 @@ class AuxiliaryObjective(Protocol):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore from `state_dict`."""
         ...
+
+
+MakeAuxiliary = Callable[[CausalWan, WanTransformer3DModel], AuxiliaryObjective]
+"""Makes the objective of a generator and its frozen teacher."""

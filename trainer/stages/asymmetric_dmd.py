@@ -14,7 +14,6 @@ from torch import Tensor
 
 from probekit.diffusion.few_step import few_step_sigmas
 from probekit.diffusion.flow_matching import TIMESTEPS, classifier_free_guidance, interpolate
-from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, Role, require_role
 from probekit.models.loading import load_text_encoder, load_transformer, model_folder
 from probekit.models.text_context import TextContext
@@ -25,7 +24,7 @@ from probekit.seeding import counter_seed, generator
 from trainer.config import DmdConfig
 from trainer.data.prompts import sprite_prompts
 from trainer.ema import ExponentialMovingAverage
-from trainer.objectives.auxiliary import AuxiliaryObjective
+from trainer.objectives.auxiliary import MakeAuxiliary
 from trainer.objectives.dmd import critic_loss, dmd_gradient, dmd_loss, score_timesteps, uniform_levels
 from trainer.objectives.regression import clean_estimate
 from trainer.optimizers import build_adamw
@@ -52,9 +51,13 @@ class AsymmetricDmdStage:
 
     Prompts, noise, exit steps and levels are functions of (seed, step, update) alone, so runs that differ in the
     auxiliary objective see the same of each.
+
+    Args:
+        config: of the run.
+        make_auxiliary: makes one more objective from the generator and the frozen teacher.
     """
 
-    def __init__(self, config: DmdConfig) -> None:
+    def __init__(self, config: DmdConfig, make_auxiliary: MakeAuxiliary | None = None) -> None:
         self._config = config
         self._chunks = check_frames(config.latent_frames, config.chunk_frames)
         self._sigmas = few_step_sigmas(config.few_steps, config.shift)
@@ -63,7 +66,7 @@ class AsymmetricDmdStage:
         self.model = open_generator(config.initial_model, _ROLES, config.chunk_frames, "distilled by DMD")
         self.real = open_score(config.real_model, config.chunk_frames, "the real score")
         self.critic = open_score(config.critic_model, config.chunk_frames, "the critic").requires_grad_(True)
-        self.auxiliary = build_auxiliary(config, self)
+        self.auxiliary = make_auxiliary(self.model, self.real) if make_auxiliary else None
         self.ema = ExponentialMovingAverage(self.model, config.ema_decay)
         self.optimizer = build_adamw(self.model, config.optimizer)
         self.critic_optimizer = build_adamw(self.critic, config.critic_optimizer)
@@ -221,18 +224,3 @@ class AsymmetricDmdStage:
         export_causal(self.ema.model, folder, config.text_and_codec, card)
         if self._updates % config.export_every == 0:
             shutil.copytree(folder, folder.parent / "exports" / f"step-{self._updates:04d}", dirs_exist_ok=True)
-
-
-def build_auxiliary(config: DmdConfig, stage: AsymmetricDmdStage) -> AuxiliaryObjective | None:
-    """The objective that the recipe's `foresight` block asks for; its package is imported only then.
-
-    Raises:
-        UserError: if the package is not there.
-    """
-    if config.foresight is None:
-        return None
-    try:
-        from trainer.foresight.objective import ForesightObjective
-    except ModuleNotFoundError as error:
-        raise UserError(f"The recipe asks for foresight, but {error.name} is missing.", "Remove the block.") from error
-    return ForesightObjective(config.foresight, stage.model, stage.real, config.seed)

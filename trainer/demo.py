@@ -1,0 +1,73 @@
+"""The demo: a short training of both arms from the shipped student, then the shipped arms' results."""
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from probekit.errors import UserError
+from probekit.reporting.story import Section
+from probekit.workflows.demo import DemoPlan, DemoResult, run_demo
+
+LOGGER = logging.getLogger("trainer")
+
+_ARMS: Final = ("baseline", "foresight")
+_RECIPES: Final = Path(__file__).parent / "recipes" / "sprite"
+_SHOWN: Final = ("dmd_loss", "critic_loss", "auxiliary_loss", "gradient_norm", "seconds")
+
+
+def train_briefly(out: Path, updates: int, settings: Sequence[str] = ()) -> dict[str, list[dict[str, float]]]:
+    """Train both arms side by side for a few generator updates; returns their logged records.
+
+    Each arm runs in a process of its own with one thread; finished arms are not trained again.
+
+    Raises:
+        UserError: if an arm fails, naming its log.
+    """
+    processes = {arm: _start(arm, out / f"short-run-{arm}", updates, settings) for arm in _ARMS}
+    failed = [arm for arm, process in processes.items() if process.wait() != 0]
+    if failed:
+        raise UserError(f"The short training of {failed[0]} failed.", f"See {out / f'short-run-{failed[0]}.log'}.")
+    return {arm: _records(out / f"short-run-{arm}" / "metrics.jsonl") for arm in _ARMS}
+
+
+def _start(arm: str, folder: Path, updates: int, settings: Sequence[str]) -> subprocess.Popen[bytes]:
+    changes = [f"steps={updates}", f"checkpoint_every={updates}", "optimizer.warmup_steps=0", *settings]
+    command = [sys.executable, "-m", "trainer", "train", str(_RECIPES / f"dmd_{arm}.yaml"), "--out", str(folder)]
+    command += [part for change in changes for part in ("--set", change)]
+    folder.mkdir(parents=True, exist_ok=True)
+    LOGGER.info("short training of %s: %d generator updates, log in %s.log", arm, updates, folder)
+    with folder.with_suffix(".log").open("wb") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log)
+
+
+def _records(path: Path) -> list[dict[str, float]]:
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [record for record in records if "dmd_loss" in record]
+
+
+def training_section(records: dict[str, list[dict[str, float]]]) -> Section:
+    """The short run in a table: first and last update of both arms."""
+    rows = [
+        (arm, f"{record['step']:.0f}", *(_shown(record, name) for name in _SHOWN))
+        for arm, found in records.items()
+        for record in (found[0], found[-1])
+    ]
+    lines = [
+        "A short run, made just now from the shipped few-step student: the same prompts, noise and exit steps in both "
+        "arms, a handful of generator updates. It shows the training at work and proves nothing about its effect; the "
+        "results below are of the shipped arms, which were trained longer.",
+    ]
+    return Section("A short run of both arms", lines, ("arm", "update", *_SHOWN), rows)
+
+
+def _shown(record: dict[str, float], name: str) -> str:
+    return f"{record[name]:.4f}" if name in record else ""
+
+
+def run_training_demo(plan: DemoPlan, out: Path, updates: int) -> DemoResult:
+    """Train both arms briefly, then evaluate the shipped arms; the page holds both."""
+    return run_demo(plan, out, [training_section(train_briefly(out, updates))])

@@ -1,0 +1,22 @@
+"""What recipes plug into stages; the one place that knows the foresight package, and only when a recipe asks."""
+
+import functools
+
+from probekit.errors import UserError
+from trainer.config import DmdConfig
+from trainer.objectives.auxiliary import MakeAuxiliary
+
+
+def auxiliary_of(config: DmdConfig) -> MakeAuxiliary | None:
+    """The objective that the recipe's `foresight` block asks for; None without the block.
+
+    Raises:
+        UserError: if the package is not there.
+    """
+    if config.foresight is None:
+        return None
+    try:
+        from trainer.foresight.objective import ForesightObjective
+    except ModuleNotFoundError as error:
+        raise UserError(f"The recipe asks for foresight, but {error.name} is missing.", "Remove the block.") from error
+    return functools.partial(ForesightObjective, config.foresight, seed=config.seed)
