@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -14,6 +14,19 @@ from probekit.models.loading import hash_checkpoint, load_transformer
 from probekit.provenance import hardware, package_versions
 
 CARD = "model_card.json"
+
+_KINDS: Final = {
+    "bidirectional": "A bidirectional Wan transformer",
+    "ar_finetune": "A causal Wan transformer, fine-tuned by teacher forcing (stage 1),",
+    "causal_ode": "A causal few-step Wan transformer, distilled from ODE trajectories (stage 2),",
+    "asymmetric_dmd": "A causal few-step Wan transformer, distilled by asymmetric DMD (stage 3),",
+}
+_LOSSES: Final = {
+    "bidirectional": "Held-out flow-matching loss",
+    "ar_finetune": "Held-out teacher-forced flow-matching loss",
+    "causal_ode": "Loss against trajectory ends",
+    "asymmetric_dmd": "Critic's loss on rollouts of held-out prompts",
+}
 
 
 def read_metrics(run: Path) -> list[dict[str, float]]:
@@ -58,7 +71,13 @@ def write_model_card(run: Path, command: str, samples: Path) -> Path:
         "ema": True,
         "held_out_loss": [record["validation_loss"] for record in metrics if "validation_loss" in record][-1],
         "tracker_rates": sprite_rates(videos),
-        "sampling": {"steps": generation.steps, "guidance": generation.guidance, "shift": generation.shift},
+        "foresight": config.get("foresight"),
+        "sampling": {
+            "sampler": generation.sampler,
+            "steps": generation.steps,
+            "guidance": generation.guidance,
+            "shift": generation.shift,
+        },
         "recipe": config,
         "hardware": hardware(),
         "packages": package_versions(("torch", "diffusers", "transformers", "numpy")),
@@ -68,17 +87,27 @@ def write_model_card(run: Path, command: str, samples: Path) -> Path:
     return export
 
 
+def _foresight_lines(foresight: dict[str, Any] | None) -> list[str]:
+    if foresight is None:
+        return []
+    offsets, weight = foresight["offsets"], foresight["weight"]
+    return [
+        f"Trained with foresight: offsets {offsets} fused, weight {weight}; the predictor is not part of the model."
+    ]
+
+
 def _page(card: dict[str, Any]) -> str:
     rates = card["tracker_rates"]
     lines = [
         f"# {card['name']}",
         "",
-        f"A bidirectional Wan transformer of {card['parameters'] / 1e6:.2f} M parameters for the sprite world, with",
+        f"{_KINDS[card['stage']]} of {card['parameters'] / 1e6:.2f} M parameters for the sprite world, with",
         "its text encoder, codec and scheduler; weights in bf16, the exponential moving average of the training.",
+        *_foresight_lines(card["foresight"]),
         "",
         f"- Made by `{card['command']}`, seed {card['seed']}, {card['steps']} steps, {card['hours']} hours on "
         f"{card['hardware']['cores']} cores shared with other work.",
-        f"- Held-out flow-matching loss: {card['held_out_loss']:.4f}.",
+        f"- {_LOSSES[card['stage']]}: {card['held_out_loss']:.4f}.",
         f"- On {rates['videos']:.0f} videos of held-out prompts the tracker finds every prompted colour in "
         f"{rates['colors']:.1%}, every prompted colour and shape in {rates['colors_and_shapes']:.1%}, one identity a "
         f"sprite for the whole clip in {rates['one_identity']:.1%}, and the background and pillar in "
