@@ -77,6 +77,23 @@ def demo(
         typer.echo(f"page: {result.page.resolve()}")
 
 
+@app.command("watch")
+def watch_command(
+    runs: Annotated[list[Path], typer.Argument(help="Training runs that kept exports.")],
+    out: Annotated[Path, typer.Option(help="Folder for videos, scores, tables and contact sheets.")],
+    start: Annotated[str | None, typer.Option(help="Model that the runs began from, as step 0.")] = None,
+    prompts: Annotated[int, typer.Option(help="Held-out prompts.", min=2)] = 20,
+    samples: Annotated[int, typer.Option(help="Videos of each prompt.", min=1)] = 2,
+) -> None:
+    """Sample, score and show every kept export of training runs."""
+    with reporting_errors():
+        from probekit.evaluation.suites import load_suite
+        from trainer.watch import watch
+
+        watch(runs, load_suite("sprite-5s").reduced(prompts, samples), out, start)
+        typer.echo((out / "steps.md").read_text(encoding="utf-8"))
+
+
 @app.command("encode-sprites")
 def encode_sprites(
     out: Annotated[Path, typer.Option(help="Folder for the shards.")] = Path("runs/sprite-latents"),
