@@ -16,4 +16,5 @@ def cosine_distance(predicted: Tensor, target: Tensor) -> Tensor:
 
 def _unit_maximum(x: Tensor) -> Tensor:
     x = x.float()
-    return x / x.detach().abs().amax(dim=-1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
+    largest = x.detach().abs().amax(dim=-1, keepdim=True)
+    return x / torch.where(largest > 0, largest, 1.0)

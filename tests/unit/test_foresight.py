@@ -1,0 +1,140 @@
+"""Foresight: targets, distance, predictor, and which weights it reaches."""
+
+import pytest
+import torch
+from diffusers import WanTransformer3DModel
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probekit.diffusion.few_step import few_step_sigmas
+from probekit.errors import UserError
+from probekit.models.causal_wan import CausalWan
+from probekit.models.feature_reader import read_features
+from probekit.models.presets import SPRITE_TEXT_WIDTH, sprite_transformer_config
+from probekit.models.text_context import TextContext
+from probekit.rollout.chunk_denoisers import FewStepDenoiser
+from probekit.rollout.noise import SeededNoise
+from probekit.rollout.streaming_rollout import roll_out, stream
+from trainer.config import ForesightConfig
+from trainer.foresight.losses import cosine_distance
+from trainer.foresight.objective import ForesightObjective
+from trainer.foresight.predictors import build_predictor
+from trainer.foresight.targets import fused_target, valid_offsets
+
+CHUNKS = 3
+
+
+@given(st.integers(1, 8), st.sets(st.integers(0, 4), min_size=1))
+def test_offsets_never_leave_the_video_and_none_that_fits_is_dropped(chunks: int, offsets: set[int]) -> None:
+    for chunk in range(chunks):
+        valid = valid_offsets(chunk, chunks, sorted(offsets))
+        assert valid == [offset for offset in sorted(offsets) if chunk + offset <= chunks - 1]
+
+
+def test_the_tail_keeps_what_it_has() -> None:
+    features = [torch.full((1, 2, 3), float(i)) for i in range(3)]
+    means = [fused_target(features, chunk, (0, 1)) for chunk in range(3)]
+    assert [float(mean[0, 0, 0]) for mean in means if mean is not None] == [0.5, 1.5, 2.0]
+    assert fused_target(features, 2, (1,)) is None
+
+
+def test_the_distance_is_one_minus_cosine_and_finite_everywhere() -> None:
+    a, b = torch.randn(2, 5, 7), torch.randn(2, 5, 7)
+    expected = 1 - (a * b).sum(-1) / a.norm(dim=-1) / b.norm(dim=-1)
+    torch.testing.assert_close(cosine_distance(a, b), expected.mean())
+    torch.testing.assert_close(cosine_distance(1e30 * a, 1e-30 * b), expected.mean())
+    zero = torch.zeros(1, 1, 4, requires_grad=True)
+    distance = cosine_distance(zero, torch.ones(1, 1, 4))
+    distance.backward()
+    assert float(distance.detach()) == 1
+    assert zero.grad is not None
+    assert torch.isfinite(zero.grad).all()
+
+
+def test_the_predictor_starts_as_its_linear_map_and_has_no_dead_weight() -> None:
+    predictor = build_predictor(32, 48, blocks=3, heads=2, seed=0)
+    states = torch.randn(2, 6, 32)
+    torch.testing.assert_close(predictor(states), predictor.projection(states))
+    optimizer = torch.optim.AdamW(predictor.parameters(), lr=1e-2)
+    for _ in range(3):
+        optimizer.zero_grad()
+        cosine_distance(predictor(states), torch.randn(2, 6, 48)).backward()
+        optimizer.step()
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in predictor.parameters())
+
+
+def test_a_token_of_one_chunk_never_sees_another_chunk() -> None:
+    predictor = build_predictor(32, 48, blocks=1, heads=2, seed=0)
+    torch.nn.init.ones_(predictor.blocks[0].modulation)
+    states = torch.randn(2, 6, 32)
+    changed = states.clone()
+    changed[1] += 1
+    assert torch.equal(predictor(states)[0], predictor(changed)[0])
+
+
+def models() -> tuple[CausalWan, WanTransformer3DModel]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        generator = CausalWan(**sprite_transformer_config(heads=1, layers=4))
+        encoder = WanTransformer3DModel(**sprite_transformer_config(heads=2, layers=2)).eval().requires_grad_(False)
+        torch.nn.init.normal_(encoder.proj_out.weight)
+    return generator, encoder
+
+
+def watched(objective: ForesightObjective, generator: CausalWan, text: torch.Tensor) -> torch.Tensor:
+    watch = objective.watch(1)
+    noise = SeededNoise(("foresight-test",), 2, (16, 3, 8, 8))
+    denoiser = FewStepDenoiser(few_step_sigmas(), exit_step=1, gradient=True)
+    return roll_out(stream(generator, TextContext(text), noise, denoiser, chunks=CHUNKS, observers=[watch]))
+
+
+def test_the_loss_is_the_papers_equation_and_reaches_only_the_blocks_below() -> None:
+    generator, encoder = models()
+    config = ForesightConfig(predictor_heads=1, predictor_blocks=0, student_layer=1, encoder_layer=0, weight=0.5)
+    objective = ForesightObjective(config, generator, encoder, seed=0)
+    text = torch.randn(2, 5, SPRITE_TEXT_WIDTH)
+    watch = objective.watch(1)
+    noise = SeededNoise(("foresight-test",), 2, (16, 3, 8, 8))
+    denoiser = FewStepDenoiser(few_step_sigmas(), exit_step=1, gradient=True)
+    video = roll_out(stream(generator, TextContext(text), noise, denoiser, chunks=CHUNKS, observers=[watch]))
+    states = list(watch.states)  # type: ignore[attr-defined]
+    loss = objective.loss(video.detach(), text)
+    features = read_features(encoder, video.detach(), torch.zeros(2), text, 0).unflatten(1, (CHUNKS, 3)).flatten(2, 3)
+    by_hand = []
+    for chunk in range(CHUNKS):
+        target = features[:, chunk : chunk + 2].mean(dim=1)
+        predicted = objective.predictor.projection(states[chunk])
+        by_hand.append(1 - torch.nn.functional.cosine_similarity(predicted, target, dim=-1).mean())
+    torch.testing.assert_close(loss, 0.5 * torch.stack(by_hand).mean())
+    loss.backward()
+    reached = [block.ffn.net[2].weight.grad is not None for block in generator.blocks]
+    assert reached == [True, True, False, False]
+    assert all(parameter.grad is None for parameter in encoder.parameters())
+
+
+def test_replay_moves_the_predictor_and_not_the_generator() -> None:
+    generator, encoder = models()
+    config = ForesightConfig(predictor_heads=1, predictor_blocks=1, learning_rate=1e-2)
+    objective = ForesightObjective(config, generator, encoder, seed=0)
+    assert objective.replay() == {}
+    text = torch.randn(2, 5, SPRITE_TEXT_WIDTH)
+    objective.loss(watched(objective, generator, text).detach(), text)
+    distances = [objective.replay()["foresight_replay"] for _ in range(30)]
+    assert distances[-1] < 0.8 * distances[0]
+    assert all(parameter.grad is None for parameter in generator.parameters())
+    quiet = ForesightObjective(config.model_copy(update={"replay": False}), generator, encoder, seed=0)
+    quiet.loss(watched(quiet, generator, text).detach(), text)
+    assert quiet.replay() == {}
+
+
+def test_depths_become_blocks_and_what_does_not_fit_is_named() -> None:
+    generator, encoder = models()
+    assert ForesightObjective(ForesightConfig(predictor_heads=1), generator, encoder, seed=0)._layer == 2
+    with pytest.raises(UserError, match=r"foresight\.encoder_layer is 5"):
+        ForesightObjective(ForesightConfig(predictor_heads=1, encoder_layer=5), generator, encoder, seed=0)
+    with pytest.raises(UserError, match="do not divide"):
+        ForesightObjective(ForesightConfig(predictor_heads=3), generator, encoder, seed=0)
+    far = ForesightObjective(ForesightConfig(predictor_heads=1, offsets=(5,)), generator, encoder, seed=0)
+    text = torch.randn(2, 5, SPRITE_TEXT_WIDTH)
+    with pytest.raises(UserError, match="No chunk of 3 has a future"):
+        far.loss(watched(far, generator, text).detach(), text)
