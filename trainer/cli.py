@@ -31,12 +31,15 @@ def train(
     allow_recipe_change: Annotated[
         bool, typer.Option("--allow-recipe-change", help="Resume although the run began with another recipe.")
     ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume/--no-resume", help="Go on from the folder's newest checkpoint, or refuse to.")
+    ] = True,
 ) -> None:
     """Train a model from a recipe; the same command resumes an interrupted run."""
     with reporting_errors():
         from trainer.launch import train_from_recipe
 
-        if not train_from_recipe(recipe, out, overrides or [], allow_recipe_change):
+        if not train_from_recipe(recipe, out, overrides or [], allow_recipe_change, resume):
             raise typer.Exit(130)
 
 

@@ -14,6 +14,7 @@ from probekit.models.sprite_text import fit_text_encoder, save_text_side
 from probekit.models.video_codec import to_unit_range
 from probekit.progress import track
 from probekit.sprite_world.episodes import Split, episode
+from trainer.checkpoint import checkpoint_paths
 from trainer.config import (
     AutoregressiveConfig,
     BidirectionalConfig,
@@ -33,15 +34,24 @@ from trainer.stages.causal_ode import CausalOdeStage
 from trainer.stages.ode_trajectories import make_trajectories
 
 
-def train_from_recipe(recipe: Path, out: Path | None, overrides: Sequence[str], allow_change: bool = False) -> bool:
-    """Read a recipe, build its stage and train; returns whether the run is complete."""
+def train_from_recipe(
+    recipe: Path, out: Path | None, overrides: Sequence[str], allow_change: bool = False, resume: bool = True
+) -> bool:
+    """Read a recipe, build its stage and train; returns whether the run is complete.
+
+    Raises:
+        UserError: with `resume` off, if the run folder holds checkpoints.
+    """
     config = load_recipe(recipe, overrides)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     if isinstance(config, TrajectoryConfig):
         make_trajectories(config)
         return True
-    return run(build_stage(config), config, out or Path("runs") / config.name, allow_change=allow_change)
+    folder = out or Path("runs") / config.name
+    if not resume and checkpoint_paths(folder / "checkpoints"):
+        raise UserError(f"{folder} holds a run already.", "Choose another --out, delete the folder, or use --resume.")
+    return run(build_stage(config), config, folder, allow_change=allow_change)
 
 
 def build_stage(config: StageConfig) -> Stage:

@@ -8,7 +8,8 @@ import torch
 from typer.testing import CliRunner, Result
 
 from probekit.cli.main import app as probekit_app
-from probekit.models.loading import SHIPPED_MODELS, load_codec, load_text_encoder
+from probekit.models.causal_card import is_causal, read_causal_card
+from probekit.models.loading import SHIPPED_MODELS, load_codec, load_text_encoder, load_transformer
 from probekit.models.video_codec import to_uint8_frames, to_unit_range
 from probekit.sprite_world.episodes import episode
 from trainer.cli import app
@@ -49,6 +50,10 @@ def test_from_clips_to_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     recipe.write_text(RECIPE.format(data=tmp_path / "clips", parts=SHIPPED_MODELS / "sprite-base"))
     trained = run("train", recipe, "--out", tmp_path / "run")
     assert trained.exit_code == 0, trained.output
+    refused = run("train", recipe, "--out", tmp_path / "run", "--no-resume")
+    assert refused.exit_code == 2
+    assert "holds a run already" in refused.output
+    assert run("train", recipe, "--out", tmp_path / "run", "--resume").exit_code == 0
     sample = ["sample", "--model", tmp_path / "run" / "export", "--out", tmp_path / "videos", "--prompts", 2]
     made = CliRunner().invoke(probekit_app, [str(a) for a in [*sample, "--samples", 1, "--steps", 1]])
     assert made.exit_code == 0, made.output
@@ -77,8 +82,21 @@ def test_bad_arguments_are_one_line(arguments: list[str], named: str) -> None:
     assert named in result.output
 
 
+SHIPPED = {
+    "sprite-base": None,
+    "sprite-large": None,
+    "sprite-ar": "ar_teacher",
+    "sprite-ode": "ode_student",
+    "sprite-dmd-baseline": "dmd_student",
+    "sprite-dmd-foresight": "dmd_student",
+}
+
+
 def test_the_shipped_models_open_with_their_cards() -> None:
-    for name in ("sprite-base", "sprite-large"):
+    for name, role in SHIPPED.items():
+        folder = SHIPPED_MODELS / name
+        assert (read_causal_card(folder).role if is_causal(folder) else None) == role
+        assert load_transformer(folder).dtype == torch.float32
         card = json.loads((SHIPPED_MODELS / name / "model_card.json").read_text())
         assert card["name"] == name
         assert set(card["tracker_rates"]) == {"colors", "colors_and_shapes", "one_identity", "background", "videos"}
