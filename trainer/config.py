@@ -63,16 +63,10 @@ class RunConfig(StrictModel):
     checkpoint_every: int = Field(default=200, gt=0)
     threads: int | None = Field(default=None, gt=0)
 
-    @property
-    def total_steps(self) -> int:
-        """Steps of the loop."""
-        raise NotImplementedError
 
-    @model_validator(mode="after")
-    def _schedule_fits(self) -> Self:
-        if self.optimizer.warmup_steps + self.optimizer.decay_steps > self.total_steps:
-            raise ValueError(f"warmup_steps + decay_steps exceed the {self.total_steps} steps of the run")
-        return self
+def _check_schedule(optimizer: OptimizerConfig, total_steps: int) -> None:
+    if optimizer.warmup_steps + optimizer.decay_steps > total_steps:
+        raise ValueError(f"warmup_steps + decay_steps exceed the {total_steps} steps of the run")
 
 
 class BidirectionalConfig(RunConfig):
@@ -106,6 +100,11 @@ class BidirectionalConfig(RunConfig):
             step -= phase.steps
         return self.phases[-1]
 
+    @model_validator(mode="after")
+    def _schedule_fits(self) -> Self:
+        _check_schedule(self.optimizer, self.total_steps)
+        return self
+
 
 class CausalRunConfig(RunConfig):
     """What the causal stages share.
@@ -129,6 +128,11 @@ class CausalRunConfig(RunConfig):
     def total_steps(self) -> int:
         """Steps of the loop."""
         return self.steps
+
+    @model_validator(mode="after")
+    def _schedule_fits(self) -> Self:
+        _check_schedule(self.optimizer, self.total_steps)
+        return self
 
 
 class AutoregressiveConfig(CausalRunConfig):
