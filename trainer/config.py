@@ -206,6 +206,7 @@ class ForesightConfig(StrictModel):
         predictor_blocks: DiT blocks of the predictor.
         learning_rate: of the predictor's own AdamW.
         replay: update the predictor on cached pairs in steps that train only the critic.
+        negative_cosine: log the official -cos in place of 1 - cos; gradients are the same.
     """
 
     offsets: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0, 1), min_length=1)
@@ -218,6 +219,22 @@ class ForesightConfig(StrictModel):
     predictor_heads: int = Field(default=4, gt=0)
     learning_rate: float = Field(default=1e-4, gt=0)
     replay: bool = True
+    negative_cosine: bool = False
+
+
+class OfficialSwitches(StrictModel):
+    """Habits of the official training code that differ from method.md's mathematics, each by itself; all off.
+
+    Attributes:
+        table_sigmas: read noise levels off tables of 1,000 entries (generator at shift 5, scores at shift 8) in place
+            of timestep / 1000.
+        noisy_commit: noise the chunk that is written into the cache at timestep 0 with the table's last level.
+        critic_through_x0: turn the critic's flow into x0 and back with two different tables.
+    """
+
+    table_sigmas: bool = False
+    noisy_commit: bool = False
+    critic_through_x0: bool = False
 
 
 class DmdConfig(CausalRunConfig):
@@ -231,6 +248,8 @@ class DmdConfig(CausalRunConfig):
         critic_optimizer: of the fake score.
         latent_size: rows and columns of a latent frame.
         export_every: also keep an export every so many generator updates.
+        official: habits of the official code, off by default.
+        foresight: the additional objective; None is the baseline.
     """
 
     stage: Literal["asymmetric_dmd"]
@@ -242,6 +261,7 @@ class DmdConfig(CausalRunConfig):
     timestep_range: tuple[float, float] = (20.0, 980.0)
     latent_size: tuple[int, int] = (8, 8)
     export_every: int = Field(default=20, gt=0)
+    official: OfficialSwitches = OfficialSwitches()
     foresight: ForesightConfig | None = None
 
 

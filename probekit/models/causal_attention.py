@@ -107,9 +107,10 @@ class ParallelAttention:
         return torch.cat(parts, dim=1)
 
 
-def block_causal(chunks: int) -> list[list[int]]:
-    """Chunk i sees chunks 0 … i."""
-    return [list(range(i + 1)) for i in range(chunks)]
+def block_causal(chunks: int, window_chunks: int | None = None) -> list[list[int]]:
+    """Chunk i sees chunks 0 … i, or the newest `window_chunks` of them."""
+    window = chunks if window_chunks is None else window_chunks
+    return [list(range(max(0, i + 1 - window), i + 1)) for i in range(chunks)]
 
 
 def teacher_forcing(chunks: int) -> list[list[int]]:

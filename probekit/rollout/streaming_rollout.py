@@ -1,7 +1,7 @@
 """The rollout: chunk after chunk from a causal generator; sampling, training and probing drive this one function."""
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import torch
@@ -44,6 +44,18 @@ class PassRecord(NamedTuple):
     latents: Tensor
     flow: Tensor
     hidden: Mapping[int, Tensor]
+
+
+class CommitNoise(NamedTuple):
+    """Noise added to a chunk before its keys and values are committed, still at timestep 0 (official training only).
+
+    Attributes:
+        sigma: its level.
+        draw: noise (B, C, n, h, w) of a chunk.
+    """
+
+    sigma: float
+    draw: Callable[[int], Tensor]
 
 
 class RolloutObserver(Protocol):
@@ -110,6 +122,7 @@ def stream(
     observers: Sequence[RolloutObserver] = (),
     forced: Tensor | None = None,
     commit_last: bool = False,
+    commit_noise: CommitNoise | None = None,
 ) -> Iterator[ChunkResult]:
     """Generate a video chunk by chunk; each chunk is yielded before the next one begins.
 
@@ -127,6 +140,7 @@ def stream(
         observers: see every pass.
         forced: latents (B, C, L, h, w) that are committed in place of the generated ones (teacher forcing).
         commit_last: also commit the last chunk, which no later chunk of this call reads.
+        commit_noise: of the official training code; None commits clean latents, as inference does.
 
     Yields:
         One `ChunkResult` a chunk.
@@ -145,6 +159,8 @@ def stream(
         yield ChunkResult(*place, clean)
         if index + 1 < chunks or commit_last:
             kept = clean if forced is None else forced[:, :, place[1] : place[1] + size]
+            if commit_noise is not None:
+                kept = (1 - commit_noise.sigma) * kept + commit_noise.sigma * commit_noise.draw(index)
             passes.commit(kept.detach())
             cache.close_chunk(size)
 

@@ -81,6 +81,20 @@ def test_the_critic_learns_the_flow_to_its_noise() -> None:
     assert critic_loss(noise - video, video, noise) == 0
 
 
+@pytest.mark.parametrize(
+    ("switch", "changed"),
+    [
+        ("table_sigmas", {"dmd_loss", "critic_loss"}),
+        ("noisy_commit", {"dmd_loss", "critic_loss"}),
+        ("critic_through_x0", {"critic_loss"}),
+    ],
+)
+def test_each_official_switch_changes_what_it_names(folders: dict[str, str], switch: str, changed: set[str]) -> None:
+    ours = dmd_stage(dmd_config(folders)).training_step(0)
+    theirs = dmd_stage(dmd_config(folders, official={switch: True})).training_step(0)
+    assert {name for name in ("dmd_loss", "critic_loss") if ours[name] != theirs[name]} == changed
+
+
 @pytest.mark.parametrize("foresight", [None, FORESIGHT])
 def test_interrupted_and_resumed_equals_uninterrupted(
     folders: dict[str, str], foresight: ForesightConfig | None, tmp_path: Path

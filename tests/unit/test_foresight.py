@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probekit.diffusion.few_step import few_step_sigmas
+from probekit.diffusion.noise_table import nearest_table_sigma, table_sigmas
 from probekit.errors import UserError
 from probekit.models.causal_wan import CausalWan
 from probekit.models.feature_reader import read_features
@@ -138,3 +139,10 @@ def test_depths_become_blocks_and_what_does_not_fit_is_named() -> None:
     text = torch.randn(2, 5, SPRITE_TEXT_WIDTH)
     with pytest.raises(UserError, match="No chunk of 3 has a future"):
         far.loss(watched(far, generator, text).detach(), text)
+
+
+def test_table_levels_are_the_official_ones() -> None:
+    table = table_sigmas(5.0)
+    torch.testing.assert_close(1000 * table[:3], torch.tensor([1000.0, 999.80, 999.60]), atol=5e-3, rtol=0)
+    torch.testing.assert_close(1000 * table[-3:], torch.tensor([14.82, 9.92, 4.98]), atol=5e-3, rtol=0)
+    assert float(nearest_table_sigma(torch.tensor(0.0), 5.0)) == pytest.approx(0.0049801, abs=1e-7)

@@ -109,7 +109,11 @@ class ForesightObjective:
         hidden, target = (torch.cat(side) for side in zip(*kept, strict=True))  # chunks do not attend to each other
         self._pairs, self._watched = (hidden.detach(), target), None
         self.optimizer.zero_grad()
-        return self._config.weight * cosine_distance(self.predictor(hidden), target)
+        return self._config.weight * self._distance(hidden, target)
+
+    def _distance(self, hidden: Tensor, target: Tensor) -> Tensor:
+        distance = cosine_distance(self.predictor(hidden), target)
+        return distance - 1 if self._config.negative_cosine else distance
 
     @torch.no_grad()
     def _read(self, video: Tensor, text: Tensor, chunks: int) -> list[Tensor]:
@@ -130,7 +134,7 @@ class ForesightObjective:
             return {}
         self.optimizer.zero_grad()
         hidden, target = self._pairs
-        distance = cosine_distance(self.predictor(hidden), target)
+        distance = self._distance(hidden, target)
         (self._config.weight * distance).backward()
         self.update()
         return {"foresight_replay": float(distance.detach())}

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from probekit.diffusion.flow_matching import TIMESTEPS, shift_sigma
+from probekit.diffusion.flow_matching import TIMESTEPS, expand_sigma, shift_sigma
 
 
 def score_timesteps(uniform: Tensor, shift: float, allowed: tuple[float, float]) -> Tensor:
@@ -32,6 +32,24 @@ def dmd_loss(generated: Tensor, gradient: Tensor) -> Tensor:
 def critic_loss(flow: Tensor, generated: Tensor, noise: Tensor) -> Tensor:
     """Flow matching on the generator's own samples, directly on the flow output; a scalar in fp32."""
     return (flow.float() - (noise - generated).float()).square().mean()
+
+
+def official_critic_loss(
+    flow: Tensor, generated: Tensor, noise: Tensor, score_sigma: Tensor, generator_sigma: Tensor
+) -> Tensor:
+    """The official critic loss, which goes to x0 with one table of levels and back to a flow with another.
+
+    The detour scales the flow by score_sigma / generator_sigma, 19 % too much at timestep 20.
+
+    Args:
+        flow: the critic's output (B, C, L, h, w).
+        generated: the generator's samples.
+        noise: what they were noised with.
+        score_sigma: (B,) levels of the critic's table (shift 8).
+        generator_sigma: (B,) levels of the generator's table (shift 5).
+    """
+    scale = expand_sigma(score_sigma / generator_sigma, flow)
+    return critic_loss(flow * scale, generated, noise)
 
 
 def uniform_levels(batch: int, seed: int) -> Tensor:

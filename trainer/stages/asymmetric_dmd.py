@@ -13,19 +13,27 @@ from diffusers import WanTransformer3DModel
 from torch import Tensor
 
 from probekit.diffusion.few_step import few_step_sigmas
-from probekit.diffusion.flow_matching import TIMESTEPS, classifier_free_guidance, interpolate
+from probekit.diffusion.flow_matching import TIMESTEPS, classifier_free_guidance, expand_sigma, interpolate
+from probekit.diffusion.noise_table import SCORE_SHIFT, nearest_table_sigma, table_sigmas
 from probekit.models.causal_card import CausalCard, Role, require_role
 from probekit.models.loading import load_text_encoder, load_transformer, model_folder
 from probekit.models.text_context import TextContext
 from probekit.rollout.chunk_denoisers import FewStepDenoiser
 from probekit.rollout.noise import SeededNoise
-from probekit.rollout.streaming_rollout import RolloutObserver, roll_out, stream
+from probekit.rollout.streaming_rollout import CommitNoise, RolloutObserver, roll_out, stream
 from probekit.seeding import counter_seed, generator
 from trainer.config import DmdConfig
 from trainer.data.prompts import sprite_prompts
 from trainer.ema import ExponentialMovingAverage
 from trainer.objectives.auxiliary import MakeAuxiliary
-from trainer.objectives.dmd import critic_loss, dmd_gradient, dmd_loss, score_timesteps, uniform_levels
+from trainer.objectives.dmd import (
+    critic_loss,
+    dmd_gradient,
+    dmd_loss,
+    official_critic_loss,
+    score_timesteps,
+    uniform_levels,
+)
 from trainer.objectives.regression import clean_estimate
 from trainer.optimizers import build_adamw
 from trainer.stages.causal_parts import check_frames, export_causal, open_generator, optimizer_step, set_learning_rate
@@ -144,21 +152,28 @@ class AsymmetricDmdStage:
         """The generator's own video (B, C, L, h, w), every chunk left at the same step."""
         config = self._config
         shape = (self.model.config.in_channels, config.chunk_frames, *config.latent_size)
+        names = (config.seed, step, update)
         results = stream(
             self.model,
             TextContext(text),
-            SeededNoise(("dmd-noise", config.seed, step, update), len(text), shape),
+            SeededNoise(("dmd-noise", *names), len(text), shape),
             FewStepDenoiser(self._sigmas, exit_step, gradient),
             chunks=self._chunks,
             observers=observers or (),
+            commit_noise=self._commit_noise(SeededNoise(("commit-noise", *names), len(text), shape)),
         )
         return roll_out(results)
+
+    def _commit_noise(self, noise: SeededNoise) -> CommitNoise | None:
+        if not self._config.official.noisy_commit:
+            return None
+        return CommitNoise(float(table_sigmas(self._config.shift)[-1]), lambda chunk: noise(chunk, 0))
 
     @torch.no_grad()
     def _score_difference(self, video: Tensor, text: Tensor, step: int) -> Tensor:
         """The DMD gradient of a finished rollout."""
         noisy, _, timestep = self._noised(video, ("dmd", self._config.seed, step))
-        sigma = timestep[:, None, None, None, None] / TIMESTEPS
+        sigma = expand_sigma(self._sigma(timestep, SCORE_SHIFT), noisy)
         fake = clean_estimate(noisy, self._flow(self.critic, noisy, timestep, text), sigma)
         conditions = torch.cat([text, self._no_prompt.expand_as(text)])
         both = self._flow(self.real, torch.cat([noisy, noisy]), torch.cat([timestep, timestep]), conditions)
@@ -168,7 +183,17 @@ class AsymmetricDmdStage:
 
     def _critic_loss(self, video: Tensor, text: Tensor, names: tuple[str | int, ...]) -> Tensor:
         noisy, noise, timestep = self._noised(video, names)
-        return critic_loss(self._flow(self.critic, noisy, timestep, text), video, noise)
+        flow = self._flow(self.critic, noisy, timestep, text)
+        if not self._config.official.critic_through_x0:
+            return critic_loss(flow, video, noise)
+        levels = (nearest_table_sigma(timestep, shift) for shift in (SCORE_SHIFT, self._config.shift))
+        return official_critic_loss(flow, video, noise, *levels)
+
+    def _sigma(self, timestep: Tensor, table_shift: float) -> Tensor:
+        """Noise level of a timestep: exact, or of the official table with this shift."""
+        if self._config.official.table_sigmas:
+            return nearest_table_sigma(timestep, table_shift)
+        return timestep / TIMESTEPS
 
     def _noised(self, video: Tensor, names: tuple[str | int, ...]) -> tuple[Tensor, Tensor, Tensor]:
         """Noisy video, its noise and timesteps (B,), one level a video."""
@@ -177,7 +202,7 @@ class AsymmetricDmdStage:
         timestep = score_timesteps(uniform, config.shift, config.timestep_range)
         rng = torch.Generator().manual_seed(counter_seed("score-noise", *names) % 2**63)
         noise = torch.randn(video.shape, generator=rng)
-        return interpolate(video, noise, timestep / TIMESTEPS), noise, timestep
+        return interpolate(video, noise, self._sigma(timestep, config.shift)), noise, timestep
 
     @staticmethod
     def _flow(model: WanTransformer3DModel, video: Tensor, timestep: Tensor, text: Tensor) -> Tensor:

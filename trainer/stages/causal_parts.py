@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from probekit.errors import UserError
-from probekit.models.causal_attention import teacher_forcing
+from probekit.models.causal_attention import block_causal, teacher_forcing
 from probekit.models.causal_card import CausalCard, Role, require_role, write_causal_card
 from probekit.models.causal_wan import CausalWan
 from probekit.models.loading import load_transformer, model_folder
@@ -50,15 +50,23 @@ def check_frames(latent_frames: int, chunk_frames: int) -> int:
     return chunks
 
 
-def teacher_forced_flow(model: CausalWan, clean: Tensor, noisy: Tensor, timestep: Tensor, text: TextContext) -> Tensor:
+def teacher_forced_flow(
+    model: CausalWan,
+    clean: Tensor,
+    noisy: Tensor,
+    timestep: Tensor,
+    text: TextContext,
+    clean_timestep: Tensor | None = None,
+) -> Tensor:
     """Flow of noisy chunks, each of which sees the clean chunks before it and itself (Causal-Forcing, stage 1).
 
     Args:
         model: causal generator.
-        clean: (B, C, L, h, w), at timestep 0 and without noise.
+        clean: (B, C, L, h, w), without noise unless `clean_timestep` says so.
         noisy: of the same shape.
         timestep: (B, N) in [0, 1000] of the noisy chunks.
         text: the B prompts.
+        clean_timestep: (B, N) of the clean half where it is noised a little (noise augmentation); None is 0.
 
     Returns:
         (B, C, L, h, w).
@@ -66,9 +74,30 @@ def teacher_forced_flow(model: CausalWan, clean: Tensor, noisy: Tensor, timestep
     frames, chunks = clean.shape[2], timestep.shape[1]
     both = torch.cat([clean, noisy], dim=2)
     rule = model.parallel(both, [*range(frames), *range(frames)], teacher_forcing(chunks))
-    levels = torch.cat([torch.zeros_like(timestep), timestep], dim=1)
+    past = torch.zeros_like(timestep) if clean_timestep is None else clean_timestep
+    levels = torch.cat([past, timestep], dim=1)
     flow: Tensor = model(both, levels, text, rule)
     return flow[:, :, frames:]
+
+
+def diffusion_forced_flow(
+    model: CausalWan, noisy: Tensor, timestep: Tensor, text: TextContext, window_chunks: int | None = None
+) -> Tensor:
+    """Flow of noisy chunks, each of which sees the noisy chunks before it and itself (Diffusion Forcing, 2407.01392).
+
+    Args:
+        model: causal generator.
+        noisy: (B, C, L, h, w), every chunk at a level of its own.
+        timestep: (B, N) in [0, 1000].
+        text: the B prompts.
+        window_chunks: how many chunks a chunk sees, itself among them; None is all.
+
+    Returns:
+        (B, C, L, h, w).
+    """
+    rule = model.parallel(noisy, range(noisy.shape[2]), block_causal(timestep.shape[1], window_chunks))
+    flow: Tensor = model(noisy, timestep, text, rule)
+    return flow
 
 
 def per_frame(level: Tensor, frames: int) -> Tensor:
