@@ -23,12 +23,14 @@ class ContextPolicy(StrictModel):
         window_frames: latent frames that attention sees, the current chunk and the sink among them; None is all.
         sink_frames: first frames that are never dropped.
         rotary: `absolute` keeps each frame's number in the video, as the reference code does; `re-indexed` counts
-            the frames that attention sees from 0, so that positions stay within the window.
+            the frames that attention sees from 0, so that positions stay within the window; `sink-beside-window`
+            keeps the window's frame numbers and turns the sink to the positions just before it (Rolling-Forcing,
+            arXiv 2509.25161).
     """
 
     window_frames: int | None = Field(default=None, gt=0)
     sink_frames: int = Field(default=0, ge=0)
-    rotary: Literal["absolute", "re-indexed"] = "absolute"
+    rotary: Literal["absolute", "re-indexed", "sink-beside-window"] = "absolute"
 
     @model_validator(mode="after")
     def _sink_fits(self) -> Self:
@@ -56,9 +58,12 @@ class ContextPolicy(StrictModel):
 
     def positions(self, context_frames: Sequence[int], first_frame: int, incoming: int) -> Positions:
         """Rotary positions while the chunk that begins at `first_frame` is in work."""
-        if self.rotary == "absolute":
-            return Positions(tuple(context_frames), tuple(range(first_frame, first_frame + incoming)))
         cached = len(context_frames)
+        own = tuple(range(first_frame, first_frame + incoming))
+        if self.rotary == "absolute":
+            return Positions(tuple(context_frames), own)
+        if self.rotary == "sink-beside-window":
+            return Positions(tuple(range(first_frame - cached, first_frame)), own)
         return Positions(tuple(range(cached)), tuple(range(cached, cached + incoming)))
 
     def check_length(self, frames: int, table_frames: int) -> None:
@@ -67,7 +72,8 @@ class ContextPolicy(StrictModel):
         Raises:
             UserError: naming the policies that can go on.
         """
-        longest = frames if self.rotary == "absolute" or self.window_frames is None else self.window_frames
+        bounded = self.rotary == "re-indexed" and self.window_frames is not None
+        longest = self.window_frames if bounded and self.window_frames else frames
         if longest > table_frames:
             raise UserError(
                 f"{frames} latent frames need rotary positions up to {longest - 1}; the table ends at "

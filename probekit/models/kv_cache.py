@@ -18,6 +18,14 @@ class KeyValues(NamedTuple):
     values: Tensor
 
 
+class CacheSnapshot(NamedTuple):
+    """The committed past at one moment. Tensors are shared, not copied: a cache never writes into one."""
+
+    past: tuple[KeyValues | None, ...]
+    frames: tuple[int, ...]
+    next_frame: int
+
+
 class KVCache:
     """Committed keys and values, detached; keys are kept unrotated, so that positions may change as frames leave.
 
@@ -83,6 +91,20 @@ class KVCache:
         self.frames = (*self.frames, *range(self.next_frame, self.next_frame + incoming))
         self.next_frame += incoming
         self._written = [None] * len(self._past)
+
+    def snapshot(self) -> CacheSnapshot:
+        """The committed past; between two chunks."""
+        return CacheSnapshot(tuple(self._past), self.frames, self.next_frame)
+
+    def restore(self, snapshot: CacheSnapshot) -> None:
+        """Go back to a snapshot, dropping whatever chunk is open."""
+        self._past, self.frames, self.next_frame = list(snapshot.past), snapshot.frames, snapshot.next_frame
+        self._rotated = [None] * len(self._past)
+        self._written = [None] * len(self._past)
+
+    def twin(self) -> "KVCache":
+        """An empty cache of the same shape and policy."""
+        return KVCache(len(self._past), self.policy, self._tokens)
 
     def _select(self, past: KeyValues, slots: Tensor) -> KeyValues:
         return KeyValues(*(_take_frames(tensor, slots, self._tokens) for tensor in past))

@@ -17,7 +17,8 @@ from probekit.models.video_codec import to_uint8_frames
 from probekit.progress import track
 from probekit.rollout.chunk_denoisers import DrawNoise, Predict
 from probekit.rollout.noise import KeyedNoise
-from probekit.rollout.streaming_rollout import PassRecord, roll_out, stream
+from probekit.rollout.records import PassRecord
+from probekit.rollout.streaming_rollout import Rollout, roll_out
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.seeding import counter_seed
 
@@ -140,7 +141,7 @@ def capture(
         replay = _Replay(own.inputs, video, sigmas[-1], len(sigmas) - 1)
         noise = KeyedNoise([request.key for request in chosen], sampler.chunk_shape(), 0)
         text = sampler.text([request.prompt for request in chosen])
-        roll_out(stream(twin, text, noise, replay, chunks=sampler.chunks, observers=[other]))
+        roll_out(Rollout(twin, text, noise, replay, chunks=sampler.chunks, observers=[other]))
         frames, ids = last_frames(sampler, video), tuple(request.key.prompt_id for request in chosen)
         parts.append((ChunkStates(own.states(), frames, ids), ChunkStates(other.states(), frames, ids)))
     return _joined([own for own, _ in parts]), _joined([other for _, other in parts])

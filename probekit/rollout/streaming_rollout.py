@@ -1,8 +1,9 @@
-"""The rollout: chunk after chunk from a causal generator; sampling, training and probing drive this one function."""
+"""The rollout: chunk after chunk from a causal generator; sampling, training and probing drive this one object."""
 
+import copy
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,65 +12,12 @@ from probekit.context_policy import FULL_CONTEXT, ContextPolicy
 from probekit.diffusion.flow_matching import TIMESTEPS, classifier_free_guidance
 from probekit.models.causal_attention import StreamingAttention
 from probekit.models.causal_wan import CausalWan, capture_blocks
+from probekit.models.kv_cache import CacheSnapshot
 from probekit.models.text_context import TextContext
 from probekit.rollout.chunk_denoisers import ChunkDenoiser
 from probekit.rollout.noise import NoiseSource
-
-
-class ChunkResult(NamedTuple):
-    """A finished chunk: its number, its first latent frame and its clean latents (B, C, n, h, w)."""
-
-    chunk: int
-    first_frame: int
-    latents: Tensor
-
-
-class PassRecord(NamedTuple):
-    """One pass of the model, as observers see it.
-
-    Attributes:
-        chunk: index of the chunk.
-        first_frame: its first latent frame.
-        step: zero-based denoising step; None is the pass that commits the chunk's clean latents to the cache.
-        sigma: noise level of the input; 0 in the committing pass.
-        latents: input (B, C, n, h, w).
-        flow: guided output of the same shape.
-        hidden: outputs (B, T, W) of the blocks that an observer asked for; (2B, T, W) under guidance, prompts first.
-    """
-
-    chunk: int
-    first_frame: int
-    step: int | None
-    sigma: float
-    latents: Tensor
-    flow: Tensor
-    hidden: Mapping[int, Tensor]
-
-
-class CommitNoise(NamedTuple):
-    """Noise added to a chunk before its keys and values are committed, still at timestep 0 (official training only).
-
-    Attributes:
-        sigma: its level.
-        draw: noise (B, C, n, h, w) of a chunk.
-    """
-
-    sigma: float
-    draw: Callable[[int], Tensor]
-
-
-class RolloutObserver(Protocol):
-    """Watches passes; it changes nothing.
-
-    Attributes:
-        layers: zero-based blocks whose outputs it wants to see.
-    """
-
-    layers: Sequence[int]
-
-    def on_pass(self, record: PassRecord) -> None:
-        """See one pass."""
-        ...
+from probekit.rollout.prompt_schedule import PromptSchedule
+from probekit.rollout.records import ChunkResult, CommitNoise, PassRecord, RolloutObserver
 
 
 class _ChunkPass:
@@ -84,7 +32,8 @@ class _ChunkPass:
         guidance: float,
         observers: Sequence[RolloutObserver],
     ) -> None:
-        self._model, self._text, self._attention, self._place = model, text, attention, place
+        self._model, self._text, self._attention = model, text, attention
+        self.chunk, self.first_frame = place
         self._guidance, self._observers = guidance, observers
         self._layers = sorted({layer for observer in observers for layer in observer.layers})
 
@@ -100,7 +49,7 @@ class _ChunkPass:
             conditional, unconditional = flow.chunk(2)
             flow = classifier_free_guidance(conditional, unconditional, self._guidance)
         for observer in self._observers:
-            observer.on_pass(PassRecord(*self._place, step, sigma, latents, flow, hidden))
+            observer.on_pass(PassRecord(self.chunk, self.first_frame, step, sigma, latents, flow, hidden))
         return flow
 
     @torch.no_grad()
@@ -110,61 +59,128 @@ class _ChunkPass:
         self.predict(clean, 0.0, None)
 
 
-def stream(
-    model: CausalWan,
-    text: TextContext,
-    noise: NoiseSource,
-    denoiser: ChunkDenoiser,
-    *,
-    chunks: int,
-    policy: ContextPolicy = FULL_CONTEXT,
-    guidance: float = 1.0,
-    observers: Sequence[RolloutObserver] = (),
-    forced: Tensor | None = None,
-    commit_last: bool = False,
-    commit_noise: CommitNoise | None = None,
-) -> Iterator[ChunkResult]:
-    """Generate a video chunk by chunk; each chunk is yielded before the next one begins.
+class RolloutSnapshot(NamedTuple):
+    """A rollout between two chunks: what the cache holds and which chunk comes next."""
+
+    cache: CacheSnapshot
+    next_chunk: int
+
+
+class Rollout:
+    """Generates a video chunk by chunk; each chunk is yielded before the next one begins.
 
     A chunk sees committed clean chunks and itself. Committed keys and values are detached, so a chunk's gradient
     never reaches an earlier one (method.md: the official code's stale-key gradient is documented, not rebuilt).
+    A finished chunk is committed when the next one is asked for, so the last chunk of a video costs no extra pass.
 
     Args:
         model: causal generator.
         text: the B prompts; under guidance 2B, the prompts first and the negative prompts after them.
         noise: of every chunk and step.
         denoiser: few-step or Euler; it decides which step runs with gradient and which one is last.
-        chunks: how many.
+        chunks: how many to generate.
         policy: what the cache keeps and at which positions.
         guidance: scale of classifier-free guidance; 1 is none.
         observers: see every pass.
         forced: latents (B, C, L, h, w) that are committed in place of the generated ones (teacher forcing).
-        commit_last: also commit the last chunk, which no later chunk of this call reads.
         commit_noise: of the official training code; None commits clean latents, as inference does.
-
-    Yields:
-        One `ChunkResult` a chunk.
+        start: given first latents (B, C, F, h, w) of the video (image to video); they come first, as chunk -1.
+        first_denoiser: of the first generated chunk, where its list of steps differs.
 
     Raises:
         UserError: if the video is longer than the rotary table under this policy.
     """
-    example = noise(0, 0)
-    size = example.shape[2]
-    policy.check_length(chunks * size, model.config.rope_max_seq_len)
-    cache = model.new_cache(policy, example)
-    for index in range(chunks):
-        place = (index, cache.next_frame)
-        passes = _ChunkPass(model, text, model.streaming(cache, example), place, guidance, observers)
-        clean = denoiser.denoise(passes.predict, functools.partial(noise, index))
-        yield ChunkResult(*place, clean)
-        if index + 1 < chunks or commit_last:
-            kept = clean if forced is None else forced[:, :, place[1] : place[1] + size]
-            if commit_noise is not None:
-                kept = (1 - commit_noise.sigma) * kept + commit_noise.sigma * commit_noise.draw(index)
-            passes.commit(kept.detach())
-            cache.close_chunk(size)
+
+    def __init__(
+        self,
+        model: CausalWan,
+        text: TextContext | PromptSchedule,
+        noise: NoiseSource,
+        denoiser: ChunkDenoiser,
+        *,
+        chunks: int,
+        policy: ContextPolicy = FULL_CONTEXT,
+        guidance: float = 1.0,
+        observers: Sequence[RolloutObserver] = (),
+        forced: Tensor | None = None,
+        commit_noise: CommitNoise | None = None,
+        start: Tensor | None = None,
+        first_denoiser: ChunkDenoiser | None = None,
+    ) -> None:
+        self._model, self._noise, self._denoiser = model, noise, denoiser
+        self._texts = PromptSchedule({0: text}) if isinstance(text, TextContext) else text
+        self._guidance, self._observers, self._forced = guidance, tuple(observers), forced
+        self._commit_noise, self._first_denoiser = commit_noise, first_denoiser
+        self._example = noise(0, 0)
+        self._size = self._example.shape[2]
+        given = 0 if start is None else start.shape[2]
+        policy.check_length(given + chunks * self._size, model.config.rope_max_seq_len)
+        self._cache = model.new_cache(policy, self._example)
+        self._chunks, self._next = chunks, 0
+        self._open: tuple[_ChunkPass, Tensor] | None = None
+        self._start = start
+
+    def __iter__(self) -> Iterator[ChunkResult]:
+        return self
+
+    def __next__(self) -> ChunkResult:
+        """Generate the next chunk; before it, commit the one before."""
+        if self._start is not None:
+            given, self._start = self._start, None
+            self._commit_start(given)
+            return ChunkResult(-1, 0, given)
+        if self._next >= self._chunks:
+            raise StopIteration
+        self.commit()
+        index, passes = self._next, self._passes(self._next, self._example)
+        chosen = self._first_denoiser if index == 0 and self._first_denoiser else self._denoiser
+        clean = chosen.denoise(passes.predict, functools.partial(self._noise, index))
+        self._open, self._next = (passes, clean), index + 1
+        return ChunkResult(index, passes.first_frame, clean)
+
+    def commit(self) -> None:
+        """Write the finished chunk into the cache, unless that has been done."""
+        if self._open is None:
+            return
+        (passes, clean), self._open = self._open, None
+        index, first = passes.chunk, passes.first_frame
+        kept = clean if self._forced is None else self._forced[:, :, first : first + self._size]
+        if self._commit_noise is not None:
+            kept = (1 - self._commit_noise.sigma) * kept + self._commit_noise.sigma * self._commit_noise.draw(index)
+        passes.commit(kept.detach())
+        self._cache.close_chunk(self._size)
+
+    def snapshot(self) -> RolloutSnapshot:
+        """The rollout after the chunk last yielded; costs that chunk's commit and no copy."""
+        self.commit()
+        return RolloutSnapshot(self._cache.snapshot(), self._next)
+
+    def fork(self, snapshot: RolloutSnapshot, noise: NoiseSource) -> "Rollout":
+        """Another rollout that goes on from a snapshot of this one under other noise; the past is shared."""
+        branch = copy.copy(self)
+        branch._cache = self._cache.twin()
+        return branch.rewind(snapshot, noise)
+
+    def rewind(self, snapshot: RolloutSnapshot, noise: NoiseSource | None = None) -> "Rollout":
+        """Go back to a snapshot of this rollout, and on under other noise if given; returns this rollout."""
+        self._open, self._start, self._next = None, None, snapshot.next_chunk
+        self._cache.restore(snapshot.cache)
+        self._noise = noise or self._noise
+        return self
+
+    def _commit_start(self, given: Tensor) -> None:
+        """Commit given latents chunk by chunk, block-causally; frames that fill no chunk come first, together."""
+        rest = given.shape[2] % self._size
+        for part in filter(lambda part: part.shape[2], [given[:, :, :rest], *given[:, :, rest:].split(self._size, 2)]):
+            self._passes(-1, part).commit(part.detach())
+            self._cache.close_chunk(part.shape[2])
+
+    def _passes(self, chunk: int, latents: Tensor) -> _ChunkPass:
+        place = (chunk, self._cache.next_frame)
+        attention = self._model.streaming(self._cache, latents)
+        return _ChunkPass(self._model, self._texts.at(chunk), attention, place, self._guidance, self._observers)
 
 
-def roll_out(results: Iterator[ChunkResult]) -> Tensor:
-    """All chunks of a stream as one video of latents (B, C, L, h, w)."""
+def roll_out(results: Iterable[ChunkResult]) -> Tensor:
+    """All chunks of a rollout as one video of latents (B, C, L, h, w)."""
     return torch.cat([result.latents for result in results], dim=2)

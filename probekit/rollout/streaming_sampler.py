@@ -20,7 +20,8 @@ from probekit.models.text_context import TextContext
 from probekit.models.video_codec import to_uint8_frames
 from probekit.rollout.chunk_denoisers import ChunkDenoiser, EulerDenoiser, FewStepDenoiser
 from probekit.rollout.noise import ChunkShape, KeyedNoise, NoiseSource
-from probekit.rollout.streaming_rollout import RolloutObserver, roll_out, stream
+from probekit.rollout.records import RolloutObserver
+from probekit.rollout.streaming_rollout import Rollout, roll_out
 
 
 def causal_from(parts: ModelParts) -> CausalWan:
@@ -111,7 +112,7 @@ class StreamingSampler:
         noise: NoiseSource | None = None,
     ) -> Tensor:
         """Clean latents (B, C, L, h, w) of the requested videos; by default with the noise of their keys."""
-        results = stream(
+        results = Rollout(
             self.model,
             self.text([request.prompt for request in requests]),
             noise or KeyedNoise([request.key for request in requests], self.chunk_shape(), self._seed),

@@ -8,7 +8,8 @@ from probekit.context_policy import ContextPolicy
 from probekit.diffusion.few_step import few_step_sigmas
 from probekit.models.text_context import TextContext
 from probekit.rollout.chunk_denoisers import FewStepDenoiser
-from probekit.rollout.streaming_rollout import PassRecord, stream
+from probekit.rollout.records import PassRecord
+from probekit.rollout.streaming_rollout import Rollout
 from tests.equivalence.reference_recordings import (
     TOLERANCE,
     causal_model,
@@ -51,19 +52,18 @@ def test_stream_equals_the_official_rollout(case: str) -> None:
 
     watcher = Watcher()
     text = TextContext(recorded("ctx")[: about["batch"]])
+    rollout = Rollout(
+        causal_model(),
+        text,
+        draw,
+        FewStepDenoiser(few_step_sigmas()),
+        chunks=count,
+        policy=policy,
+        observers=[watcher],
+    )
     with torch.no_grad():
-        results = list(
-            stream(
-                causal_model(),
-                text,
-                draw,
-                FewStepDenoiser(few_step_sigmas()),
-                chunks=count,
-                policy=policy,
-                observers=[watcher],
-                commit_last=True,
-            )
-        )
+        results = list(rollout)
+        rollout.commit()
     video = frames_second(torch.cat([result.latents for result in results], dim=2))
     torch.testing.assert_close(video, recorded(f"{case}/x0"), atol=TOLERANCE, rtol=0)
     flow = torch.cat([torch.stack(watcher.flows[4 * i : 4 * i + 4], dim=2) for i in range(count)], dim=1)

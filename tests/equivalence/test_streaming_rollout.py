@@ -15,7 +15,9 @@ from probekit.models.presets import SPRITE_TEXT_WIDTH, sprite_transformer_config
 from probekit.models.text_context import TextContext
 from probekit.rollout.chunk_denoisers import EulerDenoiser, FewStepDenoiser
 from probekit.rollout.noise import SeededNoise
-from probekit.rollout.streaming_rollout import ChunkResult, PassRecord, roll_out, stream
+from probekit.rollout.prompt_schedule import PromptSchedule
+from probekit.rollout.records import ChunkResult, PassRecord
+from probekit.rollout.streaming_rollout import Rollout, roll_out
 
 SIGMAS = few_step_sigmas()
 
@@ -51,7 +53,7 @@ def test_the_stream_equals_one_block_causal_pass_without_a_cache(frames: int) ->
     record = Record()
     with torch.no_grad():
         video = roll_out(
-            stream(model, TextContext(prompts()), seeded_noise(frames), FewStepDenoiser(SIGMAS), chunks=chunks,
+            Rollout(model, TextContext(prompts()), seeded_noise(frames), FewStepDenoiser(SIGMAS), chunks=chunks,
                    observers=[record])
         )  # fmt: skip
         for index in range(chunks):
@@ -99,7 +101,7 @@ def test_a_chunk_is_final_before_later_noise_exists() -> None:
 
     def run(source: SeededNoise, chunks: int) -> list[ChunkResult]:
         with torch.no_grad():
-            return list(stream(model, TextContext(prompts()), source, FewStepDenoiser(SIGMAS), chunks=chunks))
+            return list(Rollout(model, TextContext(prompts()), source, FewStepDenoiser(SIGMAS), chunks=chunks))
 
     whole, changed, short = run(seeded_noise(), 4), run(other_future, 4), run(seeded_noise(), 2)  # type: ignore[arg-type]
     for index in range(2):
@@ -115,8 +117,8 @@ def test_each_video_of_a_batch_is_its_own() -> None:
         return seeded_noise()(chunk, step)[1:]
 
     with torch.no_grad():
-        both = roll_out(stream(model, TextContext(prompts()), seeded_noise(), FewStepDenoiser(SIGMAS), chunks=2))
-        alone = roll_out(stream(model, TextContext(prompts()[1:]), one, FewStepDenoiser(SIGMAS), chunks=2))
+        both = roll_out(Rollout(model, TextContext(prompts()), seeded_noise(), FewStepDenoiser(SIGMAS), chunks=2))
+        alone = roll_out(Rollout(model, TextContext(prompts()[1:]), one, FewStepDenoiser(SIGMAS), chunks=2))
     torch.testing.assert_close(both[1:], alone, atol=1e-5, rtol=0)
 
 
@@ -130,7 +132,7 @@ def test_no_gradient_reaches_an_earlier_chunks_noise_and_the_exit_step_alone_has
         return drawn[chunk, step]
 
     denoiser = FewStepDenoiser(SIGMAS, exit_step=0, gradient=True)
-    results = list(stream(model, TextContext(prompts()), leaf_noise, denoiser, chunks=3))
+    results = list(Rollout(model, TextContext(prompts()), leaf_noise, denoiser, chunks=3))
     for index, result in enumerate(results):
         found = torch.autograd.grad(
             result.latents.square().sum(), [drawn[i, 0] for i in range(3)], allow_unused=True, retain_graph=True
@@ -142,7 +144,7 @@ def test_no_gradient_reaches_an_earlier_chunks_noise_and_the_exit_step_alone_has
 def test_the_text_side_learns_in_the_exit_step() -> None:
     model = causal_model()
     denoiser = FewStepDenoiser(SIGMAS, exit_step=1, gradient=True)
-    video = roll_out(stream(model, TextContext(prompts()), seeded_noise(), denoiser, chunks=2))
+    video = roll_out(Rollout(model, TextContext(prompts()), seeded_noise(), denoiser, chunks=2))
     video.square().mean().backward()
     for weight in (model.blocks[1].attn2.to_k.weight, model.condition_embedder.text_embedder.linear_1.weight):
         assert weight.grad is not None
@@ -154,7 +156,7 @@ def test_within_the_trained_window_the_30_s_policy_is_the_full_context() -> None
     with torch.no_grad():
         full, windowed = (
             roll_out(
-                stream(model, TextContext(prompts(1)), seeded_noise(batch=1), FewStepDenoiser(SIGMAS[:2]), chunks=7,
+                Rollout(model, TextContext(prompts(1)), seeded_noise(batch=1), FewStepDenoiser(SIGMAS[:2]), chunks=7,
                        policy=policy)
             )
             for policy in (FULL_CONTEXT, TRAINED_WINDOW)
@@ -181,7 +183,7 @@ def test_beyond_the_window_positions_and_memory_stay_bounded() -> None:
 def test_too_long_for_the_rotary_table_is_refused_before_anything_runs() -> None:
     model = causal_model()
     with pytest.raises(UserError, match="re-indexed"):
-        next(stream(model, TextContext(prompts()), seeded_noise(), FewStepDenoiser(SIGMAS), chunks=400))
+        next(Rollout(model, TextContext(prompts()), seeded_noise(), FewStepDenoiser(SIGMAS), chunks=400))
 
 
 def test_euler_with_guidance_and_forced_chunks_depends_on_the_forced_past_alone() -> None:
@@ -192,7 +194,7 @@ def test_euler_with_guidance_and_forced_chunks_depends_on_the_forced_past_alone(
     sigmas = (1.0, 0.9, 0.5, 0.0)
     with torch.no_grad():
         video = roll_out(
-            stream(model, text, seeded_noise(), EulerDenoiser(sigmas), chunks=2, guidance=3.0, forced=forced,
+            Rollout(model, text, seeded_noise(), EulerDenoiser(sigmas), chunks=2, guidance=3.0, forced=forced,
                    observers=[record])
         )  # fmt: skip
     assert video.shape == forced.shape
@@ -209,3 +211,85 @@ def test_euler_with_guidance_and_forced_chunks_depends_on_the_forced_past_alone(
 def test_an_exit_step_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ValueError, match="exit_step 4"):
         FewStepDenoiser(SIGMAS, exit_step=4)
+
+
+def few_steps(count: int = 2) -> FewStepDenoiser:
+    return FewStepDenoiser(SIGMAS[:count])
+
+
+def test_forks_equal_reruns_from_the_start_and_cost_no_prefix() -> None:
+    model, record = causal_model(), Record()
+
+    class Forked:
+        """One prefix, then another seed from chunk 2 on."""
+
+        def __init__(self, branch: str) -> None:
+            self._prefix, self._branch = seeded_noise(), seeded_noise(name=branch)
+
+        def __call__(self, chunk: int, step: int) -> Tensor:
+            return (self._prefix if chunk < 2 else self._branch)(chunk, step)
+
+    with torch.no_grad():
+        trunk = Rollout(model, TextContext(prompts()), seeded_noise(), few_steps(), chunks=4, policy=TRAINED_WINDOW,
+                        observers=[record])  # fmt: skip
+        prefix = roll_out([next(trunk), next(trunk)])
+        kept = trunk.snapshot()
+        passes = len(record.passes)
+        for branch in ("a", "b", "c"):
+            forked = torch.cat([prefix, roll_out(trunk.fork(kept, Forked(branch)))], dim=2)
+            rerun = roll_out(Rollout(model, TextContext(prompts()), Forked(branch), few_steps(), chunks=4,
+                                     policy=TRAINED_WINDOW))  # fmt: skip
+            assert torch.equal(forked, rerun)
+        assert len(record.passes) - passes == 3 * (2 + 1 + 2)  # two denoised chunks and one commit a branch
+        once, again = (roll_out(trunk.rewind(kept)) for _ in range(2))
+        assert torch.equal(once, again)
+
+
+def test_given_first_latents_are_the_committed_past() -> None:
+    model, noise = causal_model(), seeded_noise()
+    with torch.no_grad():
+        video = roll_out(Rollout(model, TextContext(prompts()), noise, few_steps(), chunks=4))
+        start = video[:, :, :6]
+
+        def later(chunk: int, step: int) -> Tensor:
+            return noise(chunk + 2, step)
+
+        continued = list(Rollout(model, TextContext(prompts()), later, few_steps(), chunks=2, start=start))
+        assert [result.chunk for result in continued] == [-1, 0, 1]
+        torch.testing.assert_close(roll_out(continued), video, atol=1e-5, rtol=0)
+        one_image = list(Rollout(model, TextContext(prompts()), noise, few_steps(), chunks=2, start=start[:, :, :1]))
+    assert [result.first_frame for result in one_image] == [0, 1, 4]
+
+
+def test_a_prompt_switch_changes_the_chunks_after_it_only() -> None:
+    model, other = causal_model(), TextContext(prompts().flip(0))
+    with torch.no_grad():
+        plain = roll_out(Rollout(model, TextContext(prompts()), seeded_noise(), few_steps(), chunks=4))
+        schedule = PromptSchedule({0: TextContext(prompts()), 2: other})
+        switched = roll_out(Rollout(model, schedule, seeded_noise(), few_steps(), chunks=4))
+    assert torch.equal(plain[:, :, :6], switched[:, :, :6])
+    assert not torch.allclose(plain[:, :, 6:9], switched[:, :, 6:9])
+    with pytest.raises(UserError, match="chunk 0"):
+        PromptSchedule({1: other})
+
+
+def test_the_first_chunk_may_have_steps_of_its_own() -> None:
+    record = Record()
+    with torch.no_grad():
+        rollout = Rollout(causal_model(), TextContext(prompts()), seeded_noise(), few_steps(1), chunks=3,
+                          observers=[record], first_denoiser=few_steps(4))  # fmt: skip
+        list(rollout)
+    denoising = [(p.chunk, p.step) for p in record.passes if p.step is not None]
+    assert denoising == [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (2, 0)]
+
+
+def test_a_sink_turned_beside_the_window_is_the_re_indexed_policy_at_other_numbers() -> None:
+    """Rotary attention knows differences of positions only."""
+    model, videos = causal_model(), []
+    with torch.no_grad():
+        for rotary in ("re-indexed", "sink-beside-window", "absolute"):
+            policy = ContextPolicy(window_frames=9, sink_frames=3, rotary=rotary)
+            videos.append(roll_out(Rollout(model, TextContext(prompts()), seeded_noise(), few_steps(), chunks=6,
+                                           policy=policy)))  # fmt: skip
+    torch.testing.assert_close(videos[0], videos[1], atol=1e-4, rtol=0)
+    assert not torch.allclose(videos[0], videos[2], atol=1e-2)

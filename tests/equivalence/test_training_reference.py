@@ -11,12 +11,8 @@ from probekit.diffusion.flow_matching import interpolate, velocity_target
 from probekit.diffusion.noise_table import GENERATOR_SHIFT, SCORE_SHIFT, nearest_table_sigma, table_sigmas
 from probekit.models.text_context import TextContext
 from probekit.rollout.chunk_denoisers import FewStepDenoiser
-from probekit.rollout.streaming_rollout import CommitNoise, roll_out, stream
-from trainer.config import ForesightConfig
-from trainer.foresight.objective import ForesightObjective
-from trainer.objectives.dmd import critic_loss, dmd_gradient, dmd_loss, official_critic_loss, score_timesteps
-from trainer.objectives.regression import bell_total, bell_weight, weighted_flow_loss
-from trainer.stages.causal_parts import diffusion_forced_flow, teacher_forced_flow
+from probekit.rollout.records import CommitNoise
+from probekit.rollout.streaming_rollout import Rollout, roll_out
 from tests.equivalence.reference_recordings import (
     TOLERANCE,
     causal_model,
@@ -28,6 +24,11 @@ from tests.equivalence.reference_recordings import (
     recorded,
     recorded_under,
 )
+from trainer.config import ForesightConfig
+from trainer.foresight.objective import ForesightObjective
+from trainer.objectives.dmd import critic_loss, dmd_gradient, dmd_loss, official_critic_loss, score_timesteps
+from trainer.objectives.regression import bell_total, bell_weight, weighted_flow_loss
+from trainer.stages.causal_parts import diffusion_forced_flow, teacher_forced_flow
 
 pytestmark = needs_recordings
 
@@ -111,7 +112,7 @@ def test_the_mirai_step_equals_the_official_one(case: str) -> None:
     commit = CommitNoise(
         float(table_sigmas(GENERATOR_SHIFT)[-1]), lambda chunk: frames_second(context[:, 3 * chunk : 3 * chunk + 3])
     )
-    results = stream(
+    results = Rollout(
         model,
         TextContext(text),
         draw,

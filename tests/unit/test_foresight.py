@@ -15,7 +15,7 @@ from probekit.models.presets import SPRITE_TEXT_WIDTH, sprite_transformer_config
 from probekit.models.text_context import TextContext
 from probekit.rollout.chunk_denoisers import FewStepDenoiser
 from probekit.rollout.noise import SeededNoise
-from probekit.rollout.streaming_rollout import roll_out, stream
+from probekit.rollout.streaming_rollout import Rollout, roll_out
 from trainer.config import ForesightConfig
 from trainer.foresight.losses import cosine_distance
 from trainer.foresight.objective import ForesightObjective
@@ -86,7 +86,7 @@ def watched(objective: ForesightObjective, generator: CausalWan, text: torch.Ten
     watch = objective.watch(1)
     noise = SeededNoise(("foresight-test",), 2, (16, 3, 8, 8))
     denoiser = FewStepDenoiser(few_step_sigmas(), exit_step=1, gradient=True)
-    return roll_out(stream(generator, TextContext(text), noise, denoiser, chunks=CHUNKS, observers=[watch]))
+    return roll_out(Rollout(generator, TextContext(text), noise, denoiser, chunks=CHUNKS, observers=[watch]))
 
 
 def test_the_loss_is_the_papers_equation_and_reaches_only_the_blocks_below() -> None:
@@ -97,7 +97,7 @@ def test_the_loss_is_the_papers_equation_and_reaches_only_the_blocks_below() -> 
     watch = objective.watch(1)
     noise = SeededNoise(("foresight-test",), 2, (16, 3, 8, 8))
     denoiser = FewStepDenoiser(few_step_sigmas(), exit_step=1, gradient=True)
-    video = roll_out(stream(generator, TextContext(text), noise, denoiser, chunks=CHUNKS, observers=[watch]))
+    video = roll_out(Rollout(generator, TextContext(text), noise, denoiser, chunks=CHUNKS, observers=[watch]))
     states = list(watch.states)  # type: ignore[attr-defined]
     loss = objective.loss(video.detach(), text)
     features = read_features(encoder, video.detach(), torch.zeros(2), text, 0).unflatten(1, (CHUNKS, 3)).flatten(2, 3)

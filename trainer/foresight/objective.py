@@ -13,7 +13,7 @@ from torch.optim import AdamW
 from probekit.errors import UserError
 from probekit.models.causal_wan import CausalWan
 from probekit.models.feature_reader import check_layer, read_features
-from probekit.rollout.streaming_rollout import PassRecord, RolloutObserver
+from probekit.rollout.records import PassRecord, RolloutObserver
 from trainer.config import ForesightConfig
 from trainer.foresight.losses import cosine_distance
 from trainer.foresight.predictors import build_predictor

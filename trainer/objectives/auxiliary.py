@@ -7,7 +7,7 @@ from diffusers import WanTransformer3DModel
 from torch import Tensor
 
 from probekit.models.causal_wan import CausalWan
-from probekit.rollout.streaming_rollout import RolloutObserver
+from probekit.rollout.records import RolloutObserver
 
 
 class AuxiliaryObjective(Protocol):

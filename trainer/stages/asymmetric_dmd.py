@@ -20,7 +20,8 @@ from probekit.models.loading import load_text_encoder, load_transformer, model_f
 from probekit.models.text_context import TextContext
 from probekit.rollout.chunk_denoisers import FewStepDenoiser
 from probekit.rollout.noise import SeededNoise
-from probekit.rollout.streaming_rollout import CommitNoise, RolloutObserver, roll_out, stream
+from probekit.rollout.records import CommitNoise, RolloutObserver
+from probekit.rollout.streaming_rollout import Rollout, roll_out
 from probekit.seeding import counter_seed, generator
 from trainer.config import DmdConfig
 from trainer.data.prompts import sprite_prompts
@@ -153,7 +154,7 @@ class AsymmetricDmdStage:
         config = self._config
         shape = (self.model.config.in_channels, config.chunk_frames, *config.latent_size)
         names = (config.seed, step, update)
-        results = stream(
+        results = Rollout(
             self.model,
             TextContext(text),
             SeededNoise(("dmd-noise", *names), len(text), shape),

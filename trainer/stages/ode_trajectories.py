@@ -15,7 +15,8 @@ from probekit.models.text_encoding import TextEncoder
 from probekit.progress import track
 from probekit.rollout.chunk_denoisers import EulerDenoiser
 from probekit.rollout.noise import SeededNoise
-from probekit.rollout.streaming_rollout import PassRecord, roll_out, stream
+from probekit.rollout.records import PassRecord
+from probekit.rollout.streaming_rollout import Rollout, roll_out
 from probekit.seeding import generator
 from trainer.config import TrajectoryConfig
 from trainer.data.sprite_latents import LatentBatch, SpriteLatents
@@ -63,7 +64,7 @@ def teacher_trajectories(
     size, channels, frames, height, width = clips.latents.shape
     shape = (channels, config.chunk_frames, height, width)
     recorder = StateRecorder([(1000 - step) * config.euler_steps // 1000 for step in config.few_steps])
-    results = stream(
+    results = Rollout(
         teacher,
         TextContext(text.encode([*clips.captions, *[""] * size] if config.guidance > 1 else clips.captions)),
         SeededNoise(names, size, shape),
