@@ -5,7 +5,7 @@ import os
 
 import typer
 
-from probekit.cli import compare, demo, drop, manifest, probe, readouts, report, sample, score
+from probekit.cli import compare, demo, drop, manifest, probe, readouts, report, sample, score, weights
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,6 +22,7 @@ app.command()(readouts.readouts)
 app.command()(probe.probe)
 app.command()(demo.demo)
 app.add_typer(manifest.app, name="manifest")
+app.add_typer(weights.app, name="weights")
 
 
 @app.callback()

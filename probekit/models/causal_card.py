@@ -51,15 +51,15 @@ def write_causal_card(folder: Path, card: CausalCard) -> None:
     write_json(folder / CAUSAL_CARD, card.model_dump(mode="json"))
 
 
-def read_causal_card(folder: Path) -> CausalCard:
-    """Read `causal.json`.
+def read_causal_card(folder: Path, name: str = CAUSAL_CARD) -> CausalCard:
+    """Read `causal.json`, or the card of another name beside a weight file.
 
     Raises:
         UserError: if the folder is not a causal generator's, or the file is broken.
     """
-    path = folder / CAUSAL_CARD
+    path = folder / name
     if not path.is_file():
-        raise UserError(f"{folder} is not a causal generator: it has no {CAUSAL_CARD}.", "Give a streaming model.")
+        raise UserError(f"{folder} is not a causal generator: it has no {name}.", "Give a streaming model.")
     try:
         return CausalCard.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:

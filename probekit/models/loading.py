@@ -17,6 +17,7 @@ from transformers import AutoTokenizer, UMT5EncoderModel
 
 from probekit.errors import UserError
 from probekit.geometry import LatentGeometry
+from probekit.models.hub import hub_folder, is_hub_id
 from probekit.models.linear_codec import LinearVideoCodec
 from probekit.models.text_encoding import TextEncoder
 from probekit.models.video_codec import VideoCodec
@@ -31,14 +32,21 @@ SHIPPED_MODELS: Final = Path(__file__).parents[1] / "sprite_world" / "weights"
 
 
 def model_folder(model: str) -> Path:
-    """The folder of a shipped model's name, or the given folder itself.
+    """The folder of a shipped model's name, the given folder itself, or the snapshot of a Hub id.
 
     Raises:
-        UserError: if it is neither.
+        UserError: if it is none of these.
     """
     for folder in (SHIPPED_MODELS / model, Path(model)):
         if folder.is_dir():
             return folder
+    if Path(model).is_file():
+        raise UserError(
+            f"{model} is a weight file, which holds neither codec nor text encoder.",
+            "Make a model folder of it: probekit weights convert FILE FOLDER --parts WAN_FOLDER --role dmd_student.",
+        )
+    if is_hub_id(model):
+        return hub_folder(model)
     shipped = ", ".join(sorted(path.name for path in SHIPPED_MODELS.iterdir() if path.is_dir()))
     raise UserError(f"There is no model folder {model!r}.", f"Give a folder in diffusers layout or one of: {shipped}.")
 

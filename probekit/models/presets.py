@@ -31,3 +31,27 @@ def sprite_transformer_config(heads: int, layers: int) -> dict[str, Any]:
         "eps": 1e-6,
         "rope_max_seq_len": 1024,
     }
+
+
+def _wan_config(heads: int, layers: int, ffn_dim: int) -> dict[str, Any]:
+    return {
+        "patch_size": (1, 2, 2),
+        "num_attention_heads": heads,
+        "attention_head_dim": 128,
+        "in_channels": 16,
+        "out_channels": 16,
+        "text_dim": 4096,
+        "freq_dim": 256,
+        "ffn_dim": ffn_dim,
+        "num_layers": layers,
+        "cross_attn_norm": True,
+        "qk_norm": "rms_norm_across_heads",
+        "eps": 1e-6,
+        "rope_max_seq_len": 1024,
+    }
+
+
+WAN_1_3B: Final = _wan_config(heads=12, layers=30, ffn_dim=8960)
+"""Wan2.1-T2V-1.3B."""
+WAN_14B: Final = _wan_config(heads=40, layers=40, ffn_dim=13824)
+"""Wan2.1-T2V-14B."""
