@@ -1,13 +1,13 @@
 """Samples a suite into a video set: resumable by key, shardable, independent of batch order. Torch-free."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
 from probekit.errors import UserError
-from probekit.evaluation.manifest import Shard, manifest_path, read_manifest, write_manifest
+from probekit.evaluation.manifest import Shard, manifest_files, read_manifest, write_manifest
 from probekit.evaluation.protocol_card import (
     PROTOCOL_FILENAME,
     GenerationCard,
@@ -69,8 +69,8 @@ def generate_suite(
         UserError: if `out` holds videos of another protocol, or cannot be written.
     """
     claim_folder(out, protocol_card(suite.card(), generator.card))
-    finished = {row.key(): row for row in _finished_rows(out, shard)}
     keys = suite.keys() if shard is None else suite.keys()[shard.index :: shard.count]
+    finished = {row.key(): row for row in _finished_rows(out, set(keys))}
     texts = suite.texts()
     missing = [Request(key, texts[key.prompt_id]) for key in keys if key not in finished]
     batches = [missing[i : i + batch_size] for i in range(0, len(missing), batch_size)]
@@ -110,10 +110,10 @@ def claim_folder(out: Path, card: ProtocolCard) -> None:
                 )
 
 
-def _finished_rows(out: Path, shard: Shard | None) -> Iterator[VideoRow]:
-    """Rows of this shard's manifest whose files are still what the manifest says."""
-    path = manifest_path(out, shard)
-    for row in read_manifest(path) if path.exists() else []:
-        file = out / row.path
-        if file.is_file() and sha256_file(file) == row.sha256:
-            yield row
+def _finished_rows(out: Path, keys: Container[SampleKey]) -> Iterator[VideoRow]:
+    """Rows of these keys in any manifest of the folder, whoever wrote it, whose files are still what it says."""
+    for path in manifest_files(out):
+        for row in read_manifest(path):
+            file = out / row.path
+            if row.key() in keys and file.is_file() and sha256_file(file) == row.sha256:
+                yield row

@@ -103,7 +103,7 @@ def load_video_set(root: Path) -> VideoSet:
         UserError: There is no manifest or protocol, one cannot be read, two rows of a key differ, or the videos are
             not of one model, training run, suite and horizon.
     """
-    paths = _manifests(root)
+    paths = manifest_files(root)
     if not paths:
         raise UserError(f"There is no manifest in {root}.", "give a folder of videos that this toolkit generated.")
     rows: dict[tuple[SampleKey, int], VideoRow] = {}
@@ -129,7 +129,8 @@ def _check_one_source(root: Path, rows: Iterable[VideoRow]) -> None:
             )
 
 
-def _manifests(root: Path) -> list[Path]:
+def manifest_files(root: Path) -> list[Path]:
+    """All manifests of a folder, of however many writers."""
     return sorted(path for path in root.glob("manifest*.json") if not is_temporary(path))
 
 

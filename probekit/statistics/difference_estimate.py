@@ -5,7 +5,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+MIN_INTERVAL_PROMPTS = 6
+"""With fewer prompts not even a unanimous sign is significant at 5 % (two-sided sign test: 2/2^5 = 6 %)."""
 TOO_FEW_PROMPTS = "fewer than 2 prompts: no standard error or interval"
+TOO_FEW_FOR_INTERVAL = f"fewer than {MIN_INTERVAL_PROMPTS} prompts: no interval"
 NO_PROMPTS = "no prompt is scored for both methods"
 
 Floats = NDArray[np.float64]
@@ -67,7 +70,8 @@ def estimate_difference(
         name: The dimension or composite score.
         points: Point scores of the two methods, shape (2,).
         replicates: Their bootstrap replicates, shape (2, n_replicates), n_replicates >= 2.
-        n_prompts: Prompts behind the score; below 2 there is no standard error, which is not the same as an error of 0.
+        n_prompts: Prompts behind the score; below 2 there is no standard error, which is not the same as an error of
+            0, and below `MIN_INTERVAL_PROMPTS` no interval and no star.
         level: Coverage of the percentile interval, in (0, 1).
         unit: Unit of the scores.
     """
@@ -75,9 +79,11 @@ def estimate_difference(
     if n_prompts < 2:
         return DifferenceEstimate(name, a, b, a - b, None, None, None, False, n_prompts, unit, TOO_FEW_PROMPTS)
     differences = replicates[0] - replicates[1]
+    error = float(differences.std(ddof=1))
+    if n_prompts < MIN_INTERVAL_PROMPTS:
+        return DifferenceEstimate(name, a, b, a - b, error, None, None, False, n_prompts, unit, TOO_FEW_FOR_INTERVAL)
     tail = (1.0 - level) / 2.0
     low, high = (float(value) for value in np.quantile(differences, (tail, 1.0 - tail)))
-    error = float(differences.std(ddof=1))
     return DifferenceEstimate(name, a, b, a - b, error, low, high, low > 0.0 or high < 0.0, n_prompts, unit)
 
 

@@ -13,6 +13,7 @@ DISTRIBUTIONS = {
     "skimage": "scikit-image",
     "yaml": "pyyaml",
     "clip": "vbench",
+    "huggingface_hub": "huggingface-hub",
     "pydantic_core": "pydantic",
 }
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())

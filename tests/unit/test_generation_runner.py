@@ -75,6 +75,16 @@ def test_shards_together_make_what_one_worker_makes(model: Path, tmp_path: Path)
     assert load_video_set(tmp_path / "many").rows == load_video_set(tmp_path / "one").rows
 
 
+def test_another_number_of_workers_makes_nothing_again(model: Path, tmp_path: Path) -> None:
+    for index in range(3):
+        generate_suite(sampler(model), SUITE, tmp_path, training_run="r", shard=Shard(index, 3))
+    for index in range(2):
+        counting = Counting(sampler(model))
+        generate_suite(counting, SUITE, tmp_path, training_run="r", shard=Shard(index, 2))
+        assert counting.made == 0
+    assert len(load_video_set(tmp_path).rows) == 6
+
+
 @pytest.mark.parametrize(("seed", "steps", "field"), [(1, 1, "seed"), (0, 2, "steps")])
 def test_another_protocol_in_the_folder_is_refused(
     model: Path, tmp_path: Path, seed: int, steps: int, field: str

@@ -34,7 +34,7 @@ TWO_DIMENSIONS = (
 
 def random_scores(seed: int, constants: tuple[DimensionConstant, ...], n_prompts: int | None = None) -> Scores:
     rng = generator("test scores", seed)
-    sizes = rng.integers(5, 12, size=len(constants)) if n_prompts is None else [n_prompts] * len(constants)
+    sizes = rng.integers(6, 12, size=len(constants)) if n_prompts is None else [n_prompts] * len(constants)
     return {constant.dimension: rng.random(size) for constant, size in zip(constants, sizes, strict=True)}
 
 
@@ -262,8 +262,17 @@ def test_one_prompt_has_a_point_estimate_but_no_error() -> None:
         assert estimate.n_prompts == 1
     assert result.dimensions[0].difference == pytest.approx(0.4)
     assert result.total.difference == pytest.approx(0.8 * 50 + 0.2 * 10)
-    assert result.semantic.reason is None
-    assert bounds(result.semantic)[0] > 0
+    assert result.semantic.standard_error is not None
+    assert result.semantic.standard_error > 0
+
+
+@pytest.mark.parametrize(("prompts", "starred"), [(5, False), (6, True)])
+def test_too_few_prompts_have_an_error_but_no_interval_and_no_star(prompts: int, starred: bool) -> None:
+    rng = generator("few prompts")
+    a = {"subject": 0.8 + 0.01 * rng.random(prompts)}
+    (estimate,) = compare(a, {"subject": np.zeros(prompts)}, TWO_DIMENSIONS).dimensions
+    assert estimate.standard_error is not None
+    assert (estimate.star, estimate.low is not None, estimate.reason is None) == (starred, starred, starred)
 
 
 def test_no_scored_prompt_is_missing_not_zero() -> None:

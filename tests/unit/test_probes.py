@@ -88,9 +88,11 @@ def test_equal_arms_differ_by_exactly_nothing() -> None:
 
 
 def test_the_bootstrap_is_over_prompts_that_both_have() -> None:
-    a, b = pd.Series({"x": 1.0, "y": 3.0, "z": 9.0}), pd.Series({"x": 0.0, "y": 1.0, "w": 5.0})
+    shared = [f"p{index}" for index in range(6)]
+    a = pd.Series([2.0] * 6 + [9.0], index=[*shared, "z"])
+    b = pd.Series([0.5] * 6 + [5.0], index=[*shared, "w"])
     found = difference_over_prompts("d", a, b)
-    assert (found.n_prompts, found.difference, found.low, found.high) == (2, 1.5, 1.0, 2.0)
+    assert (found.n_prompts, found.difference, found.low, found.high) == (6, 1.5, 1.5, 1.5)
 
 
 def test_no_prompt_is_on_both_sides_of_the_split() -> None:

@@ -83,7 +83,7 @@ def test_equals_the_paired_bootstrap_of_hand_made_prompt_means() -> None:
 
 
 def test_difference_is_method_minus_baseline() -> None:
-    rows = [row("base", prompt, 0.25) for prompt in range(3)] + [row("ours", prompt, 0.75) for prompt in range(3)]
+    rows = [row("base", prompt, 0.25) for prompt in range(6)] + [row("ours", prompt, 0.75) for prompt in range(6)]
     (estimate,) = compare_one(rows).bootstrap.dimensions
     assert (estimate.a, estimate.b, estimate.difference, estimate.star) == (0.75, 0.25, 0.5, True)
 
