@@ -184,7 +184,7 @@ def _shared_paths(video_set: VideoSet) -> Iterator[Problem]:
 
 def _shard_problems(root: Path) -> Iterator[Problem]:
     shards = set()
-    for path in _manifests(root):
+    for path in manifest_files(root):
         if match := _SHARD_NAME.fullmatch(path.name):
             index, count = int(match[1]), int(match[2])
             if index < count:
@@ -198,7 +198,7 @@ def _shard_problems(root: Path) -> Iterator[Problem]:
 
 
 def _unlisted_files(video_set: VideoSet) -> Iterator[Problem]:
-    if not _manifests(video_set.root):
+    if not manifest_files(video_set.root):
         return  # an imported table does not own the folder that its videos lie in
     listed = {video_set.root / row.path for row in video_set.rows}
     for path in sorted((video_set.root / VIDEO_FOLDER).glob("*")):
