@@ -56,21 +56,24 @@ class StreamingAttention:
 
     def __init__(self, cache: KVCache, rope: WanRotaryPosEmbed, frames: int, rows: int, columns: int) -> None:
         positions = cache.open_chunk(frames)
-        cache.use_table(rotary_table(rope, positions.context, rows, columns))
         self._table = rotary_table(rope, positions.chunk, rows, columns)
+        cache.use_tables(rotary_table(rope, positions.context, rows, columns), self._table)
         self._cache = cache
         self.committing = False
 
     def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """Attend to the past and the chunk; while `committing`, also write the chunk into the cache."""
+        seen = self._cache.attended(layer, keys, values)
         if self.committing:
-            self._cache.commit(layer, keys, values)
-        seen = KeyValues(rotate(keys, self._table), values)
-        context = self._cache.context(layer)
-        if context is not None:
-            seen = KeyValues(torch.cat([context.keys, seen.keys], 1), torch.cat([context.values, seen.values], 1))
+            self._cache.commit(layer, keys)
         out: Tensor = dispatch_attention_fn(rotate(queries, self._table), seen.keys, seen.values)
         return out
+
+
+    def write(self, layer: int, keys: Tensor, values: Tensor) -> None:
+        """Commit a layer's keys and values without attending."""
+        self._cache.attended(layer, keys, values)
+        self._cache.commit(layer, keys)
 
 
 class ParallelAttention:
@@ -123,6 +126,12 @@ def _split_heads(x: Tensor, heads: int, chunks: int) -> Tensor:
     return x.reshape(x.shape[0] // chunks, -1, heads, x.shape[-1] // heads)
 
 
+def keys_and_values(attn: WanAttention, hidden: Tensor, chunks: int) -> KeyValues:
+    """Unrotated keys and the values (B, S, H, D) of tokens (B·N, T, W)."""
+    keys = _split_heads(attn.norm_k(attn.to_k(hidden)), attn.heads, chunks)
+    return KeyValues(keys, _split_heads(attn.to_v(hidden), attn.heads, chunks))
+
+
 class CausalSelfAttention:
     """Self-attention processor that follows a `ChunkAttention`."""
 
@@ -137,9 +146,7 @@ class CausalSelfAttention:
         """Attend among the tokens of all chunks; hidden states (B·N, T, W) to the same shape."""
         rule, layer, chunks = rotary_emb
         queries = _split_heads(attn.norm_q(attn.to_q(hidden_states)), attn.heads, chunks)
-        keys = _split_heads(attn.norm_k(attn.to_k(hidden_states)), attn.heads, chunks)
-        values = _split_heads(attn.to_v(hidden_states), attn.heads, chunks)
-        mixed = rule.attend(layer, queries, keys, values)
+        mixed = rule.attend(layer, queries, *keys_and_values(attn, hidden_states, chunks))
         out: Tensor = attn.to_out[0](mixed.reshape(hidden_states.shape).type_as(hidden_states))
         return out
 
@@ -160,6 +167,6 @@ class CachedCrossAttention:
         keys, values = text.context.keys_values(attn, text.layer, text.projected)
         chunks = hidden_states.shape[0] // keys.shape[0]
         queries = _split_heads(attn.norm_q(attn.to_q(hidden_states)), attn.heads, chunks)
-        mixed = dispatch_attention_fn(queries, keys, values)
+        mixed = dispatch_attention_fn(queries, keys, values, attn_mask=text.context.mask)
         out: Tensor = attn.to_out[0](mixed.reshape(hidden_states.shape).type_as(hidden_states))
         return out

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from diffusers import WanTransformer3DModel
 from einops import rearrange
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from probekit.models.causal_attention import (
     LayerText,
     ParallelAttention,
     StreamingAttention,
+    keys_and_values,
 )
 from probekit.models.kv_cache import KVCache
 from probekit.models.text_context import TextContext
@@ -51,18 +53,11 @@ class CausalWan(WanTransformer3DModel):  # type: ignore[misc]
         Returns:
             Flow (B, C, L, h, w).
         """
-        chunks = timestep.shape[1]
-        tokens = self.patch_embedding(latents)
-        frames, rows, columns = tokens.shape[2:]
-        hidden = rearrange(tokens, "B W (N n) r c -> (B N) (n r c) W", N=chunks)
-        embedded, modulation = self._time_states(timestep.flatten(), hidden)
-        projected = text.project(self.condition_embedder.text_embedder)
-        for layer, block in enumerate(self.blocks):
-            hidden = block(
-                hidden, LayerText(text, layer, projected), modulation, LayerAttention(attention, layer, chunks)
-            )
+        hidden, embedded, modulation, (frames, rows, columns) = self._embed(latents, timestep)
+        hidden = self._run_blocks(hidden, modulation, text, attention, timestep.shape[1], len(self.blocks))
         patches = self._output(hidden, embedded)
         _, rows_a_patch, columns_a_patch = self.config.patch_size
+        chunks = timestep.shape[1]
         return rearrange(
             patches,
             "(B N) (n r c) (p q C) -> B C (N n) (r p) (c q)",
@@ -73,6 +68,35 @@ class CausalWan(WanTransformer3DModel):  # type: ignore[misc]
             p=rows_a_patch,
             q=columns_a_patch,
         )
+
+    def write_keys(self, latents: Tensor, timestep: Tensor, text: TextContext, attention: StreamingAttention) -> None:
+        """A committing pass without its output: the last block stops once it has its keys and values.
+
+        Arguments as `forward`, for one chunk.
+        """
+        hidden, _, modulation, _ = self._embed(latents, timestep)
+        last = len(self.blocks) - 1
+        hidden = self._run_blocks(hidden, modulation, text, attention, 1, last)
+        block = self.blocks[last]
+        shift, scale = (block.scale_shift_table + modulation.float()).chunk(6, dim=1)[:2]
+        normed = (block.norm1(hidden.float()) * (1 + scale) + shift).type_as(hidden)
+        attention.write(last, *keys_and_values(block.attn1, normed, 1))
+
+    def _embed(self, latents: Tensor, timestep: Tensor) -> tuple[Tensor, Tensor, Tensor, torch.Size]:
+        """Tokens (B·N, T, W), time embedding, modulation, and the token grid (L, rows, columns)."""
+        tokens = self.patch_embedding(latents)
+        hidden = rearrange(tokens, "B W (N n) r c -> (B N) (n r c) W", N=timestep.shape[1])
+        return hidden, *self._time_states(timestep.flatten(), hidden), tokens.shape[2:]
+
+    def _run_blocks(
+        self, hidden: Tensor, modulation: Tensor, text: TextContext, attention: ChunkAttention, chunks: int, count: int
+    ) -> Tensor:
+        projected = text.project(self.condition_embedder.text_embedder)
+        for layer, block in enumerate(self.blocks[:count]):
+            hidden = block(
+                hidden, LayerText(text, layer, projected), modulation, LayerAttention(attention, layer, chunks)
+            )
+        return hidden
 
     def _time_states(self, timestep: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
         """Time embedding (B·N, W) and modulation (B·N, 6, W)."""

@@ -1,5 +1,6 @@
 """Keys and values of the committed past of a stream, one entry a layer."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -19,7 +20,7 @@ class KeyValues(NamedTuple):
 
 
 class CacheSnapshot(NamedTuple):
-    """The committed past at one moment. Tensors are shared, not copied: a cache never writes into one."""
+    """The committed past at one moment. Tensors are shared, not copied: the past of a cache is never written to."""
 
     past: tuple[KeyValues | None, ...]
     frames: tuple[int, ...]
@@ -27,10 +28,12 @@ class CacheSnapshot(NamedTuple):
 
 
 class KVCache:
-    """Committed keys and values, detached; keys are kept unrotated, so that positions may change as frames leave.
+    """Committed keys and values, detached.
 
-    Life of a chunk: `open_chunk` drops what the policy drops, any number of passes read `context`, one pass writes
-    with `commit` in every layer, `close_chunk` makes the chunk part of the past.
+    Life of a chunk: `open_chunk` drops what the policy drops; any number of passes call `attended`, which puts the
+    chunk's own keys and values behind the past; one pass calls `commit` in every layer; `close_chunk` makes the chunk
+    part of the past. Past and chunk lie in one buffer a layer, so passes copy the chunk alone, and closing copies
+    nothing. Where positions change as frames leave, unrotated keys are kept beside the rotated ones.
 
     Args:
         layers: of the model.
@@ -43,10 +46,11 @@ class KVCache:
         self.frames: tuple[int, ...] = ()
         self.next_frame = 0
         self._tokens = tokens_per_frame
+        self._moves = policy.rotary != "absolute"
         self._past: list[KeyValues | None] = [None] * layers
-        self._rotated: list[KeyValues | None] = [None] * layers
-        self._written: list[KeyValues | None] = [None] * layers
-        self._table: RotaryTable | None = None
+        self._work: list[KeyValues | None] = [None] * layers
+        self._written: list[Tensor | None] = [None] * layers
+        self._tables: tuple[RotaryTable, RotaryTable] | None = None
 
     def open_chunk(self, incoming: int) -> Positions:
         """Drop what no longer fits beside a chunk of `incoming` frames; returns all rotary positions."""
@@ -55,27 +59,36 @@ class KVCache:
             slots = torch.tensor(kept)
             self._past = [past and self._select(past, slots) for past in self._past]
             self.frames = tuple(self.frames[slot] for slot in kept)
-        self._rotated = [None] * len(self._past)
+        self._drop_chunk()
         return self.policy.positions(self.frames, self.next_frame, incoming)
 
-    def use_table(self, table: RotaryTable) -> None:
-        """Set the rotary table of the cached frames for the chunk in work."""
-        self._table = table
+    def use_tables(self, context: RotaryTable, chunk: RotaryTable) -> None:
+        """Set the rotary tables of the cached frames and of the chunk in work."""
+        self._tables = (context, chunk)
 
-    def context(self, layer: int) -> KeyValues | None:
-        """Rotated keys and the values of the past; None before the first commit."""
-        past = self._past[layer]
-        if past is None or self._table is None:
-            return None
-        rotated = self._rotated[layer]
-        if rotated is None:
-            rotated = KeyValues(rotate(past.keys, self._table), past.values)
-            self._rotated[layer] = rotated
-        return rotated
+    def attended(self, layer: int, keys: Tensor, values: Tensor) -> KeyValues:
+        """Rotated keys and the values of the past and of the chunk in work, whose unrotated ones are given."""
+        if self._tables is None:
+            raise RuntimeError("use_tables() comes before the first pass of a chunk")
+        own = KeyValues(rotate(keys, self._tables[1]), values)
+        if torch.is_grad_enabled():
+            work = self._working(layer, keys)
+            past = [tensor[:, : -keys.shape[1]] for tensor in work]
+            return KeyValues(torch.cat([past[0], own.keys], 1), torch.cat([past[1], own.values], 1))
+        work = self._working(layer, keys)
+        for buffer, new in zip(work, own, strict=True):
+            buffer[:, -keys.shape[1] :] = new
+        return work
 
-    def commit(self, layer: int, keys: Tensor, values: Tensor) -> None:
-        """Write the clean, unrotated keys and the values of the chunk in work; no gradient passes through them."""
-        self._written[layer] = KeyValues(keys.detach(), values.detach())
+    def commit(self, layer: int, keys: Tensor) -> None:
+        """Keep the clean chunk that the pass has just put behind the past; `keys` are its unrotated keys.
+
+        Raises:
+            RuntimeError: in a pass with gradient, whose keys and values never enter the cache.
+        """
+        if torch.is_grad_enabled():
+            raise RuntimeError("a chunk is committed without gradient")
+        self._written[layer] = keys
 
     def close_chunk(self, incoming: int) -> None:
         """Append the committed chunk to the past.
@@ -83,14 +96,19 @@ class KVCache:
         Raises:
             RuntimeError: if a layer was not committed.
         """
-        for layer, written in enumerate(self._written):
-            if written is None:
+        for layer, (work, written) in enumerate(zip(self._work, self._written, strict=True)):
+            if work is None or written is None:
                 raise RuntimeError(f"layer {layer} was not committed")
             past = self._past[layer]
-            self._past[layer] = written if past is None else KeyValues(*map(_append, past, written))
+            if not self._moves:
+                self._past[layer] = work
+            elif past is None:
+                self._past[layer] = KeyValues(written, work.values)
+            else:
+                self._past[layer] = KeyValues(torch.cat([past.keys, written], dim=1), work.values)
         self.frames = (*self.frames, *range(self.next_frame, self.next_frame + incoming))
         self.next_frame += incoming
-        self._written = [None] * len(self._past)
+        self._drop_chunk()
 
     def snapshot(self) -> CacheSnapshot:
         """The committed past; between two chunks."""
@@ -99,19 +117,36 @@ class KVCache:
     def restore(self, snapshot: CacheSnapshot) -> None:
         """Go back to a snapshot, dropping whatever chunk is open."""
         self._past, self.frames, self.next_frame = list(snapshot.past), snapshot.frames, snapshot.next_frame
-        self._rotated = [None] * len(self._past)
-        self._written = [None] * len(self._past)
+        self._drop_chunk()
 
     def twin(self) -> "KVCache":
         """An empty cache of the same shape and policy."""
         return KVCache(len(self._past), self.policy, self._tokens)
 
+    def _drop_chunk(self) -> None:
+        self._work = [None] * len(self._past)
+        self._written = [None] * len(self._past)
+
+    def _working(self, layer: int, like: Tensor) -> KeyValues:
+        """Buffers (B, past + chunk, H, D) of the chunk in work, with the past in place; made once a chunk."""
+        found = self._work[layer]
+        if found is None:
+            found = self._new_working(self._past[layer], like.detach())
+            self._work[layer] = found
+        return found
+
+    @torch.no_grad()
+    def _new_working(self, past: KeyValues | None, like: Tensor) -> KeyValues:
+        length = 0 if past is None else past.values.shape[1]
+        shape = (like.shape[0], length + like.shape[1], *like.shape[2:])
+        work = KeyValues(like.new_empty(shape), like.new_empty(shape))
+        if past is not None and self._tables is not None:
+            work.keys[:, :length] = rotate(past.keys, self._tables[0]) if self._moves else past.keys
+            work.values[:, :length] = past.values
+        return work
+
     def _select(self, past: KeyValues, slots: Tensor) -> KeyValues:
         return KeyValues(*(_take_frames(tensor, slots, self._tokens) for tensor in past))
-
-
-def _append(past_BSHD: Tensor, new_BSHD: Tensor) -> Tensor:
-    return torch.cat([past_BSHD, new_BSHD], dim=1)
 
 
 def _take_frames(x_BSHD: Tensor, slots: Tensor, tokens: int) -> Tensor:

@@ -56,7 +56,12 @@ class _ChunkPass:
     def commit(self, clean: Tensor) -> None:
         """Write the clean latents' keys and values, at timestep 0 and without noise."""
         self._attention.committing = True
-        self.predict(clean, 0.0, None)
+        if self._observers:
+            self.predict(clean, 0.0, None)
+            return
+        doubled = torch.cat([clean, clean]) if self._guidance > 1 else clean
+        timestep = torch.zeros(len(doubled), 1, device=clean.device)
+        self._model.write_keys(doubled.to(self._model.dtype), timestep, self._text, self._attention)
 
 
 class RolloutSnapshot(NamedTuple):

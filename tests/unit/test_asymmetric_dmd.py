@@ -84,15 +84,15 @@ def test_the_critic_learns_the_flow_to_its_noise() -> None:
 @pytest.mark.parametrize(
     ("switch", "changed"),
     [
-        ("table_sigmas", {"dmd_loss", "critic_loss"}),
-        ("noisy_commit", {"dmd_loss", "critic_loss"}),
+        ("table_sigmas", {"gradient_norm", "critic_loss"}),
+        ("noisy_commit", {"gradient_norm", "critic_loss"}),
         ("critic_through_x0", {"critic_loss"}),
     ],
 )
 def test_each_official_switch_changes_what_it_names(folders: dict[str, str], switch: str, changed: set[str]) -> None:
     ours = dmd_stage(dmd_config(folders)).training_step(0)
     theirs = dmd_stage(dmd_config(folders, official={switch: True})).training_step(0)
-    assert {name for name in ("dmd_loss", "critic_loss") if ours[name] != theirs[name]} == changed
+    assert {name for name in ("gradient_norm", "critic_loss") if ours[name] != theirs[name]} == changed
 
 
 @pytest.mark.parametrize("foresight", [None, FORESIGHT])
