@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from diffusers import WanTransformer3DModel
@@ -44,7 +45,7 @@ def chunk_times(run: Callable[[Callable[[], None]], Tensor]) -> tuple[list[float
     """Seconds of each chunk and the video."""
     marks = [time.perf_counter()]
     video = run(lambda: marks.append(time.perf_counter()))
-    return [after - before for before, after in zip(marks, marks[1:], strict=False)], video
+    return [after - before for before, after in pairwise(marks)], video
 
 
 def plain_run(model: WanTransformer3DModel, text: Tensor, noise: SeededNoise) -> Callable[..., Tensor]:

@@ -161,3 +161,15 @@ def _index(items: list[Any], name: str, override: str) -> int:
             f"use an index from 0 to {len(items) - 1}.",
         )
     return int(name)
+
+
+def validated(model: type[M], document: Document, source: str) -> M:
+    """Check values that came from elsewhere than a file.
+
+    Raises:
+        UserError: naming the value that is not allowed.
+    """
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        raise explain(error, model, source) from error

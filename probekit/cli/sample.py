@@ -1,39 +1,121 @@
 """`probekit sample`."""
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import ShardOption, parse_shard
+from probekit.config import validated
 from probekit.diffusion.sampler_settings import SamplerSettings
+from probekit.errors import UserError
+from probekit.streaming_options import StreamingOptions
+
+if TYPE_CHECKING:
+    from probekit.evaluation.suites import Suite
 
 _DEFAULTS = SamplerSettings()
+_POLICY = StreamingOptions().policy
+
+
+class Rotary(StrEnum):
+    """Rotary policies of a stream."""
+
+    absolute = "absolute"
+    re_indexed = "re-indexed"
+    sink_beside_window = "sink-beside-window"
 
 
 def sample(
-    model: Annotated[str, typer.Option(help="Model folder in diffusers layout, or sprite-base, sprite-large.")],
+    model: Annotated[str, typer.Option(help="Shipped model, model folder in diffusers layout, or Hub id.")],
     out: Annotated[Path, typer.Option(help="Run folder for the videos; finished ones are kept.")],
     suite: Annotated[str, typer.Option(help="Suite of prompts.")] = "sprite-5s",
-    prompts: Annotated[int | None, typer.Option(help="Only the first N prompts.")] = None,
+    prompts: Annotated[str | None, typer.Option(help="A prompt file in place of the suite, or the first N.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Length of the videos, rounded up to whole chunks.")] = None,
+    size: Annotated[str | None, typer.Option(help="Frame size of a prompt file's videos, e.g. 480x832.")] = None,
     samples: Annotated[int | None, typer.Option(help="Only the first N videos of each prompt.")] = None,
-    steps: Annotated[int, typer.Option(help="Solver steps.")] = _DEFAULTS.steps,
-    guidance: Annotated[float, typer.Option(help="Scale of classifier-free guidance.")] = _DEFAULTS.guidance,
-    shift: Annotated[float, typer.Option(help="Timestep shift.")] = _DEFAULTS.shift,
+    steps: Annotated[int, typer.Option(help="Bidirectional models: solver steps.")] = _DEFAULTS.steps,
+    guidance: Annotated[float, typer.Option(help="Bidirectional models: guidance.")] = _DEFAULTS.guidance,
+    shift: Annotated[float, typer.Option(help="Bidirectional models: timestep shift.")] = _DEFAULTS.shift,
     negative_prompt: Annotated[str, typer.Option(help="What guidance steers away from.")] = _DEFAULTS.negative_prompt,
+    few_steps: Annotated[str | None, typer.Option(help="Streaming: list of steps, e.g. 1000,500.")] = None,
+    first_chunk_steps: Annotated[str | None, typer.Option(help="Streaming: list of the first chunk's steps.")] = None,
+    window: Annotated[int, typer.Option(help="Streaming: latent frames in the window; 0 is all.")] = (
+        _POLICY.window_frames or 0
+    ),
+    sink: Annotated[int, typer.Option(help="Streaming: first latent frames that never leave.")] = _POLICY.sink_frames,
+    rotary: Annotated[Rotary, typer.Option(help="Streaming: positions of frames.")] = Rotary.re_indexed,
     seed: Annotated[int, typer.Option(help="Run seed of the noise.", min=0)] = 0,
     batch_size: Annotated[int, typer.Option(help="Videos made together; does not change them.", min=1)] = 8,
     shard: ShardOption = None,
+    prompt_cache: Annotated[Path | None, typer.Option(help="Keep prompt embeddings here and free the encoder.")] = None,
+    device: Annotated[str, typer.Option(help="Streaming: where the generator runs.")] = "cpu",
+    bf16: Annotated[bool, typer.Option("--bf16", help="Streaming: half precision.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Print operations, memory and time, and stop.")] = False,
 ) -> None:
     """Sample a suite of prompts with a model into a run folder."""
     with reporting_errors():
         share = parse_shard(shard)
-        from probekit.evaluation.suites import load_suite
+        options = validated(
+            StreamingOptions,
+            {
+                "policy": {"window_frames": window or None, "sink_frames": sink, "rotary": rotary.value},
+                "few_steps": _steps(few_steps),
+                "first_chunk_steps": _steps(first_chunk_steps),
+                "negative_prompt": negative_prompt,
+            },
+            "the command's options",
+        )
+        planned = _planned(model, suite, prompts, samples, seconds, size)
+        if plan:
+            from probekit.models.loading import model_folder
+            from probekit.workflows.planning import plan_lines
 
-        planned = load_suite(suite).reduced(prompts, samples)
+            for line in plan_lines(model_folder(model), planned, options, batch_size):
+                typer.echo(line)
+            return
         from probekit.workflows.sampling import sample_suite
 
         settings = SamplerSettings(steps=steps, guidance=guidance, shift=shift, negative_prompt=negative_prompt)
-        rows = sample_suite(model, planned, out, settings, seed=seed, shard=share, batch_size=batch_size)
+        rows = sample_suite(
+            model, planned, out, settings, seed=seed, shard=share, batch_size=batch_size, options=options,
+            prompt_cache=prompt_cache, device=device, bf16=bf16,
+        )  # fmt: skip
         typer.echo(f"{len(rows)} videos in {out}")
+
+
+def _steps(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(int(step) for step in text.split(","))
+    except ValueError as error:
+        raise UserError(f"{text!r} is not a list of steps.", "Write e.g. 1000,750,500,250.") from error
+
+
+def _planned(
+    model: str, suite: str, prompts: str | None, samples: int | None, seconds: float | None, size: str | None
+) -> "Suite":
+    """The suite, cut to its first prompts, at another length, or made of a prompt file."""
+    from probekit.evaluation.prompt_files import frames_of, suite_from_file
+    from probekit.evaluation.suites import load_suite
+
+    if prompts is None or prompts.isdecimal():
+        chosen = load_suite(suite).reduced(int(prompts) if prompts else None, samples)
+        if seconds is None:
+            return chosen
+        return chosen._replace(frames=frames_of(seconds), horizon=f"{seconds:g}s")
+    from probekit.models.loading import model_folder
+    from probekit.workflows.planning import default_size
+
+    shape = default_size(model_folder(model)) if size is None else _size(size)
+    return suite_from_file(Path(prompts), seconds=seconds or 5.0, size=shape, samples=samples or 1)
+
+
+def _size(text: str) -> tuple[int, int]:
+    rows, _, columns = text.partition("x")
+    if not (rows.isdecimal() and columns.isdecimal()):
+        raise UserError(f"{text!r} is not a frame size.", "Write rows x columns, e.g. 480x832.")
+    return int(rows), int(columns)

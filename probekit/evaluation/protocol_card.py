@@ -53,6 +53,8 @@ class GenerationCard(StrictModel):
     shift: float | None = None
     timesteps: tuple[float, ...] | None = None
     """Timesteps of a few-step sampler."""
+    first_chunk_timesteps: tuple[float, ...] | None = None
+    """Those of the first chunk, where they differ."""
     negative_prompt: str | None = None
     """What guidance steers away from; None without guidance."""
     codec: str | None = None

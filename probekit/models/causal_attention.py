@@ -69,7 +69,6 @@ class StreamingAttention:
         out: Tensor = dispatch_attention_fn(rotate(queries, self._table), seen.keys, seen.values)
         return out
 
-
     def write(self, layer: int, keys: Tensor, values: Tensor) -> None:
         """Commit a layer's keys and values without attending."""
         self._cache.attended(layer, keys, values)

@@ -1,6 +1,5 @@
 """Keys and values of the committed past of a stream, one entry a layer."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -131,8 +130,13 @@ class KVCache:
         """Buffers (B, past + chunk, H, D) of the chunk in work, with the past in place; made once a chunk."""
         found = self._work[layer]
         if found is None:
-            found = self._new_working(self._past[layer], like.detach())
+            past = self._past[layer]
+            found = self._new_working(past, like.detach())
             self._work[layer] = found
+            if past is not None:  # the copy in the buffer replaces the past, so that it lives once
+                length = past.values.shape[1]
+                keys = past.keys if self._moves else found.keys[:, :length]
+                self._past[layer] = KeyValues(keys, found.values[:, :length])
         return found
 
     @torch.no_grad()

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import torch
 from diffusers import (
@@ -13,6 +14,7 @@ from diffusers import (
     UniPCMultistepScheduler,
     WanTransformer3DModel,
 )
+from torch import Tensor
 from transformers import AutoTokenizer, UMT5EncoderModel
 
 from probekit.errors import UserError
@@ -75,6 +77,12 @@ def load_text_encoder(folder: Path) -> TextEncoder:
     return TextEncoder(tokenizer, encoder, min(WAN_TEXT_TOKENS, tokenizer.model_max_length))
 
 
+def prompt_length(folder: Path) -> int:
+    """Tokens to which every prompt is padded, without opening the encoder."""
+    tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
+    return int(min(WAN_TEXT_TOKENS, tokenizer.model_max_length))
+
+
 def load_codec(folder: Path) -> VideoCodec:
     """Open the video codec, whichever class the folder names."""
     name = read_component_config(folder, "vae")["_class_name"]
@@ -128,6 +136,14 @@ def hash_checkpoint(folder: Path) -> str:
     return digest.hexdigest()
 
 
+class PromptEncoder(Protocol):
+    """What turns prompts into embeddings."""
+
+    def encode(self, prompts: Sequence[str]) -> Tensor:
+        """(B, tokens, width), zero after each prompt's own tokens."""
+        ...
+
+
 class ModelParts(NamedTuple):
     """An opened model folder.
 
@@ -138,7 +154,7 @@ class ModelParts(NamedTuple):
     name: str
     transformer: WanTransformer3DModel
     codec: VideoCodec
-    text: TextEncoder
+    text: PromptEncoder
     scheduler: SchedulerMixin
     codec_name: str
     checkpoint_hash: str
@@ -166,8 +182,12 @@ class ModelParts(NamedTuple):
         )
 
 
-def load_model(folder: Path) -> ModelParts:
-    """Open all parts of a model folder for sampling on the CPU in fp32.
+def load_model(folder: Path, text: PromptEncoder | None = None) -> ModelParts:
+    """Open all parts of a model folder for sampling in fp32.
+
+    Args:
+        folder: model folder.
+        text: embeds prompts in place of the folder's own encoder, which is then not opened.
 
     Raises:
         UserError: naming the part that is missing or of an unknown class.
@@ -178,7 +198,7 @@ def load_model(folder: Path) -> ModelParts:
         name=folder.resolve().name,
         transformer=load_transformer(folder),
         codec=load_codec(folder),
-        text=load_text_encoder(folder),
+        text=text or load_text_encoder(folder),
         scheduler=load_scheduler(folder),
         codec_name=read_component_config(folder, "vae")["_class_name"],
         checkpoint_hash=hash_checkpoint(folder),

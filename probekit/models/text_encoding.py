@@ -1,10 +1,13 @@
 """Prompts to the embeddings that Wan's cross-attention reads."""
 
+import logging
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, UMT5EncoderModel
+
+LOGGER = logging.getLogger("probekit")
 
 
 class TextEncoder:
@@ -23,7 +26,12 @@ class TextEncoder:
 
     @torch.no_grad()
     def encode(self, prompts: Sequence[str]) -> Tensor:
-        """Embed prompts: (B, max_tokens, width), rows of padding tokens zero and not masked, as Wan does."""
+        """Embed prompts: (B, max_tokens, width), rows of padding tokens zero and not masked, as Wan does.
+
+        A prompt that is too long is cut, and the log says what was lost.
+        """
+        for prompt in prompts:
+            self._warn_of_cut(prompt)
         encoded = self._tokenizer(
             list(prompts), padding="max_length", max_length=self.max_tokens, truncation=True, return_tensors="pt"
         )
@@ -32,3 +40,17 @@ class TextEncoder:
         states: Tensor = self._encoder(ids, attention_mask=mask).last_hidden_state
         masked: Tensor = states * mask[..., None]
         return masked
+
+    def _warn_of_cut(self, prompt: str) -> None:
+        if len(prompt) < self.max_tokens:  # no token is shorter than a character
+            return
+        tokens = self._tokenizer(prompt).input_ids
+        if len(tokens) > self.max_tokens:
+            lost = self._tokenizer.decode(tokens[self.max_tokens - 1 :], skip_special_tokens=True)
+            LOGGER.warning(
+                "A prompt of %d tokens was cut to %d; lost: %r (prompt: %.60s…)",
+                len(tokens),
+                self.max_tokens,
+                lost,
+                prompt,
+            )

@@ -69,3 +69,24 @@ class SeededNoise:
         """Noise (B, C, n, h, w)."""
         rng = torch.Generator().manual_seed(counter_seed(*self._names, chunk, step) % 2**63)
         return torch.randn(self._size, generator=rng).to(self._device)
+
+
+class GeneratorNoise:
+    """Noise from one torch generator, as diffusers' pipelines draw it: in the order in which it is asked for.
+
+    Args:
+        batch: videos.
+        shape: of one chunk.
+        generator: CPU generator; None takes torch's global one.
+    """
+
+    def __init__(self, batch: int, shape: ChunkShape, generator: torch.Generator | None) -> None:
+        self._size, self._generator = (batch, *shape), generator
+        self._first: Tensor | None = None
+
+    def __call__(self, chunk: int, step: int) -> Tensor:
+        """Noise (B, C, n, h, w); the first chunk's first noise is drawn once, however often it is asked for."""
+        if (chunk, step) == (0, 0):
+            self._first = torch.randn(self._size, generator=self._generator) if self._first is None else self._first
+            return self._first
+        return torch.randn(self._size, generator=self._generator)

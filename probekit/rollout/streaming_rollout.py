@@ -113,10 +113,11 @@ class Rollout:
         first_denoiser: ChunkDenoiser | None = None,
     ) -> None:
         self._model, self._noise, self._denoiser = model, noise, denoiser
+        self._device = model.device
         self._texts = PromptSchedule({0: text}) if isinstance(text, TextContext) else text
         self._guidance, self._observers, self._forced = guidance, tuple(observers), forced
         self._commit_noise, self._first_denoiser = commit_noise, first_denoiser
-        self._example = noise(0, 0)
+        self._example = self._draw(0, 0)
         self._size = self._example.shape[2]
         given = 0 if start is None else start.shape[2]
         policy.check_length(given + chunks * self._size, model.config.rope_max_seq_len)
@@ -139,7 +140,7 @@ class Rollout:
         self.commit()
         index, passes = self._next, self._passes(self._next, self._example)
         chosen = self._first_denoiser if index == 0 and self._first_denoiser else self._denoiser
-        clean = chosen.denoise(passes.predict, functools.partial(self._noise, index))
+        clean = chosen.denoise(passes.predict, functools.partial(self._draw, index))
         self._open, self._next = (passes, clean), index + 1
         return ChunkResult(index, passes.first_frame, clean)
 
@@ -172,6 +173,9 @@ class Rollout:
         self._cache.restore(snapshot.cache)
         self._noise = noise or self._noise
         return self
+
+    def _draw(self, chunk: int, step: int) -> Tensor:
+        return self._noise(chunk, step).to(self._device)
 
     def _commit_start(self, given: Tensor) -> None:
         """Commit given latents chunk by chunk, block-causally; frames that fill no chunk come first, together."""

@@ -8,20 +8,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probekit.context_policy import TRAINED_WINDOW, ContextPolicy
+from probekit.context_policy import ContextPolicy
 from probekit.diffusion.few_step import euler_sigmas, few_step_sigmas, warp
+from probekit.errors import UserError
 from probekit.evaluation.generation_runner import Request
 from probekit.evaluation.protocol_card import GenerationCard
 from probekit.evaluation.suites import Suite
 from probekit.models.causal_card import CausalCard, read_causal_card
 from probekit.models.causal_wan import CausalWan
-from probekit.models.loading import ModelParts, load_model
+from probekit.models.loading import ModelParts, PromptEncoder, load_model, read_component_config
+from probekit.models.presets import SPRITE_GEOMETRY
 from probekit.models.text_context import TextContext
 from probekit.models.video_codec import to_uint8_frames
 from probekit.rollout.chunk_denoisers import ChunkDenoiser, EulerDenoiser, FewStepDenoiser
 from probekit.rollout.noise import ChunkShape, KeyedNoise, NoiseSource
 from probekit.rollout.records import RolloutObserver
 from probekit.rollout.streaming_rollout import Rollout, roll_out
+from probekit.streaming_options import StreamingOptions
 
 
 def causal_from(parts: ModelParts) -> CausalWan:
@@ -39,6 +42,35 @@ def denoiser_of(card: CausalCard) -> ChunkDenoiser:
     return EulerDenoiser(euler_sigmas(card.euler_steps or 1, card.shift))
 
 
+def card_with(card: CausalCard, options: StreamingOptions) -> CausalCard:
+    """A generator's card with the steps that the options ask for.
+
+    Raises:
+        UserError: if steps are asked of a generator that is no few-step student.
+    """
+    asked = options.few_steps or options.first_chunk_steps
+    if asked and card.few_steps is None:
+        raise UserError(f"An {card.role} has no few-step list to replace.", "Leave the steps out, or give a student.")
+    return card.model_copy(update={"few_steps": options.few_steps}) if options.few_steps else card
+
+
+def check_length(folder: Path, frames: int, chunk_frames: int, policy: ContextPolicy) -> None:
+    """Refuse a length that is not whole chunks or leaves the rotary table, before any weight is read.
+
+    Raises:
+        UserError: naming the lengths or policies that can.
+    """
+    config = read_component_config(folder, "transformer")
+    geometry = SPRITE_GEOMETRY.model_copy(update={"chunk_frames": chunk_frames})  # lengths are the same for all
+    latent_frames = geometry.latent_frames(frames)
+    geometry.chunks(latent_frames)
+    policy.check_length(latent_frames, config["rope_max_seq_len"])
+
+
+def _timesteps(steps: Sequence[int] | None, shift: float) -> tuple[float, ...] | None:
+    return tuple(1000 * warp(step / 1000, shift) for step in steps) if steps else None
+
+
 class StreamingSampler:
     """Samples suites with a causal model folder; implements `VideoGenerator`.
 
@@ -46,11 +78,14 @@ class StreamingSampler:
         folder: model folder with `causal.json`.
         suite: whose frame size and length are sampled.
         seed: run seed of the noise.
-        policy: what the stream remembers.
-        negative_prompt: what guidance steers away from, where the generator uses guidance.
+        options: context policy and steps, where they are not the generator's own.
+        text: embeds the prompts in place of the folder's own encoder.
+        device: where the transformer runs.
+        dtype: of the transformer.
 
     Raises:
-        UserError: if the folder is not a causal generator's, or the suite's length is not whole chunks.
+        UserError: if the folder is not a causal generator's, or the suite's length is not whole chunks or leaves the
+            rotary table; nothing has been loaded then.
     """
 
     def __init__(
@@ -58,17 +93,20 @@ class StreamingSampler:
         folder: Path,
         suite: Suite,
         seed: int = 0,
-        policy: ContextPolicy = TRAINED_WINDOW,
-        negative_prompt: str = "",
+        options: StreamingOptions | None = None,
+        text: PromptEncoder | None = None,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.causal = read_causal_card(folder)
-        self.parts = load_model(folder)
+        self.options = options or StreamingOptions()
+        self.causal = card_with(read_causal_card(folder), self.options)
+        check_length(folder, suite.frames, self.causal.chunk_frames, self.options.policy)
+        self.parts = load_model(folder, text)
         geometry = self.parts.geometry(suite.height, suite.width)
         self.geometry = geometry.model_copy(update={"chunk_frames": self.causal.chunk_frames})
         self.chunks = self.geometry.chunks(self.geometry.latent_frames(suite.frames))
-        self.model = causal_from(self.parts)
-        policy.check_length(self.chunks * self.causal.chunk_frames, self.model.config.rope_max_seq_len)
-        self._policy, self._seed, self._negative_prompt = policy, seed, negative_prompt
+        self.model = causal_from(self.parts).to(device=device, dtype=dtype)
+        self._seed = seed
         self.card = self._generation_card(suite)
 
     def _generation_card(self, suite: Suite) -> GenerationCard:
@@ -84,14 +122,15 @@ class StreamingSampler:
             width=suite.width,
             sampler=f"streaming {causal.role}",
             steps=causal.euler_steps or len(causal.few_steps or ()),
-            timesteps=tuple(1000 * warp(step / 1000, causal.shift) for step in causal.few_steps or ()) or None,
+            timesteps=_timesteps(causal.few_steps, causal.shift),
+            first_chunk_timesteps=_timesteps(self.options.first_chunk_steps, causal.shift),
             guidance=causal.guidance,
             shift=causal.shift,
             codec=self.parts.codec_name,
             chunk_frames=causal.chunk_frames,
-            window_policy=self._policy.window_name,
-            rope_policy=self._policy.rotary,
-            negative_prompt=self._negative_prompt if causal.guidance > 1 else None,
+            window_policy=self.options.policy.window_name,
+            rope_policy=self.options.policy.rotary,
+            negative_prompt=self.options.negative_prompt if causal.guidance > 1 else None,
         )
 
     def chunk_shape(self) -> ChunkShape:
@@ -101,8 +140,29 @@ class StreamingSampler:
 
     def text(self, prompts: Sequence[str]) -> TextContext:
         """The prompts, and under guidance the negative prompts after them."""
-        negative = [self._negative_prompt] * len(prompts) if self.causal.guidance > 1 else []
-        return TextContext(self.parts.text.encode([*prompts, *negative]))
+        negative = [self.options.negative_prompt] * len(prompts) if self.causal.guidance > 1 else []
+        embeddings = self.parts.text.encode([*prompts, *negative])
+        return TextContext(embeddings.to(self.model.device, self.model.dtype))
+
+    def start(
+        self,
+        requests: Sequence[Request],
+        observers: Sequence[RolloutObserver] = (),
+        noise: NoiseSource | None = None,
+    ) -> Rollout:
+        """The rollout of the requested videos, not yet run; by default with the noise of their keys."""
+        first = self.options.first_chunk_steps
+        return Rollout(
+            self.model,
+            self.text([request.prompt for request in requests]),
+            noise or KeyedNoise([request.key for request in requests], self.chunk_shape(), self._seed),
+            denoiser_of(self.causal),
+            chunks=self.chunks,
+            policy=self.options.policy,
+            guidance=self.causal.guidance,
+            observers=observers,
+            first_denoiser=FewStepDenoiser(few_step_sigmas(first, self.causal.shift)) if first else None,
+        )
 
     @torch.no_grad()
     def rollout(
@@ -111,18 +171,8 @@ class StreamingSampler:
         observers: Sequence[RolloutObserver] = (),
         noise: NoiseSource | None = None,
     ) -> Tensor:
-        """Clean latents (B, C, L, h, w) of the requested videos; by default with the noise of their keys."""
-        results = Rollout(
-            self.model,
-            self.text([request.prompt for request in requests]),
-            noise or KeyedNoise([request.key for request in requests], self.chunk_shape(), self._seed),
-            denoiser_of(self.causal),
-            chunks=self.chunks,
-            policy=self._policy,
-            guidance=self.causal.guidance,
-            observers=observers,
-        )
-        return roll_out(results)
+        """Clean latents (B, C, L, h, w) of the requested videos, on the CPU."""
+        return roll_out(self.start(requests, observers, noise)).cpu()
 
     @torch.no_grad()
     def generate(self, requests: list[Request]) -> NDArray[Any]:

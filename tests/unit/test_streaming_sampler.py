@@ -15,6 +15,7 @@ from probekit.evaluation.protocol_card import read_protocol
 from probekit.evaluation.suites import load_suite
 from probekit.models.causal_card import CausalCard, read_causal_card, require_role, write_causal_card
 from probekit.rollout.streaming_sampler import StreamingSampler
+from probekit.streaming_options import StreamingOptions
 from tests.model_folders import write_tiny_model
 
 SUITE = load_suite("sprite-5s")
@@ -76,7 +77,7 @@ def test_frames_that_are_not_whole_chunks_are_refused(student: Path) -> None:
 
 def test_a_length_beyond_the_rotary_table_is_refused(student: Path) -> None:
     with pytest.raises(UserError, match="re-indexed"):
-        StreamingSampler(student, SUITE._replace(frames=1 + 4 * 1199), policy=ContextPolicy())
+        StreamingSampler(student, SUITE._replace(frames=1 + 4 * 1199), options=StreamingOptions(policy=ContextPolicy()))
 
 
 def test_a_broken_card_is_named(student: Path, tmp_path: Path) -> None:

@@ -1,0 +1,79 @@
+"""What sampling a suite will take, worked out from configurations alone."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from probekit.evaluation.suites import Suite
+from probekit.models.causal_card import CausalCard, read_causal_card
+from probekit.models.flops import RolloutShape, parameter_count, rollout_flops, rollout_memory
+from probekit.models.loading import prompt_length, read_component_config
+from probekit.rollout.streaming_sampler import card_with, check_length
+from probekit.streaming_options import StreamingOptions
+
+GIB = 2**30
+
+
+def plan_lines(folder: Path, suite: Suite, options: StreamingOptions, batch: int, bytes_each: int = 4) -> Iterator[str]:
+    """Videos, operations, memory by part and time, in lines for a reader; nothing is loaded.
+
+    Raises:
+        UserError: for whatever sampling would refuse.
+    """
+    card = card_with(read_causal_card(folder), options)
+    check_length(folder, suite.frames, card.chunk_frames, options.policy)
+    config = read_component_config(folder, "transformer")
+    shape = rollout_shape(config, card, suite, batch, prompt_length(folder), codec_stride(folder))
+    operations = rollout_flops(config, options.policy, shape) // batch
+    memory = rollout_memory(config, options.policy, shape, bytes_each)
+    videos = len(suite.keys())
+    rate = matmul_rate()
+    yield f"videos       {videos} of {suite.frames} frames, {shape.chunks} chunks of {shape.chunk_tokens} tokens"
+    yield f"policy       {options.policy.window_name}, {options.policy.rotary}"
+    yield f"operations   {operations / 1e12:.3f} TFLOP a video, {videos * operations / 1e15:.3f} PFLOP in all"
+    yield (
+        f"memory       {memory.total / GIB:.3f} GiB: weights {memory.weights / GIB:.3f} "
+        f"({parameter_count(config) / 1e6:.1f} M parameters), cache {memory.cache / GIB:.3f}, "
+        f"text {memory.text / GIB:.3f}, passes {memory.transient / GIB:.3f}; codec and text encoder not counted"
+    )
+    seconds = videos * operations / rate
+    yield f"time         {_duration(seconds)} at {rate / 1e9:.0f} GFLOP/s, this machine's matrix product in fp32"
+
+
+def rollout_shape(
+    config: dict[str, int], card: CausalCard, suite: Suite, batch: int, text_tokens: int, stride: int
+) -> RolloutShape:
+    """Sizes of the rollout of one batch of a suite."""
+    frame_tokens = (suite.height // stride // 2) * (suite.width // stride // 2)
+    latent_frames = 1 + (suite.frames - 1) // 4
+    passes = len(card.few_steps) if card.few_steps else card.euler_steps or 1
+    videos = 2 * batch if card.guidance > 1 else batch
+    chunks = latent_frames // card.chunk_frames
+    return RolloutShape(chunks, card.chunk_frames * frame_tokens, card.chunk_frames, text_tokens, passes, videos)
+
+
+def codec_stride(folder: Path) -> int:
+    """Pixels along a side of one latent position, from the codec's configuration."""
+    return 4 if read_component_config(folder, "vae")["_class_name"] == "LinearVideoCodec" else 8
+
+
+def default_size(folder: Path) -> tuple[int, int]:
+    """Frame size in pixels that a model folder is made for: the sprite world's, or Wan's 480p."""
+    return (32, 32) if codec_stride(folder) == 4 else (480, 832)
+
+
+def matmul_rate(width: int = 512, repeats: int = 20) -> float:
+    """Operations a second of this machine's matrix product in fp32."""
+    a = np.ones((width, width), dtype=np.float32)
+    a @ a
+    started = time.perf_counter()
+    for _ in range(repeats):
+        a @ a
+    return 2 * width**3 * repeats / (time.perf_counter() - started)
+
+
+def _duration(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if seconds >= 1 else f"{seconds:.2f} s"
