@@ -1,5 +1,6 @@
 """Option types that several verbs share."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -17,13 +18,14 @@ Seed = Annotated[int, typer.Option(help="Seed of the resampling.", min=0)]
 
 
 def parse_shard(text: str | None) -> Shard | None:
-    """Read 'i/n'.
+    """Read 'i/n'; without it, take the rank and world size that torchrun sets, so that ranks share the work.
 
     Raises:
         UserError: if the text is not of this form or there is no such shard.
     """
     if text is None:
-        return None
+        rank, world = os.environ.get("RANK"), os.environ.get("WORLD_SIZE")
+        return Shard(int(rank), int(world)) if rank and world and int(world) > 1 else None
     match = re.fullmatch(r"(\d+)/(\d+)", text)
     if match is None:
         raise UserError(f"{text!r} is not a shard.", "write i/n, counted from 0, for example 0/2.")

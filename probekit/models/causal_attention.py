@@ -99,14 +99,34 @@ class ParallelAttention:
 
     def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """Attend chunk by chunk."""
-        count = len(self._visible)
-        q_N = rotate(queries, self._table).chunk(count, dim=1)
-        k_N, v_N = rotate(keys, self._table).chunk(count, dim=1), values.chunk(count, dim=1)
+        queries, keys = rotate(queries, self._table), rotate(keys, self._table)
         parts = [
-            dispatch_attention_fn(query, torch.cat([k_N[i] for i in seen], 1), torch.cat([v_N[i] for i in seen], 1))
-            for query, seen in zip(q_N, self._visible, strict=True)
+            self._attend_chunk(query, keys, values, seen)
+            for query, seen in zip(queries.chunk(len(self._visible), dim=1), self._visible, strict=True)
         ]
         return torch.cat(parts, dim=1)
+
+    def _attend_chunk(self, query: Tensor, keys: Tensor, values: Tensor, seen: Sequence[int]) -> Tensor:
+        runs = _runs(seen)
+        size = keys.shape[1] // len(self._visible)
+        if len(runs) == 1:  # neighbours are a view; nothing is copied
+            start, end = runs[0][0] * size, runs[0][1] * size
+            view: Tensor = dispatch_attention_fn(query, keys[:, start:end], values[:, start:end])
+            return view
+        joined = (torch.cat([x[:, a * size : b * size] for a, b in runs], dim=1) for x in (keys, values))
+        out: Tensor = dispatch_attention_fn(query, *joined)
+        return out
+
+
+def _runs(seen: Sequence[int]) -> list[tuple[int, int]]:
+    """Neighbouring chunk numbers as ranges (first, last + 1)."""
+    runs: list[tuple[int, int]] = []
+    for chunk in seen:
+        if runs and runs[-1][1] == chunk:
+            runs[-1] = (runs[-1][0], chunk + 1)
+        else:
+            runs.append((chunk, chunk + 1))
+    return runs
 
 
 def block_causal(chunks: int, window_chunks: int | None = None) -> list[list[int]]:

@@ -10,7 +10,10 @@ from diffusers import UniPCMultistepScheduler, WanTransformer3DModel
 
 from probekit.atomic_files import write_json
 from probekit.models.loading import read_component_config
+from probekit.provenance import command_line, git_state, package_versions
 
+PROVENANCE: Final = "provenance.json"
+"""Command, commit and packages that made a model folder."""
 SHARED_PARTS: Final = ("text_encoder", "tokenizer", "vae")
 _COMPONENTS: Final = {
     "scheduler": ["diffusers", "UniPCMultistepScheduler"],
@@ -47,3 +50,7 @@ def complete_model_folder(folder: Path, shared_from: Path, flow_shift: float) ->
     library = "probekit.models.linear_codec" if codec == "LinearVideoCodec" else "diffusers"
     index = {"_class_name": "WanPipeline", "_diffusers_version": diffusers.__version__, **_COMPONENTS}
     write_json(folder / "model_index.json", {**index, "vae": [library, codec]})
+    commit, dirty = git_state()
+    packages = package_versions(("probekit", "torch", "diffusers", "transformers", "safetensors"))
+    origin = {"command": command_line(), "commit": commit, "dirty": dirty, "packages": packages}
+    write_json(folder / PROVENANCE, origin)

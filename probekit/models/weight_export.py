@@ -1,7 +1,7 @@
 """Writing transformers in the layouts that others read, with where they came from."""
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 import torch
 from diffusers import WanTransformer3DModel
@@ -10,13 +10,12 @@ from torch import Tensor
 from probekit.atomic_files import atomic_path, write_json
 from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, write_causal_card
-from probekit.models.saving import complete_model_folder
+from probekit.models.saving import PROVENANCE, complete_model_folder
 from probekit.models.transformer_source import TransformerSource, sidecar
 from probekit.models.weight_names import to_original
 from probekit.provenance import command_line, git_state, package_versions, sha256_file
 
 Layout = Literal["diffusers", "self-forcing"]
-PROVENANCE: Final = "provenance.json"
 
 
 def export_diffusers(

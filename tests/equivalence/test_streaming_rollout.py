@@ -1,5 +1,7 @@
 """Properties of the rollout: cached = uncached, streamed = one pass, no look-ahead, no gradient into the past."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from diffusers import WanTransformer3DModel
@@ -11,7 +13,7 @@ from probekit.errors import UserError
 from probekit.models.causal_attention import block_causal
 from probekit.models.causal_wan import CausalWan, capture_blocks
 from probekit.models.feature_reader import read_features
-from probekit.models.presets import SPRITE_TEXT_WIDTH, sprite_transformer_config
+from probekit.models.presets import SPRITE_TEXT_WIDTH, WAN_1_3B, WAN_14B, sprite_transformer_config
 from probekit.models.text_context import TextContext
 from probekit.rollout.chunk_denoisers import EulerDenoiser, FewStepDenoiser
 from probekit.rollout.noise import SeededNoise
@@ -293,3 +295,17 @@ def test_a_sink_turned_beside_the_window_is_the_re_indexed_policy_at_other_numbe
                                            policy=policy)))  # fmt: skip
     torch.testing.assert_close(videos[0], videos[1], atol=1e-4, rtol=0)
     assert not torch.allclose(videos[0], videos[2], atol=1e-2)
+
+
+def test_save_and_load_go_both_ways(tmp_path: Path) -> None:
+    """Plain Wan to causal and back through folders, bit for bit, and the exact sizes of Wan on the meta device."""
+    plain = WanTransformer3DModel(**sprite_transformer_config(heads=2, layers=3)).eval()
+    plain.save_pretrained(tmp_path / "plain")
+    causal = CausalWan.from_pretrained(tmp_path / "plain")
+    causal.save_pretrained(tmp_path / "causal")
+    again = WanTransformer3DModel.from_pretrained(tmp_path / "causal")
+    assert all(map(torch.equal, plain.state_dict().values(), again.state_dict().values()))
+    assert plain.state_dict().keys() == causal.state_dict().keys() == again.state_dict().keys()
+    for config, count in ((WAN_1_3B, 1_418_996_800), (WAN_14B, 14_288_491_584)):
+        with torch.device("meta"):
+            assert sum(parameter.numel() for parameter in CausalWan(**config).parameters()) == count

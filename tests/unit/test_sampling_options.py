@@ -8,8 +8,9 @@ import torch
 from typer.testing import CliRunner
 
 from probekit.cli.main import app
+from probekit.cli.options import parse_shard
 from probekit.errors import UserError
-from probekit.evaluation.manifest import load_video_set
+from probekit.evaluation.manifest import Shard, load_video_set
 from probekit.evaluation.prompt_files import frames_of, suite_from_file
 from probekit.evaluation.protocol_card import read_protocol
 from probekit.evaluation.suites import load_suite
@@ -149,3 +150,11 @@ def test_steps_are_refused_of_a_generator_that_has_none(tmp_path: Path) -> None:
     write_causal_card(folder, CausalCard(role="ar_teacher", chunk_frames=3, shift=5.0, euler_steps=2, guidance=3.0))
     with pytest.raises(UserError, match="no few-step list"):
         StreamingSampler(folder, load_suite("sprite-5s"), options=StreamingOptions(few_steps=(1000,)))
+
+
+def test_ranks_of_torchrun_share_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert parse_shard(None) is None
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    assert parse_shard(None) == Shard(1, 3)
+    assert parse_shard("0/2") == Shard(0, 2)
