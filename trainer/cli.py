@@ -80,6 +80,26 @@ def demo(
         typer.echo(f"page: {result.page.resolve()}")
 
 
+@app.command("sweep")
+def sweep_command(
+    table: Annotated[str, typer.Argument(help="A table of the paper, e.g. table11, or a sweep file.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of runs and table; by default runs/sweeps/TABLE.")] = None,
+    scale: Annotated[str, typer.Option(help="Which models; sprite.")] = "sprite",
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="Override of every row, e.g. steps=50.")] = None,
+    jobs: Annotated[int, typer.Option(help="Rows trained side by side.", min=1)] = 1,
+) -> None:
+    """Train, score and compare every row of a table; the same command resumes."""
+    with reporting_errors():
+        from probekit.cli.tables import table_console
+        from probekit.reporting.comparison_tables import to_rich
+        from trainer.sweep import find_sweep, run_sweep
+
+        path = find_sweep(table, scale)
+        folder = out or Path("runs/sweeps") / path.stem
+        table_console().print(to_rich(run_sweep(path, folder, overrides or [], jobs)))
+        typer.echo((folder / "table" / "sweep.md").read_text(encoding="utf-8"))
+
+
 @app.command("watch")
 def watch_command(
     runs: Annotated[list[Path], typer.Argument(help="Training runs that kept exports.")],

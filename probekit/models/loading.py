@@ -182,6 +182,12 @@ class ModelParts(NamedTuple):
         )
 
 
+def _model_name(folder: Path) -> str:
+    """The folder's name; a training run's, if the folder is its `export`."""
+    resolved = folder.resolve()
+    return resolved.parent.name if resolved.name == "export" else resolved.name
+
+
 def load_model(folder: Path, text: PromptEncoder | None = None) -> ModelParts:
     """Open all parts of a model folder for sampling in fp32.
 
@@ -195,7 +201,7 @@ def load_model(folder: Path, text: PromptEncoder | None = None) -> ModelParts:
     card = folder / "model_card.json"
     facts = json.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}
     return ModelParts(
-        name=folder.resolve().name,
+        name=_model_name(folder),
         transformer=load_transformer(folder),
         codec=load_codec(folder),
         text=text or load_text_encoder(folder),

@@ -1,0 +1,154 @@
+"""A table of the paper as a sweep: its rows trained, sampled, scored and compared; what is finished is kept."""
+
+import logging
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from pydantic import Field
+
+from probekit.atomic_files import write_text
+from probekit.config import StrictModel, load_config
+from probekit.diffusion.sampler_settings import SamplerSettings
+from probekit.errors import UserError
+from probekit.evaluation.suites import load_suite
+from probekit.reporting.comparison_io import write_comparison
+from probekit.reporting.comparison_record import ComparisonRecord
+from probekit.workflows.comparing import compare_runs, open_scored_run
+from probekit.workflows.sampling import sample_suite
+from probekit.workflows.scoring import score_run
+
+LOGGER = logging.getLogger("trainer")
+
+SWEEPS: Final = Path(__file__).parent / "recipes"
+
+
+class PaperScores(StrictModel):
+    """What the paper reports for a row (Wan size, VBench, percent)."""
+
+    quality: float
+    semantic: float
+    total: float
+
+
+class SweepRow(StrictModel):
+    """One row of a table.
+
+    Attributes:
+        name: of its run folder and its model.
+        label: in the table.
+        recipe: relative to the sweep file.
+        paper: the paper's numbers, where they are known.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*$")
+    label: str
+    recipe: Path
+    paper: PaperScores | None = None
+
+
+class SweepConfig(StrictModel):
+    """A table.
+
+    Attributes:
+        title: what it varies.
+        source: table of the paper.
+        rows: the first is what the others are compared with.
+        suite: scored on.
+        prompts: how many of the suite's.
+        samples: videos of each prompt.
+    """
+
+    title: str
+    source: str
+    rows: tuple[SweepRow, ...] = Field(min_length=2)
+    suite: str = "sprite-5s"
+    prompts: int = Field(default=100, gt=0)
+    samples: int = Field(default=1, gt=0)
+
+
+def find_sweep(name: str, scale: str = "sprite") -> Path:
+    """The file of a shipped sweep, or the given file.
+
+    Raises:
+        UserError: naming the sweeps that exist.
+    """
+    shipped = SWEEPS / scale / "sweeps"
+    for path in (shipped / f"{name}.yaml", Path(name)):
+        if path.is_file():
+            return path
+    raise UserError(
+        f"There is no sweep {name!r}.", f"Choose {', '.join(sorted(p.stem for p in shipped.glob('*.yaml')))}."
+    )
+
+
+def run_sweep(sweep: Path, out: Path, overrides: Sequence[str] = (), jobs: int = 1) -> ComparisonRecord:
+    """Train, sample, score and compare every row; the same call goes on where an interrupted one stopped.
+
+    Args:
+        sweep: sweep file.
+        out: folder of the runs and of the table.
+        overrides: of every row's recipe, e.g. `steps=50`.
+        jobs: rows trained side by side, each in a process of its own.
+
+    Raises:
+        UserError: if a row's training fails, naming its log.
+    """
+    config = load_config(sweep, SweepConfig)
+    rows = list(config.rows)
+    for start in range(0, len(rows), jobs):
+        _train([(row, sweep.parent / row.recipe) for row in rows[start : start + jobs]], out, overrides)
+    suite = load_suite(config.suite).reduced(config.prompts, config.samples)
+    for row in rows:
+        sample_suite(str(out / row.name / "export"), suite, out / row.name / "videos", SamplerSettings())
+        score_run(out / row.name / "videos")
+    record = compare_runs([open_scored_run(out / row.name / "videos") for row in rows])
+    write_comparison(record, out / "table")
+    write_text(out / "table" / "sweep.md", sweep_table(config, record))
+    return record
+
+
+def _train(rows: Sequence[tuple[SweepRow, Path]], out: Path, overrides: Sequence[str]) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    started = []
+    for row, recipe in rows:
+        command = [sys.executable, "-m", "trainer", "train", str(recipe), "--out", str(out / row.name)]
+        command += [part for change in (f"name={row.name}", *overrides) for part in ("--set", change)]
+        LOGGER.info("%s: training, log in %s.log", row.label, out / row.name)
+        with (out / f"{row.name}.log").open("ab") as log:
+            started.append((row, subprocess.Popen(command, stdout=log, stderr=log)))
+    failed = [row.name for row, process in started if process.wait() != 0]
+    if failed:
+        raise UserError(f"The training of {failed[0]} failed.", f"See {out / failed[0]}.log; finished rows are kept.")
+
+
+def sweep_table(config: SweepConfig, record: ComparisonRecord) -> str:
+    """Markdown: scores of each row, the difference of its Total with interval, and the paper's numbers."""
+    lines = [f"# {config.title}", "", f"After {config.source}. {config.prompts} prompts of {config.suite}.", ""]
+    lines.append("| row | Quality | Semantic | Total | Total against the first [95 % interval] | paper: Total |")
+    lines.append("| --- | ---: | ---: | ---: | --- | ---: |")
+    baseline = {row.quantity: row.baseline_mean for row in record.rows}
+    for number, row in enumerate(config.rows):
+        found = {entry.quantity: entry for entry in record.rows if entry.method == row.name}
+        means = baseline if number == 0 else {name: entry.method_mean for name, entry in found.items()}
+        cells = [_cell(means.get(name)) for name in ("quality", "semantic", "total")]
+        difference = (
+            "" if number == 0 else _difference(found["total"].difference, found["total"].low, found["total"].high)
+        )
+        star = " *" if number and found["total"].star else ""
+        paper = _cell(row.paper.total if row.paper else None)
+        lines.append(f"| {row.label} | {' | '.join(cells)} | {difference}{star} | {paper} |")
+    return "\n".join(lines) + "\n"
+
+
+def _difference(difference: float | None, low: float | None, high: float | None) -> str:
+    if difference is None:
+        return "not scored"
+    interval = "no interval" if low is None or high is None else f"[{low:+.2f}, {high:+.2f}]"
+    return f"{difference:+.2f} {interval}"
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
