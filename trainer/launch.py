@@ -62,7 +62,7 @@ def build_stage(config: StageConfig) -> Stage:
         case AutoregressiveConfig():
             return AutoregressiveStage(config)
         case CausalOdeConfig():
-            return CausalOdeStage(config)
+            return CausalOdeStage(config, auxiliary_of(config))
         case DmdConfig():
             return AsymmetricDmdStage(config, auxiliary_of(config))
 

@@ -3,11 +3,11 @@
 import functools
 
 from probekit.errors import UserError
-from trainer.config import DmdConfig
+from trainer.config import CausalOdeConfig, DmdConfig
 from trainer.objectives.auxiliary import MakeAuxiliary
 
 
-def auxiliary_of(config: DmdConfig) -> MakeAuxiliary | None:
+def auxiliary_of(config: DmdConfig | CausalOdeConfig) -> MakeAuxiliary | None:
     """The objective that the recipe's `foresight` block asks for; None without the block.
 
     Raises:
@@ -19,4 +19,4 @@ def auxiliary_of(config: DmdConfig) -> MakeAuxiliary | None:
         from trainer.foresight.objective import ForesightObjective
     except ModuleNotFoundError as error:
         raise UserError(f"The recipe asks for foresight, but {error.name} is missing.", "Remove the block.") from error
-    return functools.partial(ForesightObjective, config.foresight, seed=config.seed)
+    return functools.partial(ForesightObjective, config.foresight, chunk_frames=config.chunk_frames, seed=config.seed)

@@ -4,6 +4,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.errors import UserError
 from probekit.evaluation.suites import load_suite
 from probekit.reporting.comparison_io import write_comparison
-from probekit.reporting.comparison_record import ComparisonRecord
+from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow
 from probekit.workflows.comparing import compare_runs, open_scored_run
 from probekit.workflows.sampling import sample_suite
 from probekit.workflows.scoring import score_run
@@ -40,12 +41,14 @@ class SweepRow(StrictModel):
         name: of its run folder and its model.
         label: in the table.
         recipe: relative to the sweep file.
+        then: recipes of later stages, each of which starts from the export of the one before.
         paper: the paper's numbers, where they are known.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*$")
     label: str
     recipe: Path
+    then: tuple[Path, ...] = ()
     paper: PaperScores | None = None
 
 
@@ -98,30 +101,35 @@ def run_sweep(sweep: Path, out: Path, overrides: Sequence[str] = (), jobs: int =
     """
     config = load_config(sweep, SweepConfig)
     rows = list(config.rows)
-    for start in range(0, len(rows), jobs):
-        _train([(row, sweep.parent / row.recipe) for row in rows[start : start + jobs]], out, overrides)
+    with ThreadPoolExecutor(jobs) as pool:
+        for _ in pool.map(lambda row: _train(row, sweep.parent, out, overrides), rows):
+            pass
     suite = load_suite(config.suite).reduced(config.prompts, config.samples)
     for row in rows:
         sample_suite(str(out / row.name / "export"), suite, out / row.name / "videos", SamplerSettings())
         score_run(out / row.name / "videos")
     record = compare_runs([open_scored_run(out / row.name / "videos") for row in rows])
-    write_comparison(record, out / "table")
+    write_comparison(out / "table", record)
     write_text(out / "table" / "sweep.md", sweep_table(config, record))
     return record
 
 
-def _train(rows: Sequence[tuple[SweepRow, Path]], out: Path, overrides: Sequence[str]) -> None:
+def _train(row: SweepRow, recipes: Path, out: Path, overrides: Sequence[str]) -> None:
+    """Train a row's stages one after the other, each in a process of its own."""
     out.mkdir(parents=True, exist_ok=True)
-    started = []
-    for row, recipe in rows:
-        command = [sys.executable, "-m", "trainer", "train", str(recipe), "--out", str(out / row.name)]
-        command += [part for change in (f"name={row.name}", *overrides) for part in ("--set", change)]
-        LOGGER.info("%s: training, log in %s.log", row.label, out / row.name)
-        with (out / f"{row.name}.log").open("ab") as log:
-            started.append((row, subprocess.Popen(command, stdout=log, stderr=log)))
-    failed = [row.name for row, process in started if process.wait() != 0]
-    if failed:
-        raise UserError(f"The training of {failed[0]} failed.", f"See {out / failed[0]}.log; finished rows are kept.")
+    stages = [row.recipe, *row.then]
+    before: Path | None = None
+    for number, recipe in enumerate(stages):
+        last = number == len(stages) - 1
+        folder = out / (row.name if last else f"{row.name}.stage-{number}")
+        changes = [f"name={row.name}", *([f"initial_model={before / 'export'}"] if before else []), *overrides]
+        command = [sys.executable, "-m", "trainer", "train", str(recipes / recipe), "--out", str(folder)]
+        command += [part for change in changes for part in ("--set", change)]
+        LOGGER.info("%s: training %s, log in %s.log", row.label, recipe.stem, folder)
+        with folder.with_name(f"{folder.name}.log").open("ab") as log:
+            if subprocess.run(command, stdout=log, stderr=log, check=False).returncode != 0:
+                raise UserError(f"The training of {row.name} failed.", f"See {folder}.log; finished rows are kept.")
+        before = folder
 
 
 def sweep_table(config: SweepConfig, record: ComparisonRecord) -> str:
@@ -131,23 +139,20 @@ def sweep_table(config: SweepConfig, record: ComparisonRecord) -> str:
     lines.append("| --- | ---: | ---: | ---: | --- | ---: |")
     baseline = {row.quantity: row.baseline_mean for row in record.rows}
     for number, row in enumerate(config.rows):
-        found = {entry.quantity: entry for entry in record.rows if entry.method == row.name}
+        found = {entry.quantity: entry for entry in record.rows if entry.method.startswith(row.name)}
         means = baseline if number == 0 else {name: entry.method_mean for name, entry in found.items()}
         cells = [_cell(means.get(name)) for name in ("quality", "semantic", "total")]
-        difference = (
-            "" if number == 0 else _difference(found["total"].difference, found["total"].low, found["total"].high)
-        )
-        star = " *" if number and found["total"].star else ""
+        difference = _difference(found["total"]) if "total" in found else ""
         paper = _cell(row.paper.total if row.paper else None)
-        lines.append(f"| {row.label} | {' | '.join(cells)} | {difference}{star} | {paper} |")
+        lines.append(f"| {row.label} | {' | '.join(cells)} | {difference} | {paper} |")
     return "\n".join(lines) + "\n"
 
 
-def _difference(difference: float | None, low: float | None, high: float | None) -> str:
-    if difference is None:
+def _difference(entry: ComparisonRow) -> str:
+    if entry.difference is None:
         return "not scored"
-    interval = "no interval" if low is None or high is None else f"[{low:+.2f}, {high:+.2f}]"
-    return f"{difference:+.2f} {interval}"
+    interval = "no interval" if entry.low is None else f"[{entry.low:+.2f}, {entry.high:+.2f}]"
+    return f"{entry.difference:+.2f} {interval}{' *' if entry.star else ''}"
 
 
 def _cell(value: float | None) -> str:

@@ -1,9 +1,13 @@
 """Hidden states of a bidirectional Wan that reads a finished video, up to one block: the foresight encoder."""
 
+import torch
 from diffusers import WanTransformer3DModel
 from torch import Tensor
 
 from probekit.errors import UserError
+from probekit.models.causal_attention import block_causal
+from probekit.models.causal_wan import CausalWan, capture_blocks
+from probekit.models.text_context import TextContext
 
 
 def check_layer(model: WanTransformer3DModel, layer: int, name: str) -> None:
@@ -44,3 +48,27 @@ def read_features(model: WanTransformer3DModel, latents: Tensor, timestep: Tenso
         hidden = block(hidden, prompt, modulation.unflatten(1, (6, -1)), rotary)
     features: Tensor = hidden.unflatten(1, (tokens.shape[2], -1))
     return features
+
+
+def read_causal_features(model: CausalWan, latents: Tensor, text: Tensor, chunks: int, layer: int) -> list[Tensor]:
+    """Output of block `layer` of a causal model that reads a clean video in one block-causal pass.
+
+    Args:
+        model: causal generator.
+        latents: (B, C, L, h, w).
+        text: (B, tokens, text width).
+        chunks: N; L is a multiple of it.
+        layer: zero-based.
+
+    Returns:
+        For each chunk (B, tokens a chunk, model width).
+
+    Raises:
+        UserError: if the model has no such block.
+    """
+    check_layer(model, layer, "layer")
+    rule = model.parallel(latents, range(latents.shape[2]), block_causal(chunks))
+    clean = torch.zeros(len(latents), chunks, device=latents.device)
+    with capture_blocks(model, [layer]) as captured:
+        model(latents, clean, TextContext(text), rule)
+    return list(captured[layer].unflatten(0, (-1, chunks)).unbind(1))

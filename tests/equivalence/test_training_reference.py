@@ -26,6 +26,7 @@ from tests.equivalence.reference_recordings import (
 )
 from trainer.config import ForesightConfig
 from trainer.foresight.objective import ForesightObjective
+from trainer.objectives.auxiliary import AuxiliaryModels
 from trainer.objectives.dmd import critic_loss, dmd_gradient, dmd_loss, official_critic_loss, score_timesteps
 from trainer.objectives.regression import bell_total, bell_weight, weighted_flow_loss
 from trainer.stages.causal_parts import diffusion_forced_flow, teacher_forced_flow
@@ -50,7 +51,7 @@ def test_stage_one_pass_loss_and_gradients_equal_the_official_ones(case: str) ->
     timestep = recorded(f"{case}/t")[:, :: about["chunk"]]
     model, text = causal_model(), TextContext(recorded("ctx")[:1])
     if about["kind"] == "teacher_forcing":
-        predicted = teacher_forced_flow(model, context, noisy, timestep, text)
+        predicted, _ = teacher_forced_flow(model, context, noisy, timestep, text)
     else:
         predicted = diffusion_forced_flow(model, noisy, timestep, text)
     assert_close(predicted, flow, atol=TOLERANCE, rtol=0)
@@ -98,8 +99,8 @@ def test_the_mirai_step_equals_the_official_one(case: str) -> None:
             predictor_heads=facts()["projector"]["heads"],
             negative_cosine=True,
         ),
-        model,
-        encoder,
+        AuxiliaryModels(model, encoder, model, lambda: encoder),
+        chunk_frames=3,
         seed=0,
     )
     state = official_predictor_state(recorded_under("projector/"), recorded("dim_proj/weight"))
@@ -125,7 +126,7 @@ def test_the_mirai_step_equals_the_official_one(case: str) -> None:
     assert_close(frames_second(video), recorded(f"mirai/{case}/x0"), atol=TOLERANCE, rtol=0)
     matching = 0.5 * (video - frames_second(recorded("mirai/target"))).square().mean()
     assert_close(float(matching.detach()), about["dmd_like"], atol=TOLERANCE, rtol=0)
-    foresight = objective.loss(video.detach(), text)
+    foresight = objective.loss(objective.watched_states(), video.detach(), text, step=0)
     assert_close(float(foresight.detach()), about["foresight_loss"], atol=TOLERANCE, rtol=0)
     (matching + foresight).backward()
     theirs = recorded_under(f"mirai/{case}/grad/")

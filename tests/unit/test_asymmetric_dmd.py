@@ -9,7 +9,7 @@ import torch
 
 from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, read_causal_card, write_causal_card
-from probekit.models.loading import SHIPPED_MODELS
+from probekit.models.loading import SHIPPED_MODELS, load_transformer
 from tests.model_folders import write_tiny_model
 from trainer.config import DmdConfig, ForesightConfig, OptimizerConfig, load_recipe
 from trainer.errors import NonFiniteTraining
@@ -204,3 +204,36 @@ def test_foresight_without_its_package_is_a_clear_error(
     monkeypatch.setitem(sys.modules, "trainer.foresight.objective", None)
     with pytest.raises(UserError, match=r"The recipe asks for foresight, but trainer\.foresight"):
         dmd_stage(dmd_config(folders, foresight=FORESIGHT))
+
+
+def test_the_official_preset_sets_every_switch_that_a_recipe_leaves_open(folders: dict[str, str]) -> None:
+    config = dmd_config(folders, preset="official", foresight={"predictor_heads": 1, "learning_rate": 1e-5})
+    assert all(config.official.model_dump().values())
+    assert (config.ema_start, config.critic_optimizer.warmup_steps) == (200, 0)
+    assert config.foresight is not None
+    assert (config.foresight.learning_rate, config.foresight.master_dtype) == (1e-5, "bfloat16")
+    assert config.foresight.dead_modulation
+    assert config.foresight.negative_cosine
+    kept = dmd_config(folders, preset="official", official={"noisy_commit": False}, ema_start=3)
+    assert (kept.official.noisy_commit, kept.official.table_sigmas, kept.ema_start) == (False, True, 3)
+
+
+def test_until_the_average_begins_the_generator_itself_is_exported(folders: dict[str, str], tmp_path: Path) -> None:
+    stage = dmd_stage(dmd_config(folders, ema_start=5))
+    before = stage.ema.model.state_dict()
+    stage.training_step(0)
+    stage.export(tmp_path / "run" / "export")
+    exported = load_transformer(tmp_path / "run" / "export").state_dict()
+    name = "blocks.0.ffn.net.0.proj.weight"
+    assert torch.equal(exported[name], stage.model.state_dict()[name].bfloat16().float())
+    assert torch.equal(before[name], stage.ema.model.state_dict()[name])
+
+
+def test_foresight_acts_in_the_last_updates_only(folders: dict[str, str]) -> None:
+    late = FORESIGHT.model_copy(update={"start_step": 1})
+    stage, plain = dmd_stage(dmd_config(folders, foresight=late)), dmd_stage(dmd_config(folders))
+    first = stage.training_step(0)
+    assert "auxiliary_loss" not in first
+    assert first["dmd_loss"] == plain.training_step(0)["dmd_loss"]
+    assert same_weights(stage.model, plain.model)
+    assert "auxiliary_loss" in stage.training_step(1)

@@ -15,6 +15,7 @@ from trainer.data.sprite_latents import SpriteLatents, encode_shard, shard_path
 from trainer.data.trajectories import Trajectories, trajectory_path
 from trainer.errors import NonFiniteTraining
 from trainer.loop import Stage, run
+from trainer.plugins import auxiliary_of
 from trainer.stages.ar_finetune import AutoregressiveStage
 from trainer.stages.causal_ode import CausalOdeStage
 from trainer.stages.causal_parts import check_frames, open_generator
@@ -181,3 +182,30 @@ def test_a_non_finite_loss_names_step_seed_and_prompts_and_changes_nothing(clips
     with pytest.raises(NonFiniteTraining, match=r"step 1.*seed 0.*prompts"):
         stage.training_step(1)
     assert torch.equal(kept, stage.model.blocks[0].ffn.net[2].weight)
+
+
+@pytest.mark.parametrize("encoder", ["ema", "base"])
+def test_foresight_in_stage_2_reads_the_ground_truth_and_changes_the_update(
+    encoder: str, trajectories: Path, teacher: Path, base: Path
+) -> None:
+    block = {"predictor_heads": 1, "predictor_blocks": 1, "encoder": encoder, "fusion": "frames"}
+    config = ode_config(trajectories, teacher, foresight=block, base_model=str(base))
+    stage, plain = CausalOdeStage(config, auxiliary_of(config)), CausalOdeStage(ode_config(trajectories, teacher))
+    first, reference = stage.training_step(0), plain.training_step(0)
+    assert first["loss"] == reference["loss"]
+    assert first["auxiliary_loss"] > 0
+    assert first["gradient_norm"] != reference["gradient_norm"]
+    later = [stage.training_step(step)["auxiliary_loss"] for step in range(1, 4)]
+    assert later[-1] < first["auxiliary_loss"]
+    resumed = CausalOdeStage(config, auxiliary_of(config))
+    resumed.load_state_dict(stage.state_dict())
+    assert resumed.auxiliary is not None
+
+
+def test_stage_2_has_no_real_score_to_read_with(trajectories: Path, teacher: Path) -> None:
+    config = ode_config(trajectories, teacher, foresight={"predictor_heads": 1})
+    with pytest.raises(UserError, match="no real score"):
+        CausalOdeStage(config, auxiliary_of(config))
+    config = ode_config(trajectories, teacher, foresight={"predictor_heads": 1, "encoder": "base"})
+    with pytest.raises(UserError, match="needs base_model"):
+        CausalOdeStage(config, auxiliary_of(config))

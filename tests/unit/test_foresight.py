@@ -1,5 +1,7 @@
 """Foresight: targets, distance, predictor, and which weights it reaches."""
 
+import copy
+
 import pytest
 import torch
 from diffusers import WanTransformer3DModel
@@ -21,6 +23,7 @@ from trainer.foresight.losses import cosine_distance
 from trainer.foresight.objective import ForesightObjective
 from trainer.foresight.predictors import build_predictor
 from trainer.foresight.targets import fused_target, valid_offsets
+from trainer.objectives.auxiliary import AuxiliaryModels
 
 CHUNKS = 3
 
@@ -53,7 +56,7 @@ def test_the_distance_is_one_minus_cosine_and_finite_everywhere() -> None:
 
 
 def test_the_predictor_starts_as_its_linear_map_and_has_no_dead_weight() -> None:
-    predictor = build_predictor(32, 48, blocks=3, heads=2, seed=0)
+    predictor = build_predictor(ForesightConfig(predictor_heads=2), 32, 48, seed=0)
     states = torch.randn(2, 6, 32)
     torch.testing.assert_close(predictor(states), predictor.projection(states))
     optimizer = torch.optim.AdamW(predictor.parameters(), lr=1e-2)
@@ -65,7 +68,7 @@ def test_the_predictor_starts_as_its_linear_map_and_has_no_dead_weight() -> None
 
 
 def test_a_token_of_one_chunk_never_sees_another_chunk() -> None:
-    predictor = build_predictor(32, 48, blocks=1, heads=2, seed=0)
+    predictor = build_predictor(ForesightConfig(predictor_heads=2, predictor_blocks=1), 32, 48, seed=0)
     torch.nn.init.ones_(predictor.blocks[0].modulation)
     states = torch.randn(2, 6, 32)
     changed = states.clone()
@@ -82,6 +85,11 @@ def models() -> tuple[CausalWan, WanTransformer3DModel]:
     return generator, encoder
 
 
+def objective_of(config: ForesightConfig, generator: CausalWan, encoder: WanTransformer3DModel) -> ForesightObjective:
+    models = AuxiliaryModels(generator, encoder, copy.deepcopy(generator).eval(), lambda: encoder)
+    return ForesightObjective(config, models, chunk_frames=3, seed=0)
+
+
 def watched(objective: ForesightObjective, generator: CausalWan, text: torch.Tensor) -> torch.Tensor:
     watch = objective.watch(1)
     noise = SeededNoise(("foresight-test",), 2, (16, 3, 8, 8))
@@ -89,17 +97,22 @@ def watched(objective: ForesightObjective, generator: CausalWan, text: torch.Ten
     return roll_out(Rollout(generator, TextContext(text), noise, denoiser, chunks=CHUNKS, observers=[watch]))
 
 
+def loss_of(objective: ForesightObjective, generator: CausalWan, text: torch.Tensor, step: int = 0) -> torch.Tensor:
+    video = watched(objective, generator, text)
+    return objective.loss(objective.watched_states(), video.detach(), text, step)
+
+
 def test_the_loss_is_the_papers_equation_and_reaches_only_the_blocks_below() -> None:
     generator, encoder = models()
     config = ForesightConfig(predictor_heads=1, predictor_blocks=0, student_layer=1, encoder_layer=0, weight=0.5)
-    objective = ForesightObjective(config, generator, encoder, seed=0)
+    objective = objective_of(config, generator, encoder)
     text = torch.randn(2, 5, SPRITE_TEXT_WIDTH)
     watch = objective.watch(1)
     noise = SeededNoise(("foresight-test",), 2, (16, 3, 8, 8))
     denoiser = FewStepDenoiser(few_step_sigmas(), exit_step=1, gradient=True)
     video = roll_out(Rollout(generator, TextContext(text), noise, denoiser, chunks=CHUNKS, observers=[watch]))
     states = list(watch.states)  # type: ignore[attr-defined]
-    loss = objective.loss(video.detach(), text)
+    loss = objective.loss(objective.watched_states(), video.detach(), text, step=0)
     features = read_features(encoder, video.detach(), torch.zeros(2), text, 0).unflatten(1, (CHUNKS, 3)).flatten(2, 3)
     by_hand = []
     for chunk in range(CHUNKS):
@@ -116,29 +129,29 @@ def test_the_loss_is_the_papers_equation_and_reaches_only_the_blocks_below() -> 
 def test_replay_moves_the_predictor_and_not_the_generator() -> None:
     generator, encoder = models()
     config = ForesightConfig(predictor_heads=1, predictor_blocks=1, learning_rate=1e-2)
-    objective = ForesightObjective(config, generator, encoder, seed=0)
+    objective = objective_of(config, generator, encoder)
     assert objective.replay() == {}
     text = torch.randn(2, 5, SPRITE_TEXT_WIDTH)
-    objective.loss(watched(objective, generator, text).detach(), text)
+    loss_of(objective, generator, text)
     distances = [objective.replay()["foresight_replay"] for _ in range(30)]
     assert distances[-1] < 0.8 * distances[0]
     assert all(parameter.grad is None for parameter in generator.parameters())
-    quiet = ForesightObjective(config.model_copy(update={"replay": False}), generator, encoder, seed=0)
-    quiet.loss(watched(quiet, generator, text).detach(), text)
+    quiet = objective_of(config.model_copy(update={"replay": False}), generator, encoder)
+    loss_of(quiet, generator, text)
     assert quiet.replay() == {}
 
 
 def test_depths_become_blocks_and_what_does_not_fit_is_named() -> None:
     generator, encoder = models()
-    assert ForesightObjective(ForesightConfig(predictor_heads=1), generator, encoder, seed=0)._layer == 2
+    assert objective_of(ForesightConfig(predictor_heads=1), generator, encoder).layer == 2
     with pytest.raises(UserError, match=r"foresight\.encoder_layer is 5"):
-        ForesightObjective(ForesightConfig(predictor_heads=1, encoder_layer=5), generator, encoder, seed=0)
+        objective_of(ForesightConfig(predictor_heads=1, encoder_layer=5), generator, encoder)
     with pytest.raises(UserError, match="do not divide"):
-        ForesightObjective(ForesightConfig(predictor_heads=3), generator, encoder, seed=0)
-    far = ForesightObjective(ForesightConfig(predictor_heads=1, offsets=(5,)), generator, encoder, seed=0)
+        objective_of(ForesightConfig(predictor_heads=3), generator, encoder)
+    far = objective_of(ForesightConfig(predictor_heads=1, offsets=(5,)), generator, encoder)
     text = torch.randn(2, 5, SPRITE_TEXT_WIDTH)
     with pytest.raises(UserError, match="No chunk of 3 has a future"):
-        far.loss(watched(far, generator, text).detach(), text)
+        loss_of(far, generator, text)
 
 
 def test_table_levels_are_the_official_ones() -> None:

@@ -1,25 +1,49 @@
-"""The foresight objective: causal states answer for what a bidirectional encoder sees in the finished rollout."""
+"""The foresight objective: causal states answer for what an encoder sees in the finished video."""
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from diffusers import WanTransformer3DModel
-from einops import rearrange
 from torch import Tensor, nn
 from torch.optim import AdamW
 
 from probekit.errors import UserError
-from probekit.models.causal_wan import CausalWan
-from probekit.models.feature_reader import check_layer, read_features
+from probekit.models.feature_reader import check_layer
 from probekit.rollout.records import PassRecord, RolloutObserver
+from probekit.seeding import counter_seed
 from trainer.config import ForesightConfig
-from trainer.foresight.losses import cosine_distance
-from trainer.foresight.predictors import build_predictor
-from trainer.foresight.targets import fused_target
+from trainer.foresight.encoders import Encoder, bidirectional_encoder, causal_encoder
+from trainer.foresight.losses import (
+    cosine_distance,
+    cosines,
+    mean_squared_distance,
+    random_directions,
+    sigreg,
+    weight_at,
+)
+from trainer.foresight.predictors import build_predictor, gate_sizes
+from trainer.foresight.targets import targets_of
+from trainer.objectives.auxiliary import AuxiliaryModels
 
 _CLIP_NORM = 10.0
+
+
+class Pair(NamedTuple):
+    """A chunk's state and one of its targets.
+
+    Attributes:
+        chunk: its number.
+        offset: index of the offset; None for a fused target.
+        state: (B, T, W).
+        target: (B, T, E).
+    """
+
+    chunk: int
+    offset: int | None
+    state: Tensor
+    target: Tensor
 
 
 def layer_at(layer: int | None, depth: float, model: WanTransformer3DModel, name: str) -> int:
@@ -31,6 +55,11 @@ def layer_at(layer: int | None, depth: float, model: WanTransformer3DModel, name
     chosen = math.floor(depth * len(model.blocks)) if layer is None else layer
     check_layer(model, chosen, name)
     return chosen
+
+
+def model_width(model: WanTransformer3DModel) -> int:
+    """Width of a transformer's states."""
+    return int(model.config.num_attention_heads * model.config.attention_head_dim)
 
 
 class ExitStates:
@@ -56,85 +85,135 @@ class ForesightObjective:
     """Implements `AuxiliaryObjective` (arXiv 2606.03971, equations 3 to 5).
 
     Args:
-        config: offsets, weight, layers, predictor.
-        generator: whose states learn.
-        encoder: frozen, bidirectional.
+        config: offsets, weight, layers, encoder, predictor, loss.
+        models: the generator whose states learn, and those that can be the encoder.
+        chunk_frames: latent frames of a chunk.
         seed: of the predictor's weights.
 
     Raises:
-        UserError: if a layer does not exist, or the predictor's heads do not divide the generator's width.
+        UserError: if a layer does not exist, the stage has no such encoder, or the predictor's heads do not divide the
+            generator's width.
     """
 
-    def __init__(
-        self, config: ForesightConfig, generator: CausalWan, encoder: WanTransformer3DModel, seed: int
-    ) -> None:
-        self._config, self._encoder = config, encoder
-        self._layer = layer_at(config.student_layer, config.student_depth, generator, "foresight.student_layer")
-        self._encoder_layer = layer_at(config.encoder_layer, config.encoder_depth, encoder, "foresight.encoder_layer")
-        width, encoder_width = (
-            model.config.num_attention_heads * model.config.attention_head_dim for model in (generator, encoder)
-        )
-        if width % config.predictor_heads:
+    def __init__(self, config: ForesightConfig, models: AuxiliaryModels, chunk_frames: int, seed: int) -> None:
+        self._config, self._frames, self._seed = config, chunk_frames, seed
+        generator = models.generator
+        self.layer = layer_at(config.student_layer, config.student_depth, generator, "foresight.student_layer")
+        self._encode, encoder_width = self._encoder(models)
+        width = model_width(generator)
+        if config.predictor in ("dit", "dit_adaln") and width % config.predictor_heads:
             raise UserError(
                 f"foresight.predictor_heads: {config.predictor_heads} do not divide the generator's width {width}.",
                 f"Use {generator.config.num_attention_heads} heads, for example.",
             )
-        self.predictor = build_predictor(width, encoder_width, config.predictor_blocks, config.predictor_heads, seed)
+        self.predictor = build_predictor(config, width, encoder_width, seed)
         self.optimizer = AdamW(self.predictor.parameters(), lr=config.learning_rate, betas=(0.9, 0.999))
         self._watched: ExitStates | None = None
-        self._pairs: tuple[Tensor, Tensor] | None = None
+        self._pairs: list[Pair] = []
+        self._logged: dict[str, float] = {}
+
+    def _encoder(self, models: AuxiliaryModels) -> tuple[Encoder, int]:
+        config = self._config
+        if config.encoder == "ema":
+            average = models.average
+            layer = layer_at(config.encoder_layer, config.encoder_depth, average, "foresight.encoder_layer")
+            return causal_encoder(average, layer), model_width(average)
+        model = models.open_base() if config.encoder == "base" else models.real
+        if model is None:
+            raise UserError("foresight.encoder: real, but this stage has no real score.", "Use base or ema.")
+        layer = layer_at(config.encoder_layer, config.encoder_depth, model, "foresight.encoder_layer")
+        return bidirectional_encoder(model, layer), model_width(model)
+
+    def active(self, step: int) -> bool:
+        """Whether the zero-based step is past `start_step`."""
+        return step >= self._config.start_step
 
     def watch(self, exit_step: int) -> RolloutObserver:
         """Begin a rollout; the observer collects the states of its exit passes."""
-        self._watched = ExitStates(self._layer, exit_step)
+        self._watched = ExitStates(self.layer, exit_step)
         return self._watched
 
-    def loss(self, video: Tensor, text: Tensor) -> Tensor:
-        """λ · mean over chunks with a target of the cosine distance to the fused features of their future.
+    def watched_states(self) -> list[Tensor]:
+        """States of the rollout last watched.
 
         Raises:
             RuntimeError: if no rollout was watched.
         """
         if self._watched is None:
-            raise RuntimeError("loss() needs a rollout that was watched")
-        states = self._watched.states
-        features = self._read(video, text, len(states))
-        targets = [fused_target(features, chunk, self._config.offsets) for chunk in range(len(states))]
-        kept = [(state, target) for state, target in zip(states, targets, strict=True) if target is not None]
-        if not kept:
+            raise RuntimeError("watched_states() needs a rollout that was watched")
+        states, self._watched = self._watched.states, None
+        return states
+
+    def loss(self, states: list[Tensor], video: Tensor, text: Tensor, step: int) -> Tensor:
+        """λ · mean over chunks with a target of the distance to their future.
+
+        Raises:
+            UserError: if no chunk has a target at these offsets.
+        """
+        config = self._config
+        features = self._encode(video, text, len(states))
+        pairs = [
+            Pair(chunk, offset, state, target)
+            for chunk, state in enumerate(states)
+            for offset, target in targets_of(features, chunk, config.offsets, config.fusion, self._frames)
+        ]
+        if not pairs:
             raise UserError(
-                f"No chunk of {len(states)} has a future at foresight.offsets {list(self._config.offsets)}.",
+                f"No chunk of {len(states)} has a future at foresight.offsets {list(config.offsets)}.",
                 "Use a smaller offset or longer clips.",
             )
-        hidden, target = (torch.cat(side) for side in zip(*kept, strict=True))  # chunks do not attend to each other
-        self._pairs, self._watched = (hidden.detach(), target), None
+        self._pairs = [pair._replace(state=pair.state.detach()) for pair in pairs[: config.replay_pairs]]
         self.optimizer.zero_grad()
-        return self._config.weight * self._distance(hidden, target)
+        weight = weight_at(step, config.weight, config.start_step, config.warmup_steps)
+        distance = self._distance(pairs, counter_seed("sigreg", self._seed, step), log=True)
+        return weight * distance
 
-    def _distance(self, hidden: Tensor, target: Tensor) -> Tensor:
-        distance = cosine_distance(self.predictor(hidden), target)
-        return distance - 1 if self._config.negative_cosine else distance
+    def _distance(self, pairs: Sequence[Pair], seed: int, log: bool = False) -> Tensor:
+        """Mean over chunks of the mean over each chunk's targets; chunks do not attend to each other."""
+        config = self._config
+        of_offset: dict[int | None, list[Pair]] = {}
+        for pair in pairs:
+            of_offset.setdefault(pair.offset, []).append(pair)
+        targets_of_chunk = {chunk: sum(pair.chunk == chunk for pair in pairs) for chunk in {p.chunk for p in pairs}}
+        total = torch.zeros((), device=pairs[0].state.device)
+        predicted = []
+        for offset, group in of_offset.items():
+            states = torch.cat([pair.state for pair in group]).to(self._dtype())
+            outputs = self.predictor(states, offset).chunk(len(group))
+            for pair, output in zip(group, outputs, strict=True):
+                total = total + self._one(output, pair.target) / targets_of_chunk[pair.chunk]
+                if log:
+                    name = f"foresight_cosine_chunk_{pair.chunk}" + ("" if offset is None else f"_offset_{offset}")
+                    self._logged[name] = cosines(output, pair.target)
+            predicted.extend(outputs)
+        distance = total / len(targets_of_chunk)
+        if config.sigreg_weight:
+            flat = torch.cat([output.flatten(0, 1) for output in predicted])
+            directions = random_directions(flat.shape[-1], config.sigreg_directions, seed)
+            distance = distance + config.sigreg_weight * sigreg(flat, directions) / len(flat)
+        return distance
 
-    @torch.no_grad()
-    def _read(self, video: Tensor, text: Tensor, chunks: int) -> list[Tensor]:
-        """Encoder features of each chunk, (B, T, E)."""
-        clean = torch.zeros(len(video), device=video.device)
-        features = read_features(self._encoder, video, clean, text, self._encoder_layer)
-        return list(rearrange(features, "B (N n) t E -> N B (n t) E", N=chunks))
+    def _one(self, predicted: Tensor, target: Tensor) -> Tensor:
+        if self._config.loss == "mse":
+            return mean_squared_distance(predicted, target)
+        return cosine_distance(predicted, target) - float(self._config.negative_cosine)
+
+    def _dtype(self) -> torch.dtype:
+        return next(self.predictor.parameters()).dtype
 
     def update(self) -> dict[str, float]:
         """Step the predictor on the gradient of the generator's backward pass."""
         norm = float(nn.utils.clip_grad_norm_(self.predictor.parameters(), _CLIP_NORM))
         self.optimizer.step()
-        return {"foresight_gradient_norm": norm}
+        logged, self._logged = self._logged, {}
+        return {"foresight_gradient_norm": norm, **gate_sizes(self.predictor), **logged}
 
     def replay(self) -> dict[str, float]:
         """Step the predictor once more on the states and targets of the last generator step."""
-        if not self._config.replay or self._pairs is None:
+        if not self._config.replay or not self._pairs:
             return {}
         self.optimizer.zero_grad()
-        hidden, target = self._pairs
-        distance = self._distance(hidden, target)
+        distance = self._distance(self._pairs, counter_seed("sigreg-replay", self._seed))
         (self._config.weight * distance).backward()
         self.update()
         return {"foresight_replay": float(distance.detach())}

@@ -76,7 +76,7 @@ class AutoregressiveStage:
         noisy = (1 - level) * clips.latents + level * noise
         timestep = sigma * TIMESTEPS
         text = TextContext(self._text.encode(captions))
-        predicted = teacher_forced_flow(model, clips.latents, noisy, timestep, text)
+        predicted, _ = teacher_forced_flow(model, clips.latents, noisy, timestep, text)
         weight = bell_weight(timestep, self._bell_total) if self._config.bell_weighting else torch.ones_like(sigma)
         return weighted_flow_loss(predicted, velocity_target(clips.latents, noise), weight)
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from probekit.diffusion.few_step import few_step_sigmas
 from probekit.diffusion.flow_matching import TIMESTEPS, classifier_free_guidance, expand_sigma, interpolate
 from probekit.diffusion.noise_table import SCORE_SHIFT, nearest_table_sigma, table_sigmas
-from probekit.models.causal_card import CausalCard, Role, require_role
-from probekit.models.loading import load_text_encoder, load_transformer, model_folder
+from probekit.models.causal_card import CausalCard, Role
+from probekit.models.loading import load_text_encoder
 from probekit.models.text_context import TextContext
 from probekit.rollout.chunk_denoisers import FewStepDenoiser
 from probekit.rollout.noise import SeededNoise
@@ -26,7 +26,7 @@ from probekit.seeding import counter_seed, generator
 from trainer.config import DmdConfig
 from trainer.data.prompts import sprite_prompts
 from trainer.ema import ExponentialMovingAverage
-from trainer.objectives.auxiliary import MakeAuxiliary
+from trainer.objectives.auxiliary import AuxiliaryModels, AuxiliaryObjective, MakeAuxiliary
 from trainer.objectives.dmd import (
     critic_loss,
     dmd_gradient,
@@ -37,22 +37,18 @@ from trainer.objectives.dmd import (
 )
 from trainer.objectives.regression import clean_estimate
 from trainer.optimizers import build_adamw
-from trainer.stages.causal_parts import check_frames, export_causal, open_generator, optimizer_step, set_learning_rate
+from trainer.stages.causal_parts import (
+    check_frames,
+    export_causal,
+    open_generator,
+    open_score,
+    optimizer_step,
+    set_learning_rate,
+)
 
 VALIDATION_VIDEOS = 16
 _GENERATOR_UPDATE = 0
 _ROLES: tuple[Role | None, ...] = ("ode_student", "dmd_student")
-
-
-def open_score(model: str, chunk_frames: int, use: str) -> WanTransformer3DModel:
-    """A bidirectional transformer in fp32, frozen.
-
-    Raises:
-        UserError: if the folder holds a causal generator or another architecture.
-    """
-    folder = model_folder(model)
-    require_role(folder, (None,), chunk_frames, use)
-    return load_transformer(folder)
 
 
 class AsymmetricDmdStage:
@@ -75,8 +71,9 @@ class AsymmetricDmdStage:
         self.model = open_generator(config.initial_model, _ROLES, config.chunk_frames, "distilled by DMD")
         self.real = open_score(config.real_model, config.chunk_frames, "the real score")
         self.critic = open_score(config.critic_model, config.chunk_frames, "the critic").requires_grad_(True)
-        self.auxiliary = make_auxiliary(self.model, self.real) if make_auxiliary else None
         self.ema = ExponentialMovingAverage(self.model, config.ema_decay)
+        models = AuxiliaryModels(self.model, self.real, self.ema.model, self._open_base)
+        self.auxiliary = make_auxiliary(models) if make_auxiliary else None
         self.optimizer = build_adamw(self.model, config.optimizer)
         self.critic_optimizer = build_adamw(self.critic, config.critic_optimizer)
         self._updates = 0
@@ -90,8 +87,9 @@ class AsymmetricDmdStage:
         logged = self._update_generator(step)
         for update in range(1, self._config.critic_updates + 1):
             logged |= self._update_critic(step, update)
-            if update > 1 and self.auxiliary is not None:  # the official loop replays where only the critic trains
-                logged |= self.auxiliary.replay()
+            auxiliary = self._auxiliary_at(step)
+            if update > 1 and auxiliary is not None:  # the official loop replays where only the critic trains
+                logged |= auxiliary.replay()
         self._updates = step + 1
         critic_updates = self._updates * self._config.critic_updates
         return logged | {"generator_updates": self._updates, "critic_updates": critic_updates}
@@ -102,20 +100,28 @@ class AsymmetricDmdStage:
         prompts = self._prompts(step, _GENERATOR_UPDATE)
         text = self._text.encode(prompts)
         exit_step = self._exit_step(step, _GENERATOR_UPDATE)
-        observers = [] if self.auxiliary is None else [self.auxiliary.watch(exit_step)]
+        auxiliary = self._auxiliary_at(step)
+        observers = [] if auxiliary is None else [auxiliary.watch(exit_step)]
         video = self._rollout(text, exit_step, step, _GENERATOR_UPDATE, observers, gradient=True)
         matching = dmd_loss(video, self._score_difference(video.detach(), text, step))
         loss, logged = matching, {"dmd_loss": float(matching.detach())}
-        if self.auxiliary is not None:
-            additional = self.auxiliary.loss(video.detach(), text)
+        if auxiliary is not None:
+            additional = auxiliary.loss(auxiliary.watched_states(), video.detach(), text, step)
             loss, logged = loss + additional, logged | {"auxiliary_loss": float(additional.detach())}
         norm = optimizer_step(
             self.optimizer, self.model.parameters(), loss, config.optimizer.clip_norm, step, config.seed, prompts
         )
-        if self.auxiliary is not None:
-            logged |= self.auxiliary.update()
-        self.ema.update(self.model)
+        if auxiliary is not None:
+            logged |= auxiliary.update()
+        if step >= config.ema_start:
+            self.ema.update(self.model)
         return logged | {"gradient_norm": norm, "learning_rate": rate, "exit_step": exit_step}
+
+    def _auxiliary_at(self, step: int) -> AuxiliaryObjective | None:
+        return self.auxiliary if self.auxiliary is not None and self.auxiliary.active(step) else None
+
+    def _open_base(self) -> WanTransformer3DModel:
+        return open_score(self._config.critic_model, self._config.chunk_frames, "the foresight encoder")
 
     def _update_critic(self, step: int, update: int) -> dict[str, float]:
         config = self._config
@@ -247,6 +253,7 @@ class AsymmetricDmdStage:
         card = CausalCard(
             role="dmd_student", chunk_frames=config.chunk_frames, shift=config.shift, few_steps=config.few_steps
         )
-        export_causal(self.ema.model, folder, config.text_and_codec, card)
+        shipped = self.ema.model if self._updates > config.ema_start else self.model
+        export_causal(shipped, folder, config.text_and_codec, card)
         if self._updates % config.export_every == 0:
             shutil.copytree(folder, folder.parent / "exports" / f"step-{self._updates:04d}", dirs_exist_ok=True)

@@ -5,13 +5,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
+from diffusers import WanTransformer3DModel
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from probekit.errors import UserError
 from probekit.models.causal_attention import block_causal, teacher_forcing
 from probekit.models.causal_card import CausalCard, Role, require_role, write_causal_card
-from probekit.models.causal_wan import CausalWan
+from probekit.models.causal_wan import CausalWan, capture_blocks
 from probekit.models.loading import load_transformer, model_folder
 from probekit.models.saving import complete_model_folder, save_transformer
 from probekit.models.text_context import TextContext
@@ -33,6 +34,17 @@ def open_generator(model: str, allowed: tuple[Role | None, ...], chunk_frames: i
     generator.load_state_dict(plain.state_dict())
     trainable: CausalWan = generator.train().requires_grad_(True)
     return trainable
+
+
+def open_score(model: str, chunk_frames: int, use: str) -> WanTransformer3DModel:
+    """A bidirectional transformer in fp32, frozen.
+
+    Raises:
+        UserError: if the folder holds a causal generator or another architecture.
+    """
+    folder = model_folder(model)
+    require_role(folder, (None,), chunk_frames, use)
+    return load_transformer(folder)
 
 
 def check_frames(latent_frames: int, chunk_frames: int) -> int:
@@ -57,7 +69,8 @@ def teacher_forced_flow(
     timestep: Tensor,
     text: TextContext,
     clean_timestep: Tensor | None = None,
-) -> Tensor:
+    watched_layer: int | None = None,
+) -> tuple[Tensor, list[Tensor]]:
     """Flow of noisy chunks, each of which sees the clean chunks before it and itself (Causal-Forcing, stage 1).
 
     Args:
@@ -67,17 +80,21 @@ def teacher_forced_flow(
         timestep: (B, N) in [0, 1000] of the noisy chunks.
         text: the B prompts.
         clean_timestep: (B, N) of the clean half where it is noised a little (noise augmentation); None is 0.
+        watched_layer: zero-based block whose output on the noisy chunks is returned too.
 
     Returns:
-        (B, C, L, h, w).
+        Flow (B, C, L, h, w), and for each noisy chunk the watched block's output (B, T, W).
     """
     frames, chunks = clean.shape[2], timestep.shape[1]
     both = torch.cat([clean, noisy], dim=2)
     rule = model.parallel(both, [*range(frames), *range(frames)], teacher_forcing(chunks))
     past = torch.zeros_like(timestep) if clean_timestep is None else clean_timestep
     levels = torch.cat([past, timestep], dim=1)
-    flow: Tensor = model(both, levels, text, rule)
-    return flow[:, :, frames:]
+    layers = [] if watched_layer is None else [watched_layer]
+    with capture_blocks(model, layers) as captured:
+        flow: Tensor = model(both, levels, text, rule)
+    states = [captured[layer].unflatten(0, (-1, 2 * chunks))[:, chunks:].unbind(1) for layer in layers]
+    return flow[:, :, frames:], list(states[0]) if states else []
 
 
 def diffusion_forced_flow(
