@@ -16,6 +16,7 @@ from probekit.reporting.build_record import comparison_record
 from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.seeding import generator
 from probekit.sprite_world.episodes import episode
+from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.prompt_scores import Method
 from probekit.statistics.score_comparison import compare_score_tables
 from probekit.video_files import write_video
@@ -96,7 +97,9 @@ def record_of(
     not_run: Mapping[str, str] | None = None,
     replicates: int = 500,
 ) -> ComparisonRecord:
-    comparisons = compare_score_tables(table, BASELINE, list(methods), SPRITE_CONSTANTS, seed=3, replicates=replicates)
+    comparisons = compare_score_tables(
+        table, BASELINE, list(methods), SPRITE_CONSTANTS, seed=3, settings=BootstrapSettings(replicates=replicates)
+    )
     protocols = {Method(model, RUN): (cards or {}).get(model, card(model)) for model in (BASELINE, *methods)}
     return comparison_record(
         comparisons,

@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
 from probekit.config import StrictModel, load_config
-
-Layer = Annotated[int, Field(ge=0)]
-"""Zero-based index of a block."""
+from trainer.foresight_config import (
+    OFFICIAL_EMA_START,
+    OFFICIAL_FORESIGHT,
+    OFFICIAL_SWITCHES,
+    ForesightConfig,
+    OfficialSwitches,
+)
 
 
 class TransformerSize(StrictModel):
@@ -186,66 +190,6 @@ class TrajectoryConfig(StrictModel):
         return self
 
 
-class ForesightConfig(StrictModel):
-    """Foresight distillation (arXiv 2606.03971): the block that one arm has and the other does not.
-
-    Attributes:
-        offsets: in chunks.
-        weight: lambda.
-        start_step: generator updates before it acts; `steps` minus 100 is the paper's "final 100 steps".
-        warmup_steps: updates over which lambda then rises linearly.
-        encoder: who reads the finished video: the real score, the base model, or the generator's average (causal).
-        student_depth: depth ratio r of the generator's block, `floor(r · depth)` zero-based; ignored with a layer.
-        encoder_depth: the same of the encoder.
-        student_layer: zero-based block of the generator, in place of a depth.
-        encoder_layer: zero-based block of the encoder.
-        fusion: targets averaged over offsets; over frames and offsets; or one target an offset.
-        predictor: DiT, one MLP, one MLP an offset, or DiT with the offset as condition; the last two need fusion none.
-        predictor_blocks: DiT blocks of the predictor, or linear layers of an MLP.
-        predictor_heads: attention heads of its blocks.
-        loss: cosine distance, or mean squared error relative to the target's size.
-        sigreg_weight: of LeJEPA's regulariser on the predicted features, relative to the distance.
-        sigreg_directions: random projections of it.
-        learning_rate: of the predictor's own AdamW.
-        master_dtype: of the predictor's weights; bfloat16 is the official one, in which 2e-6 moves almost nothing.
-        dead_modulation: carry the official modulation matrices, which never train.
-        replay: update the predictor on cached pairs in steps that train only the critic.
-        replay_pairs: chunks replayed at most; None is all.
-        negative_cosine: log the official -cos in place of 1 - cos; gradients are the same.
-    """
-
-    offsets: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0, 1), min_length=1)
-    weight: float = Field(default=0.2, ge=0)
-    start_step: int = Field(default=0, ge=0)
-    warmup_steps: int = Field(default=0, ge=0)
-    encoder: Literal["real", "base", "ema"] = "real"
-    student_depth: float = Field(default=0.5, ge=0, lt=1)
-    encoder_depth: float = Field(default=0.5, ge=0, lt=1)
-    student_layer: Layer | None = None
-    encoder_layer: Layer | None = None
-    fusion: Literal["offsets", "frames", "none"] = "offsets"
-    predictor: Literal["dit", "mlp", "multi_mlp", "dit_adaln"] = "dit"
-    predictor_blocks: int = Field(default=3, ge=0)
-    predictor_heads: int = Field(default=4, gt=0)
-    loss: Literal["cosine", "mse"] = "cosine"
-    sigreg_weight: float = Field(default=0.0, ge=0)
-    sigreg_directions: int = Field(default=64, gt=0)
-    learning_rate: float = Field(default=1e-4, gt=0)
-    master_dtype: Literal["float32", "bfloat16"] = "float32"
-    dead_modulation: bool = False
-    replay: bool = True
-    replay_pairs: int | None = Field(default=None, gt=0)
-    negative_cosine: bool = False
-
-    @model_validator(mode="after")
-    def _predictor_fits_the_fusion(self) -> Self:
-        if self.predictor in ("multi_mlp", "dit_adaln") and self.fusion != "none":
-            raise ValueError(f"predictor {self.predictor} predicts each offset by itself: set fusion: none")
-        if len(set(self.offsets)) < len(self.offsets):
-            raise ValueError(f"offsets {list(self.offsets)} repeat one")
-        return self
-
-
 class CausalOdeConfig(CausalRunConfig):
     """Stage 2b: regression of the teacher's trajectory ends from its stored states.
 
@@ -261,32 +205,6 @@ class CausalOdeConfig(CausalRunConfig):
     real_model: str | None = None
     base_model: str | None = None
     foresight: ForesightConfig | None = None
-
-
-class OfficialSwitches(StrictModel):
-    """Habits of the official training code that differ from method.md's mathematics, each by itself; all off.
-
-    Attributes:
-        table_sigmas: read noise levels off tables of 1,000 entries (generator at shift 5, scores at shift 8) in place
-            of timestep / 1000.
-        noisy_commit: noise the chunk that is written into the cache at timestep 0 with the table's last level.
-        critic_through_x0: turn the critic's flow into x0 and back with two different tables.
-    """
-
-    table_sigmas: bool = False
-    noisy_commit: bool = False
-    critic_through_x0: bool = False
-
-
-OFFICIAL_SWITCHES: Final = dict.fromkeys(OfficialSwitches.model_fields, True)
-OFFICIAL_EMA_START: Final = 200
-"""The official average begins at trainer step 200, which a run of 100 never reaches."""
-OFFICIAL_FORESIGHT: Final[dict[str, Any]] = {
-    "learning_rate": 2e-6,
-    "master_dtype": "bfloat16",
-    "dead_modulation": True,
-    "negative_cosine": True,
-}
 
 
 class DmdConfig(CausalRunConfig):

@@ -1,5 +1,6 @@
 """`probekit compare`."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -7,24 +8,61 @@ import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import Mismatch, Replicates, Runs, Seed
-from probekit.cli.tables import table_console
+
+
+class ResamplingName(StrEnum):
+    """How prompts are resampled."""
+
+    paper = "paper"
+    joint = "joint"
+    two_level = "two-level"
+
+
+class IntervalName(StrEnum):
+    """Kinds of intervals."""
+
+    percentile = "percentile"
+    basic = "basic"
+    bca = "bca"
+    studentised = "studentised"
 
 
 def compare(
     runs: Runs,
-    out: Annotated[Path, typer.Option(help="Folder for comparison.json, .csv, .md and .tex.")],
+    out: Annotated[Path, typer.Option(help="Folder for comparison.json, .csv, .md, .tex, differences.png and .svg.")],
+    baseline: Annotated[Path | None, typer.Option(help="Which run is the baseline; by default the first.")] = None,
+    method: Annotated[ResamplingName, typer.Option(help="Resampling.")] = ResamplingName.paper,
+    interval: Annotated[IntervalName, typer.Option(help="Kind of interval.")] = IntervalName.percentile,
+    pooled: Annotated[bool, typer.Option("--pooled", help="Weigh scored videos alike, not prompts.")] = False,
+    margin: Annotated[float | None, typer.Option(help="Equivalence test: differences within ± percent.")] = None,
+    repeat: Annotated[list[Path] | None, typer.Option(help="Another run of the baseline, for the noise floor.")] = None,
     seed: Seed = 0,
     replicates: Replicates = 10_000,
     allow_mismatch: Mismatch = False,
 ) -> None:
-    """Compare scored runs with the first by the paper's paired bootstrap over prompts."""
+    """Compare scored runs with a baseline: paired bootstrap, permutation tests, effect sizes, a forest plot."""
     with reporting_errors():
         from probekit.reporting.comparison_io import write_comparison
         from probekit.reporting.comparison_tables import to_rich
-        from probekit.workflows.comparing import compare_runs, open_scored_run
+        from probekit.reporting.figures import forest_plot, save_figure
+        from probekit.statistics.bootstrap_settings import BootstrapSettings
+        from probekit.workflows.comparing import baseline_first, compare_runs, open_scored_run
+        from probekit.workflows.significance import write_significance
 
-        opened = [open_scored_run(run) for run in runs]
-        record = compare_runs(opened, seed=seed, replicates=replicates, allow_mismatch=allow_mismatch)
-        paths = write_comparison(out, record)
+        opened = [open_scored_run(run) for run in baseline_first(runs, baseline)]
+        settings = BootstrapSettings(
+            resampling=method.value, interval=interval.value, pooled=pooled, replicates=replicates
+        )
+        record = compare_runs(opened, seed=seed, settings=settings, allow_mismatch=allow_mismatch)
+        paths = [*write_comparison(out, record)]
+        figure = forest_plot(record)
+        for name in ("differences.png", "differences.svg"):
+            save_figure(figure, out / name)
+        write_significance(
+            opened, out, seed=seed, margin=margin, repeats=[open_scored_run(run) for run in repeat or []]
+        )
+        from probekit.cli.tables import table_console
+
         table_console().print(to_rich(record))
-        typer.echo(f"wrote {', '.join(str(path) for path in paths)}")
+        written = [*paths, *(out / name for name in ("differences.png", "differences.svg", "significance.md"))]
+        typer.echo(f"wrote {', '.join(str(path) for path in written)}")

@@ -5,7 +5,7 @@ import os
 
 import typer
 
-from probekit.cli import compare, demo, drop, manifest, probe, readouts, report, sample, score, weights
+from probekit.cli import compare, demo, drop, manifest, power, probe, readouts, report, sample, score, weights
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -16,6 +16,7 @@ app = typer.Typer(
 app.command()(sample.sample)
 app.command()(score.score)
 app.command()(compare.compare)
+app.command()(power.power)
 app.command()(drop.drop)
 app.command()(report.report)
 app.command()(readouts.readouts)

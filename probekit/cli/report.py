@@ -19,9 +19,12 @@ def report(
 ) -> None:
     """Compare scored runs and write a page that opens from disk: table, intervals, videos side by side, protocol."""
     with reporting_errors():
+        from probekit.statistics.bootstrap_settings import BootstrapSettings
         from probekit.workflows.comparing import compare_runs, open_scored_run
         from probekit.workflows.reporting import report_runs
 
         opened = [open_scored_run(run) for run in runs]
-        record = compare_runs(opened, seed=seed, replicates=replicates, allow_mismatch=allow_mismatch)
+        record = compare_runs(
+            opened, seed=seed, settings=BootstrapSettings(replicates=replicates), allow_mismatch=allow_mismatch
+        )
         typer.echo(f"report: {report_runs(opened, record, out, max_prompts=max_prompts)}")

@@ -16,6 +16,7 @@ from probekit.reporting.comparison_record import (
     RowGroup,
     VideoCoverage,
 )
+from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.difference_estimate import BootstrapComparison, DifferenceEstimate
 from probekit.statistics.prompt_scores import Coverage, Method
 from probekit.statistics.score_comparison import MethodComparison
@@ -34,6 +35,7 @@ def comparison_record(
     not_run: Mapping[str, str],
     score_files: Mapping[str, str],
     command: str,
+    bootstrap: BootstrapSettings | None = None,
 ) -> ComparisonRecord:
     """Gather a finished comparison into one record.
 
@@ -49,6 +51,7 @@ def comparison_record(
             absent from the score tables.
         score_files: SHA-256 of each score file, by name.
         command: command that made the comparison.
+        bootstrap: settings given to `compare_score_tables`; by default the paper's.
 
     Raises:
         UserError: There is no comparison, the baselines differ, or a card is missing.
@@ -56,7 +59,7 @@ def comparison_record(
     labels = _labels(comparisons)
     cards = {label: _card(protocols, method) for method, label in labels.items()}
     baseline = labels[comparisons[0].baseline]
-    bootstrap = comparisons[0].bootstrap
+    found, asked = comparisons[0].bootstrap, bootstrap or BootstrapSettings()
     return ComparisonRecord(
         baseline=baseline,
         methods=tuple(labels[comparison.method] for comparison in comparisons),
@@ -64,12 +67,15 @@ def comparison_record(
             suite=suite,
             horizon=horizon,
             seed=seed,
-            replicates=bootstrap.replicates,
-            level=bootstrap.level,
+            replicates=found.replicates,
+            level=found.level,
+            resampling=asked.resampling,
+            interval=asked.interval,
+            pooled=asked.pooled,
             constants=tuple(ConstantRow(**constant._asdict()) for constant in constants),
         ),
         rows=_rows(comparisons, constants, labels),
-        not_run=_not_run(bootstrap.missing, not_run),
+        not_run=_not_run(found.missing, not_run),
         mismatches=_mismatches(cards, baseline),
         protocols=cards,
         score_files=dict(score_files),
@@ -152,6 +158,7 @@ def _row(
         baseline_videos=videos[1] if videos else None,
         method_videos=videos[0] if videos else None,
         reason=estimate.reason,
+        closed_form_error=_scaled(estimate.closed_form_error, scale),
     )
 
 

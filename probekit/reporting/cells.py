@@ -55,7 +55,8 @@ def footnote(record: ComparisonRecord) -> str:
     return (
         f"Scores in percent, difference = method - baseline ({record.baseline}). "
         f"{STAR} the {level_text(record)} interval excludes 0. "
-        f"Paired bootstrap over prompts, {settings.replicates} replicates, seed {settings.seed}; "
+        f"Paired bootstrap over prompts ({settings.resampling}, {settings.interval} interval), "
+        f"{settings.replicates} replicates, seed {settings.seed}; "
         "not corrected for the number of dimensions; training-run variance is not in the interval. "
         "Scored: videos with a score of those planned (baseline : method where they differ)."
     )

@@ -41,6 +41,8 @@ class ComparisonRow(StrictModel):
     method_videos: VideoCoverage | None
     reason: str | None
     """Why there is no value or no interval."""
+    closed_form_error: float | None = None
+    """The standard error worked out without resampling."""
 
 
 class DimensionNotRun(StrictModel):
@@ -78,6 +80,9 @@ class ComparisonSettings(StrictModel):
     seed: int
     replicates: int
     level: float
+    resampling: str = "paper"
+    interval: str = "percentile"
+    pooled: bool = False
     constants: tuple[ConstantRow, ...]
 
 

@@ -29,6 +29,7 @@ class DifferenceEstimate(NamedTuple):
         n_prompts: Prompts resampled; for a composite score those of its smallest dimension.
         unit: "raw" (the dimension's own scale) or "percent" (composites, 0..100 before out-of-range raw values).
         reason: Why there is no interval; None when there is one.
+        closed_form_error: The bootstrap's standard error worked out without resampling; both should agree.
     """
 
     name: str
@@ -42,6 +43,7 @@ class DifferenceEstimate(NamedTuple):
     n_prompts: int
     unit: Literal["raw", "percent"]
     reason: str | None = None
+    closed_form_error: float | None = None
 
 
 class BootstrapComparison(NamedTuple):

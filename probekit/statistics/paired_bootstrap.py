@@ -11,25 +11,21 @@ another training run of the same recipe. Dimensions scored on the same prompts a
 paper, so covariance between them is not in the composite's interval.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from probekit.errors import UserError
-from probekit.evaluation.aggregation import AggregateArray, aggregate_array, check_known
+from probekit.evaluation.aggregation import check_known
 from probekit.evaluation.dimension_constants import DimensionConstant
-from probekit.statistics.difference_estimate import (
-    BootstrapComparison,
-    DifferenceEstimate,
-    estimate_difference,
-    unscored_difference,
-)
+from probekit.statistics.bootstrap_settings import BootstrapSettings
+from probekit.statistics.difference_estimate import BootstrapComparison, DifferenceEstimate
+from probekit.statistics.group_bootstrap import dimension_generators, group_bootstrap
+from probekit.statistics.paired_units import PairedSamples
+from probekit.statistics.resampling import prompt_indices
 
 __all__ = ["BootstrapComparison", "DifferenceEstimate", "dimension_generators", "paired_bootstrap", "prompt_indices"]
-
-CHUNK_ELEMENTS = 1_000_000
-"""Resampled scores held at once; bounds memory, does not change results."""
 
 Constants = Sequence[DimensionConstant]
 Floats = NDArray[np.float64]
@@ -64,71 +60,11 @@ def paired_bootstrap(
     """
     _check_settings(replicates, level)
     pairs = _paired_scores(scores_a, scores_b, constants)
-    scored = {dimension: pair for dimension, pair in pairs.items() if pair.shape[1] > 0}
-    points = _stack([pair.mean(axis=1) for pair in scored.values()], (2,))
-    generators = dimension_generators(rng, constants)
-    resampled = [_replicate_means(pair, replicates, generators[name]) for name, pair in scored.items()]
-    replicate_means = _stack(resampled, (2, replicates))
-    names = tuple(scored)
-    estimates = {
-        name: estimate_difference(name, points[:, i], replicate_means[:, :, i], pairs[name].shape[1], level, "raw")
-        for i, name in enumerate(names)
+    samples = {
+        name: PairedSamples(tuple(f"{i:08d}" for i in range(p.shape[1])), p[..., None]) for name, p in pairs.items()
     }
-    dimensions = tuple(estimates.get(name, unscored_difference(name)) for name in pairs)
-    point = aggregate_array(points, names, constants)
-    sampled = aggregate_array(replicate_means, names, constants)
-    n_prompts = {name: pair.shape[1] for name, pair in scored.items()}
-    quality, semantic, total = _composites(point, sampled, n_prompts, constants, level)
-    return BootstrapComparison(dimensions, quality, semantic, total, point.missing, replicates, level)
-
-
-def dimension_generators(rng: np.random.Generator, constants: Constants) -> dict[str, np.random.Generator]:
-    """One independent generator for each dimension of the suite, keyed by one draw each from `rng`."""
-    # Drawn keys instead of rng.spawn(): a Philox generator made from a key has no seed sequence to spawn from.
-    keys = rng.integers(0, 2**63, size=len(constants), dtype=np.uint64)
-    return {
-        constant.dimension: np.random.Generator(np.random.Philox(key=int(key)))
-        for constant, key in zip(constants, keys, strict=True)
-    }
-
-
-def prompt_indices(rng: np.random.Generator, n_prompts: int, replicates: int) -> NDArray[np.int64]:
-    """Prompts drawn with replacement, shape (replicates, n_prompts); drawing in parts gives the same rows."""
-    return rng.integers(0, n_prompts, size=(replicates, n_prompts), dtype=np.int64)
-
-
-def _replicate_means(pair: Floats, replicates: int, rng: np.random.Generator) -> Floats:
-    """Means over resampled prompts, (2, n_prompts) -> (2, replicates), the same prompts for both rows."""
-    n_prompts = pair.shape[1]
-    means = [
-        np.take(pair, prompt_indices(rng, n_prompts, count), axis=1).mean(axis=-1)
-        for count in _chunks(replicates, max(1, CHUNK_ELEMENTS // n_prompts))
-    ]
-    return np.concatenate(means, axis=1)
-
-
-def _chunks(total: int, size: int) -> Iterator[int]:
-    for start in range(0, total, size):
-        yield min(size, total - start)
-
-
-def _composites(
-    point: AggregateArray, sampled: AggregateArray, n_prompts: Mapping[str, int], constants: Constants, level: float
-) -> list[DifferenceEstimate | None]:
-    groups = {"quality": ("quality",), "semantic": ("semantic",), "total": ("quality", "semantic")}
-    scores = ((point.quality, sampled.quality), (point.semantic, sampled.semantic), (point.total, sampled.total))
-    estimates: list[DifferenceEstimate | None] = []
-    for (name, members), (points, replicates) in zip(groups.items(), scores, strict=True):
-        if points is None or replicates is None:
-            estimates.append(None)
-            continue
-        smallest = min(n_prompts[constant.dimension] for constant in constants if constant.group in members)
-        estimates.append(estimate_difference(name, points, replicates, smallest, level, "percent"))
-    return estimates
-
-
-def _stack(columns: Sequence[Floats], shape: tuple[int, ...]) -> Floats:
-    return np.stack(columns, axis=-1) if columns else np.empty((*shape, 0))
+    settings = BootstrapSettings(replicates=replicates, level=level)
+    return group_bootstrap(samples, constants, settings, rng=rng)
 
 
 def _check_settings(replicates: int, level: float) -> None:

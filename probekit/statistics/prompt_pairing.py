@@ -36,7 +36,7 @@ def pair_prompts(
         UserError: Naming the dimension and the prompt, where a prompt is absent from one method, has no score in one
             only, or a score is not finite.
     """
-    _check_same_prompts(dimension, scores_a, scores_b)
+    check_same_prompts(dimension, scores_a, scores_b)
     pairs: dict[str, tuple[float, float]] = {}
     for prompt_id in sorted(scores_a):
         a, b = scores_a[prompt_id], scores_b[prompt_id]
@@ -54,7 +54,12 @@ def pair_prompts(
     return PairedPrompts(tuple(pairs), values[:, 0], values[:, 1])
 
 
-def _check_same_prompts(dimension: str, scores_a: PromptScores, scores_b: PromptScores) -> None:
+def check_same_prompts(dimension: str, scores_a: Mapping[str, object], scores_b: Mapping[str, object]) -> None:
+    """Refuse prompts that only one method has.
+
+    Raises:
+        UserError: naming the first of them.
+    """
     unpaired = sorted(scores_a.keys() ^ scores_b.keys())
     if unpaired:
         raise UserError(

@@ -108,8 +108,8 @@ def clip_scores(scores: Mapping[TableKey, float | None], method: Method) -> dict
     return selected
 
 
-def prompt_means(scores: ClipScores) -> dict[str, float | None]:
-    """Mean of each prompt over its scored videos (each the mean of its scored clips); None when none is scored.
+def prompt_videos(scores: ClipScores) -> dict[str, list[float]]:
+    """Scores of each prompt's videos in order of sample, each the mean of its scored clips; unscored ones are left out.
 
     Exactly rounded sums: row order does not change the result.
     """
@@ -119,9 +119,19 @@ def prompt_means(scores: ClipScores) -> dict[str, float | None]:
         if value is not None:
             clips.append(value)
     prompts: dict[str, list[float]] = {}
-    for (prompt_id, _), clips in videos.items():
+    for prompt_id, sample in sorted(videos):
+        clips = videos[prompt_id, sample]
         prompts.setdefault(prompt_id, []).extend([math.fsum(clips) / len(clips)] if clips else [])
-    return {prompt_id: math.fsum(means) / len(means) if means else None for prompt_id, means in prompts.items()}
+    return prompts
+
+
+def prompt_means(scores: ClipScores) -> dict[str, float | None]:
+    """Mean of each prompt over its scored videos (each the mean of its scored clips); None when none is scored.
+
+    Exactly rounded sums: row order does not change the result.
+    """
+    videos = prompt_videos(scores)
+    return {prompt_id: math.fsum(means) / len(means) if means else None for prompt_id, means in videos.items()}
 
 
 def coverage(dimension: str, method: str, scores: ClipScores, planned: Iterable[ClipKey]) -> Coverage:

@@ -3,13 +3,17 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from probekit.errors import UserError
 from probekit.evaluation.aggregation import check_known
 from probekit.evaluation.dimension_constants import DimensionConstant
 from probekit.seeding import generator
+from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.difference_estimate import BootstrapComparison
-from probekit.statistics.paired_bootstrap import paired_bootstrap
-from probekit.statistics.prompt_pairing import pair_prompts
+from probekit.statistics.group_bootstrap import group_bootstrap
+from probekit.statistics.paired_units import PairedSamples
+from probekit.statistics.prompt_pairing import check_same_prompts
 from probekit.statistics.prompt_scores import (
     ClipKey,
     Coverage,
@@ -18,7 +22,7 @@ from probekit.statistics.prompt_scores import (
     TableKey,
     clip_scores,
     coverage,
-    prompt_means,
+    prompt_videos,
     read_table,
 )
 
@@ -53,8 +57,7 @@ def compare_score_tables(
     suite: str | None = None,
     horizon: str | None = None,
     dimensions: Sequence[str] | None = None,
-    replicates: int = 10_000,
-    level: float = 0.95,
+    settings: BootstrapSettings | None = None,
 ) -> tuple[MethodComparison, ...]:
     """Compare each method with the baseline (Video-Mirai, appendix E).
 
@@ -68,8 +71,7 @@ def compare_score_tables(
         suite: Which suite of the table; needed when it holds several.
         horizon: Which horizon of the table; needed when it holds several.
         dimensions: Compare these only; by default all that the methods have, each of which must be in `constants`.
-        replicates: Bootstrap replicates.
-        level: Coverage of the intervals.
+        settings: Resampling, intervals, replicates and level; by default the paper's.
 
     Returns:
         One comparison for each method, in the order of `methods`.
@@ -86,7 +88,7 @@ def compare_score_tables(
     comparisons = []
     for method in (_resolve(scores, _method(method)) for method in methods):
         pair = clip_scores(scores, method), clip_scores(scores, reference)
-        bootstrap = _compare(*pair, constants, seed=seed, replicates=replicates, level=level)
+        bootstrap = _compare(*pair, constants, seed, settings or BootstrapSettings())
         comparisons.append(MethodComparison(method, reference, bootstrap, _coverage(method, reference, *pair)))
     return tuple(comparisons)
 
@@ -95,10 +97,8 @@ def _compare(
     method: MethodScores,
     baseline: MethodScores,
     constants: Sequence[DimensionConstant],
-    *,
     seed: int,
-    replicates: int,
-    level: float,
+    settings: BootstrapSettings,
 ) -> BootstrapComparison:
     unpaired = sorted(method.keys() ^ baseline.keys())
     if unpaired:
@@ -106,20 +106,30 @@ def _compare(
             f"Dimension {unpaired[0]!r} is in one method's scores only.",
             "score it for both, or name the dimensions to compare.",
         )
-    pairs = {
-        dimension: pair_prompts(
-            dimension, prompt_means(method[dimension]), prompt_means(baseline[dimension]), exclude_unscored=True
-        )
-        for dimension in method
-    }
-    return paired_bootstrap(
-        {dimension: pair.a for dimension, pair in pairs.items()},
-        {dimension: pair.b for dimension, pair in pairs.items()},
-        constants,
-        rng=generator("paired_bootstrap", seed),
-        replicates=replicates,
-        level=level,
-    )
+    pairs = paired_samples(method, baseline, pooled=settings.pooled)
+    return group_bootstrap(pairs, constants, settings, rng=generator("paired_bootstrap", seed))
+
+
+def paired_samples(method: MethodScores, baseline: MethodScores, pooled: bool = False) -> dict[str, PairedSamples]:
+    """Scores of both methods on the same prompts, dimension by dimension.
+
+    A prompt that only one method has a score for is left out; with `pooled` it stays, with what it has.
+
+    Raises:
+        UserError: if a prompt is absent from one method.
+    """
+    pairs = {}
+    for dimension in method:
+        ours, theirs = prompt_videos(method[dimension]), prompt_videos(baseline[dimension])
+        check_same_prompts(dimension, ours, theirs)
+        kept = [p for p in sorted(ours) if (ours[p] or theirs[p] if pooled else ours[p] and theirs[p])]
+        width = max([1, *(len(videos[prompt]) for videos in (ours, theirs) for prompt in kept)])
+        values = np.full((2, len(kept), width), np.nan)
+        for m, videos in enumerate((ours, theirs)):
+            for row, prompt in enumerate(kept):
+                values[m, row, : len(videos[prompt])] = videos[prompt]
+        pairs[dimension] = PairedSamples(tuple(kept), values)
+    return pairs
 
 
 def _coverage(method: Method, baseline: Method, scores: MethodScores, reference: MethodScores) -> tuple[Coverage, ...]:
@@ -174,3 +184,17 @@ def _resolve(scores: Scores, method: Method) -> Method:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
+
+
+def pairs_of_table(
+    table: ScoreTable, baseline: str | Method, method: str | Method, pooled: bool = False
+) -> dict[str, PairedSamples]:
+    """Scores of a method and a baseline of one suite and horizon on the same prompts, by dimension.
+
+    Raises:
+        UserError: as `compare_score_tables`.
+    """
+    scores = _of_models(read_table(table), {_method(one).model for one in (baseline, method)})
+    scores = _of_one(_of_one(scores, "suite", None), "horizon", None)
+    ours, theirs = (clip_scores(scores, _resolve(scores, _method(one))) for one in (method, baseline))
+    return paired_samples(ours, theirs, pooled)

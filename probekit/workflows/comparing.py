@@ -12,6 +12,7 @@ from probekit.evaluation.suites import constants_of
 from probekit.provenance import command_line, sha256_file
 from probekit.reporting.build_record import comparison_record
 from probekit.reporting.comparison_record import ComparisonRecord
+from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.prompt_scores import Method
 from probekit.statistics.score_comparison import compare_score_tables
 
@@ -58,15 +59,32 @@ def _single(table: "pandas.DataFrame", column: str, root: Path) -> str:
     return str(values[0])
 
 
+def baseline_first(runs: Sequence[Path], baseline: Path | None) -> list[Path]:
+    """The runs with the baseline in front.
+
+    Raises:
+        UserError: if the baseline is not one of them.
+    """
+    if baseline is None:
+        return list(runs)
+    if baseline not in runs:
+        raise UserError(f"The baseline {baseline} is not among the runs.", f"Name one of: {', '.join(map(str, runs))}.")
+    return [baseline, *(run for run in runs if run != baseline)]
+
+
 def compare_runs(
-    runs: Sequence[ScoredRun], *, seed: int = 0, replicates: int = 10_000, allow_mismatch: bool = False
+    runs: Sequence[ScoredRun],
+    *,
+    seed: int = 0,
+    settings: BootstrapSettings | None = None,
+    allow_mismatch: bool = False,
 ) -> ComparisonRecord:
     """Compare runs with the first of them, by the paper's paired prompt-level bootstrap.
 
     Args:
         runs: the baseline, then one or more methods.
         seed: of the resampling.
-        replicates: bootstrap replicates.
+        settings: resampling, intervals, replicates and level; by default the paper's.
         allow_mismatch: compare although the protocols differ; every table then carries a banner.
 
     Raises:
@@ -92,7 +110,7 @@ def compare_runs(
         [run.method for run in methods],
         constants,
         seed=seed,
-        replicates=replicates,
+        settings=settings,
     )
     return comparison_record(
         comparisons,
@@ -104,6 +122,7 @@ def compare_runs(
         not_run={missing.dimension: missing.reason for missing in scorers_for(baseline.suite).not_run},
         score_files=_score_files(runs),
         command=command_line(),
+        bootstrap=settings or BootstrapSettings(),
     )
 
 

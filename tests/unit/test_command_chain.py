@@ -61,7 +61,7 @@ def test_every_video_has_every_dimension(runs: list[Path]) -> None:
 def test_compare_writes_all_forms_of_the_table(runs: list[Path], tmp_path: Path) -> None:
     result = probekit("compare", *runs, "--out", tmp_path, "--replicates", 200)
     assert result.exit_code == 0, result.output
-    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".csv", ".md", ".tex"}
+    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".csv", ".md", ".tex", ".png", ".svg"}
     record = read_comparison(tmp_path)
     assert record.models() == ("tiny-a", "tiny-b")
     assert record.settings.replicates == 200

@@ -24,9 +24,14 @@ from probekit.reporting.comparison_record import (
 )
 from probekit.reporting.comparison_tables import CSV_COLUMNS, to_csv, to_latex, to_markdown, to_rich
 from probekit.reporting.summary import summary_sentences
+from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.prompt_scores import Method
 from probekit.statistics.score_comparison import compare_score_tables
 from tests.reporting_examples import BASELINE, HORIZON, RUN, SUITE, card, record_of, score_rows, score_table
+
+HUNDRED = BootstrapSettings(replicates=100)
+
+FIVE_HUNDRED = BootstrapSettings(replicates=500)
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 METHOD = "Video-Mirai"
@@ -148,7 +153,7 @@ def test_reading_what_is_no_comparison_says_so(tmp_path: Path) -> None:
 
 def test_record_is_the_bootstrap_in_percent(tmp_path: Path) -> None:
     table = score_table(tmp_path, [*score_rows(BASELINE, shift={}), *score_rows(METHOD, shift={"color": 0.03})])
-    comparison = compare_score_tables(table, BASELINE, [METHOD], SPRITE_CONSTANTS, seed=3, replicates=500)[0]
+    comparison = compare_score_tables(table, BASELINE, [METHOD], SPRITE_CONSTANTS, seed=3, settings=FIVE_HUNDRED)[0]
     record = record_of(table, [METHOD])
     rows = {row.quantity: row for row in record.rows}
     color = next(estimate for estimate in comparison.bootstrap.dimensions if estimate.name == "color")
@@ -197,7 +202,7 @@ def test_training_runs_are_named_where_the_model_alone_is_ambiguous(tmp_path: Pa
     second = [entry._replace(training_run="run-2") for entry in score_rows(METHOD, shift={"color": 0.01})]
     table = score_table(tmp_path, [*score_rows(BASELINE, shift={}), *score_rows(METHOD, shift={}), *second])
     methods = [Method(METHOD, RUN), Method(METHOD, "run-2")]
-    comparisons = compare_score_tables(table, BASELINE, methods, SPRITE_CONSTANTS, replicates=100)
+    comparisons = compare_score_tables(table, BASELINE, methods, SPRITE_CONSTANTS, settings=HUNDRED)
     cards = {method: card(method.model) for method in (Method(BASELINE, RUN), *methods)}
     settings: dict[str, Any] = {"suite": SUITE, "horizon": HORIZON, "seed": 0, "score_files": {}, "command": ""}
     record = comparison_record(comparisons, SPRITE_CONSTANTS, cards, not_run={}, **settings)
@@ -210,7 +215,7 @@ def test_training_runs_are_named_where_the_model_alone_is_ambiguous(tmp_path: Pa
 def test_comparisons_with_two_baselines_are_refused(tmp_path: Path) -> None:
     table = score_table(tmp_path, [*score_rows(BASELINE, shift={}), *score_rows(METHOD, shift={})])
     pairs = [(BASELINE, METHOD), (METHOD, BASELINE)]
-    comparisons = [compare_score_tables(table, a, [b], SPRITE_CONSTANTS, replicates=100)[0] for a, b in pairs]
+    comparisons = [compare_score_tables(table, a, [b], SPRITE_CONSTANTS, settings=HUNDRED)[0] for a, b in pairs]
     settings: dict[str, Any] = {"suite": SUITE, "horizon": HORIZON, "seed": 0, "score_files": {}, "command": ""}
     with pytest.raises(UserError, match="different baselines"):
         comparison_record(comparisons, SPRITE_CONSTANTS, {}, not_run={}, **settings)

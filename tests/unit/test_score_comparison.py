@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 from probekit.errors import UserError
 from probekit.evaluation.dimension_constants import SPRITE_CONSTANTS, DimensionConstant
 from probekit.seeding import generator
+from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.paired_bootstrap import paired_bootstrap
 from probekit.statistics.prompt_pairing import pair_prompts
 from probekit.statistics.prompt_scores import ClipKey, Coverage, Method, prompt_means
 from probekit.statistics.score_comparison import MethodComparison, compare_score_tables
+
+THIRTY = BootstrapSettings(replicates=30)
 
 DIMENSIONS = tuple(constant.dimension for constant in SPRITE_CONSTANTS)
 Row = dict[str, Any]
@@ -55,7 +58,7 @@ def full_rows(models: tuple[str, ...], n_prompts: int = 6, samples: int = 2, see
 
 
 def compare_one(rows: list[Row], **options: Any) -> MethodComparison:
-    arguments: dict[str, Any] = {"constants": SPRITE_CONSTANTS, "replicates": 30} | options
+    arguments: dict[str, Any] = {"constants": SPRITE_CONSTANTS, "settings": THIRTY} | options
     (comparison,) = compare_score_tables(table_of(rows), "base", ["ours"], **arguments)
     return comparison
 
@@ -153,8 +156,8 @@ def test_dimension_without_any_score_is_missing_with_a_reason() -> None:
 
 def test_a_comparison_does_not_depend_on_the_others_in_the_call() -> None:
     table = table_of(full_rows(("base", "ours", "theirs")))
-    together = compare_score_tables(table, "base", ["ours", "theirs"], SPRITE_CONSTANTS, replicates=30)
-    alone = compare_score_tables(table, "base", ["theirs"], SPRITE_CONSTANTS, replicates=30)
+    together = compare_score_tables(table, "base", ["ours", "theirs"], SPRITE_CONSTANTS, settings=THIRTY)
+    alone = compare_score_tables(table, "base", ["theirs"], SPRITE_CONSTANTS, settings=THIRTY)
     assert [comparison.method for comparison in together] == [Method("ours", "run0"), Method("theirs", "run0")]
     assert together[1] == alone[0]
 
@@ -168,7 +171,7 @@ def test_seed_names_the_resampling() -> None:
 def test_a_dict_of_columns_is_a_table_too() -> None:
     rows = full_rows(("base", "ours"))
     columns = {name: [entry[name] for entry in rows] for name in rows[0]}
-    (result,) = compare_score_tables(columns, "base", ["ours"], SPRITE_CONSTANTS, replicates=30)
+    (result,) = compare_score_tables(columns, "base", ["ours"], SPRITE_CONSTANTS, settings=THIRTY)
     assert result == compare_one(rows)
 
 
@@ -189,7 +192,7 @@ def test_training_runs_are_never_mixed() -> None:
     with pytest.raises(UserError, match=r"2 training runs of 'ours'.*seed1, seed2"):
         compare_one(rows)
     methods = [Method("ours", "seed1"), Method("ours", "seed2"), Method("ours", "seed3")]
-    results = compare_score_tables(table_of(rows), "base", methods[:2], SPRITE_CONSTANTS, replicates=30)
+    results = compare_score_tables(table_of(rows), "base", methods[:2], SPRITE_CONSTANTS, settings=THIRTY)
     assert [r.bootstrap.dimensions[0].difference for r in results] == pytest.approx([0.1, 0.3])
     with pytest.raises(UserError, match="seed3"):
         compare_score_tables(table_of(rows), "base", methods[2:], SPRITE_CONSTANTS)

@@ -13,7 +13,6 @@ from probekit.errors import UserError
 from probekit.models.feature_reader import check_layer
 from probekit.rollout.records import PassRecord, RolloutObserver
 from probekit.seeding import counter_seed
-from trainer.config import ForesightConfig
 from trainer.foresight.encoders import Encoder, bidirectional_encoder, causal_encoder
 from trainer.foresight.losses import (
     cosine_distance,
@@ -25,6 +24,7 @@ from trainer.foresight.losses import (
 )
 from trainer.foresight.predictors import build_predictor, gate_sizes
 from trainer.foresight.targets import targets_of
+from trainer.foresight_config import ForesightConfig
 from trainer.objectives.auxiliary import AuxiliaryModels
 
 _CLIP_NORM = 10.0

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from probekit.seeding import counter_seed
-from trainer.config import ForesightConfig
+from trainer.foresight_config import ForesightConfig
 
 _FFN_RATIO = 4
 

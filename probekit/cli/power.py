@@ -1,0 +1,29 @@
+"""`probekit power`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from probekit.cli.errors import reporting_errors
+from probekit.cli.options import Seed
+
+
+def power(
+    baseline: Annotated[Path, typer.Argument(help="Pilot run with scores.")],
+    method: Annotated[Path, typer.Argument(help="Pilot run with scores.")],
+    quantity: Annotated[str, typer.Option(help="Dimension, or quality, semantic, total.")] = "total",
+    effect: Annotated[float | None, typer.Option(help="Supposed true difference in percent.")] = None,
+    width: Annotated[float | None, typer.Option(help="Wanted width of the interval in percent.")] = None,
+    prompts: Annotated[str, typer.Option(help="Numbers of prompts to judge.")] = "25,50,100,200,400,946",
+    seed: Seed = 0,
+) -> None:
+    """Say how many prompts and videos a difference would take, from two pilot runs."""
+    with reporting_errors():
+        from probekit.workflows.comparing import open_scored_run
+        from probekit.workflows.significance import power_lines
+
+        numbers = [int(number) for number in prompts.split(",")]
+        opened = open_scored_run(baseline), open_scored_run(method)
+        for line in power_lines(*opened, quantity=quantity, effect=effect, width=width, prompts=numbers, seed=seed):
+            typer.echo(line)

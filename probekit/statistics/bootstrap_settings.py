@@ -1,0 +1,29 @@
+"""Which bootstrap; pydantic, so that a wrong word is named."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from probekit.config import StrictModel
+from probekit.statistics.intervals import IntervalKind
+
+Resampling = Literal["paper", "joint", "two-level"]
+
+
+class BootstrapSettings(StrictModel):
+    """How differences are resampled and their intervals built.
+
+    Attributes:
+        resampling: `paper` resamples each dimension's prompts independently (Video-Mirai, appendix E); `joint` moves
+            dimensions that share prompts together; `two-level` also resamples the samples within prompts.
+        interval: kind of interval; studentised needs no seeds, so it goes with paper and joint.
+        pooled: weigh every scored video alike (VBench's official score where videos drop out) instead of every prompt.
+        replicates: how many.
+        level: coverage.
+    """
+
+    resampling: Resampling = "paper"
+    interval: IntervalKind = "percentile"
+    pooled: bool = False
+    replicates: int = Field(default=10_000, ge=2)
+    level: float = Field(default=0.95, gt=0, lt=1)
