@@ -82,7 +82,8 @@ def main() -> None:
         "# Calibration",
         "",
         f"`OMP_NUM_THREADS=1 python -m benchmarks.calibration --simulations {simulations}`. Share of "
-        f"{simulations:,} simulated studies whose 95 % interval of SpriteTotal holds the truth; {SAMPLES} samples a prompt, "
+        f"{simulations:,} simulated studies whose 95 % interval of SpriteTotal holds the truth; {SAMPLES} samples a "
+        "prompt, "
         f"ten dimensions of one video correlated 0.5 in prompts and in samples, {REPLICATES} replicates.",
         "",
         *lines,

@@ -9,6 +9,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
+import yaml
+from pydantic import ValidationError
+
 from probekit.atomic_files import write_text
 from probekit.config import dump_config
 from probekit.errors import UserError
@@ -75,15 +78,24 @@ def resume(stage: Stage, config: StageConfig, folder: Path, allow_change: bool) 
     checkpoint = load_latest(folder / "checkpoints")
     if checkpoint is None:
         return 0
-    if checkpoint.config != dump_config(config) and allow_change:
+    same = _same_configuration(checkpoint.config, config)
+    if not same and allow_change:
         write_text(folder / f"config.until-step-{checkpoint.steps_done}.yaml", checkpoint.config)
-    elif checkpoint.config != dump_config(config):
+    elif not same:
         raise UserError(
             f"The run folder {folder} holds a run with another configuration.",
             "Choose another --out, pass --allow-recipe-change to go on with the new one, or delete the folder.",
         )
     stage.load_state_dict(checkpoint.state)
     return checkpoint.steps_done
+
+
+def _same_configuration(stored: str, config: StageConfig) -> bool:
+    """Whether a stored configuration means the same today; keys that it does not know yet take their defaults."""
+    try:
+        return type(config).model_validate(yaml.safe_load(stored)) == config
+    except ValidationError:
+        return False
 
 
 def run(stage: Stage, config: StageConfig, folder: Path, *, allow_change: bool = False) -> bool:

@@ -145,7 +145,8 @@ def sweep_table(config: SweepConfig, record: ComparisonRecord) -> str:
         difference = _difference(found["total"]) if "total" in found else ""
         paper = _cell(row.paper.total if row.paper else None)
         lines.append(f"| {row.label} | {' | '.join(cells)} | {difference} | {paper} |")
-    return "\n".join(lines) + "\n"
+    note = "Scores and differences are over the prompts that a row shares with the first one, dimension by dimension."
+    return "\n".join([*lines, "", note]) + "\n"
 
 
 def _difference(entry: ComparisonRow) -> str:

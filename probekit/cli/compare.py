@@ -16,6 +16,7 @@ class ResamplingName(StrEnum):
     paper = "paper"
     joint = "joint"
     two_level = "two-level"
+    runs = "runs"
 
 
 class IntervalName(StrEnum):
@@ -58,11 +59,12 @@ def compare(
         figure = forest_plot(record)
         for name in ("differences.png", "differences.svg"):
             save_figure(figure, out / name)
-        write_significance(
-            opened, out, seed=seed, margin=margin, repeats=[open_scored_run(run) for run in repeat or []]
-        )
+        if method is not ResamplingName.runs:  # runs of one model have no prompts' differences of their own
+            repeats = [open_scored_run(run) for run in repeat or []]
+            write_significance(opened, out, seed=seed, margin=margin, repeats=repeats)
         from probekit.cli.tables import table_console
 
         table_console().print(to_rich(record))
-        written = [*paths, *(out / name for name in ("differences.png", "differences.svg", "significance.md"))]
-        typer.echo(f"wrote {', '.join(str(path) for path in written)}")
+        typer.echo(
+            f"wrote {', '.join(str(path) for path in (*paths, out / 'differences.png', out / 'differences.svg'))}"
+        )

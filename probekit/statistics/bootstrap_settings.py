@@ -7,7 +7,7 @@ from pydantic import Field
 from probekit.config import StrictModel
 from probekit.statistics.intervals import IntervalKind
 
-Resampling = Literal["paper", "joint", "two-level"]
+Resampling = Literal["paper", "joint", "two-level", "runs"]
 
 
 class BootstrapSettings(StrictModel):
@@ -15,7 +15,8 @@ class BootstrapSettings(StrictModel):
 
     Attributes:
         resampling: `paper` resamples each dimension's prompts independently (Video-Mirai, appendix E); `joint` moves
-            dimensions that share prompts together; `two-level` also resamples the samples within prompts.
+            dimensions that share prompts together; `two-level` also resamples the samples within prompts;
+            `runs` resamples the training runs of each model and the prompts that they share.
         interval: kind of interval; studentised needs no seeds, so it goes with paper and joint.
         pooled: weigh every scored video alike (VBench's official score where videos drop out) instead of every prompt.
         replicates: how many.

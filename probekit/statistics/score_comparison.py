@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from probekit.errors import UserError
 from probekit.evaluation.aggregation import check_known
@@ -22,11 +23,14 @@ from probekit.statistics.prompt_scores import (
     TableKey,
     clip_scores,
     coverage,
+    prompt_means,
     prompt_videos,
     read_table,
 )
+from probekit.statistics.run_bootstrap import bootstrap_over_runs
 
 Scores = Mapping[TableKey, float | None]
+Floats = NDArray[np.float64]
 MethodScores = Mapping[str, Mapping[ClipKey, float | None]]
 
 
@@ -91,6 +95,61 @@ def compare_score_tables(
         bootstrap = _compare(*pair, constants, seed, settings or BootstrapSettings())
         comparisons.append(MethodComparison(method, reference, bootstrap, _coverage(method, reference, *pair)))
     return tuple(comparisons)
+
+
+def compare_recipes(
+    table: ScoreTable,
+    baseline: str,
+    methods: Sequence[str],
+    constants: Sequence[DimensionConstant],
+    *,
+    seed: int = 0,
+    settings: BootstrapSettings | None = None,
+) -> tuple[MethodComparison, ...]:
+    """Compare models by all their training runs in one table, of one suite and horizon.
+
+    Only prompts that every run of both models has a score for take part.
+
+    Raises:
+        UserError: as `compare_score_tables`.
+    """
+    chosen = settings or BootstrapSettings(resampling="runs")
+    scores = _of_models(read_table(table), {baseline, *methods})
+    scores = _of_one(_of_one(scores, "suite", None), "horizon", None)
+    results = []
+    for method in methods:
+        means = {model: _run_means(scores, model) for model in (method, baseline)}
+        stacked = {model: _on_shared_prompts(means, model) for model in means}
+        rng = generator("run_bootstrap", seed)
+        found = bootstrap_over_runs(
+            stacked[method], stacked[baseline], constants, rng=rng, replicates=chosen.replicates, level=chosen.level
+        )
+        results.append(MethodComparison(Method(method), Method(baseline), found, ()))
+    return tuple(results)
+
+
+def _run_means(scores: Scores, model: str) -> list[dict[str, dict[str, float]]]:
+    """For each training run of a model, prompt means by dimension."""
+    runs = sorted({key.training_run for key in scores if key.model == model})
+    return [
+        {
+            dimension: {prompt: mean for prompt, mean in prompt_means(clips).items() if mean is not None}
+            for dimension, clips in clip_scores(scores, Method(model, run)).items()
+        }
+        for run in runs
+    ]
+
+
+def _on_shared_prompts(means: Mapping[str, list[dict[str, dict[str, float]]]], model: str) -> dict[str, Floats]:
+    """Prompt scores (runs, prompts) of each dimension on the prompts that every run of every model has."""
+    everything = [run for runs in means.values() for run in runs]
+    dimensions = sorted(set.intersection(*(set(run) for run in everything)))
+    shared = {name: sorted(set.intersection(*(set(run[name]) for run in everything))) for name in dimensions}
+    return {
+        name: np.array([[run[name][prompt] for prompt in shared[name]] for run in means[model]])
+        for name in dimensions
+        if shared[name]
+    }
 
 
 def _compare(

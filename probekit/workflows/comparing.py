@@ -5,16 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from probekit.errors import UserError
-from probekit.evaluation.protocol_card import ProtocolCard, mismatches, read_protocol
-from probekit.evaluation.score_table import SCORES_FOLDER, read_scores
+from probekit.evaluation.official_results import SUITE, official_files, read_official_results
+from probekit.evaluation.protocol_card import PromptsCard, ProtocolCard, mismatches, read_protocol
+from probekit.evaluation.score_table import COLUMNS, SCORES_FOLDER, read_scores
 from probekit.evaluation.scorers import scorers_for
 from probekit.evaluation.suites import constants_of
-from probekit.provenance import command_line, sha256_file
+from probekit.provenance import command_line, sha256_file, sha256_text
 from probekit.reporting.build_record import comparison_record
 from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.prompt_scores import Method
-from probekit.statistics.score_comparison import compare_score_tables
+from probekit.statistics.score_comparison import compare_recipes, compare_score_tables
 
 if TYPE_CHECKING:
     import pandas
@@ -39,17 +40,38 @@ class ScoredRun(NamedTuple):
 
 
 def open_scored_run(root: Path) -> ScoredRun:
-    """Read a run folder's scores and protocol.
+    """Read a run folder's scores and protocol, or a folder of VBench's own `*_eval_results.json`.
 
     Raises:
         UserError: if the folder has no scores, or holds more than one model, suite or horizon.
     """
+    if not (root / SCORES_FOLDER).is_dir() and official_files(root):
+        return _open_official(root)
     if not (root / SCORES_FOLDER).is_dir():
         raise UserError(f"{root} has no scores.", f"run `probekit score {root}` first.")
     table = read_scores(root / SCORES_FOLDER)
     only = {column: _single(table, column, root) for column in ("model", "training_run", "suite", "horizon")}
     method = Method(only["model"], only["training_run"])
     return ScoredRun(root, table, read_protocol(root), method, only["suite"], only["horizon"])
+
+
+def _open_official(root: Path) -> ScoredRun:
+    """Official results as a scored run; its card says what the files do: prompts, samples and dimensions."""
+    import pandas
+
+    rows = read_official_results(root)
+    prompts = sorted({row.prompt_id for row in rows})
+    card = ProtocolCard(
+        prompts=PromptsCard(
+            file_hash=sha256_text("\n".join(prompts)),
+            suite=SUITE,
+            n_prompts=len(prompts),
+            samples=1 + max(row.sample for row in rows),
+        ),
+        scorers={row.dimension: row.scorer_id for row in rows},
+    )
+    table = pandas.DataFrame(rows, columns=list(COLUMNS))
+    return ScoredRun(root, table, card, Method(rows[0].model, rows[0].training_run), SUITE, rows[0].horizon)
 
 
 def _single(table: "pandas.DataFrame", column: str, root: Path) -> str:
@@ -104,6 +126,8 @@ def compare_runs(
                 "compare runs of one suite and horizon.",
             )
     constants = constants_of(baseline.suite)
+    if settings is not None and settings.resampling == "runs":
+        return _compare_recipes(runs, seed=seed, settings=settings)
     comparisons = compare_score_tables(
         pandas.concat([run.table for run in runs], ignore_index=True),
         baseline.method,
@@ -123,6 +147,30 @@ def compare_runs(
         score_files=_score_files(runs),
         command=command_line(),
         bootstrap=settings or BootstrapSettings(),
+    )
+
+
+def _compare_recipes(runs: Sequence[ScoredRun], *, seed: int, settings: BootstrapSettings) -> ComparisonRecord:
+    """Compare models by all their training runs among `runs`."""
+    import pandas
+
+    baseline = runs[0]
+    constants = constants_of(baseline.suite)
+    table = pandas.concat([run.table for run in runs], ignore_index=True)
+    models = list(dict.fromkeys(run.method.model for run in runs))
+    comparisons = compare_recipes(table, models[0], models[1:], constants, seed=seed, settings=settings)
+    protocols = {Method(run.method.model): run.protocol for run in reversed(runs)}
+    return comparison_record(
+        comparisons,
+        constants,
+        protocols,
+        suite=baseline.suite,
+        horizon=baseline.horizon,
+        seed=seed,
+        not_run={},
+        score_files=_score_files(runs),
+        command=command_line(),
+        bootstrap=settings,
     )
 
 

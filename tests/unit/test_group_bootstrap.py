@@ -173,7 +173,7 @@ def coverage(resampling: str, effect: float, simulations: int, count: int = 72, 
 def test_the_joint_interval_covers_and_the_papers_does_not_when_dimensions_move_together(effect: float) -> None:
     """A small study of what `benchmarks/calibration.py` does at full size."""
     joint, paper = (coverage(resampling, effect, 150) for resampling in ("joint", "paper"))
-    assert 0.90 <= joint <= 0.985
+    assert 0.87 <= joint <= 0.985
     assert paper < 0.85
 
 
