@@ -51,7 +51,11 @@ def load_config(path: Path, model: type[M], overrides: Sequence[str] = ()) -> M:
 
 def dump_config(model: BaseModel) -> str:
     """Return ``model`` as YAML that `load_config` reads back to an equal model; keys keep the order of the class."""
-    return yaml.safe_dump(model.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    document = model.model_dump(mode="json")
+    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+    if yaml.safe_load(text) == document:
+        return text
+    return yaml.safe_dump(document, sort_keys=False)  # PyYAML writes some line separators as they are, and loses them
 
 
 class _Loader(yaml.SafeLoader):

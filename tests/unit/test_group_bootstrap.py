@@ -143,8 +143,16 @@ def test_swapping_shifting_and_duplicating(seed: int, resampling: str) -> None:
         assert (shuffled.low, shuffled.high) == pytest.approx((one.low, one.high), abs=1e-12)
 
 
-def coverage(resampling: str, effect: float, simulations: int, count: int = 72, samples: int = 5) -> float:
-    """Share of simulated studies whose joint interval of SpriteTotal covers the truth."""
+def as_videos(pair: PairedSamples) -> PairedSamples:
+    """The naive view: every video is a prompt of its own."""
+    ids = tuple(f"{prompt}-{s}" for prompt in pair.prompt_ids for s in range(pair.values.shape[-1]))
+    return PairedSamples(ids, pair.values.reshape(2, -1, 1))
+
+
+def coverage(
+    resampling: str, effect: float, simulations: int, count: int = 72, samples: int = 5, naive: bool = False
+) -> float:
+    """Share of simulated studies whose interval of SpriteTotal covers the truth."""
     rng, hits = generator("coverage", resampling, str(effect)), 0
     chosen = BootstrapSettings.model_validate({"resampling": resampling, "replicates": 400})
     slope = 0.0
@@ -161,6 +169,8 @@ def coverage(resampling: str, effect: float, simulations: int, count: int = 72, 
             constant.dimension: PairedSamples(prompts(count), np.stack([0.5 + d, np.full_like(d, 0.5)]))
             for constant, d in zip(SPRITE_CONSTANTS, differences, strict=True)
         }
+        if naive:
+            pairs = {name: as_videos(pair) for name, pair in pairs.items()}
         total = group_bootstrap(pairs, SPRITE_CONSTANTS, chosen, rng=generator("run", simulation)).total
         assert total is not None
         assert total.low is not None
@@ -175,6 +185,10 @@ def test_the_joint_interval_covers_and_the_papers_does_not_when_dimensions_move_
     joint, paper = (coverage(resampling, effect, 150) for resampling in ("joint", "paper"))
     assert 0.87 <= joint <= 0.985
     assert paper < 0.85
+
+
+def test_resampling_videos_as_if_they_were_prompts_covers_too_little() -> None:
+    assert coverage("joint", 0.0, 150, naive=True) < 0.85
 
 
 def test_vbench_has_eleven_components_where_prompts_are_shared_as_there() -> None:
