@@ -100,6 +100,26 @@ def sweep_command(
         typer.echo((folder / "table" / "sweep.md").read_text(encoding="utf-8"))
 
 
+@app.command("cost")
+def cost_command(
+    recipe: Annotated[Path, typer.Argument(help="Recipe of stage 3.")],
+    measure: Annotated[bool, typer.Option("--measure", help="Also time both arms, interleaved.")] = False,
+    cycles: Annotated[int, typer.Option(help="Timed cycles of each arm.", min=1)] = 3,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="Override, e.g. --set batch_size=1.")] = None,
+) -> None:
+    """Operations of one cycle with and without foresight, by the paper's accounting and as executed; measured times."""
+    with reporting_errors():
+        from probekit.errors import UserError
+        from trainer.config import DmdConfig, load_recipe
+        from trainer.cost_report import arithmetic_lines, measured_lines
+
+        config = load_recipe(recipe, overrides or [])
+        if not isinstance(config, DmdConfig):
+            raise UserError(f"{recipe} is not a recipe of stage 3.", "Give an asymmetric_dmd recipe.")
+        for line in (*arithmetic_lines(config), *(measured_lines(config, cycles) if measure else ())):
+            typer.echo(line)
+
+
 @app.command("watch")
 def watch_command(
     runs: Annotated[list[Path], typer.Argument(help="Training runs that kept exports.")],
@@ -129,6 +149,29 @@ def encode_sprites(
         from trainer.launch import encode_sprite_clips
 
         encode_sprite_clips(out, shards, split, model)
+
+
+@app.command("audit-prompts")
+def audit_prompts(
+    training: Annotated[Path, typer.Argument(help="Training prompts: .txt, .csv or .parquet.")],
+    evaluation: Annotated[str, typer.Argument(help="Evaluation suite, or another prompt file.")],
+) -> None:
+    """List evaluation prompts that are trained on; exits with 1 if there are any."""
+    with reporting_errors():
+        from probekit.evaluation.suites import load_suite
+        from trainer.data.prompts import overlap, read_prompts
+
+        texts = (
+            read_prompts(Path(evaluation))
+            if Path(evaluation).is_file()
+            else [prompt.text for prompt in load_suite(evaluation).prompts]
+        )
+        shared = overlap(read_prompts(training), texts)
+        for text in shared:
+            typer.echo(text)
+        typer.echo(f"{len(shared)} of {len(texts)} evaluation prompts are trained on")
+        if shared:
+            raise typer.Exit(1)
 
 
 @app.command("card")

@@ -216,6 +216,7 @@ class DmdConfig(CausalRunConfig):
         guidance: standard scale of classifier-free guidance of the real score; c + 3(c - u) is scale 4.
         critic_updates: critic updates for each generator update.
         critic_optimizer: of the fake score.
+        prompts: text, CSV or Parquet file of training prompts; None takes the sprite world's.
         latent_size: rows and columns of a latent frame.
         export_every: also keep an export every so many generator updates.
         ema_start: generator updates before the average begins; until then the export is the generator itself.
@@ -231,6 +232,7 @@ class DmdConfig(CausalRunConfig):
     critic_updates: int = Field(default=5, gt=0)
     critic_optimizer: OptimizerConfig
     timestep_range: tuple[float, float] = (20.0, 980.0)
+    prompts: Path | None = None
     latent_size: tuple[int, int] = (8, 8)
     export_every: int = Field(default=20, gt=0)
     ema_start: int = Field(default=0, ge=0)

@@ -88,7 +88,7 @@ class CausalWanPipeline(DiffusionPipeline):  # type: ignore[misc]
         folder = model_folder(str(model))
         card = read_causal_card(folder)
         parts: ModelParts = load_model(folder)
-        transformer = causal_from(parts).to(changes.pop("torch_dtype", torch.float32))
+        transformer = causal_from(parts, changes.pop("torch_dtype", torch.float32))
         if changes:
             raise UserError(f"from_pretrained does not know {', '.join(sorted(changes))}.", "Use torch_dtype.")
         return cls(transformer, parts.codec, parts.text, card)

@@ -27,11 +27,17 @@ from probekit.rollout.streaming_rollout import Rollout, roll_out
 from probekit.streaming_options import StreamingOptions
 
 
-def causal_from(parts: ModelParts) -> CausalWan:
-    """The causal generator with the weights of an opened model folder, for inference."""
+def causal_from(parts: ModelParts, dtype: torch.dtype = torch.float32) -> CausalWan:
+    """The causal generator with the weights of an opened model folder, for inference.
+
+    In half precision the modules that diffusers keeps in fp32 (norms, modulation tables, time embedding) stay so.
+    """
     model = CausalWan(**dict(parts.transformer.config))
     model.load_state_dict(parts.transformer.state_dict())
     frozen: CausalWan = model.eval().requires_grad_(False)
+    for name, parameter in frozen.named_parameters():
+        if not set(name.split(".")) & set(CausalWan._keep_in_fp32_modules):
+            parameter.data = parameter.data.to(dtype)
     return frozen
 
 
@@ -105,7 +111,7 @@ class StreamingSampler:
         geometry = self.parts.geometry(suite.height, suite.width)
         self.geometry = geometry.model_copy(update={"chunk_frames": self.causal.chunk_frames})
         self.chunks = self.geometry.chunks(self.geometry.latent_frames(suite.frames))
-        self.model = causal_from(self.parts).to(device=device, dtype=dtype)
+        self.model = causal_from(self.parts, dtype).to(device)
         self._seed = seed
         self.card = self._generation_card(suite)
 

@@ -95,6 +95,8 @@ def test_half_precision_runs(pipeline: CausalWanPipeline) -> None:
     half = CausalWanPipeline.from_pretrained("sprite-dmd-baseline", torch_dtype=torch.bfloat16)
     assert half.card == CausalCard.model_validate(pipeline.card.model_dump())
     assert half.transformer.dtype == torch.bfloat16
+    assert half.transformer.blocks[0].scale_shift_table.dtype == torch.float32
+    assert half.transformer.blocks[0].ffn.net[2].weight.dtype == torch.bfloat16
     video = half(PROMPT, **SIZE, num_frames=21, generator=seeded(), output_type="latent").frames
     exact = pipeline(PROMPT, **SIZE, num_frames=21, generator=seeded(), output_type="latent").frames
     assert (video - exact).abs().mean() < 0.1 * exact.abs().mean()

@@ -1,11 +1,92 @@
-"""Training prompts of the data-free stages."""
+"""Training prompts, of the sprite world or from people's files; functions of names, so resuming needs no state."""
 
+import csv
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from probekit.errors import UserError
 from probekit.seeding import generator
 from probekit.sprite_world.captions import facts_of, write_caption
 from probekit.sprite_world.episodes import Split, draw_split_scene
+
+_COLUMNS = ("prompt", "caption", "text")
 
 
 def sprite_prompts(split: Split, count: int, *names: str | int) -> list[str]:
     """Captions of a split of the sprite world; a function of the names alone."""
     rng = generator("prompts", *names)
     return [write_caption(facts_of(draw_split_scene(split, rng))) for _ in range(count)]
+
+
+def read_prompts(path: Path) -> list[str]:
+    """Prompts of a file, duplicates kept once in order: a line each, or the column prompt, caption or text of a table.
+
+    Args:
+        path: `.csv`, `.parquet`, or any other text file.
+
+    Raises:
+        UserError: if the file is missing, empty, or has no such column.
+    """
+    if not path.is_file():
+        raise UserError(f"There is no prompt file {path}.", "Give a .txt, .csv or .parquet file.")
+    if path.suffix == ".parquet":
+        table = pq.read_table(path)
+        texts = table.column(_column(path, table.column_names)).to_pylist()
+    elif path.suffix == ".csv":
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            column = _column(path, list(reader.fieldnames or ()))
+            texts = [row[column] for row in reader]
+    else:
+        texts = path.read_text(encoding="utf-8").splitlines()
+    prompts = list(dict.fromkeys(text.strip() for text in texts if text and text.strip()))
+    if not prompts:
+        raise UserError(f"{path} holds no prompts.", "Write one prompt a line.")
+    return prompts
+
+
+def _column(path: Path, names: Sequence[str]) -> str:
+    for name in _COLUMNS:
+        if name in names:
+            return name
+    raise UserError(f"{path} has none of the columns {', '.join(_COLUMNS)}.", "Name the column of prompts `prompt`.")
+
+
+class PromptFile:
+    """Batches from a prompt file: each epoch is a permutation, and a batch is a function of its place alone.
+
+    Args:
+        path: of the file.
+        seed: of the permutations.
+    """
+
+    def __init__(self, path: Path, seed: int) -> None:
+        self._prompts, self._seed = read_prompts(path), seed
+
+    def __len__(self) -> int:
+        return len(self._prompts)
+
+    def batch(self, number: int, size: int) -> list[str]:
+        """The batch of this number, counted from 0 over the whole run; epochs follow one another without a gap."""
+        chosen = []
+        for place in range(number * size, (number + 1) * size):
+            epoch, index = divmod(place, len(self._prompts))
+            chosen.append(self._prompts[self._order(epoch)[index]])
+        return chosen
+
+    def _order(self, epoch: int) -> list[int]:
+        order: list[int] = generator("prompt-file", self._seed, epoch).permutation(len(self._prompts)).tolist()
+        return order
+
+
+def overlap(training: Sequence[str], evaluation: Sequence[str]) -> list[str]:
+    """Evaluation prompts that are also trained on, whatever their case, punctuation and spacing."""
+    seen = {_normalised(text) for text in training}
+    return [text for text in evaluation if _normalised(text) in seen]
+
+
+def _normalised(text: str) -> str:
+    return re.sub(r"[^\w]+", " ", text.casefold()).strip()

@@ -24,7 +24,7 @@ from probekit.rollout.records import CommitNoise, RolloutObserver
 from probekit.rollout.streaming_rollout import Rollout, roll_out
 from probekit.seeding import counter_seed, generator
 from trainer.config import DmdConfig
-from trainer.data.prompts import sprite_prompts
+from trainer.data.prompts import PromptFile, sprite_prompts
 from trainer.ema import ExponentialMovingAverage
 from trainer.objectives.auxiliary import AuxiliaryModels, AuxiliaryObjective, MakeAuxiliary
 from trainer.objectives.dmd import (
@@ -67,6 +67,7 @@ class AsymmetricDmdStage:
         self._chunks = check_frames(config.latent_frames, config.chunk_frames)
         self._sigmas = few_step_sigmas(config.few_steps, config.shift)
         self._text = load_text_encoder(config.text_and_codec)
+        self._prompt_file = None if config.prompts is None else PromptFile(config.prompts, config.seed)
         self._no_prompt = self._text.encode([""])
         self.model = open_generator(config.initial_model, _ROLES, config.chunk_frames, "distilled by DMD")
         self.real = open_score(config.real_model, config.chunk_frames, "the real score")
@@ -84,9 +85,9 @@ class AsymmetricDmdStage:
         Raises:
             NonFiniteTraining: if a loss or gradient is not finite; that update has changed no weight.
         """
-        logged = self._update_generator(step)
+        logged = self.update_generator(step)
         for update in range(1, self._config.critic_updates + 1):
-            logged |= self._update_critic(step, update)
+            logged |= self.update_critic(step, update)
             auxiliary = self._auxiliary_at(step)
             if update > 1 and auxiliary is not None:  # the official loop replays where only the critic trains
                 logged |= auxiliary.replay()
@@ -94,7 +95,8 @@ class AsymmetricDmdStage:
         critic_updates = self._updates * self._config.critic_updates
         return logged | {"generator_updates": self._updates, "critic_updates": critic_updates}
 
-    def _update_generator(self, step: int) -> dict[str, float]:
+    def update_generator(self, step: int) -> dict[str, float]:
+        """One update of the generator and of what is plugged in; returns what to log."""
         config = self._config
         rate = set_learning_rate(self.optimizer, config.optimizer, step, config.steps)
         prompts = self._prompts(step, _GENERATOR_UPDATE)
@@ -123,7 +125,8 @@ class AsymmetricDmdStage:
     def _open_base(self) -> WanTransformer3DModel:
         return open_score(self._config.critic_model, self._config.chunk_frames, "the foresight encoder")
 
-    def _update_critic(self, step: int, update: int) -> dict[str, float]:
+    def update_critic(self, step: int, update: int) -> dict[str, float]:
+        """One update of the fake score on a fresh rollout; returns what to log."""
         config = self._config
         set_learning_rate(self.critic_optimizer, config.critic_optimizer, step, config.steps)
         prompts = self._prompts(step, update)
@@ -142,7 +145,10 @@ class AsymmetricDmdStage:
         return {"critic_loss": float(loss.detach()), "critic_gradient_norm": norm}
 
     def _prompts(self, step: int, update: int) -> list[str]:
-        return sprite_prompts("train", self._config.batch_size, "dmd", self._config.seed, step, update)
+        config = self._config
+        if self._prompt_file is not None:
+            return self._prompt_file.batch(step * (1 + config.critic_updates) + update, config.batch_size)
+        return sprite_prompts("train", config.batch_size, "dmd", config.seed, step, update)
 
     def _exit_step(self, step: int, update: int) -> int:
         return int(generator("exit-step", self._config.seed, step, update).integers(len(self._sigmas)))

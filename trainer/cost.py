@@ -1,0 +1,132 @@
+"""Arithmetic of one cycle of stage 3 (one generator update and its critic updates), with and without foresight.
+
+Two accountings. `paper` is that of Video-Mirai's appendix B: full bidirectional attention everywhere, a backward pass
+costs two forward passes, rollouts without gradient are free, the fake score is asked twice, replay follows each critic
+update. `executed` counts what the code runs: block-causal passes, denoising steps without gradient and the committing
+pass, recomputation of checkpointed blocks, one fake-score pass, the predictor chunk by chunk, replay in the critic
+updates after the first.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from probekit.models.flops import width_of
+
+_FFN_RATIO = 4
+_EXIT_STEP_MEAN = 1.5
+"""Mean number of passes before the exit pass, the exit step being uniform over four."""
+
+
+class CycleShape(NamedTuple):
+    """What a cycle works on.
+
+    Attributes:
+        tokens: of a video.
+        chunks: of a video.
+        text_tokens: of a prompt.
+        critic_updates: for each generator update.
+        encoder_layers: blocks of the encoder that run.
+        predictor_blocks: DiT blocks of the predictor.
+    """
+
+    tokens: int
+    chunks: int
+    text_tokens: int
+    critic_updates: int = 5
+    encoder_layers: int = 20
+    predictor_blocks: int = 3
+
+
+class CycleCost(NamedTuple):
+    """Operations of one sample, one multiply-add counted as two.
+
+    Attributes:
+        generator: one generator update without foresight.
+        critic: one critic update.
+        encoder: foresight's pass over the finished rollout.
+        predictor: one forward and backward pass of the predictor.
+        replays: predictor updates in critic updates.
+        critic_updates: of a cycle.
+    """
+
+    generator: float
+    critic: float
+    encoder: float
+    predictor: float
+    replays: int
+    critic_updates: int
+
+    @property
+    def baseline(self) -> float:
+        """A cycle without foresight."""
+        return self.generator + self.critic_updates * self.critic
+
+    @property
+    def foresight(self) -> float:
+        """What foresight adds to a cycle."""
+        return self.encoder + (1 + self.replays) * self.predictor
+
+    @property
+    def overhead(self) -> float:
+        """Foresight's share of the baseline cycle."""
+        return self.foresight / self.baseline
+
+
+def layer_cost(config: Mapping[str, Any], tokens: int, keys: float, text_tokens: int) -> float:
+    """One layer's forward pass, its text keys and values included.
+
+    8·L·d² (q, k, v, o) + 4·L·keys·d + 4·L·d·f + cross-attention 4·L·d² + 4·T·d² + 4·L·T·d.
+    """
+    d, f = width_of(config), config["ffn_dim"]
+    attention = 8 * tokens * d**2 + 4 * tokens * keys * d
+    cross = 4 * tokens * d**2 + 4 * text_tokens * d**2 + 4 * tokens * text_tokens * d
+    return float(attention + 4 * tokens * d * f + cross)
+
+
+def forward_cost(config: Mapping[str, Any], tokens: int, text_tokens: int, layers: int | None = None) -> float:
+    """Forward pass of a bidirectional transformer, or of its first layers."""
+    return (config["num_layers"] if layers is None else layers) * layer_cost(config, tokens, tokens, text_tokens)
+
+
+def rollout_pass_cost(config: Mapping[str, Any], shape: CycleShape) -> float:
+    """One denoising pass over all chunks of a rollout, each of which sees itself and the chunks before it."""
+    size = shape.tokens // shape.chunks
+    per_layer = sum(layer_cost(config, size, size * (i + 1), 0) for i in range(shape.chunks))
+    d = width_of(config)
+    text = shape.text_tokens * 4 * d * (d + shape.tokens)
+    return float(config["num_layers"] * (per_layer + text))
+
+
+def predictor_cost(width: int, blocks: int, tokens: int, keys: int) -> float:
+    """Forward and backward pass of DiT blocks: 3·(8·L·d² + 4·L·keys·d + 16·L·d²) each."""
+    return float(3 * blocks * (8 * tokens * width**2 + 4 * tokens * keys * width + 4 * _FFN_RATIO * tokens * width**2))
+
+
+def paper_cost(generator: Mapping[str, Any], real: Mapping[str, Any], shape: CycleShape) -> CycleCost:
+    """Appendix B's accounting; the critic is of the generator's size."""
+    small = forward_cost(generator, shape.tokens, shape.text_tokens)
+    large = forward_cost(real, shape.tokens, shape.text_tokens)
+    return CycleCost(
+        generator=3 * small + 2 * large + 2 * small,
+        critic=3 * small,
+        encoder=forward_cost(real, shape.tokens, shape.text_tokens, shape.encoder_layers),
+        predictor=predictor_cost(width_of(generator), shape.predictor_blocks, shape.tokens, shape.tokens),
+        replays=shape.critic_updates,
+        critic_updates=shape.critic_updates,
+    )
+
+
+def executed_cost(generator: Mapping[str, Any], real: Mapping[str, Any], shape: CycleShape) -> CycleCost:
+    """What runs: checkpointed blocks are recomputed in the backward pass, and early exit runs the named block too."""
+    one = rollout_pass_cost(generator, shape)
+    small = forward_cost(generator, shape.tokens, shape.text_tokens)
+    large = forward_cost(real, shape.tokens, shape.text_tokens)
+    size = shape.tokens // shape.chunks
+    return CycleCost(
+        generator=(_EXIT_STEP_MEAN + 4 + 1) * one + 2 * large + small,
+        critic=(_EXIT_STEP_MEAN + 2) * one + 4 * small,
+        encoder=forward_cost(real, shape.tokens, shape.text_tokens, shape.encoder_layers + 1),
+        predictor=predictor_cost(width_of(generator), shape.predictor_blocks, shape.tokens, size),
+        replays=shape.critic_updates - 1,
+        critic_updates=shape.critic_updates,
+    )

@@ -1,0 +1,102 @@
+"""`trainer cost`: the arithmetic of a recipe's cycle, and its measured times."""
+
+import statistics
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from probekit.errors import UserError
+from probekit.models.loading import model_folder, prompt_length, read_component_config
+from trainer.config import DmdConfig
+from trainer.cost import CycleCost, CycleShape, executed_cost, paper_cost
+from trainer.foresight_config import ForesightConfig
+from trainer.plugins import auxiliary_of
+from trainer.stages.asymmetric_dmd import AsymmetricDmdStage
+
+GIGA = 1e9
+
+
+def arithmetic_lines(config: DmdConfig) -> Iterator[str]:
+    """Both accountings of one cycle of a recipe, for one sample, in lines for a reader."""
+    generator, real = (_transformer(model) for model in (config.initial_model, config.real_model))
+    shape = cycle_shape(config, generator, real)
+    yield f"{shape.tokens} tokens in {shape.chunks} chunks, {shape.critic_updates} critic updates a generator update"
+    for name, cost in (
+        ("paper", paper_cost(generator, real, shape)),
+        ("executed", executed_cost(generator, real, shape)),
+    ):
+        yield from _cost_lines(name, cost)
+
+
+def cycle_shape(config: DmdConfig, generator: dict[str, Any], real: dict[str, Any]) -> CycleShape:
+    """Sizes of a recipe's cycle; without a foresight block, what the default one would cost."""
+    foresight = config.foresight or ForesightConfig()
+    rows, columns = (size // patch for size, patch in zip(config.latent_size, generator["patch_size"][1:], strict=True))
+    layer = foresight.encoder_layer
+    return CycleShape(
+        tokens=config.latent_frames * rows * columns,
+        chunks=config.latent_frames // config.chunk_frames,
+        text_tokens=prompt_length(config.text_and_codec),
+        critic_updates=config.critic_updates,
+        encoder_layers=int(foresight.encoder_depth * real["num_layers"]) if layer is None else layer,
+        predictor_blocks=foresight.predictor_blocks,
+    )
+
+
+def _transformer(model: str) -> dict[str, Any]:
+    return read_component_config(model_folder(model), "transformer")
+
+
+def _cost_lines(name: str, cost: CycleCost) -> Iterator[str]:
+    yield f"{name}: generator update {cost.generator / GIGA:.3f} GFLOP, critic update {cost.critic / GIGA:.3f}"
+    yield f"  encoder {cost.encoder / GIGA:.3f}, predictor {cost.predictor / GIGA:.3f} x {1 + cost.replays}"
+    yield f"  cycle {cost.baseline / GIGA:.3f}, foresight overhead {100 * cost.overhead:.1f} %"
+
+
+def measured_lines(config: DmdConfig, cycles: int) -> Iterator[str]:
+    """Median seconds of generator updates, critic updates and replays, both arms interleaved in one run.
+
+    Raises:
+        UserError: if the recipe has no foresight block to compare with.
+    """
+    if config.foresight is None:
+        raise UserError("The recipe has no foresight block.", "Measure the recipe of the foresight arm.")
+    plain = config.model_copy(update={"foresight": None})
+    arms = {
+        "without": AsymmetricDmdStage(plain, auxiliary_of(plain)),
+        "with": AsymmetricDmdStage(config, auxiliary_of(config)),
+    }
+    seconds: dict[tuple[str, str], list[float]] = {}
+    for cycle in range(cycles + 1):  # the first is warm-up
+        for arm, stage in arms.items():
+            for part, spent in timed_cycle(stage, cycle, config.critic_updates).items():
+                if cycle:
+                    seconds.setdefault((arm, part), []).append(spent)
+    medians = {key: statistics.median(values) for key, values in seconds.items()}
+    yield f"median of {cycles} interleaved cycles, one warm-up cycle excluded, batch {config.batch_size}"
+    for part in ("generator update", "critic update", "replay", "cycle"):
+        without, with_it = medians.get(("without", part), 0.0), medians[("with", part)]
+        change = f"{100 * (with_it / without - 1):+.1f} %" if without else ""
+        yield f"{part:17} {without:8.3f} s without, {with_it:8.3f} s with {change}"
+
+
+def timed_cycle(stage: AsymmetricDmdStage, step: int, critic_updates: int) -> dict[str, float]:
+    """Seconds of one generator update, of a critic update and of a replay (means), and of the whole cycle."""
+    started = time.perf_counter()
+    stage.update_generator(step)
+    after_generator = time.perf_counter()
+    critic = replay = 0.0
+    for update in range(1, critic_updates + 1):
+        before = time.perf_counter()
+        stage.update_critic(step, update)
+        critic += time.perf_counter() - before
+        if update > 1 and stage.auxiliary is not None:
+            before = time.perf_counter()
+            stage.auxiliary.replay()
+            replay += time.perf_counter() - before
+    return {
+        "generator update": after_generator - started,
+        "critic update": critic / critic_updates,
+        "replay": replay / max(1, critic_updates - 1),
+        "cycle": time.perf_counter() - started,
+    }
