@@ -14,6 +14,7 @@ from trainer.foresight_config import (
     ForesightConfig,
     OfficialSwitches,
 )
+from trainer.optimizer_config import OptimizerConfig, check_schedule
 
 
 class TransformerSize(StrictModel):
@@ -36,17 +37,6 @@ class Phase(StrictModel):
     """Shift of the training noise levels; a larger one spends more of the training on high noise."""
 
 
-class OptimizerConfig(StrictModel):
-    """AdamW with linear warm-up, a constant stretch and linear decay to zero."""
-
-    learning_rate: float = Field(gt=0)
-    betas: tuple[float, float] = (0.9, 0.99)
-    weight_decay: float = Field(default=0.01, ge=0)
-    warmup_steps: int = Field(default=100, ge=0)
-    decay_steps: int = Field(default=0, ge=0)
-    clip_norm: float = Field(default=1.0, gt=0)
-
-
 class RunConfig(StrictModel):
     """What every training run has.
 
@@ -66,11 +56,6 @@ class RunConfig(StrictModel):
     log_every: int = Field(default=20, gt=0)
     checkpoint_every: int = Field(default=200, gt=0)
     threads: int | None = Field(default=None, gt=0)
-
-
-def _check_schedule(optimizer: OptimizerConfig, total_steps: int) -> None:
-    if optimizer.warmup_steps + optimizer.decay_steps > total_steps:
-        raise ValueError(f"warmup_steps + decay_steps exceed the {total_steps} steps of the run")
 
 
 class BidirectionalConfig(RunConfig):
@@ -106,7 +91,7 @@ class BidirectionalConfig(RunConfig):
 
     @model_validator(mode="after")
     def _schedule_fits(self) -> Self:
-        _check_schedule(self.optimizer, self.total_steps)
+        check_schedule(self.optimizer, self.total_steps)
         return self
 
 
@@ -135,7 +120,7 @@ class CausalRunConfig(RunConfig):
 
     @model_validator(mode="after")
     def _schedule_fits(self) -> Self:
-        _check_schedule(self.optimizer, self.total_steps)
+        check_schedule(self.optimizer, self.total_steps)
         return self
 
 
@@ -255,14 +240,31 @@ class DmdConfig(CausalRunConfig):
         return filled
 
 
-StageConfig = BidirectionalConfig | AutoregressiveConfig | CausalOdeConfig | DmdConfig
+class ConsistencyConfig(CausalRunConfig):
+    """Stage 2 without trajectories: consistency distillation of the AR teacher.
+
+    Attributes:
+        data: folder of encoded clips.
+        teacher: AR teacher, frozen.
+        euler_steps: of the grid on which neighbours are made to agree.
+        guidance: scale of the teacher's classifier-free guidance; the official v_u + 3(v_c - v_u) is 3.
+    """
+
+    stage: Literal["consistency"]
+    data: Path
+    teacher: str
+    euler_steps: int = Field(default=48, gt=0)
+    guidance: float = Field(default=3.0, ge=1)
+
+
+StageConfig = BidirectionalConfig | AutoregressiveConfig | CausalOdeConfig | ConsistencyConfig | DmdConfig
 """Stages that the training loop runs."""
 
 
 class StageName(BaseModel):
     """The key of a recipe that says which keys the others are."""
 
-    stage: Literal["bidirectional", "ar_finetune", "ode_trajectories", "causal_ode", "asymmetric_dmd"]
+    stage: Literal["bidirectional", "ar_finetune", "ode_trajectories", "causal_ode", "consistency", "asymmetric_dmd"]
 
 
 _CONFIGS: Final[dict[str, type[StageConfig] | type[TrajectoryConfig]]] = {
@@ -270,6 +272,7 @@ _CONFIGS: Final[dict[str, type[StageConfig] | type[TrajectoryConfig]]] = {
     "ar_finetune": AutoregressiveConfig,
     "ode_trajectories": TrajectoryConfig,
     "causal_ode": CausalOdeConfig,
+    "consistency": ConsistencyConfig,
     "asymmetric_dmd": DmdConfig,
 }
 

@@ -19,6 +19,7 @@ from trainer.config import (
     AutoregressiveConfig,
     BidirectionalConfig,
     CausalOdeConfig,
+    ConsistencyConfig,
     DmdConfig,
     StageConfig,
     TrajectoryConfig,
@@ -31,6 +32,7 @@ from trainer.stages.ar_finetune import AutoregressiveStage
 from trainer.stages.asymmetric_dmd import AsymmetricDmdStage
 from trainer.stages.bidirectional import BidirectionalStage
 from trainer.stages.causal_ode import CausalOdeStage
+from trainer.stages.consistency import ConsistencyStage
 from trainer.stages.ode_trajectories import make_trajectories
 
 
@@ -63,6 +65,8 @@ def build_stage(config: StageConfig) -> Stage:
             return AutoregressiveStage(config)
         case CausalOdeConfig():
             return CausalOdeStage(config, auxiliary_of(config))
+        case ConsistencyConfig():
+            return ConsistencyStage(config)
         case DmdConfig():
             return AsymmetricDmdStage(config, auxiliary_of(config))
 

@@ -19,12 +19,14 @@ _KINDS: Final = {
     "bidirectional": "A bidirectional Wan transformer",
     "ar_finetune": "A causal Wan transformer, fine-tuned by teacher forcing (stage 1),",
     "causal_ode": "A causal few-step Wan transformer, distilled from ODE trajectories (stage 2),",
+    "consistency": "A causal few-step Wan transformer, distilled for consistency (stage 2),",
     "asymmetric_dmd": "A causal few-step Wan transformer, distilled by asymmetric DMD (stage 3),",
 }
 _LOSSES: Final = {
     "bidirectional": "Held-out flow-matching loss",
     "ar_finetune": "Held-out teacher-forced flow-matching loss",
     "causal_ode": "Loss against trajectory ends",
+    "consistency": "Loss against the average one teacher step further",
     "asymmetric_dmd": "Critic's loss on rollouts of held-out prompts",
 }
 

@@ -3,7 +3,7 @@
 from torch import nn
 from torch.optim import AdamW
 
-from trainer.config import OptimizerConfig
+from trainer.optimizer_config import OptimizerConfig
 
 
 def build_adamw(model: nn.Module, config: OptimizerConfig) -> AdamW:

@@ -11,10 +11,11 @@ from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, read_causal_card, write_causal_card
 from probekit.models.loading import SHIPPED_MODELS, load_transformer
 from tests.model_folders import write_tiny_model
-from trainer.config import DmdConfig, ForesightConfig, OptimizerConfig, load_recipe
+from trainer.config import DmdConfig, ForesightConfig, load_recipe
 from trainer.errors import NonFiniteTraining
 from trainer.loop import run
 from trainer.objectives.dmd import critic_loss, dmd_gradient, dmd_loss, score_timesteps
+from trainer.optimizer_config import OptimizerConfig
 from trainer.plugins import auxiliary_of
 from trainer.stages.asymmetric_dmd import AsymmetricDmdStage
 

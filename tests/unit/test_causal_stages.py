@@ -10,11 +10,12 @@ from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, read_causal_card, write_causal_card
 from probekit.models.loading import SHIPPED_MODELS, load_codec
 from tests.model_folders import write_tiny_model
-from trainer.config import AutoregressiveConfig, CausalOdeConfig, OptimizerConfig, TrajectoryConfig
+from trainer.config import AutoregressiveConfig, CausalOdeConfig, TrajectoryConfig
 from trainer.data.sprite_latents import SpriteLatents, encode_shard, shard_path
 from trainer.data.trajectories import Trajectories, trajectory_path
 from trainer.errors import NonFiniteTraining
 from trainer.loop import Stage, run
+from trainer.optimizer_config import OptimizerConfig
 from trainer.plugins import auxiliary_of
 from trainer.stages.ar_finetune import AutoregressiveStage
 from trainer.stages.causal_ode import CausalOdeStage

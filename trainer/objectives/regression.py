@@ -34,6 +34,11 @@ def clean_estimate(latents: Tensor, flow: Tensor, sigma: Tensor) -> Tensor:
     return latents - sigma * flow
 
 
+def euler_step(latents: Tensor, flow: Tensor, sigma: float, following: float) -> Tensor:
+    """One Euler step of the flow ODE from one noise level to the next."""
+    return latents + (following - sigma) * flow
+
+
 def trajectory_loss(estimate: Tensor, endpoint: Tensor) -> Tensor:
     """Mean squared error between the student's x0 and the end of the teacher's trajectory; a scalar in fp32."""
     return (estimate.float() - endpoint.float()).square().mean()

@@ -16,8 +16,8 @@ from probekit.models.causal_wan import CausalWan, capture_blocks
 from probekit.models.loading import load_transformer, model_folder
 from probekit.models.saving import complete_model_folder, save_transformer
 from probekit.models.text_context import TextContext
-from trainer.config import OptimizerConfig
 from trainer.errors import NonFiniteTraining
+from trainer.optimizer_config import OptimizerConfig
 from trainer.optimizers import learning_rate_factor
 
 
