@@ -66,6 +66,7 @@ class BidirectionalConfig(RunConfig):
         caption_dropout: share of captions replaced by the empty prompt, for classifier-free guidance.
         sampling_shift: default shift of the exported model's scheduler.
         compile: run the training passes through `torch.compile` (a minute a phase, then a quarter faster on a CPU).
+        mixed_precision: bfloat16 autocast in the training passes; weights, optimizer and loss stay in fp32.
     """
 
     stage: Literal["bidirectional"]
@@ -75,6 +76,7 @@ class BidirectionalConfig(RunConfig):
     caption_dropout: float = Field(default=0.1, ge=0, lt=1)
     sampling_shift: float = Field(default=4.0, gt=0)
     compile: bool = False
+    mixed_precision: bool = False
 
     @property
     def total_steps(self) -> int:

@@ -57,6 +57,8 @@ class BidirectionalStage:
         self._training_model: Callable[..., Any] = (
             torch.compile(self.model, dynamic=False) if config.compile else self.model
         )
+        if config.mixed_precision:
+            self._training_model = torch.autocast("cpu", torch.bfloat16)(self._training_model)
 
     def training_step(self, step: int) -> dict[str, float]:
         """Do one optimizer step and return its loss, gradient norm and learning rate.
