@@ -56,7 +56,7 @@ def training_table() -> list[str]:
 def overhead_share() -> tuple[float, float]:
     """Share of a rollout's time outside the transformer, and the rollout's peak memory beyond weights in MB."""
     _, ours = shared_weights()
-    noise = SeededNoise(("benchmark",), 1, (16, FRAMES, LATENT, LATENT))
+    noise = SeededNoise(("benchmark",), range(1), (16, FRAMES, LATENT, LATENT))
     run = our_run(ours, prompt(96), noise)
     run(lambda: None)
     inside = 0.0

@@ -87,7 +87,7 @@ def compare_rollouts(rounds: int, real_tokens: int) -> dict[str, object]:
     """Fastest chunk times of each implementation over interleaved rounds, and how far outputs differ."""
     plain, ours = shared_weights()
     text = prompt(real_tokens)
-    noise = SeededNoise(("benchmark",), 1, (16, FRAMES, LATENT, LATENT))
+    noise = SeededNoise(("benchmark",), range(1), (16, FRAMES, LATENT, LATENT))
     runs = {"plain": plain_run(plain, text, noise), "ours": our_run(ours, text, noise)}
     stock = stock_chunk(plain, text, noise)
     best: dict[str, list[float]] = {}

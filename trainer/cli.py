@@ -39,7 +39,8 @@ def train(
     with reporting_errors():
         from trainer.launch import train_from_recipe
 
-        if not train_from_recipe(recipe, out, overrides or [], allow_recipe_change, resume):
+        ending = train_from_recipe(recipe, out, overrides or [], allow_recipe_change, resume)
+        if ending.value == "interrupted":
             raise typer.Exit(130)
 
 

@@ -15,6 +15,7 @@ from trainer.foresight_config import (
     OfficialSwitches,
 )
 from trainer.optimizer_config import OptimizerConfig, check_schedule
+from trainer.scale_config import ScaleConfig
 
 
 class TransformerSize(StrictModel):
@@ -45,6 +46,7 @@ class RunConfig(StrictModel):
         seed: of initial weights, clips, noise and dropout.
         text_and_codec: pipeline folder that gives the tokenizer, the text encoder and the codec.
         ema_decay: of the exported exponential moving average.
+        scale: processes, memory and precision.
         threads: CPU threads; by default torch's own choice.
     """
 
@@ -55,6 +57,7 @@ class RunConfig(StrictModel):
     ema_decay: float = Field(default=0.998, ge=0, lt=1)
     log_every: int = Field(default=20, gt=0)
     checkpoint_every: int = Field(default=200, gt=0)
+    scale: ScaleConfig = ScaleConfig()
     threads: int | None = Field(default=None, gt=0)
 
 
@@ -65,8 +68,6 @@ class BidirectionalConfig(RunConfig):
         data: folder of encoded clips.
         caption_dropout: share of captions replaced by the empty prompt, for classifier-free guidance.
         sampling_shift: default shift of the exported model's scheduler.
-        compile: run the training passes through `torch.compile` (a minute a phase, then a quarter faster on a CPU).
-        mixed_precision: bfloat16 autocast in the training passes; weights, optimizer and loss stay in fp32.
     """
 
     stage: Literal["bidirectional"]
@@ -75,8 +76,6 @@ class BidirectionalConfig(RunConfig):
     phases: tuple[Phase, ...] = Field(min_length=1)
     caption_dropout: float = Field(default=0.1, ge=0, lt=1)
     sampling_shift: float = Field(default=4.0, gt=0)
-    compile: bool = False
-    mixed_precision: bool = False
 
     @property
     def total_steps(self) -> int:

@@ -1,10 +1,12 @@
 """Exponential moving average of weights."""
 
 import copy
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import torch
 from torch import nn
+
+from trainer.distributed.sharding import own_part
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -13,7 +15,7 @@ class ExponentialMovingAverage(Generic[M]):
     """Averages a model's parameters; buffers are copied.
 
     Args:
-        model: whose weights are averaged; the average starts as its copy.
+        model: whose weights are averaged, before it is sharded; the average starts as its copy.
         decay: asymptotic decay. After n updates the decay in force is min(decay, (1 + n) / (10 + n)), so that the
             random initial weights are forgotten at once.
     """
@@ -21,23 +23,14 @@ class ExponentialMovingAverage(Generic[M]):
     def __init__(self, model: M, decay: float) -> None:
         self.model: M = copy.deepcopy(model).eval().requires_grad_(False)
         self._decay = decay
-        self._updates = 0
+        self.updates = torch.zeros((), dtype=torch.int64)
 
     @torch.no_grad()
     def update(self, model: M) -> None:
         """Move the average towards the model's current weights."""
-        decay = min(self._decay, (1 + self._updates) / (10 + self._updates))
-        averaged = [parameter.data for parameter in self.model.parameters()]
-        torch._foreach_lerp_(averaged, list(model.parameters()), 1 - decay)
+        decay = min(self._decay, (1 + int(self.updates)) / (10 + int(self.updates)))
+        averaged = [own_part(parameter.data) for parameter in self.model.parameters()]
+        torch._foreach_lerp_(averaged, [own_part(parameter.data) for parameter in model.parameters()], 1 - decay)
         for own, other in zip(self.model.buffers(), model.buffers(), strict=True):
             own.copy_(other)
-        self._updates += 1
-
-    def state_dict(self) -> dict[str, Any]:
-        """State for a checkpoint."""
-        return {"model": self.model.state_dict(), "updates": self._updates}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore from `state_dict`."""
-        self.model.load_state_dict(state["model"])
-        self._updates = state["updates"]
+        self.updates += 1

@@ -26,7 +26,8 @@ from trainer.config import (
     load_recipe,
 )
 from trainer.data.sprite_latents import encode_episodes
-from trainer.loop import Stage, run
+from trainer.distributed.world import SINGLE, World, joined_world
+from trainer.loop import Ending, Stage, run
 from trainer.plugins import auxiliary_of
 from trainer.stages.ar_finetune import AutoregressiveStage
 from trainer.stages.asymmetric_dmd import AsymmetricDmdStage
@@ -38,8 +39,8 @@ from trainer.stages.ode_trajectories import make_trajectories
 
 def train_from_recipe(
     recipe: Path, out: Path | None, overrides: Sequence[str], allow_change: bool = False, resume: bool = True
-) -> bool:
-    """Read a recipe, build its stage and train; returns whether the run is complete.
+) -> Ending:
+    """Read a recipe, build its stage and train, on all processes that torchrun started.
 
     Raises:
         UserError: with `resume` off, if the run folder holds checkpoints.
@@ -49,26 +50,27 @@ def train_from_recipe(
         torch.set_num_threads(config.threads)
     if isinstance(config, TrajectoryConfig):
         make_trajectories(config)
-        return True
+        return Ending.COMPLETE
     folder = out or Path("runs") / config.name
     if not resume and checkpoint_paths(folder / "checkpoints"):
         raise UserError(f"{folder} holds a run already.", "Choose another --out, delete the folder, or use --resume.")
-    return run(build_stage(config), config, folder, allow_change=allow_change)
+    with joined_world() as world:
+        return run(build_stage(config, world), config, folder, allow_change=allow_change, world=world)
 
 
-def build_stage(config: StageConfig) -> Stage:
+def build_stage(config: StageConfig, world: World = SINGLE) -> Stage:
     """The stage that a configuration describes."""
     match config:
         case BidirectionalConfig():
-            return BidirectionalStage(config)
+            return BidirectionalStage(config, world)
         case AutoregressiveConfig():
-            return AutoregressiveStage(config)
+            return AutoregressiveStage(config, world)
         case CausalOdeConfig():
-            return CausalOdeStage(config, auxiliary_of(config))
+            return CausalOdeStage(config, auxiliary_of(config), world)
         case ConsistencyConfig():
-            return ConsistencyStage(config)
+            return ConsistencyStage(config, world)
         case DmdConfig():
-            return AsymmetricDmdStage(config, auxiliary_of(config))
+            return AsymmetricDmdStage(config, auxiliary_of(config), world)
 
 
 def encode_sprite_clips(out: Path, shards: int, split: str, model: str) -> None:

@@ -5,10 +5,12 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Protocol
 
+import torch
 import yaml
 from pydantic import ValidationError
 
@@ -16,8 +18,11 @@ from probekit.atomic_files import write_text
 from probekit.config import dump_config
 from probekit.errors import UserError
 from probekit.progress import track
-from trainer.checkpoint import Checkpoint, load_latest, save_checkpoint
+from probekit.seeding import counter_seed
+from trainer.checkpoint import CheckpointWriter, load_checkpoint, newest_checkpoint
 from trainer.config import StageConfig
+from trainer.distributed.world import SINGLE, World
+from trainer.state import TrainingState
 from trainer.tracking import Tracker
 
 LOGGER = logging.getLogger("trainer")
@@ -34,16 +39,12 @@ class Stage(Protocol):
         """Loss on held-out data."""
         ...
 
-    def state_dict(self) -> dict[str, Any]:
+    def training_state(self) -> TrainingState:
         """Everything that the next step depends on."""
         ...
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore from `state_dict`."""
-        ...
-
     def export(self, folder: Path) -> None:
-        """Write the model for use."""
+        """Write the model for use; every process takes part."""
         ...
 
 
@@ -51,10 +52,10 @@ class StopRequest:
     """Set by SIGINT or SIGTERM; the loop then finishes its step, saves and returns."""
 
     def __init__(self) -> None:
-        self.requested = False
+        self.signal: int | None = None
 
     def _request(self, number: int, frame: FrameType | None) -> None:
-        self.requested = True
+        self.signal = number
 
     @contextmanager
     def listening(self) -> Iterator["StopRequest"]:
@@ -75,7 +76,7 @@ def resume(stage: Stage, config: StageConfig, folder: Path, allow_change: bool) 
     Raises:
         UserError: if the checkpoint was made with another configuration and no change is allowed.
     """
-    checkpoint = load_latest(folder / "checkpoints")
+    checkpoint = newest_checkpoint(folder / "checkpoints")
     if checkpoint is None:
         return 0
     same = _same_configuration(checkpoint.config, config)
@@ -86,7 +87,7 @@ def resume(stage: Stage, config: StageConfig, folder: Path, allow_change: bool) 
             f"The run folder {folder} holds a run with another configuration.",
             "Choose another --out, pass --allow-recipe-change to go on with the new one, or delete the folder.",
         )
-    stage.load_state_dict(checkpoint.state)
+    load_checkpoint(checkpoint, stage.training_state())
     return checkpoint.steps_done
 
 
@@ -98,30 +99,53 @@ def _same_configuration(stored: str, config: StageConfig) -> bool:
         return False
 
 
-def run(stage: Stage, config: StageConfig, folder: Path, *, allow_change: bool = False) -> bool:
-    """Train to the end, or until interrupted; resumes by itself. Returns whether the run is complete.
+class Ending(Enum):
+    """How a run of the loop ended."""
+
+    COMPLETE = "complete"
+    INTERRUPTED = "interrupted"
+    TERMINATED = "terminated"
+
+
+def run(
+    stage: Stage, config: StageConfig, folder: Path, *, allow_change: bool = False, world: World = SINGLE
+) -> Ending:
+    """Train to the end, or until interrupted; resumes by itself.
 
     Args:
         stage: does the steps.
         config: of the run; written into the folder.
         folder: of the run.
         allow_change: resume although the folder's run had another configuration.
+        world: processes of the run; the main one writes logs and exports.
+
+    Returns:
+        `TERMINATED` after SIGTERM, as a cluster sends before it takes a machine away: all is saved.
     """
+    torch.manual_seed(counter_seed("global", config.seed, world.rank) % 2**63)  # ours are named; a library's is not
     first = resume(stage, config, folder, allow_change)
-    write_text(folder / "config.yaml", dump_config(config))
+    world.wait()
+    if world.main:
+        write_text(folder / "config.yaml", dump_config(config))
     steps = range(first, config.total_steps)
-    with Tracker(folder) as tracker, StopRequest().listening() as stop:
+    writer = CheckpointWriter(
+        folder / "checkpoints", world, config.scale.keep_checkpoints, config.scale.asynchronous_checkpoints
+    )
+    with Tracker(folder, write=world.main) as tracker, StopRequest().listening() as stop:
         for step in track(steps, f"training {config.name}", len(steps)):
             started = time.perf_counter()
             values = stage.training_step(step)
             done = step + 1
+            stopping = world.any(stop.signal is not None) and done < config.total_steps
             if done % config.log_every == 0:
                 tracker.log(done, **values, seconds=time.perf_counter() - started)
-            if done % config.checkpoint_every == 0 or done == config.total_steps or stop.requested:
+            if done % config.checkpoint_every == 0 or done == config.total_steps or stopping:
                 tracker.log(done, validation_loss=stage.validation_loss())
-                save_checkpoint(folder / "checkpoints", Checkpoint(done, stage.state_dict(), dump_config(config)))
+                writer.save(done, stage.training_state(), dump_config(config))
                 stage.export(folder / "export")
-            if stop.requested and done < config.total_steps:
+            if stopping:
+                writer.finish()
                 LOGGER.warning("interrupted after step %d; run the same command again to resume", done)
-                return False
-    return True
+                return Ending.INTERRUPTED if stop.signal == signal.SIGINT else Ending.TERMINATED
+        writer.finish()
+    return Ending.COMPLETE

@@ -1,7 +1,7 @@
 """Optimizers and learning-rate schedules."""
 
 from torch import nn
-from torch.optim import AdamW
+from torch.optim import AdamW, Optimizer
 
 from trainer.optimizer_config import OptimizerConfig
 
@@ -20,3 +20,11 @@ def learning_rate_factor(step: int, total_steps: int, config: OptimizerConfig) -
     remaining = total_steps - step
     decay = min(1.0, remaining / config.decay_steps) if config.decay_steps else 1.0
     return warmup * decay
+
+
+def set_learning_rate(optimizer: Optimizer, config: OptimizerConfig, step: int, total: int) -> float:
+    """Set the rate of a zero-based step; returns it."""
+    rate = config.learning_rate * learning_rate_factor(step, total, config)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    return rate

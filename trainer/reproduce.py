@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from probekit.errors import UserError
 from trainer.launch import encode_sprite_clips, fit_shared_parts, train_from_recipe
+from trainer.loop import Ending
 
 LOGGER = logging.getLogger("trainer")
 
@@ -115,6 +116,7 @@ def reproduce(
     for work in SCALES[scale]:
         LOGGER.info("%s: %s", work.name, work.recipe)
         further = (changes or {}).get(work.name, ())
-        if not train_from_recipe(_RECIPES / work.recipe, out / work.name, [*overrides_of(work, out), *further]):
+        overrides = [*overrides_of(work, out), *further]
+        if train_from_recipe(_RECIPES / work.recipe, out / work.name, overrides) is not Ending.COMPLETE:
             return False
     return True

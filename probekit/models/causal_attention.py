@@ -57,13 +57,13 @@ class StreamingAttention:
     def __init__(self, cache: KVCache, rope: WanRotaryPosEmbed, frames: int, rows: int, columns: int) -> None:
         positions = cache.open_chunk(frames)
         self._table = rotary_table(rope, positions.chunk, rows, columns)
-        cache.use_tables(rotary_table(rope, positions.context, rows, columns), self._table)
-        self._cache = cache
+        cache.use_table(rotary_table(rope, positions.context, rows, columns))
+        self._cache, self._seen = cache, cache.frames
         self.committing = False
 
     def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """Attend to the past and the chunk; while `committing`, also write the chunk into the cache."""
-        seen = self._cache.attended(layer, keys, values)
+        seen = self._cache.attended(layer, KeyValues(rotate(keys, self._table), values), self._seen)
         if self.committing:
             self._cache.commit(layer, keys)
         out: Tensor = dispatch_attention_fn(rotate(queries, self._table), seen.keys, seen.values)
@@ -71,7 +71,7 @@ class StreamingAttention:
 
     def write(self, layer: int, keys: Tensor, values: Tensor) -> None:
         """Commit a layer's keys and values without attending."""
-        self._cache.attended(layer, keys, values)
+        self._cache.attended(layer, KeyValues(rotate(keys, self._table), values), self._seen)
         self._cache.commit(layer, keys)
 
 

@@ -92,9 +92,11 @@ class CausalWan(WanTransformer3DModel):  # type: ignore[misc]
         self, hidden: Tensor, modulation: Tensor, text: TextContext, attention: ChunkAttention, chunks: int, count: int
     ) -> Tensor:
         projected = text.project(self.condition_embedder.text_embedder)
+        recompute = self.gradient_checkpointing and torch.is_grad_enabled()
         for layer, block in enumerate(self.blocks[:count]):
-            hidden = block(
-                hidden, LayerText(text, layer, projected), modulation, LayerAttention(attention, layer, chunks)
+            arguments = (LayerText(text, layer, projected), modulation, LayerAttention(attention, layer, chunks))
+            hidden = (
+                self._gradient_checkpointing_func(block, hidden, *arguments) if recompute else block(hidden, *arguments)
             )
         return hidden
 
@@ -129,6 +131,17 @@ class CausalWan(WanTransformer3DModel):  # type: ignore[misc]
         """An empty cache for streams of latents of this size."""
         rows, columns = self.token_grid(latents)
         return KVCache(len(self.blocks), policy, rows * columns)
+
+
+@contextmanager
+def first_blocks(model: WanTransformer3DModel, count: int) -> Iterator[None]:
+    """Passes within the context run the first `count` blocks alone; what they return is not a flow."""
+    blocks = model.blocks
+    model.blocks = blocks[:count]
+    try:
+        yield
+    finally:
+        model.blocks = blocks
 
 
 @contextmanager

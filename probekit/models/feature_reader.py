@@ -6,7 +6,7 @@ from torch import Tensor
 
 from probekit.errors import UserError
 from probekit.models.causal_attention import block_causal
-from probekit.models.causal_wan import CausalWan, capture_blocks
+from probekit.models.causal_wan import CausalWan, capture_blocks, first_blocks
 from probekit.models.text_context import TextContext
 
 
@@ -40,13 +40,9 @@ def read_features(model: WanTransformer3DModel, latents: Tensor, timestep: Tenso
         UserError: if the model has no such block.
     """
     check_layer(model, layer, "layer")
-    rotary = model.rope(latents)
-    tokens = model.patch_embedding(latents)
-    hidden = tokens.flatten(2).transpose(1, 2).contiguous()
-    _, modulation, prompt, _ = model.condition_embedder(timestep, text)
-    for block in model.blocks[: layer + 1]:
-        hidden = block(hidden, prompt, modulation.unflatten(1, (6, -1)), rotary)
-    features: Tensor = hidden.unflatten(1, (tokens.shape[2], -1))
+    with first_blocks(model, layer + 1), capture_blocks(model, [layer]) as captured:
+        model(hidden_states=latents, timestep=timestep, encoder_hidden_states=text, return_dict=False)
+    features: Tensor = captured[layer].unflatten(1, (latents.shape[2] // model.config.patch_size[0], -1))
     return features
 
 
@@ -69,6 +65,6 @@ def read_causal_features(model: CausalWan, latents: Tensor, text: Tensor, chunks
     check_layer(model, layer, "layer")
     rule = model.parallel(latents, range(latents.shape[2]), block_causal(chunks))
     clean = torch.zeros(len(latents), chunks, device=latents.device)
-    with capture_blocks(model, [layer]) as captured:
+    with first_blocks(model, layer + 1), capture_blocks(model, [layer]) as captured:
         model(latents, clean, TextContext(text), rule)
     return list(captured[layer].unflatten(0, (-1, chunks)).unbind(1))

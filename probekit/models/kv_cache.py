@@ -49,7 +49,7 @@ class KVCache:
         self._past: list[KeyValues | None] = [None] * layers
         self._work: list[KeyValues | None] = [None] * layers
         self._written: list[Tensor | None] = [None] * layers
-        self._tables: tuple[RotaryTable, RotaryTable] | None = None
+        self._table: RotaryTable | None = None
 
     def open_chunk(self, incoming: int) -> Positions:
         """Drop what no longer fits beside a chunk of `incoming` frames; returns all rotary positions."""
@@ -61,23 +61,38 @@ class KVCache:
         self._drop_chunk()
         return self.policy.positions(self.frames, self.next_frame, incoming)
 
-    def use_tables(self, context: RotaryTable, chunk: RotaryTable) -> None:
-        """Set the rotary tables of the cached frames and of the chunk in work."""
-        self._tables = (context, chunk)
+    def use_table(self, context: RotaryTable) -> None:
+        """Set the rotary table of the cached frames, for the chunk in work."""
+        self._table = context
 
-    def attended(self, layer: int, keys: Tensor, values: Tensor) -> KeyValues:
-        """Rotated keys and the values of the past and of the chunk in work, whose unrotated ones are given."""
-        if self._tables is None:
-            raise RuntimeError("use_tables() comes before the first pass of a chunk")
-        own = KeyValues(rotate(keys, self._tables[1]), values)
+    def attended(self, layer: int, own: KeyValues, seen: tuple[int, ...]) -> KeyValues:
+        """Rotated keys and the values of the past and of a chunk.
+
+        Args:
+            layer: of the model.
+            own: rotated keys and values of the chunk.
+            seen: the cached frames when the chunk was opened. A pass that activation checkpointing repeats comes when
+                later chunks have been committed too; they stand behind these frames and are left out.
+
+        Raises:
+            RuntimeError: if a repeated pass asks for frames that have left the cache or moved.
+        """
         if torch.is_grad_enabled():
-            work = self._working(layer, keys)
-            past = [tensor[:, : -keys.shape[1]] for tensor in work]
-            return KeyValues(torch.cat([past[0], own.keys], 1), torch.cat([past[1], own.values], 1))
-        work = self._working(layer, keys)
+            past = self._seen_past(layer, own, seen)
+            return KeyValues(torch.cat([past.keys, own.keys], 1), torch.cat([past.values, own.values], 1))
+        work = self._working(layer, own.keys)
         for buffer, new in zip(work, own, strict=True):
-            buffer[:, -keys.shape[1] :] = new
+            buffer[:, -own.keys.shape[1] :] = new
         return work
+
+    def _seen_past(self, layer: int, own: KeyValues, seen: tuple[int, ...]) -> KeyValues:
+        if self.frames[: len(seen)] != seen or (self._moves and self.frames != seen):
+            raise RuntimeError("activation checkpointing needs a policy that keeps every frame at its position")
+        work = self._work[layer]
+        if work is None:
+            work = self._working(layer, own.keys)
+        length = len(seen) * self._tokens
+        return KeyValues(work.keys[:, :length], work.values[:, :length])
 
     def commit(self, layer: int, keys: Tensor) -> None:
         """Keep the clean chunk that the pass has just put behind the past; `keys` are its unrotated keys.
@@ -144,8 +159,8 @@ class KVCache:
         length = 0 if past is None else past.values.shape[1]
         shape = (like.shape[0], length + like.shape[1], *like.shape[2:])
         work = KeyValues(like.new_empty(shape), like.new_empty(shape))
-        if past is not None and self._tables is not None:
-            work.keys[:, :length] = rotate(past.keys, self._tables[0]) if self._moves else past.keys
+        if past is not None and self._table is not None:
+            work.keys[:, :length] = rotate(past.keys, self._table) if self._moves else past.keys
             work.values[:, :length] = past.values
         return work
 

@@ -1,12 +1,14 @@
 """Writing model folders in diffusers layout, which `loading` opens."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import diffusers
 import torch
 from diffusers import UniPCMultistepScheduler, WanTransformer3DModel
+from torch import Tensor
 
 from probekit.atomic_files import write_json
 from probekit.models.loading import read_component_config
@@ -25,9 +27,14 @@ _COMPONENTS: Final = {
 
 def save_transformer(model: WanTransformer3DModel, folder: Path) -> None:
     """Write `transformer/` as bf16 safetensors; the model itself keeps its dtype."""
-    exported = WanTransformer3DModel(**dict(model.config))
-    weights = {name: tensor.to(torch.bfloat16) for name, tensor in model.state_dict().items()}
-    exported.load_state_dict(weights, assign=True)
+    save_weights(dict(model.config), model.state_dict(), folder)
+
+
+def save_weights(config: Mapping[str, Any], weights: Mapping[str, Tensor], folder: Path) -> None:
+    """Write `transformer/` from a configuration and a state dict; see `save_transformer`."""
+    with torch.device("meta"):  # no initial weights to draw, so the global generator stays where it is
+        exported = WanTransformer3DModel(**config)
+    exported.load_state_dict({name: tensor.to(torch.bfloat16) for name, tensor in weights.items()}, assign=True)
     exported.save_pretrained(folder / "transformer")
 
 

@@ -24,6 +24,11 @@ class TextEncoder:
         self._encoder = encoder.eval().requires_grad_(False)
         self.max_tokens = max_tokens
 
+    def to(self, device: torch.device) -> "TextEncoder":
+        """Move the encoder; embeddings then come from that device."""
+        self._encoder.to(device)
+        return self
+
     @torch.no_grad()
     def encode(self, prompts: Sequence[str]) -> Tensor:
         """Embed prompts: (B, max_tokens, width), rows of padding tokens zero and not masked, as Wan does.

@@ -50,25 +50,35 @@ class KeyedNoise:
         return torch.from_numpy(np.stack(rows))
 
 
+def normal_rows(shape: Sequence[int], rows: Sequence[int], *names: str | int) -> Tensor:
+    """Standard normal (B, *shape), each row from a generator of its own, drawn on the CPU.
+
+    However a batch is shared between processes and micro-batches, a row gets the same numbers.
+
+    Args:
+        shape: of one row.
+        rows: their numbers in the whole batch.
+        names: of the batch.
+    """
+    seeds = [counter_seed(*names, row) % 2**63 for row in rows]
+    return torch.stack([torch.randn(tuple(shape), generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+
+
 class SeededNoise:
-    """The noise of training: a function of names such as (run seed, training step).
+    """The noise of training: a function of names such as (run seed, training step) and of the row in the batch.
 
     Args:
         names: of the batch.
-        batch: videos.
+        rows: numbers of the videos in the whole batch.
         shape: of one chunk.
-        device: where the result goes; it is always drawn on the CPU.
     """
 
-    def __init__(
-        self, names: Sequence[str | int], batch: int, shape: ChunkShape, device: torch.device | str = "cpu"
-    ) -> None:
-        self._names, self._size, self._device = tuple(names), (batch, *shape), device
+    def __init__(self, names: Sequence[str | int], rows: Sequence[int], shape: ChunkShape) -> None:
+        self._names, self._rows, self._shape = tuple(names), rows, shape
 
     def __call__(self, chunk: int, step: int) -> Tensor:
         """Noise (B, C, n, h, w)."""
-        rng = torch.Generator().manual_seed(counter_seed(*self._names, chunk, step) % 2**63)
-        return torch.randn(self._size, generator=rng).to(self._device)
+        return normal_rows(self._shape, self._rows, *self._names, chunk, step)
 
 
 class GeneratorNoise:

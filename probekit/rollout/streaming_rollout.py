@@ -31,8 +31,9 @@ class _ChunkPass:
         place: tuple[int, int],
         guidance: float,
         observers: Sequence[RolloutObserver],
+        whole_commit: bool,
     ) -> None:
-        self._model, self._text, self._attention = model, text, attention
+        self._model, self._text, self._attention, self._whole_commit = model, text, attention, whole_commit
         self.chunk, self.first_frame = place
         self._guidance, self._observers = guidance, observers
         self._layers = sorted({layer for observer in observers for layer in observer.layers})
@@ -56,7 +57,7 @@ class _ChunkPass:
     def commit(self, clean: Tensor) -> None:
         """Write the clean latents' keys and values, at timestep 0 and without noise."""
         self._attention.committing = True
-        if self._observers:
+        if self._observers or self._whole_commit:
             self.predict(clean, 0.0, None)
             return
         doubled = torch.cat([clean, clean]) if self._guidance > 1 else clean
@@ -91,6 +92,8 @@ class Rollout:
         commit_noise: of the official training code; None commits clean latents, as inference does.
         start: given first latents (B, C, F, h, w) of the video (image to video); they come first, as chunk -1.
         first_denoiser: of the first generated chunk, where its list of steps differs.
+        whole_commit: commit by a whole forward pass; the shorter way reads a block's weights outside the block's own
+            forward pass, where a sharded model has none.
 
     Raises:
         UserError: if the video is longer than the rotary table under this policy.
@@ -111,7 +114,9 @@ class Rollout:
         commit_noise: CommitNoise | None = None,
         start: Tensor | None = None,
         first_denoiser: ChunkDenoiser | None = None,
+        whole_commit: bool = False,
     ) -> None:
+        self._whole_commit = whole_commit
         self._model, self._noise, self._denoiser = model, noise, denoiser
         self._device = model.device
         self._texts = PromptSchedule({0: text}) if isinstance(text, TextContext) else text
@@ -187,7 +192,8 @@ class Rollout:
     def _passes(self, chunk: int, latents: Tensor) -> _ChunkPass:
         place = (chunk, self._cache.next_frame)
         attention = self._model.streaming(self._cache, latents)
-        return _ChunkPass(self._model, self._texts.at(chunk), attention, place, self._guidance, self._observers)
+        text = self._texts.at(chunk)
+        return _ChunkPass(self._model, text, attention, place, self._guidance, self._observers, self._whole_commit)
 
 
 def roll_out(results: Iterable[ChunkResult]) -> Tensor:

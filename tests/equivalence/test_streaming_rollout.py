@@ -35,7 +35,7 @@ def prompts(batch: int = 2) -> Tensor:
 
 
 def seeded_noise(frames: int = 3, batch: int = 2, name: str = "test") -> SeededNoise:
-    return SeededNoise((name,), batch, (16, frames, 8, 8))
+    return SeededNoise((name,), range(batch), (16, frames, 8, 8))
 
 
 class Record:

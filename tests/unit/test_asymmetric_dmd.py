@@ -11,6 +11,7 @@ from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, read_causal_card, write_causal_card
 from probekit.models.loading import SHIPPED_MODELS, load_transformer
 from tests.model_folders import write_tiny_model
+from tests.training_states import copy_state
 from trainer.config import DmdConfig, ForesightConfig, load_recipe
 from trainer.errors import NonFiniteTraining
 from trainer.loop import run
@@ -106,7 +107,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     first = dmd_stage(config)
     for step in range(2):
         first.training_step(step)
-    second.load_state_dict(first.state_dict())
+    copy_state(first, second, tmp_path / "copied")
     for step in (2, 3):
         second.training_step(step)
     for name in ("model", "critic"):

@@ -7,6 +7,7 @@ import torch
 
 from probekit.errors import UserError
 from probekit.models.causal_card import read_causal_card
+from probekit.rollout.noise import normal_rows
 from probekit.seeding import generator
 from tests.unit.test_causal_stages import OPTIMIZER, PARTS, assert_resumes, base, clips, teacher  # noqa: F401
 from trainer.config import ConsistencyConfig, load_recipe
@@ -41,12 +42,13 @@ def test_every_level_has_a_finite_loss_and_the_last_one_is_anchored(clips: Path,
     """On the last step of the grid the target is the teacher's own end point, not the student's average."""
     stage = ConsistencyStage(config_of(clips, teacher, guidance=1.0))
     batch = stage._clips.batch(2, 6, generator("test"))
-    losses = [float(stage._loss(stage.model, batch, level, 0).detach()) for level in range(6)]
+    noise = normal_rows(batch.latents.shape[1:], range(2), "test")
+    losses = [float(stage._loss(stage.model, batch, level, noise).detach()) for level in range(6)]
     assert all(loss >= 0 for loss in losses)
     with torch.no_grad():
         for parameter in stage.ema.model.parameters():
             parameter.add_(0.1)
-    moved = [float(stage._loss(stage.model, batch, level, 0).detach()) for level in range(6)]
+    moved = [float(stage._loss(stage.model, batch, level, noise).detach()) for level in range(6)]
     assert moved[-1] == losses[-1]
     assert moved[:-1] != losses[:-1]
     assert losses[-1] == pytest.approx(0.0, abs=1e-9)  # the student is the teacher, and both end the same step

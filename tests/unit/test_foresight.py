@@ -92,7 +92,7 @@ def objective_of(config: ForesightConfig, generator: CausalWan, encoder: WanTran
 
 def watched(objective: ForesightObjective, generator: CausalWan, text: torch.Tensor) -> torch.Tensor:
     watch = objective.watch(1)
-    noise = SeededNoise(("foresight-test",), 2, (16, 3, 8, 8))
+    noise = SeededNoise(("foresight-test",), range(2), (16, 3, 8, 8))
     denoiser = FewStepDenoiser(few_step_sigmas(), exit_step=1, gradient=True)
     return roll_out(Rollout(generator, TextContext(text), noise, denoiser, chunks=CHUNKS, observers=[watch]))
 
@@ -108,7 +108,7 @@ def test_the_loss_is_the_papers_equation_and_reaches_only_the_blocks_below() -> 
     objective = objective_of(config, generator, encoder)
     text = torch.randn(2, 5, SPRITE_TEXT_WIDTH)
     watch = objective.watch(1)
-    noise = SeededNoise(("foresight-test",), 2, (16, 3, 8, 8))
+    noise = SeededNoise(("foresight-test",), range(2), (16, 3, 8, 8))
     denoiser = FewStepDenoiser(few_step_sigmas(), exit_step=1, gradient=True)
     video = roll_out(Rollout(generator, TextContext(text), noise, denoiser, chunks=CHUNKS, observers=[watch]))
     states = list(watch.states)  # type: ignore[attr-defined]

@@ -8,9 +8,11 @@ import time
 from pathlib import Path
 
 import torch
+from torch.distributed.checkpoint.state_dict_loader import load
 
 from tests.unit.test_asymmetric_dmd import folders  # noqa: F401
-from trainer.checkpoint import checkpoint_paths, load_latest
+from trainer.checkpoint import checkpoint_paths, newest_checkpoint
+from trainer.distributed.safe_checkpoint_files import SafeReader, TensorPlanner
 
 STEPS = 6
 
@@ -31,11 +33,14 @@ def write_recipe(path: Path, folders: dict[str, str]) -> Path:  # noqa: F811
     return path
 
 
-def state_of(out: Path) -> dict[str, object]:
-    checkpoint = load_latest(out / "checkpoints")
+def state_of(out: Path) -> dict[str, torch.Tensor]:
+    checkpoint = newest_checkpoint(out / "checkpoints")
     assert checkpoint is not None
     assert checkpoint.steps_done == STEPS
-    return checkpoint.state
+    index = SafeReader(checkpoint.path).read_metadata().state_dict_metadata
+    state = {name: torch.empty(about.size, dtype=about.properties.dtype) for name, about in index.items()}
+    load(state, storage_reader=SafeReader(checkpoint.path), planner=TensorPlanner(), no_dist=True)
+    return state
 
 
 def test_killed_and_started_again_equals_undisturbed(folders: dict[str, str], tmp_path: Path) -> None:  # noqa: F811
@@ -48,7 +53,7 @@ def test_killed_and_started_again_equals_undisturbed(folders: dict[str, str], tm
         time.sleep(0.01)
     victim.send_signal(signal.SIGKILL)
     assert victim.wait() == -signal.SIGKILL
-    done = load_latest(broken / "checkpoints")
+    done = newest_checkpoint(broken / "checkpoints")
     assert done is not None
     assert 1 <= done.steps_done < STEPS
     assert start(recipe, broken).wait() == 0

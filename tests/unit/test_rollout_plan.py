@@ -30,7 +30,7 @@ def causal(config: dict[str, object]) -> CausalWan:
 
 def run(model: CausalWan, size: tuple[int, int], chunks: int, policy: ContextPolicy, steps: int = 4) -> None:
     text = torch.randn(1, TEXT_TOKENS, model.config.text_dim, generator=torch.Generator().manual_seed(1))
-    noise = SeededNoise(("plan",), 1, (16, 3, *size))
+    noise = SeededNoise(("plan",), range(1), (16, 3, *size))
     denoiser = FewStepDenoiser(few_step_sigmas()[:steps])
     with torch.no_grad():
         for _ in Rollout(model, TextContext(text), noise, denoiser, chunks=chunks, policy=policy):

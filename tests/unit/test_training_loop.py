@@ -11,11 +11,11 @@ import torch
 from probekit.config import load_config
 from probekit.errors import UserError
 from probekit.models.loading import SHIPPED_MODELS, load_codec, load_model
-from trainer.checkpoint import checkpoint_paths, load_latest
+from trainer.checkpoint import checkpoint_paths, newest_checkpoint
 from trainer.config import BidirectionalConfig
 from trainer.data.sprite_latents import SpriteLatents, encode_shard, shard_path
 from trainer.errors import NonFiniteTraining
-from trainer.loop import run
+from trainer.loop import Ending, run
 from trainer.stages.bidirectional import BidirectionalStage
 
 RECIPE = """
@@ -67,11 +67,11 @@ def weights(stage: BidirectionalStage) -> dict[str, torch.Tensor]:
 
 def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(config: BidirectionalConfig, tmp_path: Path) -> None:
     whole = BidirectionalStage(config)
-    assert run(whole, config, tmp_path / "whole")
-    assert not run(StoppedEarly(config), config, tmp_path / "parts")
-    assert [path.name for path in checkpoint_paths(tmp_path / "parts" / "checkpoints")] == ["step-0000002.pt"]
+    assert run(whole, config, tmp_path / "whole") is Ending.COMPLETE
+    assert run(StoppedEarly(config), config, tmp_path / "parts") is Ending.INTERRUPTED
+    assert [path.name for path in checkpoint_paths(tmp_path / "parts" / "checkpoints")] == ["step-0000002"]
     resumed = BidirectionalStage(config)
-    assert run(resumed, config, tmp_path / "parts")
+    assert run(resumed, config, tmp_path / "parts") is Ending.COMPLETE
     for name, tensor in weights(whole).items():
         assert torch.equal(tensor, weights(resumed)[name]), name
 
@@ -81,7 +81,7 @@ def test_logs_every_step_and_keeps_two_checkpoints(config: BidirectionalConfig, 
     records = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [record["step"] for record in records if "loss" in record] == [1, 2, 3, 4, 5, 6]
     assert all("validation_loss" in record for record in records if "loss" not in record)
-    assert [path.name for path in checkpoint_paths(tmp_path / "checkpoints")] == ["step-0000003.pt", "step-0000006.pt"]
+    assert [path.name for path in checkpoint_paths(tmp_path / "checkpoints")] == ["step-0000003", "step-0000006"]
     assert any((tmp_path / "tensorboard").iterdir())
 
 
@@ -100,8 +100,8 @@ def test_another_recipe_in_the_same_folder_is_refused_unless_allowed(
     other = config.model_copy(update={"ema_decay": 0.5, "phases": (*config.phases, config.phases[1])})
     with pytest.raises(UserError, match="another configuration"):
         run(BidirectionalStage(other), other, tmp_path)
-    assert run(BidirectionalStage(other), other, tmp_path, allow_change=True)
-    latest = load_latest(tmp_path / "checkpoints")
+    assert run(BidirectionalStage(other), other, tmp_path, allow_change=True) is Ending.COMPLETE
+    latest = newest_checkpoint(tmp_path / "checkpoints")
     assert latest is not None
     assert latest.steps_done == 10
     assert (tmp_path / "config.until-step-6.yaml").exists()
@@ -128,7 +128,8 @@ def test_learning_rate_warms_up_and_decays(config: BidirectionalConfig) -> None:
 def test_a_broken_checkpoint_is_named(config: BidirectionalConfig, tmp_path: Path) -> None:
     run(BidirectionalStage(config), config, tmp_path)
     newest = checkpoint_paths(tmp_path / "checkpoints")[-1]
-    newest.write_bytes(newest.read_bytes()[:1000])
+    data = newest / "__0_0.distcp"
+    data.write_bytes(data.read_bytes()[:1000])
     with pytest.raises(UserError, match=newest.name):
         run(BidirectionalStage(config), config, tmp_path)
 

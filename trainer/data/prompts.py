@@ -64,21 +64,21 @@ class PromptFile:
     """
 
     def __init__(self, path: Path, seed: int) -> None:
-        self._prompts, self._seed = read_prompts(path), seed
+        self.prompts, self._seed = read_prompts(path), seed
 
     def __len__(self) -> int:
-        return len(self._prompts)
+        return len(self.prompts)
 
     def batch(self, number: int, size: int) -> list[str]:
         """The batch of this number, counted from 0 over the whole run; epochs follow one another without a gap."""
         chosen = []
         for place in range(number * size, (number + 1) * size):
-            epoch, index = divmod(place, len(self._prompts))
-            chosen.append(self._prompts[self._order(epoch)[index]])
+            epoch, index = divmod(place, len(self.prompts))
+            chosen.append(self.prompts[self._order(epoch)[index]])
         return chosen
 
     def _order(self, epoch: int) -> list[int]:
-        order: list[int] = generator("prompt-file", self._seed, epoch).permutation(len(self._prompts)).tolist()
+        order: list[int] = generator("prompt-file", self._seed, epoch).permutation(len(self.prompts)).tolist()
         return order
 
 

@@ -2,17 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from diffusers import WanTransformer3DModel
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import AdamW
 
 from probekit.errors import UserError
 from probekit.models.feature_reader import check_layer
 from probekit.rollout.records import PassRecord, RolloutObserver
 from probekit.seeding import counter_seed
+from trainer.distributed.sharding import gradient_norm
 from trainer.foresight.encoders import Encoder, bidirectional_encoder, causal_encoder
 from trainer.foresight.losses import (
     cosine_distance,
@@ -26,6 +27,7 @@ from trainer.foresight.predictors import build_predictor, gate_sizes
 from trainer.foresight.targets import targets_of
 from trainer.foresight_config import ForesightConfig
 from trainer.objectives.auxiliary import AuxiliaryModels
+from trainer.state import TrainingState
 
 _CLIP_NORM = 10.0
 
@@ -106,10 +108,12 @@ class ForesightObjective:
                 f"foresight.predictor_heads: {config.predictor_heads} do not divide the generator's width {width}.",
                 f"Use {generator.config.num_attention_heads} heads, for example.",
             )
-        self.predictor = build_predictor(config, width, encoder_width, seed)
+        self.predictor = models.place(build_predictor(config, width, encoder_width, seed))
         self.optimizer = AdamW(self.predictor.parameters(), lr=config.learning_rate, betas=(0.9, 0.999))
         self._watched: ExitStates | None = None
-        self._pairs: list[Pair] = []
+        self._kept: list[list[Pair]] = []
+        self._fresh = True
+        self._norm = 0.0
         self._logged: dict[str, float] = {}
 
     def _encoder(self, models: AuxiliaryModels) -> tuple[Encoder, int]:
@@ -162,11 +166,20 @@ class ForesightObjective:
                 f"No chunk of {len(states)} has a future at foresight.offsets {list(config.offsets)}.",
                 "Use a smaller offset or longer clips.",
             )
-        self._pairs = [pair._replace(state=pair.state.detach()) for pair in pairs[: config.replay_pairs]]
-        self.optimizer.zero_grad()
+        self._keep([pair._replace(state=pair.state.detach()) for pair in pairs])
         weight = weight_at(step, config.weight, config.start_step, config.warmup_steps)
         distance = self._distance(pairs, counter_seed("sigreg", self._seed, step), log=True)
         return weight * distance
+
+    def _keep(self, pairs: list[Pair]) -> None:
+        """Keep a micro-batch for replay, up to the bound over all of an update; the first one clears the gradients."""
+        if self._fresh:
+            self._kept, self._fresh = [], False
+            self.optimizer.zero_grad()
+        bound = self._config.replay_pairs
+        room = None if bound is None else bound - sum(map(len, self._kept))
+        if pairs[:room]:
+            self._kept.append(pairs[:room])
 
     def _distance(self, pairs: Sequence[Pair], seed: int, log: bool = False) -> Tensor:
         """Mean over chunks of the mean over each chunk's targets; chunks do not attend to each other."""
@@ -201,28 +214,32 @@ class ForesightObjective:
     def _dtype(self) -> torch.dtype:
         return next(self.predictor.parameters()).dtype
 
+    def clip_gradients(self) -> float:
+        """Clip the predictor's gradients to norm 10."""
+        self._norm = gradient_norm(self.predictor, _CLIP_NORM)
+        return self._norm
+
     def update(self) -> dict[str, float]:
-        """Step the predictor on the gradient of the generator's backward pass."""
-        norm = float(nn.utils.clip_grad_norm_(self.predictor.parameters(), _CLIP_NORM))
+        """Step the predictor on the gradients of the generator's backward passes."""
         self.optimizer.step()
+        self._fresh = True
         logged, self._logged = self._logged, {}
-        return {"foresight_gradient_norm": norm, **gate_sizes(self.predictor), **logged}
+        return {"foresight_gradient_norm": self._norm, **gate_sizes(self.predictor), **logged}
 
     def replay(self) -> dict[str, float]:
         """Step the predictor once more on the states and targets of the last generator step."""
-        if not self._config.replay or not self._pairs:
+        if not self._config.replay or not self._kept:
             return {}
+        total = 0.0
         self.optimizer.zero_grad()
-        distance = self._distance(self._pairs, counter_seed("sigreg-replay", self._seed))
-        (self._config.weight * distance).backward()
+        for pairs in self._kept:
+            distance = self._distance(pairs, counter_seed("sigreg-replay", self._seed))
+            (self._config.weight / len(self._kept) * distance).backward()
+            total += float(distance.detach()) / len(self._kept)
+        self.clip_gradients()
         self.update()
-        return {"foresight_replay": float(distance.detach())}
+        return {"foresight_replay": total}
 
-    def state_dict(self) -> dict[str, Any]:
+    def training_state(self) -> TrainingState:
         """Predictor and optimizer; the pairs live within one step."""
-        return {"predictor": self.predictor.state_dict(), "optimizer": self.optimizer.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore from `state_dict`."""
-        self.predictor.load_state_dict(state["predictor"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        return TrainingState({"predictor": self.predictor}, {"predictor": (self.predictor, self.optimizer)})

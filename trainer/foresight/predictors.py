@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from probekit.seeding import counter_seed
+from trainer.distributed.sharding import whole
 from trainer.foresight_config import ForesightConfig
 
 _FFN_RATIO = 4
@@ -73,7 +74,7 @@ class DitBlock(nn.Module):
 
     def gate_size(self) -> float:
         """Mean magnitude of the two gates; 0 means that the block is still the identity."""
-        return float(self.modulation.detach()[[2, 5]].abs().mean())
+        return float(whole(self.modulation.detach())[[2, 5]].abs().mean())
 
 
 class DitPredictor(nn.Module):

@@ -1,13 +1,14 @@
 """The slot for an additional objective of a rollout; stages know this protocol and nothing of what fills it."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from diffusers import WanTransformer3DModel
-from torch import Tensor
+from torch import Tensor, nn
 
 from probekit.models.causal_wan import CausalWan
 from probekit.rollout.records import RolloutObserver
+from trainer.state import TrainingState
 
 
 class AuxiliaryObjective(Protocol):
@@ -31,7 +32,7 @@ class AuxiliaryObjective(Protocol):
         ...
 
     def loss(self, states: list[Tensor], video: Tensor, text: Tensor, step: int) -> Tensor:
-        """Weighted loss, to be added to the generator's.
+        """Weighted loss of one micro-batch, to be added to the generator's.
 
         Args:
             states: of each chunk, (B, T, W), with gradient.
@@ -41,20 +42,20 @@ class AuxiliaryObjective(Protocol):
         """
         ...
 
+    def clip_gradients(self) -> float:
+        """Clip what the backward passes of an update left on the objective's own parameters; the norm before."""
+        ...
+
     def update(self) -> dict[str, float]:
-        """Update the objective's own parameters after the generator's backward pass; returns what to log."""
+        """Update the objective's own parameters with the clipped gradients; returns what to log."""
         ...
 
     def replay(self) -> dict[str, float]:
         """One more update on what the last generator step left, in a step that trains only the critic."""
         ...
 
-    def state_dict(self) -> dict[str, Any]:
+    def training_state(self) -> TrainingState:
         """Everything that the next step depends on."""
-        ...
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore from `state_dict`."""
         ...
 
 
@@ -66,12 +67,14 @@ class AuxiliaryModels(NamedTuple):
         real: the frozen teacher, None in stages that have none.
         average: the generator's exponential moving average.
         open_base: opens the bidirectional base model, frozen.
+        place: puts a trainable module where the run's models are.
     """
 
     generator: CausalWan
     real: WanTransformer3DModel | None
     average: CausalWan
     open_base: Callable[[], WanTransformer3DModel]
+    place: Callable[[nn.Module], nn.Module] = lambda module: module
 
 
 MakeAuxiliary = Callable[[AuxiliaryModels], AuxiliaryObjective]

@@ -1,6 +1,5 @@
 """Distribution-matching distillation as pure functions (DMD, arXiv 2311.18828; Self-Forcing, arXiv 2506.08009)."""
 
-import torch
 from torch import Tensor
 
 from probekit.diffusion.flow_matching import TIMESTEPS, expand_sigma, shift_sigma
@@ -50,8 +49,3 @@ def official_critic_loss(
     """
     scale = expand_sigma(score_sigma / generator_sigma, flow)
     return critic_loss(flow * scale, generated, noise)
-
-
-def uniform_levels(batch: int, seed: int) -> Tensor:
-    """One uniform draw in [0, 1) for each sample."""
-    return torch.rand(batch, generator=torch.Generator().manual_seed(seed % 2**63))

@@ -6,7 +6,6 @@ the loop is one generator update and then the critic's updates.
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import torch
 from diffusers import WanTransformer3DModel
@@ -15,17 +14,19 @@ from torch import Tensor
 from probekit.diffusion.few_step import few_step_sigmas
 from probekit.diffusion.flow_matching import TIMESTEPS, classifier_free_guidance, expand_sigma, interpolate
 from probekit.diffusion.noise_table import SCORE_SHIFT, nearest_table_sigma, table_sigmas
-from probekit.models.causal_card import CausalCard, Role
-from probekit.models.loading import load_text_encoder
+from probekit.models.causal_card import Role
 from probekit.models.text_context import TextContext
 from probekit.rollout.chunk_denoisers import FewStepDenoiser
-from probekit.rollout.noise import SeededNoise
+from probekit.rollout.noise import SeededNoise, normal_rows
 from probekit.rollout.records import CommitNoise, RolloutObserver
 from probekit.rollout.streaming_rollout import Rollout, roll_out
-from probekit.seeding import counter_seed, generator
+from probekit.seeding import generator
 from trainer.config import DmdConfig
 from trainer.data.prompts import PromptFile, sprite_prompts
-from trainer.ema import ExponentialMovingAverage
+from trainer.data.training_text import TrainingText
+from trainer.distributed.sharding import autocast, place
+from trainer.distributed.update import MicroBatch, UpdateNames, update
+from trainer.distributed.world import SINGLE, World
 from trainer.objectives.auxiliary import AuxiliaryModels, AuxiliaryObjective, MakeAuxiliary
 from trainer.objectives.dmd import (
     critic_loss,
@@ -33,18 +34,18 @@ from trainer.objectives.dmd import (
     dmd_loss,
     official_critic_loss,
     score_timesteps,
-    uniform_levels,
 )
 from trainer.objectives.regression import clean_estimate
-from trainer.optimizers import build_adamw
+from trainer.optimizers import build_adamw, set_learning_rate
+from trainer.stages.averaged_model import AveragedModel
 from trainer.stages.causal_parts import (
     check_frames,
-    export_causal,
+    export_student,
     open_generator,
     open_score,
-    optimizer_step,
-    set_learning_rate,
 )
+from trainer.stages.draws import draw_rows
+from trainer.state import TrainingState
 
 VALIDATION_VIDEOS = 16
 _GENERATOR_UPDATE = 0
@@ -54,30 +55,35 @@ _ROLES: tuple[Role | None, ...] = ("ode_student", "dmd_student")
 class AsymmetricDmdStage:
     """DMD of a causal few-step student against a bidirectional teacher.
 
-    Prompts, noise, exit steps and levels are functions of (seed, step, update) alone, so runs that differ in the
-    auxiliary objective see the same of each.
+    Prompts, noise, exit steps and levels are functions of (seed, step, update) and the row in the batch alone, so runs
+    that differ in the auxiliary objective, or in how many processes they have, see the same of each.
 
     Args:
         config: of the run.
         make_auxiliary: makes one more objective from the generator and the frozen teacher.
+        world: processes of the run.
     """
 
-    def __init__(self, config: DmdConfig, make_auxiliary: MakeAuxiliary | None = None) -> None:
-        self._config = config
+    def __init__(self, config: DmdConfig, make_auxiliary: MakeAuxiliary | None = None, world: World = SINGLE) -> None:
+        self._config, self._world = config, world
+        self._shares = world.micro_batches(config.batch_size, config.scale.gradient_accumulation)
         self._chunks = check_frames(config.latent_frames, config.chunk_frames)
         self._sigmas = few_step_sigmas(config.few_steps, config.shift)
-        self._text = load_text_encoder(config.text_and_codec)
+        self._text = TrainingText(config.text_and_codec, world, config.scale.precompute_text)
         self._prompt_file = None if config.prompts is None else PromptFile(config.prompts, config.seed)
+        self._text.prepare(["", *(self._prompt_file.prompts if self._prompt_file else ())])
         self._no_prompt = self._text.encode([""])
-        self.model = open_generator(config.initial_model, _ROLES, config.chunk_frames, "distilled by DMD")
-        self.real = open_score(config.real_model, config.chunk_frames, "the real score")
-        self.critic = open_score(config.critic_model, config.chunk_frames, "the critic").requires_grad_(True)
-        self.ema = ExponentialMovingAverage(self.model, config.ema_decay)
-        models = AuxiliaryModels(self.model, self.real, self.ema.model, self._open_base)
-        self.auxiliary = make_auxiliary(models) if make_auxiliary else None
-        self.optimizer = build_adamw(self.model, config.optimizer)
+        model = open_generator(config.initial_model, _ROLES, config.chunk_frames, "distilled by DMD")
+        trained = AveragedModel.start(model, config, world)
+        self._trained, self.model, self.ema, self.optimizer = trained, trained.model, trained.ema, trained.optimizer
+        self.real = self._open_score(config.real_model, "the real score")
+        self.critic = self._open_score(config.critic_model, "the critic", trained=True)
         self.critic_optimizer = build_adamw(self.critic, config.critic_optimizer)
-        self._updates = 0
+        models = AuxiliaryModels(
+            self.model, self.real, self.ema.model, self._open_base, lambda module: place(module, world, config.scale)
+        )
+        self.auxiliary = make_auxiliary(models) if make_auxiliary else None
+        self._updates = torch.zeros((), dtype=torch.int64)
 
     def training_step(self, step: int) -> dict[str, float]:
         """Do one generator update and the critic's updates.
@@ -86,106 +92,135 @@ class AsymmetricDmdStage:
             NonFiniteTraining: if a loss or gradient is not finite; that update has changed no weight.
         """
         logged = self.update_generator(step)
-        for update in range(1, self._config.critic_updates + 1):
-            logged |= self.update_critic(step, update)
+        for number in range(1, self._config.critic_updates + 1):
+            logged |= self.update_critic(step, number)
             auxiliary = self._auxiliary_at(step)
-            if update > 1 and auxiliary is not None:  # the official loop replays where only the critic trains
+            if number > 1 and auxiliary is not None:  # the official loop replays where only the critic trains
                 logged |= auxiliary.replay()
-        self._updates = step + 1
-        critic_updates = self._updates * self._config.critic_updates
-        return logged | {"generator_updates": self._updates, "critic_updates": critic_updates}
+        self._updates.fill_(step + 1)
+        critic_updates = (step + 1) * self._config.critic_updates
+        return logged | {"generator_updates": step + 1, "critic_updates": critic_updates}
 
     def update_generator(self, step: int) -> dict[str, float]:
         """One update of the generator and of what is plugged in; returns what to log."""
         config = self._config
         rate = set_learning_rate(self.optimizer, config.optimizer, step, config.steps)
-        prompts = self._prompts(step, _GENERATOR_UPDATE)
-        text = self._text.encode(prompts)
-        exit_step = self._exit_step(step, _GENERATOR_UPDATE)
         auxiliary = self._auxiliary_at(step)
-        observers = [] if auxiliary is None else [auxiliary.watch(exit_step)]
-        video = self._rollout(text, exit_step, step, _GENERATOR_UPDATE, observers, gradient=True)
-        matching = dmd_loss(video, self._score_difference(video.detach(), text, step))
-        loss, logged = matching, {"dmd_loss": float(matching.detach())}
-        if auxiliary is not None:
-            additional = auxiliary.loss(auxiliary.watched_states(), video.detach(), text, step)
-            loss, logged = loss + additional, logged | {"auxiliary_loss": float(additional.detach())}
-        norm = optimizer_step(
-            self.optimizer, self.model.parameters(), loss, config.optimizer.clip_norm, step, config.seed, prompts
+        logged = update(
+            self.model,
+            self.optimizer,
+            self._shares,
+            lambda rows: self._generator_loss(step, rows),
+            clip_norm=config.optimizer.clip_norm,
+            names=UpdateNames(step, config.seed),
+            world=self._world,
+            other_norm=auxiliary.clip_gradients if auxiliary else None,
         )
         if auxiliary is not None:
             logged |= auxiliary.update()
         if step >= config.ema_start:
             self.ema.update(self.model)
-        return logged | {"gradient_norm": norm, "learning_rate": rate, "exit_step": exit_step}
+        return logged | {"learning_rate": rate, "exit_step": self._exit_step(step, _GENERATOR_UPDATE)}
+
+    def _generator_loss(self, step: int, rows: range) -> MicroBatch:
+        prompts = self._prompts(step, _GENERATOR_UPDATE, rows)
+        exit_step, auxiliary = self._exit_step(step, _GENERATOR_UPDATE), self._auxiliary_at(step)
+        observers = [] if auxiliary is None else [auxiliary.watch(exit_step)]
+        with autocast(self._world, self._config.scale):
+            text = self._text.encode(prompts)
+            video = self._rollout(text, exit_step, step, _GENERATOR_UPDATE, rows, observers, gradient=True)
+            loss = dmd_loss(video, self._score_difference(video.detach(), text, step, rows))
+            logged = {"dmd_loss": float(loss.detach())}
+            if auxiliary is not None:
+                additional = auxiliary.loss(auxiliary.watched_states(), video.detach(), text, step)
+                loss, logged["auxiliary_loss"] = loss + additional, float(additional.detach())
+        return MicroBatch(loss, logged, prompts)
 
     def _auxiliary_at(self, step: int) -> AuxiliaryObjective | None:
         return self.auxiliary if self.auxiliary is not None and self.auxiliary.active(step) else None
 
     def _open_base(self) -> WanTransformer3DModel:
-        return open_score(self._config.critic_model, self._config.chunk_frames, "the foresight encoder")
+        return self._open_score(self._config.critic_model, "the foresight encoder")
 
-    def update_critic(self, step: int, update: int) -> dict[str, float]:
+    def _open_score(self, model: str, use: str, trained: bool = False) -> WanTransformer3DModel:
+        score = open_score(model, self._config.chunk_frames, use).requires_grad_(trained)
+        return place(score, self._world, self._config.scale)
+
+    def update_critic(self, step: int, number: int) -> dict[str, float]:
         """One update of the fake score on a fresh rollout; returns what to log."""
         config = self._config
-        set_learning_rate(self.critic_optimizer, config.critic_optimizer, step, config.steps)
-        prompts = self._prompts(step, update)
-        text = self._text.encode(prompts)
-        video = self._rollout(text, self._exit_step(step, update), step, update)
-        loss = self._critic_loss(video, text, ("critic", config.seed, step, update))
-        norm = optimizer_step(
+        rate = set_learning_rate(self.critic_optimizer, config.critic_optimizer, step, config.steps)
+        logged = update(
+            self.critic,
             self.critic_optimizer,
-            self.critic.parameters(),
-            loss,
-            config.critic_optimizer.clip_norm,
-            step,
-            config.seed,
-            prompts,
+            self._shares,
+            lambda rows: self._critic_micro_batch(step, number, rows),
+            clip_norm=config.critic_optimizer.clip_norm,
+            names=UpdateNames(step, config.seed),
+            world=self._world,
         )
-        return {"critic_loss": float(loss.detach()), "critic_gradient_norm": norm}
+        return {
+            "critic_loss": logged["critic_loss"],
+            "critic_gradient_norm": logged["gradient_norm"],
+            "critic_learning_rate": rate,
+        }
 
-    def _prompts(self, step: int, update: int) -> list[str]:
+    def _critic_micro_batch(self, step: int, number: int, rows: range) -> MicroBatch:
+        prompts = self._prompts(step, number, rows)
+        with autocast(self._world, self._config.scale):
+            text = self._text.encode(prompts)
+            with torch.no_grad():
+                video = self._rollout(text, self._exit_step(step, number), step, number, rows)
+            loss = self._critic_loss(video, text, rows, ("critic", self._config.seed, step, number))
+        return MicroBatch(loss, {"critic_loss": float(loss.detach())}, prompts)
+
+    def _prompts(self, step: int, number: int, rows: range) -> list[str]:
         config = self._config
         if self._prompt_file is not None:
-            return self._prompt_file.batch(step * (1 + config.critic_updates) + update, config.batch_size)
-        return sprite_prompts("train", config.batch_size, "dmd", config.seed, step, update)
+            batch = self._prompt_file.batch(step * (1 + config.critic_updates) + number, config.batch_size)
+        else:
+            batch = sprite_prompts("train", config.batch_size, "dmd", config.seed, step, number)
+        return batch[rows.start : rows.stop]
 
-    def _exit_step(self, step: int, update: int) -> int:
-        return int(generator("exit-step", self._config.seed, step, update).integers(len(self._sigmas)))
+    def _exit_step(self, step: int, number: int) -> int:
+        return int(generator("exit-step", self._config.seed, step, number).integers(len(self._sigmas)))
 
     def _rollout(
         self,
         text: Tensor,
         exit_step: int,
         step: int,
-        update: int,
+        number: int,
+        rows: range,
         observers: list[RolloutObserver] | None = None,
         gradient: bool = False,
     ) -> Tensor:
         """The generator's own video (B, C, L, h, w), every chunk left at the same step."""
         config = self._config
         shape = (self.model.config.in_channels, config.chunk_frames, *config.latent_size)
-        names = (config.seed, step, update)
+        names = (config.seed, step, number)
         results = Rollout(
             self.model,
             TextContext(text),
-            SeededNoise(("dmd-noise", *names), len(text), shape),
+            SeededNoise(("dmd-noise", *names), rows, shape),
             FewStepDenoiser(self._sigmas, exit_step, gradient),
             chunks=self._chunks,
             observers=observers or (),
-            commit_noise=self._commit_noise(SeededNoise(("commit-noise", *names), len(text), shape)),
+            commit_noise=self._commit_noise(SeededNoise(("commit-noise", *names), rows, shape)),
+            whole_commit=self._world.shared,
         )
         return roll_out(results)
 
     def _commit_noise(self, noise: SeededNoise) -> CommitNoise | None:
         if not self._config.official.noisy_commit:
             return None
-        return CommitNoise(float(table_sigmas(self._config.shift)[-1]), lambda chunk: noise(chunk, 0))
+        level = float(table_sigmas(self._config.shift)[-1])
+        return CommitNoise(level, lambda chunk: noise(chunk, 0).to(self._world.device))
 
     @torch.no_grad()
-    def _score_difference(self, video: Tensor, text: Tensor, step: int) -> Tensor:
+    def _score_difference(self, video: Tensor, text: Tensor, step: int, rows: range) -> Tensor:
         """The DMD gradient of a finished rollout."""
-        noisy, _, timestep = self._noised(video, ("dmd", self._config.seed, step))
+        noisy, _, timestep = self._noised(video, rows, ("dmd", self._config.seed, step))
         sigma = expand_sigma(self._sigma(timestep, SCORE_SHIFT), noisy)
         fake = clean_estimate(noisy, self._flow(self.critic, noisy, timestep, text), sigma)
         conditions = torch.cat([text, self._no_prompt.expand_as(text)])
@@ -194,8 +229,8 @@ class AsymmetricDmdStage:
         guided = classifier_free_guidance(conditional, unconditional, self._config.guidance)
         return dmd_gradient(video, fake, clean_estimate(noisy, guided, sigma))
 
-    def _critic_loss(self, video: Tensor, text: Tensor, names: tuple[str | int, ...]) -> Tensor:
-        noisy, noise, timestep = self._noised(video, names)
+    def _critic_loss(self, video: Tensor, text: Tensor, rows: range, names: tuple[str | int, ...]) -> Tensor:
+        noisy, noise, timestep = self._noised(video, rows, names)
         flow = self._flow(self.critic, noisy, timestep, text)
         if not self._config.official.critic_through_x0:
             return critic_loss(flow, video, noise)
@@ -208,13 +243,12 @@ class AsymmetricDmdStage:
             return nearest_table_sigma(timestep, table_shift)
         return timestep / TIMESTEPS
 
-    def _noised(self, video: Tensor, names: tuple[str | int, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    def _noised(self, video: Tensor, rows: range, names: tuple[str | int, ...]) -> tuple[Tensor, Tensor, Tensor]:
         """Noisy video, its noise and timesteps (B,), one level a video."""
         config = self._config
-        uniform = uniform_levels(len(video), counter_seed("score-levels", *names))
+        uniform = draw_rows(max(config.batch_size, rows.stop), rows, "score-levels", *names).to(video.device)
         timestep = score_timesteps(uniform, config.shift, config.timestep_range)
-        rng = torch.Generator().manual_seed(counter_seed("score-noise", *names) % 2**63)
-        noise = torch.randn(video.shape, generator=rng)
+        noise = normal_rows(video.shape[1:], rows, "score-noise", *names).to(video.device)
         return interpolate(video, noise, self._sigma(timestep, config.shift)), noise, timestep
 
     @staticmethod
@@ -225,41 +259,32 @@ class AsymmetricDmdStage:
     @torch.no_grad()
     def validation_loss(self) -> float:
         """The critic's loss on rollouts of held-out prompts, which says how well it follows the generator."""
-        prompts = sprite_prompts("validation", VALIDATION_VIDEOS, "dmd-validation")
-        text = self._text.encode(prompts)
-        video = self._rollout(text, len(self._sigmas) - 1, -1, _GENERATOR_UPDATE)
-        return float(self._critic_loss(video, text, ("validation",)))
+        batches = self._world.evaluation_batches(VALIDATION_VIDEOS, len(self._shares[0]))
+        with autocast(self._world, self._config.scale):
+            losses = [self._held_out_loss(rows) for rows in batches]
+        return self._world.mean({"loss": sum(losses) / len(losses)})["loss"]
 
-    def state_dict(self) -> dict[str, Any]:
+    def _held_out_loss(self, rows: range) -> float:
+        count = max(VALIDATION_VIDEOS, rows.stop)
+        if self._prompt_file is not None:
+            prompts = self._prompt_file.batch(0, count)
+        else:
+            prompts = sprite_prompts("validation", count, "dmd-validation")
+        text = self._text.encode(prompts[rows.start : rows.stop])
+        video = self._rollout(text, len(self._sigmas) - 1, -1, _GENERATOR_UPDATE, rows)
+        return float(self._critic_loss(video, text, rows, ("validation",)))
+
+    def training_state(self) -> TrainingState:
         """Everything that the next step depends on."""
-        return {
-            "model": self.model.state_dict(),
-            "ema": self.ema.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "critic": self.critic.state_dict(),
-            "critic_optimizer": self.critic_optimizer.state_dict(),
-            "auxiliary": None if self.auxiliary is None else self.auxiliary.state_dict(),
-            "updates": self._updates,
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore from `state_dict`."""
-        self.model.load_state_dict(state["model"])
-        self.ema.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.critic.load_state_dict(state["critic"])
-        self.critic_optimizer.load_state_dict(state["critic_optimizer"])
-        if self.auxiliary is not None:
-            self.auxiliary.load_state_dict(state["auxiliary"])
-        self._updates = state["updates"]
+        state = self._trained.state() | TrainingState(
+            {"critic": self.critic}, {"critic": (self.critic, self.critic_optimizer)}, {"updates": self._updates}
+        )
+        return state if self.auxiliary is None else state | self.auxiliary.training_state()
 
     def export(self, folder: Path) -> None:
         """Write the averaged generator; every `export_every` updates also keep a copy in `exports/` beside it."""
-        config = self._config
-        card = CausalCard(
-            role="dmd_student", chunk_frames=config.chunk_frames, shift=config.shift, few_steps=config.few_steps
-        )
-        shipped = self.ema.model if self._updates > config.ema_start else self.model
-        export_causal(shipped, folder, config.text_and_codec, card)
-        if self._updates % config.export_every == 0:
-            shutil.copytree(folder, folder.parent / "exports" / f"step-{self._updates:04d}", dirs_exist_ok=True)
+        config, updates = self._config, int(self._updates)
+        shipped = self.ema.model if updates > config.ema_start else self.model
+        export_student(shipped, folder, config, "dmd_student", self._world)
+        if self._world.main and updates % config.export_every == 0:
+            shutil.copytree(folder, folder.parent / "exports" / f"step-{updates:04d}", dirs_exist_ok=True)

@@ -1,26 +1,30 @@
 """Flow-matching training of a bidirectional Wan transformer from random weights."""
 
-import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from diffusers import WanTransformer3DModel
 from torch import Tensor, nn
 
-from probekit.diffusion.flow_matching import TIMESTEPS, interpolate, stratified_sigmas, velocity_target
-from probekit.models.loading import load_text_encoder
+from probekit.diffusion.flow_matching import (
+    TIMESTEPS,
+    interpolate,
+    shift_sigma,
+    stratified_sigmas,
+    velocity_target,
+)
 from probekit.models.presets import sprite_transformer_config
-from probekit.models.saving import complete_model_folder, save_transformer
+from probekit.rollout.noise import normal_rows
 from probekit.seeding import counter_seed, generator
 from trainer.config import BidirectionalConfig
 from trainer.data.sprite_latents import LatentBatch, SpriteLatents
-from trainer.ema import ExponentialMovingAverage
-from trainer.errors import NonFiniteTraining
+from trainer.distributed.update import MicroBatch
+from trainer.distributed.world import SINGLE, World
 from trainer.objectives.flow_matching import flow_matching_loss
-from trainer.optimizers import build_adamw, learning_rate_factor
+from trainer.stages.causal_parts import export_transformer
+from trainer.stages.draws import draw_rows, drop_captions
+from trainer.stages.single_model import SingleModelStage
 
 VALIDATION_CLIPS = 64
 VALIDATION_SHIFT = 2.0
@@ -41,93 +45,56 @@ def build_transformer(config: BidirectionalConfig) -> WanTransformer3DModel:
     return model
 
 
-class BidirectionalStage:
-    """One optimizer step at a time; the loop owns time, checkpoints and logs.
+class BidirectionalStage(SingleModelStage[WanTransformer3DModel]):
+    """Flow matching on clips whose length and number change from phase to phase."""
 
-    Randomness of step s is a function of (seed, s) alone, so a resumed run repeats the uninterrupted one.
-    """
+    held_out_rows = VALIDATION_CLIPS
 
-    def __init__(self, config: BidirectionalConfig) -> None:
+    def __init__(self, config: BidirectionalConfig, world: World = SINGLE) -> None:
         self._config = config
+        for phase in config.phases:
+            world.micro_batches(phase.batch_size, config.scale.gradient_accumulation)
         self._clips = SpriteLatents(config.data, "train")
-        self._text = load_text_encoder(config.text_and_codec)
-        self.model = build_transformer(config)
-        self.ema = ExponentialMovingAverage(self.model, config.ema_decay)
-        self.optimizer = build_adamw(self.model, config.optimizer)
-        self._training_model: Callable[..., Any] = (
-            torch.compile(self.model, dynamic=False) if config.compile else self.model
-        )
-        if config.mixed_precision:
-            self._training_model = torch.autocast("cpu", torch.bfloat16)(self._training_model)
+        self._held_out = SpriteLatents(config.data, "validation")
+        super().__init__(config, build_transformer(config), config.total_steps, world)
+        self._text.prepare(["", *self._clips.captions, *self._held_out.captions])
 
-    def training_step(self, step: int) -> dict[str, float]:
-        """Do one optimizer step and return its loss, gradient norm and learning rate.
+    def shares(self, step: int) -> Sequence[range]:
+        """Rows of this process's micro-batches in a step of its phase."""
+        accumulation = self._config.scale.gradient_accumulation
+        return self.world.micro_batches(self._config.phase_at(step).batch_size, accumulation)
 
-        Raises:
-            NonFiniteTraining: if the loss or the gradient norm is not finite; no weight has been changed.
-        """
-        factor = learning_rate_factor(step, self._config.total_steps, self._config.optimizer)
-        rate = self._config.optimizer.learning_rate * factor
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        phase = self._config.phase_at(step)
-        clips = self._clips.batch(phase.batch_size, phase.latent_frames, generator("clips", self._config.seed, step))
-        noise_rng = torch.Generator().manual_seed(counter_seed("training-noise", self._config.seed, step) % 2**63)
-        loss = self._loss(self._training_model, clips, noise_rng, self._config.caption_dropout, phase.timestep_shift)
-        self.optimizer.zero_grad()
-        loss.backward()
-        norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self._config.optimizer.clip_norm))
-        value = float(loss.detach())
-        if not math.isfinite(value) or not math.isfinite(norm):
-            raise NonFiniteTraining(step, value, norm, self._config.seed, clips.captions)
-        self.optimizer.step()
-        self.ema.update(self.model)
-        return {"loss": value, "gradient_norm": norm, "learning_rate": rate}
+    def micro_batch(self, step: int, rows: range) -> MicroBatch:
+        """Loss of rows of a step's batch."""
+        config, phase = self._config, self._config.phase_at(step)
+        chosen = generator("clips", config.seed, step).integers(len(self._clips), size=phase.batch_size)
+        clips = self._clips.take(chosen[rows.start : rows.stop], phase.latent_frames)
+        captions = drop_captions(clips.captions, rows, phase.batch_size, config.caption_dropout, config.seed, step)
+        rng = torch.Generator().manual_seed(counter_seed("levels", config.seed, step) % 2**63)
+        sigma = stratified_sigmas(phase.batch_size, phase.timestep_shift, rng)[rows.start : rows.stop]
+        noise = normal_rows(clips.latents.shape[1:], rows, "training-noise", config.seed, step)
+        loss = self._loss(self.model, clips._replace(captions=captions), noise, sigma)
+        return MicroBatch(loss, {"loss": float(loss.detach())}, clips.captions)
 
-    def _loss(
-        self, model: Callable[..., Any], clips: LatentBatch, rng: torch.Generator, dropout: float, shift: float
-    ) -> Tensor:
-        size = len(clips.captions)
-        dropped = torch.rand(size, generator=rng) < dropout
-        captions = ["" if drop else text for drop, text in zip(dropped, clips.captions, strict=True)]
-        sigma = stratified_sigmas(size, shift, rng)
-        noise = torch.randn(clips.latents.shape, generator=rng)
+    def _loss(self, model: WanTransformer3DModel, clips: LatentBatch, noise: Tensor, sigma: Tensor) -> Tensor:
+        clean, noise, sigma = (tensor.to(self.world.device) for tensor in (clips.latents, noise, sigma))
         predicted = model(
-            hidden_states=interpolate(clips.latents, noise, sigma),
+            hidden_states=interpolate(clean, noise, sigma),
             timestep=sigma * TIMESTEPS,
-            encoder_hidden_states=self._text.encode(captions),
+            encoder_hidden_states=self._text.encode(clips.captions),
             return_dict=False,
         )[0]
-        return flow_matching_loss(predicted, velocity_target(clips.latents, noise))
+        return flow_matching_loss(predicted, velocity_target(clean, noise))
 
-    @torch.no_grad()
-    def validation_loss(self) -> float:
-        """Loss of the averaged weights on 64 held-out full-length clips with fixed noise, without caption dropout."""
-        held_out = SpriteLatents(self._config.data, "validation")
-        frames = held_out.latents.shape[2]
-        rng = torch.Generator().manual_seed(0)
-        rows = np.random.default_rng(0)
-        losses = [
-            float(self._loss(self.ema.model, held_out.batch(16, frames, rows), rng, 0.0, VALIDATION_SHIFT))
-            for _ in range(VALIDATION_CLIPS // 16)
-        ]
-        return sum(losses) / len(losses)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that the next step depends on."""
-        return {
-            "model": self.model.state_dict(),
-            "ema": self.ema.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore from `state_dict`."""
-        self.model.load_state_dict(state["model"])
-        self.ema.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
+    def held_out_loss(self, rows: range) -> float:
+        """Loss of the averaged weights on held-out full-length clips with fixed noise, without caption dropout."""
+        chosen = generator("validation-clips").integers(len(self._held_out), size=max(VALIDATION_CLIPS, rows.stop))
+        clips = self._held_out.take(chosen[rows.start : rows.stop])
+        noise = normal_rows(clips.latents.shape[1:], rows, "validation-noise")
+        sigma = shift_sigma(draw_rows(max(VALIDATION_CLIPS, rows.stop), rows, "validation-levels"), VALIDATION_SHIFT)
+        return float(self._loss(self.ema.model, clips, noise, sigma))
 
     def export(self, folder: Path) -> None:
         """Write the averaged model as a folder that `probekit sample` and diffusers open, weights in bf16."""
-        save_transformer(self.ema.model, folder)
-        complete_model_folder(folder, self._config.text_and_codec, self._config.sampling_shift)
+        config = self._config
+        export_transformer(self.ema.model, folder, config.text_and_codec, config.sampling_shift, self.world)

@@ -1,24 +1,25 @@
 """What the causal stages share: opening the generator, the teacher-forced pass, the optimizer step, the export."""
 
-import math
-from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
 import torch
 from diffusers import WanTransformer3DModel
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor
 
 from probekit.errors import UserError
 from probekit.models.causal_attention import block_causal, teacher_forcing
 from probekit.models.causal_card import CausalCard, Role, require_role, write_causal_card
 from probekit.models.causal_wan import CausalWan, capture_blocks
 from probekit.models.loading import load_transformer, model_folder
-from probekit.models.saving import complete_model_folder, save_transformer
+from probekit.models.saving import complete_model_folder, save_weights
 from probekit.models.text_context import TextContext
-from trainer.errors import NonFiniteTraining
-from trainer.optimizer_config import OptimizerConfig
-from trainer.optimizers import learning_rate_factor
+from trainer.config import CausalRunConfig
+from trainer.distributed.sharding import whole_state
+from trainer.distributed.world import World
+
+STUDENT_ROLES: Final[tuple[Role | None, ...]] = ("ar_teacher", "ode_student")
+"""Roles that few-step distillation starts from."""
 
 
 def open_generator(model: str, allowed: tuple[Role | None, ...], chunk_frames: int, use: str) -> CausalWan:
@@ -122,40 +123,32 @@ def per_frame(level: Tensor, frames: int) -> Tensor:
     return level.repeat_interleave(frames // level.shape[1], dim=1)[:, None, :, None, None]
 
 
-def set_learning_rate(optimizer: Optimizer, config: OptimizerConfig, step: int, total: int) -> float:
-    """Set the rate of a zero-based step; returns it."""
-    rate = config.learning_rate * learning_rate_factor(step, total, config)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    return rate
-
-
-def optimizer_step(
-    optimizer: Optimizer,
-    parameters: Iterable[nn.Parameter],
-    loss: Tensor,
-    clip_norm: float,
-    step: int,
-    seed: int,
-    prompts: Sequence[str],
-) -> float:
-    """Backward pass and one update; returns the gradient norm before clipping.
-
-    Raises:
-        NonFiniteTraining: if the loss or the norm is not finite; no weight has been changed.
-    """
-    optimizer.zero_grad()
-    loss.backward()
-    norm = float(nn.utils.clip_grad_norm_(parameters, clip_norm))
-    value = float(loss.detach())
-    if not math.isfinite(value) or not math.isfinite(norm):
-        raise NonFiniteTraining(step, value, norm, seed, prompts)
-    optimizer.step()
-    return norm
-
-
-def export_causal(model: CausalWan, folder: Path, shared_from: Path, card: CausalCard) -> None:
+def export_causal(model: CausalWan, folder: Path, shared_from: Path, card: CausalCard, world: World) -> None:
     """Write a generator as a model folder whose transformer opens in stock diffusers, with its `causal.json`."""
-    save_transformer(model, folder)
-    complete_model_folder(folder, shared_from, card.shift)
-    write_causal_card(folder, card)
+    export_transformer(model, folder, shared_from, card.shift, world)
+    if world.main:
+        write_causal_card(folder, card)
+
+
+def export_student(model: CausalWan, folder: Path, config: CausalRunConfig, role: Role, world: World) -> None:
+    """Write a few-step student."""
+    card = CausalCard(role=role, chunk_frames=config.chunk_frames, shift=config.shift, few_steps=config.few_steps)
+    export_causal(model, folder, config.text_and_codec, card, world)
+
+
+def export_transformer(
+    model: WanTransformer3DModel, folder: Path, shared_from: Path, shift: float, world: World
+) -> None:
+    """Write a transformer as a model folder. Every process takes part; the main one writes.
+
+    Args:
+        model: may be sharded.
+        folder: of the export.
+        shared_from: model folder whose text encoder, tokenizer and codec are copied.
+        shift: default timestep shift of the folder's scheduler.
+        world: of the run.
+    """
+    weights = whole_state(model)
+    if world.main:
+        save_weights(dict(model.config), weights, folder)
+        complete_model_folder(folder, shared_from, shift)

@@ -67,7 +67,7 @@ def teacher_trajectories(
     results = Rollout(
         teacher,
         TextContext(text.encode([*clips.captions, *[""] * size] if config.guidance > 1 else clips.captions)),
-        SeededNoise(names, size, shape),
+        SeededNoise(names, range(size), shape),
         EulerDenoiser(euler_sigmas(config.euler_steps, config.shift)),
         chunks=check_frames(frames, config.chunk_frames),
         guidance=config.guidance,

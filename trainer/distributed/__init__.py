@@ -1,0 +1,1 @@
+"""Training on one process or many: who works on what, sharded models, updates, checkpoints."""

@@ -1,0 +1,93 @@
+"""Models on the processes of a run: FSDP2 block by block, activation checkpointing, compilation, whole states."""
+
+from typing import TypeVar
+
+import torch
+from diffusers import WanTransformer3DModel
+from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.tensor import DTensor
+
+from probekit.models.causal_wan import CausalWan
+from trainer.distributed.world import World
+from trainer.scale_config import ScaleConfig
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def place(model: M, world: World, scale: ScaleConfig) -> M:
+    """Put a model where it trains: on the device, its blocks sharded over the processes (FSDP2).
+
+    Blocks hold whole weights only within their own forward and backward pass. In a world of one nothing is sharded.
+
+    Args:
+        model: a transformer or predictor with `blocks`, or any small module.
+        world: of the run.
+        scale: says whether activations are checkpointed and blocks compiled.
+    """
+    if isinstance(model, WanTransformer3DModel) and scale.activation_checkpointing:
+        model.enable_gradient_checkpointing()
+    if scale.compile:
+        _compile(model)
+    model.to(world.device)
+    if not world.shared:
+        return model
+    mesh = init_device_mesh(world.device.type, (world.size,))
+    for block in blocks_of(model):
+        fully_shard(block, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+    return model
+
+
+def blocks_of(model: nn.Module) -> list[nn.Module]:
+    """The blocks of a transformer or predictor; none of another module."""
+    found = dict(model.named_children()).get("blocks")
+    return list(found) if isinstance(found, nn.ModuleList) else []
+
+
+def _compile(model: nn.Module) -> None:
+    """Compile in place, so that names of weights stay. A causal block's attention depends on Python objects."""
+    for block in blocks_of(model):
+        part = block.get_submodule("ffn") if isinstance(model, CausalWan) else block
+        part.compile(dynamic=False)
+
+
+def synchronise_gradients(model: nn.Module, needed: bool) -> None:
+    """Whether the next backward passes share gradients; only the last micro-batch of an update needs it."""
+    if isinstance(model, FSDPModule):
+        model.set_requires_gradient_sync(needed)
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """All of a tensor that may be sharded; every process takes part."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def own_part(tensor: Tensor) -> Tensor:
+    """This process's part of a tensor that may be sharded."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
+def whole_state(model: nn.Module) -> dict[str, Tensor]:
+    """All weights on the CPU, under the names of the model that was not sharded; every process takes part."""
+    options = StateDictOptions(full_state_dict=True, cpu_offload=True)
+    sharded = any(isinstance(parameter, DTensor) for parameter in model.parameters())
+    state = get_model_state_dict(model, options=options) if sharded else model.state_dict()
+    return {name: tensor.detach() for name, tensor in state.items() if isinstance(tensor, Tensor)}
+
+
+def gradient_norm(model: nn.Module, clip: float) -> float:
+    """Clip the gradients of a model to a global norm; returns the norm before."""
+    norm: Tensor = nn.utils.clip_grad_norm_(model.parameters(), clip)
+    return float(whole(norm))
+
+
+def autocast(world: World, scale: ScaleConfig) -> torch.autocast:
+    """Context of the passes of a model.
+
+    Weights are not kept in bf16 between passes: a sharded block has none that could be kept.
+    """
+    enabled = scale.precision == "bf16"
+    return torch.autocast(world.device.type, torch.bfloat16, enabled=enabled, cache_enabled=not world.shared)

@@ -1,0 +1,31 @@
+"""How a recipe's update is spread over processes and memory; none of it changes what is learned."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from probekit.config import StrictModel
+
+
+class ScaleConfig(StrictModel):
+    """Part of every training recipe.
+
+    Attributes:
+        gradient_accumulation: micro-batches of an update on each process. `batch_size` is the whole batch of an update:
+            a process works on batch_size / (processes · gradient_accumulation) videos at a time.
+        precision: `bf16` runs the passes under autocast; weights, gradients and optimizers stay in fp32.
+        activation_checkpointing: keep the inputs of blocks alone and repeat their passes in the backward pass.
+        compile: `torch.compile` for the blocks of bidirectional models and the feed-forwards of causal ones (a minute
+            to begin with, then a quarter faster on a CPU).
+        precompute_text: embed every prompt once, on disk, and let go of the text encoder (11 GB for Wan's).
+        keep_checkpoints: how many of the newest stay.
+        asynchronous_checkpoints: write them while training goes on.
+    """
+
+    gradient_accumulation: int = Field(default=1, gt=0)
+    precision: Literal["fp32", "bf16"] = "fp32"
+    activation_checkpointing: bool = False
+    compile: bool = False
+    precompute_text: bool = False
+    keep_checkpoints: int = Field(default=2, gt=0)
+    asynchronous_checkpoints: bool = False

@@ -1,0 +1,47 @@
+"""What most stages train: one model with its moving average and optimizer, placed on the processes of the run."""
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from torch import nn
+from torch.optim import AdamW
+
+from trainer.config import RunConfig
+from trainer.distributed.sharding import place
+from trainer.distributed.world import World
+from trainer.ema import ExponentialMovingAverage
+from trainer.optimizers import build_adamw
+from trainer.state import TrainingState
+
+M = TypeVar("M", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class AveragedModel(Generic[M]):
+    """A model that learns.
+
+    Attributes:
+        model: the model.
+        ema: its average.
+        optimizer: AdamW of its weights.
+    """
+
+    model: M
+    ema: ExponentialMovingAverage[M]
+    optimizer: AdamW
+
+    @classmethod
+    def start(cls, model: M, config: RunConfig, world: World) -> "AveragedModel[M]":
+        """Place a model and its average, and make its optimizer."""
+        ema = ExponentialMovingAverage(model, config.ema_decay)
+        place(model, world, config.scale)
+        place(ema.model, world, config.scale.model_copy(update={"activation_checkpointing": False}))
+        return cls(model, ema, build_adamw(model, config.optimizer))
+
+    def state(self) -> TrainingState:
+        """Everything that the model's next update depends on."""
+        return TrainingState(
+            {"model": self.model, "ema": self.ema.model},
+            {"optimizer": (self.model, self.optimizer)},
+            {"ema_updates": self.ema.updates},
+        )
