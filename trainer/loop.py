@@ -132,7 +132,8 @@ def run(
         folder / "checkpoints", world, config.scale.keep_checkpoints, config.scale.asynchronous_checkpoints
     )
     with Tracker(folder, write=world.main) as tracker, StopRequest().listening() as stop:
-        for step in track(steps, f"training {config.name}", len(steps)):
+        shown = track(steps, f"training {config.name}", len(steps)) if world.main else steps
+        for step in shown:
             started = time.perf_counter()
             values = stage.training_step(step)
             done = step + 1

@@ -62,9 +62,13 @@ class StreamingAttention:
         self.committing = False
 
     def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Attend to the past and the chunk; while `committing`, also write the chunk into the cache."""
+        """Attend to the past and the chunk; while `committing`, also write the chunk into the cache.
+
+        A pass with gradient writes nothing: it may be an earlier pass of the chunk that activation checkpointing
+        repeats after the commit.
+        """
         seen = self._cache.attended(layer, KeyValues(rotate(keys, self._table), values), self._seen)
-        if self.committing:
+        if self.committing and not torch.is_grad_enabled():
             self._cache.commit(layer, keys)
         out: Tensor = dispatch_attention_fn(rotate(queries, self._table), seen.keys, seen.values)
         return out

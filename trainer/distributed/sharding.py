@@ -1,5 +1,6 @@
 """Models on the processes of a run: FSDP2 block by block, activation checkpointing, compilation, whole states."""
 
+import warnings
 from typing import TypeVar
 
 import torch
@@ -34,6 +35,7 @@ def place(model: M, world: World, scale: ScaleConfig) -> M:
     model.to(world.device)
     if not world.shared:
         return model
+    warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view")  # nothing is changed in place
     mesh = init_device_mesh(world.device.type, (world.size,))
     for block in blocks_of(model):
         fully_shard(block, mesh=mesh)

@@ -11,6 +11,7 @@ import torch
 from torch import distributed
 
 from probekit.errors import UserError
+from trainer.distributed.failure import failures_shared
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def joined_world() -> Iterator[World]:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     distributed.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
-    try:
-        yield World(distributed.get_rank(), distributed.get_world_size(), device)
-    finally:
-        distributed.destroy_process_group()
+    rank = distributed.get_rank()
+    with failures_shared(rank):
+        yield World(rank, distributed.get_world_size(), device)
+    distributed.destroy_process_group()  # not after an error: the others may never come to it

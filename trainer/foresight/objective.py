@@ -114,7 +114,7 @@ class ForesightObjective:
         self._kept: list[list[Pair]] = []
         self._fresh = True
         self._norm = 0.0
-        self._logged: dict[str, float] = {}
+        self._logged: dict[str, list[float]] = {}
 
     def _encoder(self, models: AuxiliaryModels) -> tuple[Encoder, int]:
         config = self._config
@@ -197,7 +197,7 @@ class ForesightObjective:
                 total = total + self._one(output, pair.target) / targets_of_chunk[pair.chunk]
                 if log:
                     name = f"foresight_cosine_chunk_{pair.chunk}" + ("" if offset is None else f"_offset_{offset}")
-                    self._logged[name] = cosines(output, pair.target)
+                    self._logged.setdefault(name, []).append(cosines(output, pair.target))
             predicted.extend(outputs)
         distance = total / len(targets_of_chunk)
         if config.sigreg_weight:
@@ -223,7 +223,8 @@ class ForesightObjective:
         """Step the predictor on the gradients of the generator's backward passes."""
         self.optimizer.step()
         self._fresh = True
-        logged, self._logged = self._logged, {}
+        logged = {name: sum(values) / len(values) for name, values in self._logged.items()}
+        self._logged = {}
         return {"foresight_gradient_norm": self._norm, **gate_sizes(self.predictor), **logged}
 
     def replay(self) -> dict[str, float]:

@@ -96,7 +96,7 @@ class AsymmetricDmdStage:
             logged |= self.update_critic(step, number)
             auxiliary = self._auxiliary_at(step)
             if number > 1 and auxiliary is not None:  # the official loop replays where only the critic trains
-                logged |= auxiliary.replay()
+                logged |= self._world.mean(auxiliary.replay())
         self._updates.fill_(step + 1)
         critic_updates = (step + 1) * self._config.critic_updates
         return logged | {"generator_updates": step + 1, "critic_updates": critic_updates}
@@ -117,7 +117,7 @@ class AsymmetricDmdStage:
             other_norm=auxiliary.clip_gradients if auxiliary else None,
         )
         if auxiliary is not None:
-            logged |= auxiliary.update()
+            logged |= self._world.mean(auxiliary.update())
         if step >= config.ema_start:
             self.ema.update(self.model)
         return logged | {"learning_rate": rate, "exit_step": self._exit_step(step, _GENERATOR_UPDATE)}

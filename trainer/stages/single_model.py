@@ -83,7 +83,7 @@ class SingleModelStage(ABC, Generic[M]):
             other_norm=auxiliary.clip_gradients if auxiliary else None,
         )
         if auxiliary is not None:
-            logged |= auxiliary.update()
+            logged |= self.world.mean(auxiliary.update())
         self.ema.update(self.model)
         return logged | {"learning_rate": rate}
 

@@ -1,0 +1,157 @@
+"""Training by two processes (gloo, CPU), as torchrun starts them: the same run, however it is shared out."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from torch.distributed.checkpoint.state_dict_loader import load
+
+from tests.unit.test_asymmetric_dmd import folders  # noqa: F401
+from trainer.checkpoint import checkpoint_paths, newest_checkpoint
+from trainer.distributed.safe_checkpoint_files import SafeReader, TensorPlanner
+
+RECIPES = Path(__file__).parents[2] / "trainer" / "recipes" / "sprite"
+STEPS = 4
+
+
+def launch(processes: int, *arguments: str) -> "subprocess.Popen[str]":
+    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--rdzv-backend", "c10d"]
+    launcher += ["--rdzv-endpoint", "localhost:0"]
+    command = [sys.executable, *(launcher if processes > 1 else []), *arguments]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def start(processes: int, recipe: Path, out: Path, *settings: str) -> "subprocess.Popen[str]":
+    changes = [part for setting in settings for part in ("--set", setting)]
+    return launch(
+        processes, "-m", "trainer", "train", str(recipe), "--out", str(out), "--allow-recipe-change", *changes
+    )
+
+
+def train(processes: int, recipe: Path, out: Path, *settings: str) -> None:
+    process = start(processes, recipe, out, *settings)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors[-3000:]
+
+
+@pytest.fixture
+def recipe(folders: dict[str, str], tmp_path: Path) -> Path:  # noqa: F811
+    path = tmp_path / "recipe.yaml"
+    models = "\n".join(f"{key}: {value}" for key, value in folders.items())
+    path.write_text(
+        f"extends: {RECIPES / 'dmd_foresight.yaml'}\n{models}\nsteps: {STEPS}\nlatent_frames: 6\nbatch_size: 4\n"
+        "critic_updates: 2\ncheckpoint_every: 1\nthreads: 1\noptimizer: {warmup_steps: 0}\n"
+        "foresight: {predictor_heads: 1, predictor_blocks: 1}\nscale: {keep_checkpoints: 10}\n"
+    )
+    return path
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    index = SafeReader(path).read_metadata().state_dict_metadata
+    names = [name for name in index if not name.startswith("rng.")]
+    state = {name: torch.empty(index[name].size, dtype=index[name].properties.dtype) for name in names}
+    load(state, storage_reader=SafeReader(path), planner=TensorPlanner(), no_dist=True)
+    return state
+
+
+def final_state(out: Path) -> dict[str, Tensor]:
+    newest = newest_checkpoint(out / "checkpoints")
+    assert newest is not None
+    assert newest.steps_done == STEPS
+    return read_state(newest.path)
+
+
+def weights(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in state.items() if name.startswith("models.")}
+
+
+def assert_close(one: dict[str, Tensor], other: dict[str, Tensor], tolerance: float) -> None:
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        assert (tensor.double() - other[name].double()).abs().max() <= tolerance, name
+
+
+def logged(out: Path) -> list[dict[str, float]]:
+    records = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in record.items() if name != "seconds"} for record in records]
+
+
+def test_two_processes_equal_one_and_micro_batches_equal_the_batch(recipe: Path, tmp_path: Path) -> None:
+    """Small rates, because Adam turns tiny differences of tiny gradients into steps of the size of the rate."""
+    gentle = ("optimizer.learning_rate=1e-5", "critic_optimizer.learning_rate=1e-5", "foresight.learning_rate=1e-5")
+    runs = {
+        "one": (1, ()),
+        "two": (2, ()),
+        "accumulated": (1, ("scale.gradient_accumulation=2",)),
+        "both": (2, ("scale.gradient_accumulation=2", "scale.activation_checkpointing=true")),
+    }
+    for name, (processes, settings) in runs.items():
+        train(processes, recipe, tmp_path / name, *gentle, *settings)
+    reference = weights(final_state(tmp_path / "one"))
+    for name in ("two", "accumulated", "both"):
+        assert_close(weights(final_state(tmp_path / name)), reference, 1e-5)
+        for ours, theirs in zip(logged(tmp_path / name), logged(tmp_path / "one"), strict=True):
+            assert ours == pytest.approx(theirs, rel=1e-3, abs=1e-5), name
+
+
+def test_killed_and_resharded_runs_go_on_as_if_nothing_had_happened(recipe: Path, tmp_path: Path) -> None:
+    """kill -9 of one worker ends both, and the run goes on bit for bit; then 2, 1 and 2 processes take turns."""
+    train(2, recipe, tmp_path / "whole")
+    victim = start(2, recipe, tmp_path / "broken")
+    deadline = time.monotonic() + 180
+    while not checkpoint_paths(tmp_path / "broken" / "checkpoints") and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(children(victim.pid)[0], signal.SIGKILL)
+    victim.communicate(timeout=120)
+    assert victim.returncode != 0
+    train(2, recipe, tmp_path / "broken")
+    assert_close(final_state(tmp_path / "broken"), final_state(tmp_path / "whole"), 0.0)
+    for processes, steps in ((2, 1), (1, 2), (2, STEPS)):
+        train(processes, recipe, tmp_path / "changing", f"steps={steps}")
+    assert_close(weights(final_state(tmp_path / "changing")), weights(final_state(tmp_path / "whole")), 1e-3)
+
+
+def test_sigterm_saves_and_ends_with_success(recipe: Path, tmp_path: Path) -> None:
+    process = start(1, recipe, tmp_path, "steps=10000", "checkpoint_every=5000")
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "metrics.jsonl").is_file() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert len(checkpoint_paths(tmp_path / "checkpoints")) == 1
+
+
+FAILING = """
+from torch import distributed
+from probekit.errors import UserError
+from trainer.distributed.world import joined_world
+
+with joined_world() as world:
+    if world.rank == 1:
+        raise UserError("the shard clips-00007 is gone.", "copy it again.")
+    world.wait()
+"""
+
+
+def test_the_error_of_one_process_ends_the_others_with_that_error(tmp_path: Path) -> None:
+    script = tmp_path / "failing.py"
+    script.write_text("import logging\nlogging.basicConfig()\n" + FAILING)
+    process = launch(2, str(script))
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert "another process failed, rank 1: the shard clips-00007 is gone." in errors
+
+
+def children(parent: int) -> Sequence[int]:
+    found = subprocess.run(["pgrep", "-P", str(parent)], capture_output=True, text=True, check=False)
+    return [int(line) for line in found.stdout.split()]

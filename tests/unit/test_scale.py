@@ -1,0 +1,154 @@
+"""What spreads an update over memory and processes changes no result; checkpoints run no code."""
+
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from probekit.context_policy import ContextPolicy
+from probekit.errors import UserError
+from probekit.models.causal_wan import CausalWan
+from probekit.models.presets import sprite_transformer_config
+from probekit.models.prompt_cache import default_cache
+from probekit.models.text_context import TextContext
+from probekit.rollout.chunk_denoisers import FewStepDenoiser
+from probekit.rollout.noise import SeededNoise, normal_rows
+from probekit.rollout.streaming_rollout import Rollout, roll_out
+from tests.training_states import copy_state
+from tests.unit.test_asymmetric_dmd import FORESIGHT, dmd_config, dmd_stage, folders  # noqa: F401
+from trainer.checkpoint import CheckpointWriter, checkpoint_paths, load_checkpoint, newest_checkpoint
+from trainer.distributed.sharding import blocks_of, whole
+from trainer.distributed.world import SINGLE, World
+from trainer.scale_config import ScaleConfig
+
+
+def gradients(recompute: bool, policy: ContextPolicy | None = None) -> dict[str, torch.Tensor]:
+    """Of a rollout of three chunks, each left at its second step."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = CausalWan(**sprite_transformer_config(heads=1, layers=2)).train()
+    if recompute:
+        model.enable_gradient_checkpointing()
+    text = TextContext(torch.randn(2, 8, model.config.text_dim, generator=torch.Generator().manual_seed(1)))
+    denoiser = FewStepDenoiser((1.0, 0.9, 0.6), exit_step=1, gradient=True)
+    noise = SeededNoise(("recompute",), range(2), (16, 3, 8, 8))
+    options = {} if policy is None else {"policy": policy}
+    video = roll_out(Rollout(model, text, noise, denoiser, chunks=3, **options))
+    video.square().mean().backward()
+    return {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
+
+
+def test_recomputed_blocks_give_the_same_gradients_although_the_cache_has_gone_on() -> None:
+    plain, recomputed = gradients(False), gradients(True)
+    assert plain.keys() == recomputed.keys()
+    for name, gradient in plain.items():
+        torch.testing.assert_close(recomputed[name], gradient, rtol=0, atol=1e-8, msg=name)
+
+
+def test_recomputation_refuses_a_cache_that_drops_frames() -> None:
+    with pytest.raises(RuntimeError, match="keeps every frame"):
+        gradients(True, ContextPolicy(window_frames=6, sink_frames=0, rotary="absolute"))
+
+
+@pytest.mark.parametrize(
+    "scale", [{"precision": "bf16"}, {"gradient_accumulation": 2}, {"activation_checkpointing": True}], ids=str
+)
+def test_an_option_of_scale_trains_the_same_thing(folders: dict[str, str], scale: dict[str, object]) -> None:  # noqa: F811
+    plain = dmd_stage(dmd_config(folders, foresight=FORESIGHT)).training_step(0)
+    config = dmd_config(folders, foresight=FORESIGHT, scale=scale)
+    found = dmd_stage(config).training_step(0)
+    tolerance = 0.05 if "precision" in scale else 1e-5
+    assert found == pytest.approx(plain, rel=tolerance, abs=tolerance)
+    if "precision" in scale:
+        assert found["dmd_loss"] != plain["dmd_loss"]
+
+
+def test_compiled_parts_keep_the_names_of_their_weights(folders: dict[str, str]) -> None:  # noqa: F811
+    stage = dmd_stage(dmd_config(folders, scale={"compile": True}))
+    plain = dmd_stage(dmd_config(folders))
+    assert stage.critic.state_dict().keys() == plain.critic.state_dict().keys()
+    assert all(block._compiled_call_impl is not None for block in blocks_of(stage.critic))
+    assert all(block.ffn._compiled_call_impl is not None for block in blocks_of(stage.model))
+
+
+def test_precomputed_prompts_are_the_encoders_and_stay_on_disk(
+    folders: dict[str, str],  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    plain = dmd_stage(dmd_config(folders)).training_step(0)
+    cached = dmd_stage(dmd_config(folders, scale={"precompute_text": True})).training_step(0)
+    assert cached == pytest.approx(plain, rel=1e-5)
+    assert list(default_cache().rglob("*.safetensors"))
+
+
+def test_a_row_has_its_noise_wherever_it_is_computed() -> None:
+    whole_batch = normal_rows((2, 3), range(4), "a", 1)
+    assert torch.equal(whole_batch[2:], normal_rows((2, 3), range(2, 4), "a", 1))
+    assert not torch.equal(whole_batch[0], whole_batch[1])
+    assert not torch.equal(whole_batch, normal_rows((2, 3), range(4), "a", 2))
+
+
+def test_processes_and_micro_batches_share_a_batch_without_gap_or_overlap() -> None:
+    rows = [row for rank in range(2) for share in World(rank, 2).micro_batches(8, 2) for row in share]
+    assert rows == list(range(8))
+    with pytest.raises(UserError, match=r"batch_size: 6 cannot be shared by 2 processes and 2 micro-batches"):
+        World(0, 2).micro_batches(6, 2)
+    counts = {len(World(rank, 3).evaluation_batches(16, 4)) for rank in range(3)}
+    assert counts == {2}
+    assert torch.equal(whole(torch.ones(2)), torch.ones(2))
+
+
+def test_asynchronous_checkpoints_hold_the_state_at_the_time_of_saving(
+    folders: dict[str, str],  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    stage, later, read = (dmd_stage(dmd_config(folders)) for _ in range(3))
+    stage.training_step(0)
+    copy_state(stage, later, tmp_path / "reference")
+    writer = CheckpointWriter(tmp_path / "run", SINGLE, keep=1, asynchronous=True)
+    writer.save(1, stage.training_state(), "a: 1")
+    stage.training_step(1)  # must not reach the checkpoint
+    writer.finish()
+    facts = newest_checkpoint(tmp_path / "run")
+    assert facts is not None
+    assert (facts.steps_done, facts.config) == (1, "a: 1")
+    load_checkpoint(facts, read.training_state())
+    assert read.training_step(1) == later.training_step(1)
+
+
+def test_an_unfinished_checkpoint_is_not_one(folders: dict[str, str], tmp_path: Path) -> None:  # noqa: F811
+    stage = dmd_stage(dmd_config(folders))
+    writer = CheckpointWriter(tmp_path, SINGLE, keep=2, asynchronous=False)
+    for steps in (1, 2, 3):
+        writer.save(steps, stage.training_state(), "")
+    (tmp_path / "step-0000004.partial").mkdir()
+    assert [path.name for path in checkpoint_paths(tmp_path)] == ["step-0000002", "step-0000003"]
+
+
+class Harm:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, ("harm",)
+
+
+def test_a_checkpoint_that_holds_code_is_refused(
+    folders: dict[str, str],  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stage = dmd_stage(dmd_config(folders))
+    CheckpointWriter(tmp_path, SINGLE, keep=2, asynchronous=False).save(1, stage.training_state(), "")
+    facts = newest_checkpoint(tmp_path)
+    assert facts is not None
+    (facts.path / ".metadata").write_bytes(pickle.dumps(Harm()))
+    with pytest.raises(UserError, match=r"step-0000001 cannot be read: .*mkdir"):
+        load_checkpoint(facts, stage.training_state())
+    assert not (tmp_path / "harm").exists()
+
+
+def test_scale_is_off_by_default() -> None:
+    assert ScaleConfig() == ScaleConfig(gradient_accumulation=1, precision="fp32", activation_checkpointing=False)
