@@ -49,7 +49,9 @@ def train_from_recipe(
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     if isinstance(config, TrajectoryConfig):
-        make_trajectories(config)
+        with joined_world() as world:
+            placed = config if out is None else config.model_copy(update={"out": out})
+            make_trajectories(placed, range(config.shards)[world.rank :: world.size])
         return Ending.COMPLETE
     folder = out or Path("runs") / config.name
     if not resume and checkpoint_paths(folder / "checkpoints"):

@@ -162,8 +162,10 @@ def test_ode_distillation_learns(trajectories: Path, teacher: Path) -> None:
 
 
 def test_a_model_of_the_wrong_role_or_chunk_is_refused(base: Path, teacher: Path, clips: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is a bidirectional model"):
-        make_trajectories(trajectory_config(clips, base, tmp_path))
+    student = write_tiny_model(tmp_path / "student")
+    write_causal_card(student, CausalCard(role="ode_student", chunk_frames=3, shift=5.0, few_steps=(1000, 500)))
+    with pytest.raises(UserError, match="is a ode_student model, which cannot be the teacher"):
+        make_trajectories(trajectory_config(clips, student, tmp_path))
     with pytest.raises(UserError, match="chunks of 3 latent frames, not 1"):
         open_generator(str(teacher), ("ar_teacher",), 1, "used")
 

@@ -22,12 +22,12 @@ class TrajectoryBatch(NamedTuple):
     Attributes:
         states: (B, K, C, L, h, w), the state at each of the K few-step levels.
         endpoint: (B, C, L, h, w), where the teacher's ODE ends.
-        clean: (B, C, L, h, w), the ground truth that the teacher was forced on.
+        clean: (B, C, L, h, w), the ground truth that the teacher was forced on; None for one that made whole clips.
     """
 
     states: Tensor
     endpoint: Tensor
-    clean: Tensor
+    clean: Tensor | None
     captions: list[str]
 
 
@@ -38,7 +38,9 @@ def trajectory_path(folder: Path, number: int) -> Path:
 
 def write_trajectories(path: Path, batch: TrajectoryBatch, sigmas: Sequence[float]) -> None:
     """Write one shard in half precision; `sigmas` are the noise levels of the stored states."""
-    tensors = {"states": batch.states.half(), "endpoint": batch.endpoint.half(), "clean": batch.clean.half()}
+    tensors = {"states": batch.states.half(), "endpoint": batch.endpoint.half()}
+    if batch.clean is not None:
+        tensors["clean"] = batch.clean.half()
     about = {"captions": json.dumps(batch.captions), "sigmas": json.dumps(list(sigmas))}
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
@@ -65,13 +67,15 @@ class Trajectories:
                 "trainer/recipes/sprite/ode_trajectories.yaml.",
             )
         self.captions: list[str] = []
-        shards = []
+        parts: list[dict[str, Tensor]] = []
         for path in paths:
             with safe_open(path, "pt") as shard:
                 _check_levels(path, json.loads(shard.metadata()["sigmas"]), sigmas)
-                shards.append([shard.get_tensor(name) for name in ("states", "endpoint", "clean")])
+                parts.append({name: shard.get_tensor(name) for name in shard.keys()})
                 self.captions.extend(json.loads(shard.metadata()["captions"]))
-        self._states, self._endpoint, self._clean = (torch.cat(parts) for parts in zip(*shards, strict=True))
+        if len({frozenset(part) for part in parts}) > 1:
+            raise UserError(f"Some shards in {folder} have ground truth and others have none.", "Use one teacher.")
+        self._tensors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
     def __len__(self) -> int:
         return len(self.captions)
@@ -79,7 +83,12 @@ class Trajectories:
     @property
     def latent_frames(self) -> int:
         """Latent frames of a clip."""
-        return int(self._clean.shape[2])
+        return int(self._tensors["endpoint"].shape[2])
+
+    @property
+    def has_ground_truth(self) -> bool:
+        """Whether the teacher was forced on ground truth."""
+        return "clean" in self._tensors
 
     def batch(self, size: int, rng: np.random.Generator) -> TrajectoryBatch:
         """Draw trajectories with replacement."""
@@ -88,8 +97,9 @@ class Trajectories:
     def take(self, rows: NDArray[np.int64]) -> TrajectoryBatch:
         """The trajectories of the given rows in float32."""
         index = torch.from_numpy(rows)
-        states, endpoint, clean = (tensor[index].float() for tensor in (self._states, self._endpoint, self._clean))
-        return TrajectoryBatch(states, endpoint, clean, [self.captions[row] for row in rows])
+        chosen = {name: tensor[index].float() for name, tensor in self._tensors.items()}
+        captions = [self.captions[row] for row in rows]
+        return TrajectoryBatch(chosen["states"], chosen["endpoint"], chosen.get("clean"), captions)
 
 
 def _check_levels(path: Path, stored: Sequence[float], wanted: Sequence[float]) -> None:

@@ -1,4 +1,4 @@
-"""Stage 1: the bidirectional base becomes causal, by flow matching with teacher forcing."""
+"""Stage 1: the bidirectional base becomes causal, by flow matching with teacher or diffusion forcing."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,14 @@ from trainer.data.sprite_latents import LatentBatch, SpriteLatents
 from trainer.distributed.update import MicroBatch
 from trainer.distributed.world import SINGLE, World
 from trainer.objectives.regression import bell_total, bell_weight, weighted_flow_loss
-from trainer.stages.causal_parts import check_frames, export_causal, open_generator, per_frame, teacher_forced_flow
+from trainer.stages.causal_parts import (
+    check_frames,
+    diffusion_forced_flow,
+    export_causal,
+    open_generator,
+    per_frame,
+    teacher_forced_flow,
+)
 from trainer.stages.draws import draw_rows, drop_captions
 from trainer.stages.single_model import SingleModelStage
 
@@ -24,7 +31,7 @@ VALIDATION_CLIPS = 32
 
 
 class AutoregressiveStage(SingleModelStage[CausalWan]):
-    """Causal-Forcing's stage 1: one noise level a chunk, uniform and then shifted, clean past at timestep 0."""
+    """Causal-Forcing's stage 1: one noise level a chunk, uniform and then shifted."""
 
     held_out_rows = VALIDATION_CLIPS
 
@@ -49,19 +56,23 @@ class AutoregressiveStage(SingleModelStage[CausalWan]):
         chosen = generator("clips", config.seed, step).integers(len(self._clips), size=config.batch_size)
         clips = self._clips.take(chosen[rows.start : rows.stop], config.latent_frames)
         captions = drop_captions(clips.captions, rows, config.batch_size, config.caption_dropout, config.seed, step)
-        uniform = draw_rows(config.batch_size, rows, "levels", config.seed, step, columns=self._chunks)
+        uniform = draw_rows(config.batch_size, rows, "levels", config.seed, step, columns=2 * self._chunks)
         noise = normal_rows(clips.latents.shape[1:], rows, "training-noise", config.seed, step)
         loss = self._loss(self.model, clips._replace(captions=captions), noise, uniform)
         return MicroBatch(loss, {"loss": float(loss.detach())}, clips.captions)
 
     def _loss(self, model: CausalWan, clips: LatentBatch, noise: Tensor, uniform: Tensor) -> Tensor:
         clean, noise, uniform = (tensor.to(self.world.device) for tensor in (clips.latents, noise, uniform))
-        sigma = shift_sigma(uniform, self._config.shift)
-        level = per_frame(sigma, clean.shape[2])
-        noisy = (1 - level) * clean + level * noise
+        sigma = shift_sigma(uniform[:, : self._chunks], self._config.shift)
         timestep = sigma * TIMESTEPS
         text = TextContext(self._text.encode(clips.captions))
-        predicted, _ = teacher_forced_flow(model, clean, noisy, timestep, text)
+        noisy = _at_level(clean, noise, sigma)
+        if self._config.forcing == "diffusion":
+            predicted, _ = diffusion_forced_flow(model, noisy, timestep, text)
+        else:
+            past = shift_sigma(uniform[:, self._chunks :] * self._config.clean_noise, self._config.shift)
+            context = _at_level(clean, noise, past)
+            predicted, _ = teacher_forced_flow(model, context, noisy, timestep, text, past * TIMESTEPS)
         weight = bell_weight(timestep, self._bell_total) if self._config.bell_weighting else sigma.new_ones(sigma.shape)
         return weighted_flow_loss(predicted, velocity_target(clean, noise), weight)
 
@@ -71,7 +82,7 @@ class AutoregressiveStage(SingleModelStage[CausalWan]):
         chosen = generator("validation-clips").integers(len(self._held_out), size=count)
         clips = self._held_out.take(chosen[rows.start : rows.stop], self._config.latent_frames)
         noise = normal_rows(clips.latents.shape[1:], rows, "validation-noise")
-        uniform = draw_rows(count, rows, "validation-levels", columns=self._chunks)
+        uniform = draw_rows(count, rows, "validation-levels", columns=2 * self._chunks)
         return float(self._loss(self.ema.model, clips, noise, uniform))
 
     def export(self, folder: Path) -> None:
@@ -85,3 +96,9 @@ class AutoregressiveStage(SingleModelStage[CausalWan]):
             guidance=config.sampling_guidance,
         )
         export_causal(self.ema.model, folder, config.text_and_codec, card, self.world)
+
+
+def _at_level(clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
+    """Clips (B, C, L, h, w) whose chunks are noised to levels (B, N)."""
+    level = per_frame(sigma, clean.shape[2])
+    return (1 - level) * clean + level * noise

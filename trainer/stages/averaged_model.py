@@ -6,11 +6,11 @@ from typing import Generic, TypeVar
 from torch import nn
 from torch.optim import AdamW
 
-from trainer.config import RunConfig
 from trainer.distributed.sharding import place
 from trainer.distributed.world import World
 from trainer.ema import ExponentialMovingAverage
 from trainer.optimizers import build_adamw
+from trainer.run_config import RunConfig
 from trainer.state import TrainingState
 
 M = TypeVar("M", bound=nn.Module)

@@ -1,9 +1,10 @@
-"""Stage 2b: the few-step student, by regression on the teacher's trajectories (causal ODE distillation)."""
+"""Stage 2b: the few-step student, by regression on trajectories (CausVid, arXiv 2412.07772, section 4.3)."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from diffusers import WanTransformer3DModel
 from torch import Tensor
 
@@ -23,6 +24,7 @@ from trainer.objectives.regression import clean_estimate, trajectory_loss
 from trainer.stages.causal_parts import (
     STUDENT_ROLES,
     check_frames,
+    diffusion_forced_flow,
     export_student,
     open_generator,
     open_score,
@@ -35,7 +37,11 @@ VALIDATION_CLIPS = 32
 
 
 class CausalOdeStage(SingleModelStage[CausalWan]):
-    """Causal-Forcing's stage 2: one level of the few, shared by all chunks; x0 against the trajectory's end."""
+    """x0 from the states of a trajectory against its end.
+
+    With `clean_context`, Causal-Forcing's stage 2: one level of the few for all chunks, each of which sees clean ground
+    truth. Without, Self-Forcing's initialisation: every chunk has a level of its own and sees noisy chunks.
+    """
 
     held_out_rows = VALIDATION_CLIPS
 
@@ -46,8 +52,14 @@ class CausalOdeStage(SingleModelStage[CausalWan]):
         self._shares = world.micro_batches(config.batch_size, config.scale.gradient_accumulation)
         self._sigmas = few_step_sigmas(config.few_steps, config.shift)
         self._trajectories = Trajectories(config.trajectories, self._sigmas)
+        if config.clean_context and not self._trajectories.has_ground_truth:
+            raise UserError(
+                f"The trajectories in {config.trajectories} have no ground truth to see.",
+                "Set clean_context: false, or take the trajectories of an AR teacher.",
+            )
         self._chunks = check_frames(self._trajectories.latent_frames, config.chunk_frames)
-        model = open_generator(config.initial_model, STUDENT_ROLES, config.chunk_frames, "distilled")
+        roles = STUDENT_ROLES if config.clean_context else (None, *STUDENT_ROLES)
+        model = open_generator(config.initial_model, roles, config.chunk_frames, "distilled")
         super().__init__(config, model, config.steps, world)
         self._text.prepare(self._trajectories.captions)
         if make_auxiliary is not None:
@@ -79,38 +91,56 @@ class CausalOdeStage(SingleModelStage[CausalWan]):
         config = self._config
         rng = generator("trajectories", config.seed, step)
         chosen = rng.integers(len(self._trajectories), size=config.batch_size)
-        level = int(rng.integers(len(self._sigmas), size=1)[0])
+        levels = self._draw_levels(rng)[rows.start : rows.stop]
         batch = self._trajectories.take(chosen[rows.start : rows.stop])
         auxiliary = self.auxiliary if self.auxiliary is not None and self.auxiliary.active(step) else None
         layer = None if auxiliary is None else auxiliary.layer
         text = self._text.encode(batch.captions)
-        loss, states = self._loss(self.model, batch, level, text, layer)
+        loss, states = self._loss(self.model, batch, levels, text, layer)
         logged = {"loss": float(loss.detach())}
         if auxiliary is not None:
-            additional = auxiliary.loss(states, batch.clean.to(self.world.device), text, step)
+            finished = batch.endpoint if batch.clean is None else batch.clean
+            additional = auxiliary.loss(states, finished.to(self.world.device), text, step)
             loss, logged["auxiliary_loss"] = loss + additional, float(additional.detach())
         return MicroBatch(loss, logged, batch.captions)
 
+    def _draw_levels(self, rng: np.random.Generator) -> Tensor:
+        """Index of each chunk's level (B, N) for the whole batch: one for all, or one for each chunk."""
+        size = self._config.batch_size
+        if self._config.clean_context:
+            return torch.full((size, self._chunks), int(rng.integers(len(self._sigmas), size=1)[0]))
+        return torch.from_numpy(rng.integers(len(self._sigmas), size=(size, self._chunks)))
+
     def _loss(
-        self, model: CausalWan, batch: TrajectoryBatch, level: int, text: Tensor, layer: int | None = None
+        self, model: CausalWan, batch: TrajectoryBatch, levels: Tensor, text: Tensor, layer: int | None = None
     ) -> tuple[Tensor, list[Tensor]]:
-        """Loss, and the states of a layer if one is named."""
-        clean, noisy, endpoint = (
-            tensor.to(self.world.device) for tensor in (batch.clean, batch.states[:, level], batch.endpoint)
-        )
-        sigma = noisy.new_full((len(noisy), self._chunks), self._sigmas[level])
-        flow, states = teacher_forced_flow(
-            model, clean, noisy, sigma * TIMESTEPS, TextContext(text), watched_layer=layer
-        )
-        return trajectory_loss(clean_estimate(noisy, flow, per_frame(sigma, noisy.shape[2])), endpoint), states
+        """Loss for the indices of levels (B, N), and the states of a layer if one is named."""
+        noisy = states_at(batch.states, levels).to(self.world.device)
+        sigma = torch.tensor(self._sigmas, device=noisy.device)[levels.to(noisy.device)]
+        context, timestep = TextContext(text), sigma * TIMESTEPS
+        if self._config.clean_context and batch.clean is not None:
+            clean = batch.clean.to(noisy.device)
+            flow, states = teacher_forced_flow(model, clean, noisy, timestep, context, watched_layer=layer)
+        else:
+            flow, states = diffusion_forced_flow(model, noisy, timestep, context, watched_layer=layer)
+        estimate = clean_estimate(noisy, flow, per_frame(sigma, noisy.shape[2]))
+        return trajectory_loss(estimate, batch.endpoint.to(noisy.device)), states
 
     def held_out_loss(self, rows: range) -> float:
         """Loss of the averaged weights on the first trajectories, averaged over all levels."""
         batch = self._trajectories.take(np.arange(rows.start, rows.stop) % len(self._trajectories))
         text = self._text.encode(batch.captions)
-        losses = [float(self._loss(self.ema.model, batch, level, text)[0]) for level in range(len(self._sigmas))]
-        return sum(losses) / len(losses)
+        each = [torch.full((len(rows), self._chunks), level) for level in range(len(self._sigmas))]
+        return sum(float(self._loss(self.ema.model, batch, levels, text)[0]) for levels in each) / len(each)
 
     def export(self, folder: Path) -> None:
         """Write the averaged model as a few-step student."""
         export_student(self.ema.model, folder, self._config, "ode_student", self.world)
+
+
+def states_at(states: Tensor, levels: Tensor) -> Tensor:
+    """States (B, K, C, L, h, w) of a trajectory, chunk by chunk at the levels (B, N): (B, C, L, h, w)."""
+    chunks = states.unflatten(3, (levels.shape[1], -1)).movedim(3, 1)
+    rows, columns = torch.meshgrid(*(torch.arange(size) for size in levels.shape), indexing="ij")
+    chosen: Tensor = chunks[rows, columns, levels].movedim(1, 2).flatten(2, 3)
+    return chosen

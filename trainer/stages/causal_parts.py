@@ -8,15 +8,15 @@ from diffusers import WanTransformer3DModel
 from torch import Tensor
 
 from probekit.errors import UserError
-from probekit.models.causal_attention import block_causal, teacher_forcing
+from probekit.models.causal_attention import ParallelAttention, block_causal, teacher_forcing
 from probekit.models.causal_card import CausalCard, Role, require_role, write_causal_card
 from probekit.models.causal_wan import CausalWan, capture_blocks
 from probekit.models.loading import load_transformer, model_folder
 from probekit.models.saving import complete_model_folder, save_weights
 from probekit.models.text_context import TextContext
-from trainer.config import CausalRunConfig
 from trainer.distributed.sharding import whole_state
 from trainer.distributed.world import World
+from trainer.run_config import CausalRunConfig
 
 STUDENT_ROLES: Final[tuple[Role | None, ...]] = ("ar_teacher", "ode_student")
 """Roles that few-step distillation starts from."""
@@ -90,17 +90,18 @@ def teacher_forced_flow(
     both = torch.cat([clean, noisy], dim=2)
     rule = model.parallel(both, [*range(frames), *range(frames)], teacher_forcing(chunks))
     past = torch.zeros_like(timestep) if clean_timestep is None else clean_timestep
-    levels = torch.cat([past, timestep], dim=1)
-    layers = [] if watched_layer is None else [watched_layer]
-    with capture_blocks(model, layers) as captured:
-        flow: Tensor = model(both, levels, text, rule)
-    states = [captured[layer].unflatten(0, (-1, 2 * chunks))[:, chunks:].unbind(1) for layer in layers]
-    return flow[:, :, frames:], list(states[0]) if states else []
+    flow, states = _watched_flow(model, both, torch.cat([past, timestep], dim=1), text, rule, watched_layer)
+    return flow[:, :, frames:], states[chunks:]
 
 
 def diffusion_forced_flow(
-    model: CausalWan, noisy: Tensor, timestep: Tensor, text: TextContext, window_chunks: int | None = None
-) -> Tensor:
+    model: CausalWan,
+    noisy: Tensor,
+    timestep: Tensor,
+    text: TextContext,
+    window_chunks: int | None = None,
+    watched_layer: int | None = None,
+) -> tuple[Tensor, list[Tensor]]:
     """Flow of noisy chunks, each of which sees the noisy chunks before it and itself (Diffusion Forcing, 2407.01392).
 
     Args:
@@ -109,13 +110,23 @@ def diffusion_forced_flow(
         timestep: (B, N) in [0, 1000].
         text: the B prompts.
         window_chunks: how many chunks a chunk sees, itself among them; None is all.
+        watched_layer: zero-based block whose output is returned too.
 
     Returns:
-        (B, C, L, h, w).
+        Flow (B, C, L, h, w), and for each chunk the watched block's output (B, T, W).
     """
     rule = model.parallel(noisy, range(noisy.shape[2]), block_causal(timestep.shape[1], window_chunks))
-    flow: Tensor = model(noisy, timestep, text, rule)
-    return flow
+    return _watched_flow(model, noisy, timestep, text, rule, watched_layer)
+
+
+def _watched_flow(
+    model: CausalWan, latents: Tensor, levels: Tensor, text: TextContext, rule: ParallelAttention, layer: int | None
+) -> tuple[Tensor, list[Tensor]]:
+    with capture_blocks(model, [] if layer is None else [layer]) as captured:
+        flow: Tensor = model(latents, levels, text, rule)
+    if layer is None:
+        return flow, []
+    return flow, list(captured[layer].unflatten(0, (-1, levels.shape[1])).unbind(1))
 
 
 def per_frame(level: Tensor, frames: int) -> Tensor:

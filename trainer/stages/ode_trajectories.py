@@ -1,15 +1,17 @@
-"""Stage 2a: Euler trajectories of the AR teacher, forced on ground truth; sharded and resumable."""
+"""Stage 2a: Euler trajectories of a teacher; sharded and resumable."""
 
-import logging
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from probekit.diffusion.few_step import euler_sigmas, few_step_sigmas
+from probekit.errors import UserError
+from probekit.models.causal_card import is_causal
 from probekit.models.causal_wan import CausalWan
-from probekit.models.loading import load_text_encoder
+from probekit.models.loading import load_text_encoder, model_folder
 from probekit.models.text_context import TextContext
 from probekit.models.text_encoding import TextEncoder
 from probekit.progress import track
@@ -21,9 +23,9 @@ from probekit.seeding import generator
 from trainer.config import TrajectoryConfig
 from trainer.data.sprite_latents import LatentBatch, SpriteLatents
 from trainer.data.trajectories import TrajectoryBatch, trajectory_path, write_trajectories
-from trainer.stages.causal_parts import check_frames, open_generator
-
-LOGGER = logging.getLogger("trainer")
+from trainer.distributed.world import local_device
+from trainer.stages.causal_parts import check_frames, open_generator, open_score
+from trainer.stages.whole_clip_trajectories import stored_steps, whole_clip_shard
 
 
 class StateRecorder:
@@ -63,16 +65,17 @@ def teacher_trajectories(
     """
     size, channels, frames, height, width = clips.latents.shape
     shape = (channels, config.chunk_frames, height, width)
-    recorder = StateRecorder([(1000 - step) * config.euler_steps // 1000 for step in config.few_steps])
+    recorder = StateRecorder(stored_steps(config))
+    negative = [config.negative_prompt] * size if config.guidance > 1 else []
     results = Rollout(
         teacher,
-        TextContext(text.encode([*clips.captions, *[""] * size] if config.guidance > 1 else clips.captions)),
+        TextContext(text.encode([*clips.captions, *negative])),
         SeededNoise(names, range(size), shape),
         EulerDenoiser(euler_sigmas(config.euler_steps, config.shift)),
         chunks=check_frames(frames, config.chunk_frames),
         guidance=config.guidance,
         observers=[recorder],
-        forced=clips.latents,
+        forced=clips.latents.to(teacher.device),
     )
     return TrajectoryBatch(
         endpoint=roll_out(results), states=recorder.states(), clean=clips.latents, captions=clips.captions
@@ -85,19 +88,35 @@ def make_trajectories(config: TrajectoryConfig, numbers: Sequence[int] | None = 
     Args:
         config: of the run.
         numbers: shards of this worker; None is all.
+
+    Raises:
+        UserError: if the teacher cannot be one, or an AR teacher has no clips to be forced on.
     """
-    teacher = open_generator(config.teacher, ("ar_teacher",), config.chunk_frames, "the teacher of ODE trajectories")
-    teacher.eval().requires_grad_(False)
-    text = load_text_encoder(config.text_and_codec)
-    clips = SpriteLatents(config.data, "train")
-    order = generator("trajectory-clips", config.seed).permutation(len(clips))
+    solve = _solver(config)
     sigmas = few_step_sigmas(config.few_steps, config.shift)
     for number in track(range(config.shards) if numbers is None else numbers, "solving the teacher's flow"):
         path = trajectory_path(config.out, number)
-        if path.exists():
-            continue
-        rows = np.take(
-            order, range(number * config.clips_per_shard, (number + 1) * config.clips_per_shard), mode="wrap"
-        )
-        batch = teacher_trajectories(teacher, text, clips.take(rows), config, ("trajectory", config.seed, number))
-        write_trajectories(path, batch, sigmas)
+        if not path.exists():
+            write_trajectories(path, solve(number), sigmas)
+
+
+def _solver(config: TrajectoryConfig) -> Callable[[int], TrajectoryBatch]:
+    """From a shard's number to its trajectories; an AR teacher has a `causal.json`."""
+    device = local_device()
+    text = load_text_encoder(config.text_and_codec).to(device)
+    if not is_causal(model_folder(config.teacher)):
+        whole = open_score(config.teacher, config.chunk_frames, "a teacher").to(device)
+        return functools.partial(whole_clip_shard, whole, text, config)
+    teacher = open_generator(config.teacher, ("ar_teacher",), config.chunk_frames, "the teacher of ODE trajectories")
+    if config.data is None:
+        raise UserError(f"The AR teacher {config.teacher} is forced on clips.", "Set data: to a folder of them.")
+    clips = SpriteLatents(config.data, "train")
+    return functools.partial(_forced_shard, teacher.eval().requires_grad_(False).to(device), text, clips, config)
+
+
+def _forced_shard(
+    teacher: CausalWan, text: TextEncoder, clips: SpriteLatents, config: TrajectoryConfig, number: int
+) -> TrajectoryBatch:
+    order = generator("trajectory-clips", config.seed).permutation(len(clips))
+    rows = np.take(order, range(number * config.clips_per_shard, (number + 1) * config.clips_per_shard), mode="wrap")
+    return teacher_trajectories(teacher, text, clips.take(rows), config, ("trajectory", config.seed, number))

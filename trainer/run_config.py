@@ -1,0 +1,62 @@
+"""What the configurations of all stages share."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from probekit.config import StrictModel
+from trainer.optimizer_config import OptimizerConfig, check_schedule
+from trainer.scale_config import ScaleConfig
+
+
+class RunConfig(StrictModel):
+    """What every training run has.
+
+    Attributes:
+        name: of the run and of the model that it makes.
+        seed: of initial weights, clips, noise and dropout.
+        text_and_codec: pipeline folder that gives the tokenizer, the text encoder and the codec.
+        ema_decay: of the exported exponential moving average.
+        scale: processes, memory and precision.
+        threads: CPU threads; by default torch's own choice.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
+    seed: int = Field(ge=0)
+    text_and_codec: Path
+    optimizer: OptimizerConfig
+    ema_decay: float = Field(default=0.998, ge=0, lt=1)
+    log_every: int = Field(default=20, gt=0)
+    checkpoint_every: int = Field(default=200, gt=0)
+    scale: ScaleConfig = ScaleConfig()
+    threads: int | None = Field(default=None, gt=0)
+
+
+class CausalRunConfig(RunConfig):
+    """What the causal stages share.
+
+    Attributes:
+        initial_model: folder, or name of a shipped model, whose transformer the generator starts from.
+        chunk_frames: latent frames generated together.
+        shift: timestep shift of training levels and of the sampling steps.
+        few_steps: steps of the few-step student before the shift, highest first.
+    """
+
+    initial_model: str
+    steps: int = Field(gt=0)
+    batch_size: int = Field(gt=0)
+    chunk_frames: int = Field(default=3, gt=0)
+    latent_frames: int = Field(default=21, gt=0)
+    shift: float = Field(default=5.0, gt=0)
+    few_steps: tuple[int, ...] = Field(default=(1000, 750, 500, 250), min_length=1)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the loop."""
+        return self.steps
+
+    @model_validator(mode="after")
+    def _schedule_fits(self) -> Self:
+        check_schedule(self.optimizer, self.total_steps)
+        return self

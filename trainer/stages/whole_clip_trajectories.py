@@ -1,0 +1,70 @@
+"""Euler trajectories of a bidirectional teacher that makes whole clips from prompts: Self-Forcing's initialisation."""
+
+from itertools import pairwise
+
+import torch
+from diffusers import WanTransformer3DModel
+from torch import Tensor
+
+from probekit.diffusion.few_step import euler_sigmas
+from probekit.diffusion.flow_matching import TIMESTEPS, classifier_free_guidance
+from probekit.models.text_encoding import TextEncoder
+from probekit.rollout.noise import normal_rows
+from trainer.causal_configs import TrajectoryConfig
+from trainer.data.prompts import PromptFile, sprite_prompts
+from trainer.data.trajectories import TrajectoryBatch
+from trainer.objectives.regression import euler_step
+
+
+def stored_steps(config: TrajectoryConfig) -> list[int]:
+    """Zero-based Euler steps that begin at the few-step levels."""
+    return [(1000 - step) * config.euler_steps // 1000 for step in config.few_steps]
+
+
+@torch.no_grad()
+def whole_clip_shard(
+    teacher: WanTransformer3DModel, text: TextEncoder, config: TrajectoryConfig, number: int
+) -> TrajectoryBatch:
+    """Solve the teacher's flow from noise for one shard of prompts.
+
+    Args:
+        teacher: bidirectional.
+        text: encodes the prompts and the negative prompt.
+        config: of the solver.
+        number: of the shard.
+    """
+    prompts = _prompts(config, number)
+    shape = (teacher.config.in_channels, config.latent_frames, *config.latent_size)
+    latents = normal_rows(shape, range(len(prompts)), "trajectory", config.seed, number).to(teacher.device)
+    conditions = text.encode(prompts)
+    negative = text.encode([config.negative_prompt]).expand_as(conditions)
+    sigmas, kept, states = euler_sigmas(config.euler_steps, config.shift), stored_steps(config), []
+    for step, (sigma, following) in enumerate(pairwise(sigmas)):
+        if step in kept:
+            states.append(latents)
+        flow = _guided_flow(teacher, latents, sigma, conditions, negative, config.guidance)
+        latents = euler_step(latents, flow, sigma, following)
+    return TrajectoryBatch(torch.stack(states, dim=1), latents, None, prompts)
+
+
+def _prompts(config: TrajectoryConfig, number: int) -> list[str]:
+    if config.prompts is not None:
+        return PromptFile(config.prompts, config.seed).batch(number, config.clips_per_shard)
+    return sprite_prompts("train", config.clips_per_shard, "trajectory", config.seed, number)
+
+
+def _guided_flow(
+    teacher: WanTransformer3DModel, latents: Tensor, sigma: float, text: Tensor, negative: Tensor, guidance: float
+) -> Tensor:
+    guided = guidance > 1
+    doubled = torch.cat([latents, latents]) if guided else latents
+    flow: Tensor = teacher(
+        hidden_states=doubled,
+        timestep=latents.new_full((len(doubled),), sigma * TIMESTEPS),
+        encoder_hidden_states=torch.cat([text, negative]) if guided else text,
+        return_dict=False,
+    )[0]
+    if not guided:
+        return flow
+    conditional, unconditional = flow.chunk(2)
+    return classifier_free_guidance(conditional, unconditional, guidance)
