@@ -121,6 +121,24 @@ def cost_command(
             typer.echo(line)
 
 
+@app.command("describe")
+def describe_command(
+    recipe: Annotated[Path, typer.Argument(help="YAML recipe.")],
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="Override, e.g. --set batch_size=8.")] = None,
+    gpus: Annotated[int, typer.Option(help="Processes, one a GPU.", min=1)] = 1,
+    gpu_memory: Annotated[
+        float | None, typer.Option(help="GB of each GPU, e.g. 80 or 141; what cannot fit is refused.")
+    ] = None,
+) -> None:
+    """Configuration, models, parameters, tokens, operations and memory of a recipe; nothing is loaded."""
+    with reporting_errors():
+        from trainer.config import load_recipe
+        from trainer.describe import description
+
+        for line in description(load_recipe(recipe, overrides or []), gpus, gpu_memory):
+            typer.echo(line)
+
+
 @app.command("watch")
 def watch_command(
     runs: Annotated[list[Path], typer.Argument(help="Training runs that kept exports.")],

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from probekit.errors import UserError
-from probekit.models.loading import model_folder, prompt_length, read_component_config
+from trainer.architectures import architecture, text_tokens
 from trainer.config import DmdConfig
 from trainer.cost import CycleCost, CycleShape, executed_cost, paper_cost
 from trainer.foresight_config import ForesightConfig
@@ -18,7 +18,8 @@ GIGA = 1e9
 
 def arithmetic_lines(config: DmdConfig) -> Iterator[str]:
     """Both accountings of one cycle of a recipe, for one sample, in lines for a reader."""
-    generator, real = (_transformer(model) for model in (config.initial_model, config.real_model))
+    base = str(config.text_and_codec)
+    generator, real = (architecture(model, base) for model in (config.initial_model, config.real_model))
     shape = cycle_shape(config, generator, real)
     yield f"{shape.tokens} tokens in {shape.chunks} chunks, {shape.critic_updates} critic updates a generator update"
     for name, cost in (
@@ -36,15 +37,11 @@ def cycle_shape(config: DmdConfig, generator: dict[str, Any], real: dict[str, An
     return CycleShape(
         tokens=config.latent_frames * rows * columns,
         chunks=config.latent_frames // config.chunk_frames,
-        text_tokens=prompt_length(config.text_and_codec),
+        text_tokens=text_tokens(generator),
         critic_updates=config.critic_updates,
         encoder_layers=int(foresight.encoder_depth * real["num_layers"]) if layer is None else layer,
         predictor_blocks=foresight.predictor_blocks,
     )
-
-
-def _transformer(model: str) -> dict[str, Any]:
-    return read_component_config(model_folder(model), "transformer")
 
 
 def _cost_lines(name: str, cost: CycleCost) -> Iterator[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from probekit.models.loading import load_text_encoder
+from probekit.models.loading import load_text_encoder, model_folder
 from probekit.models.prompt_cache import CachedPrompts, default_cache
 from probekit.models.text_encoding import TextEncoder
 from trainer.distributed.world import World
@@ -15,7 +15,7 @@ class TrainingText:
     """Embeds prompts onto the device of this process.
 
     Args:
-        folder: model folder with tokenizer and text encoder.
+        folder: model folder, or Hub id, with tokenizer and text encoder.
         world: of the run.
         precompute: keep embeddings on disk, and the encoder in memory only while some are missing.
     """
@@ -24,9 +24,9 @@ class TrainingText:
         self._world = world
         self._source: TextEncoder | CachedPrompts
         if precompute:
-            self._source = CachedPrompts(folder, default_cache())
+            self._source = CachedPrompts(model_folder(str(folder)), default_cache())
         else:
-            self._source = load_text_encoder(folder).to(world.device)
+            self._source = load_text_encoder(model_folder(str(folder))).to(world.device)
 
     def prepare(self, prompts: Sequence[str]) -> None:
         """Embed prompts that will be asked for, each process its share; without precomputing nothing is done."""

@@ -4,9 +4,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
+from types import TracebackType
 from typing import Final
 
 from torch.distributed import DistError, TCPStore  # type: ignore[attr-defined]
@@ -25,21 +24,28 @@ def rendezvous_store() -> TCPStore:
     return TCPStore(host, port, is_master=False, timeout=timedelta(seconds=30))
 
 
-@contextmanager
-def failures_shared(rank: int) -> Iterator[None]:
-    """Tell the other processes if the block raises, and end this process if another one's does."""
-    store, finished = rendezvous_store(), threading.Event()
-    watch = threading.Thread(target=_end_with_others, args=(rank, finished), daemon=True)
-    watch.start()
-    try:
-        yield
-    except BaseException as error:
-        problem = error.problem if isinstance(error, UserError) else repr(error)
-        store.set(_KEY, f"rank {rank}: {problem}")
-        time.sleep(2 * _POLL_SECONDS)  # torchrun ends the others with this process; let them say why
-        raise
-    finally:
-        finished.set()
+class FailuresShared:
+    """A block whose error is told to the other processes, and which ends this process if another one's block fails.
+
+    Args:
+        rank: of this process.
+    """
+
+    def __init__(self, rank: int) -> None:
+        self._rank, self._store, self._finished = rank, rendezvous_store(), threading.Event()
+
+    def __enter__(self) -> None:
+        watch = threading.Thread(target=_end_with_others, args=(self._rank, self._finished), daemon=True)
+        watch.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is not None:
+            problem = error.problem if isinstance(error, UserError) else repr(error)
+            self._store.set(_KEY, f"rank {self._rank}: {problem}")
+            time.sleep(2 * _POLL_SECONDS)  # torchrun ends the others with this process; let them say why
+        self._finished.set()
 
 
 def _end_with_others(rank: int, finished: threading.Event) -> None:

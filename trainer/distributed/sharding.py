@@ -1,10 +1,9 @@
 """Models on the processes of a run: FSDP2 block by block, activation checkpointing, compilation, whole states."""
 
 import warnings
-from typing import TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
-from diffusers import WanTransformer3DModel
 from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from torch.distributed.device_mesh import init_device_mesh
@@ -18,6 +17,15 @@ from trainer.scale_config import ScaleConfig
 M = TypeVar("M", bound=nn.Module)
 
 
+@runtime_checkable
+class Recomputing(Protocol):
+    """A model that can repeat the passes of its blocks in the backward pass; diffusers' name for it."""
+
+    def enable_gradient_checkpointing(self) -> None:
+        """Keep the blocks' inputs alone."""
+        ...
+
+
 def place(model: M, world: World, scale: ScaleConfig) -> M:
     """Put a model where it trains: on the device, its blocks sharded over the processes (FSDP2).
 
@@ -28,8 +36,9 @@ def place(model: M, world: World, scale: ScaleConfig) -> M:
         world: of the run.
         scale: says whether activations are checkpointed and blocks compiled.
     """
-    if isinstance(model, WanTransformer3DModel) and scale.activation_checkpointing:
-        model.enable_gradient_checkpointing()
+    module: object = model
+    if scale.activation_checkpointing and isinstance(module, Recomputing):
+        module.enable_gradient_checkpointing()
     if scale.compile:
         _compile(model)
     model.to(world.device)
@@ -89,7 +98,12 @@ def gradient_norm(model: nn.Module, clip: float) -> float:
 def autocast(world: World, scale: ScaleConfig) -> torch.autocast:
     """Context of the passes of a model.
 
-    Weights are not kept in bf16 between passes: a sharded block has none that could be kept.
+    No bf16 copies of weights are kept: a sharded block has none to keep, and casting again costs little beside a pass.
     """
     enabled = scale.precision == "bf16"
-    return torch.autocast(world.device.type, torch.bfloat16, enabled=enabled, cache_enabled=not world.shared)
+    return torch.autocast(world.device.type, torch.bfloat16, enabled=enabled, cache_enabled=False)
+
+
+def frozen_dtype(scale: ScaleConfig) -> torch.dtype:
+    """Of models that only read: what the passes compute in."""
+    return torch.bfloat16 if scale.precision == "bf16" else torch.float32

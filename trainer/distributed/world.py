@@ -11,7 +11,7 @@ import torch
 from torch import distributed
 
 from probekit.errors import UserError
-from trainer.distributed.failure import failures_shared
+from trainer.distributed.failure import FailuresShared
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,6 @@ def joined_world() -> Iterator[World]:
         torch.cuda.set_device(device)
     distributed.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     rank = distributed.get_rank()
-    with failures_shared(rank):
+    with FailuresShared(rank):
         yield World(rank, distributed.get_world_size(), device)
     distributed.destroy_process_group()  # not after an error: the others may never come to it

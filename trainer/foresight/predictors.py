@@ -8,6 +8,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from probekit.seeding import counter_seed
 from trainer.distributed.sharding import whole
@@ -102,6 +103,11 @@ class DitPredictor(nn.Module):
         self.blocks = nn.ModuleList([DitBlock(width, heads, offsets, dead_modulation) for _ in range(blocks)])
         self.projection = nn.Linear(width, encoder_width, bias=False)
         self.offset_embedding = nn.Embedding(offsets, width) if offsets else None
+        self._recompute = False
+
+    def enable_gradient_checkpointing(self) -> None:
+        """Keep the blocks' inputs alone and repeat their passes in the backward pass."""
+        self._recompute = True
 
     def forward(self, states: Tensor, offset: int | None = None) -> Tensor:
         """States (B, T, W) of one chunk to predicted features (B, T, E)."""
@@ -109,7 +115,10 @@ class DitPredictor(nn.Module):
         if self.offset_embedding is not None and offset is not None:
             condition = self.offset_embedding.weight[offset]
         for block in self.blocks:
-            states = block(states, condition)
+            if self._recompute and torch.is_grad_enabled():
+                states = checkpoint(block, states, condition, use_reentrant=False)
+            else:
+                states = block(states, condition)
         predicted: Tensor = self.projection(states)
         return predicted
 

@@ -24,7 +24,7 @@ from probekit.seeding import generator
 from trainer.config import DmdConfig
 from trainer.data.prompts import PromptFile, sprite_prompts
 from trainer.data.training_text import TrainingText
-from trainer.distributed.sharding import autocast, place
+from trainer.distributed.sharding import autocast, frozen_dtype, place
 from trainer.distributed.update import MicroBatch, UpdateNames, update
 from trainer.distributed.world import SINGLE, World
 from trainer.objectives.auxiliary import AuxiliaryModels, AuxiliaryObjective, MakeAuxiliary
@@ -143,7 +143,8 @@ class AsymmetricDmdStage:
         return self._open_score(self._config.critic_model, "the foresight encoder")
 
     def _open_score(self, model: str, use: str, trained: bool = False) -> WanTransformer3DModel:
-        score = open_score(model, self._config.chunk_frames, use).requires_grad_(trained)
+        dtype = torch.float32 if trained else frozen_dtype(self._config.scale)
+        score = open_score(model, self._config.chunk_frames, use, dtype).requires_grad_(trained)
         return place(score, self._world, self._config.scale)
 
     def update_critic(self, step: int, number: int) -> dict[str, float]:

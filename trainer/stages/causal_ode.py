@@ -16,7 +16,7 @@ from probekit.models.text_context import TextContext
 from probekit.seeding import generator
 from trainer.config import CausalOdeConfig
 from trainer.data.trajectories import Trajectories, TrajectoryBatch
-from trainer.distributed.sharding import place
+from trainer.distributed.sharding import frozen_dtype, place
 from trainer.distributed.update import MicroBatch
 from trainer.distributed.world import SINGLE, World
 from trainer.objectives.auxiliary import AuxiliaryModels, MakeAuxiliary
@@ -79,7 +79,7 @@ class CausalOdeStage(SingleModelStage[CausalWan]):
         return self._open_score(self._config.base_model)
 
     def _open_score(self, model: str) -> WanTransformer3DModel:
-        score = open_score(model, self._config.chunk_frames, "the foresight encoder")
+        score = open_score(model, self._config.chunk_frames, "the foresight encoder", frozen_dtype(self._config.scale))
         return place(score, self.world, self._config.scale)
 
     def shares(self, step: int) -> Sequence[range]:

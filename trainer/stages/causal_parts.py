@@ -37,15 +37,15 @@ def open_generator(model: str, allowed: tuple[Role | None, ...], chunk_frames: i
     return trainable
 
 
-def open_score(model: str, chunk_frames: int, use: str) -> WanTransformer3DModel:
-    """A bidirectional transformer in fp32, frozen.
+def open_score(model: str, chunk_frames: int, use: str, dtype: torch.dtype = torch.float32) -> WanTransformer3DModel:
+    """A bidirectional transformer, frozen; in bf16 all of it is, so that it can be sharded.
 
     Raises:
         UserError: if the folder holds a causal generator or another architecture.
     """
     folder = model_folder(model)
     require_role(folder, (None,), chunk_frames, use)
-    return load_transformer(folder)
+    return load_transformer(folder, dtype).to(dtype)
 
 
 def check_frames(latent_frames: int, chunk_frames: int) -> int:
@@ -162,4 +162,4 @@ def export_transformer(
     weights = whole_state(model)
     if world.main:
         save_weights(dict(model.config), weights, folder)
-        complete_model_folder(folder, shared_from, shift)
+        complete_model_folder(folder, model_folder(str(shared_from)), shift)

@@ -103,7 +103,7 @@ def make_trajectories(config: TrajectoryConfig, numbers: Sequence[int] | None = 
 def _solver(config: TrajectoryConfig) -> Callable[[int], TrajectoryBatch]:
     """From a shard's number to its trajectories; an AR teacher has a `causal.json`."""
     device = local_device()
-    text = load_text_encoder(config.text_and_codec).to(device)
+    text = load_text_encoder(model_folder(str(config.text_and_codec))).to(device)
     if not is_causal(model_folder(config.teacher)):
         whole = open_score(config.teacher, config.chunk_frames, "a teacher").to(device)
         return functools.partial(whole_clip_shard, whole, text, config)

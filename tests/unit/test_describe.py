@@ -1,0 +1,128 @@
+"""`trainer describe`: a recipe's models, tokens, operations and memory without weights; what cannot fit is refused."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from probekit.errors import UserError
+from trainer.cli import app
+from trainer.config import BidirectionalConfig, CausalOdeConfig, DmdConfig, TrajectoryConfig, load_recipe
+from trainer.describe import description
+from trainer.memory_plan import GB
+from trainer.recipe_plan import check_fit, memory_of, operations_of
+
+RECIPES = Path(__file__).parents[2] / "trainer" / "recipes"
+WAN = sorted(path for path in (RECIPES / "wan").rglob("*.yaml") if path.parent.name != "sweeps")
+SPRITE = sorted(path for path in (RECIPES / "sprite").rglob("*.yaml") if path.parent.name != "sweeps")
+
+
+def dmd(name: str) -> DmdConfig:
+    config = load_recipe(RECIPES / "wan" / name)
+    assert isinstance(config, DmdConfig)
+    return config
+
+
+@pytest.mark.parametrize("path", WAN, ids=lambda path: str(path.relative_to(RECIPES)))
+def test_every_wan_recipe_fits_eight_gpus_of_80_gb(path: Path) -> None:
+    config = load_recipe(path)
+    processes = 1 if path.stem.startswith("one_gpu") else 8
+    lines = list(description(config, processes, 141 if processes == 1 else 80))
+    if not isinstance(config, TrajectoryConfig):
+        assert lines[-1] == f"fits {processes} x {141 if processes == 1 else 80} GB"
+        assert "1560 a latent frame, " in "\n".join(lines)
+
+
+@pytest.mark.parametrize("path", SPRITE, ids=lambda path: str(path.relative_to(RECIPES)))
+def test_every_sprite_recipe_is_described(path: Path) -> None:
+    if path.name == "bidirectional.yaml":
+        pytest.skip("the part that two recipes share")
+    assert list(description(load_recipe(path), 1, None))
+
+
+def test_the_numbers_at_wan_size() -> None:
+    """Counts; on one H200 81.8 GB that are always there (87.5 with kept bf16 copies of two models), 100 at the peak."""
+    config = dmd("one_gpu_141gb.yaml")
+    text = "\n".join(description(config, 1, 141))
+    for count in ("1,418,996,800", "14,288,491,584", "92,877,312", "135,344,640"):
+        assert count in text
+    assert config.foresight is not None
+    official = config.model_copy(update={"foresight": config.foresight.model_copy(update={"dead_modulation": True})})
+    static = sum(part.bytes for part in memory_of(official, 1).static)
+    assert static / GB == pytest.approx(87.5 - 2 * 2 * 1.419, abs=0.1)
+    assert 95 < memory_of(config, 1).on_each(1) / GB < 105
+
+
+def test_operations_are_those_of_the_cost_model() -> None:
+    cycle = operations_of(dmd("dmd_baseline.yaml"))["cycle"] / 64
+    assert cycle / 1e12 == pytest.approx(14_058, rel=1e-3)
+    forced = operations_of(load_recipe(RECIPES / "wan" / "ar.yaml"))["update"] / 64  # type: ignore[arg-type]
+    assert forced / 1e12 == pytest.approx(1_584, rel=0.01)
+
+
+def test_what_cannot_fit_is_refused_with_settings_that_do() -> None:
+    crowded = dmd("dmd_foresight.yaml")
+    with pytest.raises(UserError, match=r"gradient_accumulation=64.*real_model=Wan-AI/Wan2.1-T2V-1.3B") as refused:
+        check_fit(crowded, 1, 80)
+    assert "GPUs of this size" in str(refused.value)
+    changes = refused.value.fix.removeprefix("These fit: ").split("; or ")[0].split(" --set ")
+    changed = load_recipe(RECIPES / "wan" / "dmd_foresight.yaml", changes)
+    check_fit(changed, 1, 80)  # type: ignore[arg-type]
+
+
+def test_the_plans_for_one_gpu() -> None:
+    check_fit(dmd("one_gpu_80gb.yaml"), 1, 80)
+    check_fit(dmd("one_gpu_141gb.yaml"), 1, 141)
+    with pytest.raises(UserError, match="needs"):
+        check_fit(dmd("one_gpu_141gb.yaml"), 1, 80)
+
+
+def test_each_memory_option_counts() -> None:
+    config = dmd("one_gpu_141gb.yaml")
+    reference = memory_of(config, 1).on_each(1)
+    for change in ({"activation_checkpointing": False}, {"precision": "fp32"}, {"gradient_accumulation": 32}):
+        other = config.model_copy(update={"scale": config.scale.model_copy(update=change)})
+        assert memory_of(other, 1).on_each(1) > reference, change
+    assert memory_of(dmd("dmd_foresight.yaml"), 8).on_each(8) < reference / 2
+
+
+def test_steps_are_the_papers() -> None:
+    for name, steps, start in (
+        ("dmd_foresight.yaml", 100, 0), ("framewise/dmd_foresight.yaml", 500, 400),
+        ("self_forcing/dmd_foresight.yaml", 600, 500),
+    ):  # fmt: skip
+        config = dmd(name)
+        assert config.foresight is not None
+        assert (config.steps, config.foresight.start_step) == (steps, start)
+        assert dmd(name.replace("foresight", "baseline")).model_copy(
+            update={"name": config.name, "foresight": config.foresight}
+        ) == config  # fmt: skip
+    for name in ("ar.yaml", "ode.yaml", "consistency.yaml", "self_forcing/ode.yaml", "framewise/ode.yaml"):
+        config = load_recipe(RECIPES / "wan" / name)
+        assert not isinstance(config, BidirectionalConfig | TrajectoryConfig)
+        assert config.steps == 2000
+    for path in (RECIPES / "wan").glob("table1[23]/*.yaml"):
+        config = load_recipe(path)
+        assert isinstance(config, CausalOdeConfig)
+        assert config.steps == 1000
+
+
+def test_rows_of_a_table_differ_in_the_same_keys_at_both_scales() -> None:
+    for path in sorted((RECIPES / "sprite").glob("table*/*.yaml")) + sorted((RECIPES / "sprite").glob("figure05/*")):
+        wan = load_recipe(RECIPES / "wan" / path.relative_to(RECIPES / "sprite"))
+        sprite = load_recipe(path)
+        assert isinstance(sprite, DmdConfig | CausalOdeConfig)
+        assert isinstance(wan, DmdConfig | CausalOdeConfig)
+        assert sprite.foresight is not None
+        assert wan.foresight is not None
+        left = sprite.foresight.model_dump(exclude={"learning_rate", "predictor_heads", "start_step"})
+        assert left == wan.foresight.model_dump(exclude={"learning_rate", "predictor_heads", "start_step"}), path
+
+
+def test_the_command_prints_and_refuses() -> None:
+    recipe = str(RECIPES / "wan" / "dmd_foresight.yaml")
+    assert "fits 8 x 80 GB" in CliRunner().invoke(app, ["describe", recipe, "--gpus", "8", "--gpu-memory", "80"]).output
+    refused = CliRunner().invoke(app, ["describe", recipe, "--gpus", "2", "--gpu-memory", "24"])
+    assert refused.exit_code == 2
+    uneven = CliRunner().invoke(app, ["describe", recipe, "--gpus", "3"])
+    assert "cannot be shared by 3 processes" in uneven.output

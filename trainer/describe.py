@@ -1,0 +1,101 @@
+"""`trainer describe`: a recipe in full before it runs, in lines for a reader."""
+
+from collections.abc import Iterator
+
+from probekit.config import dump_config
+from probekit.models.flops import parameter_count, width_of
+from trainer.causal_configs import CausalOdeConfig, TrajectoryConfig
+from trainer.config import DmdConfig, StageConfig
+from trainer.foresight_config import ForesightConfig
+from trainer.memory_plan import GB, TrainedModel
+from trainer.recipe_plan import (
+    check_fit,
+    encoder_of,
+    memory_of,
+    models_of,
+    operations_of,
+    parameters_of,
+    predictor_of,
+    processes_needed,
+    sizes_of,
+)
+
+_SIZES = (80, 141)
+
+
+def description(config: StageConfig | TrajectoryConfig, processes: int, gigabytes: float | None) -> Iterator[str]:
+    """Everything that can be said from configurations.
+
+    Args:
+        config: of the recipe.
+        processes: GPUs.
+        gigabytes: memory of each; None says how many of 80 GB and 141 GB are needed.
+
+    Raises:
+        UserError: if it cannot fit, with the closest settings that do.
+    """
+    yield "# configuration"
+    yield from dump_config(config).strip().splitlines()
+    if isinstance(config, TrajectoryConfig):
+        steps = config.euler_steps * (2 if config.guidance > 1 else 1)
+        yield f"# work: {config.shards * config.clips_per_shard} clips, {steps} passes of each chunk or clip"
+        return
+    models = models_of(config)
+    yield "# models"
+    for model in models:
+        yield f"{_title(model):28} {parameter_count(model.config):>14,} parameters, {_shape(model)}"
+    if isinstance(config, CausalOdeConfig | DmdConfig) and config.foresight is not None:
+        yield from _predictor_lines(config, config.foresight, models)
+    sizes = sizes_of(config, dict(models[0].config))
+    yield "# tokens"
+    yield f"{sizes.frame} a latent frame, {sizes.frame * sizes.chunk_frames} a chunk, {sizes.video} a video"
+    yield "# operations of one update of the whole batch, as executed"
+    for name, operations in operations_of(config).items():
+        yield f"{name:28} {operations / 1e12:>14,.3f} TFLOP"
+    yield from _memory_lines(config, processes)
+    if gigabytes is not None:
+        check_fit(config, processes, gigabytes)
+        yield f"fits {processes} x {gigabytes:g} GB"
+
+
+def _title(model: TrainedModel) -> str:
+    return f"{model.name} ({model.state})"
+
+
+def _shape(model: TrainedModel) -> str:
+    config = model.config
+    heads = config["num_attention_heads"]
+    return f"{config['num_layers']} blocks, width {width_of(config)}, {heads} heads, feed-forward {config['ffn_dim']}"
+
+
+def _predictor_lines(
+    config: CausalOdeConfig | DmdConfig, foresight: ForesightConfig, models: list[TrainedModel]
+) -> Iterator[str]:
+    generator, encoder = dict(models[0].config), encoder_of(config, models)
+    predictor = predictor_of(foresight, generator, encoder)
+    yield f"# predictor ({foresight.predictor}), used in training alone"
+    for name, child in predictor.named_children():
+        parts = child.named_children() if name == "blocks" or name == "heads" else [("", child)]
+        for part, module in parts:
+            yield f"{'.'.join(filter(None, (name, part))):28} {parameters_of(module):>14,} parameters"
+    yield f"{'all':28} {parameters_of(predictor):>14,} parameters"
+    if foresight.predictor == "dit":
+        paper = predictor_of(foresight.model_copy(update={"dead_modulation": True}), generator, encoder)
+        note = "with the modulation matrices that never train, as the paper counts"
+        yield f"{'the same, official':28} {parameters_of(paper):>14,} parameters ({note})"
+
+
+def _memory_lines(config: StageConfig, processes: int) -> Iterator[str]:
+    memory = memory_of(config, processes)
+    yield f"# memory on each of {processes} GPUs"
+    for part in (*memory.static, *memory.dynamic):
+        share = part.bytes / processes if part.sharded else part.bytes
+        yield f"{part.name:44} {share / GB:>10,.2f} GB"
+    static = sum(part.bytes / processes if part.sharded else part.bytes for part in memory.static)
+    yield f"{'always there':44} {static / GB:>10,.2f} GB"
+    yield f"{'peak':44} {memory.on_each(processes) / GB:>10,.2f} GB"
+    if config.scale.precompute_text:
+        yield "text encoder: embeddings are made once, before training; it is not in memory"
+    for size in _SIZES:
+        needed = processes_needed(config, size)
+        yield f"one video in a micro-batch: {needed or 'no number of'} x {size} GB"
