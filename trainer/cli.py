@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from probekit.cli.errors import reporting_errors
+from probekit.cli.options import ShardOption, parse_shard
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Train streaming video diffusion models.")
 
@@ -34,12 +35,13 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Go on from the folder's newest checkpoint, or refuse to.")
     ] = True,
+    track: Annotated[str | None, typer.Option(help="Also log to wandb or trackio, which must be installed.")] = None,
 ) -> None:
     """Train a model from a recipe; the same command resumes an interrupted run."""
     with reporting_errors():
         from trainer.launch import train_from_recipe
 
-        ending = train_from_recipe(recipe, out, overrides or [], allow_recipe_change, resume)
+        ending = train_from_recipe(recipe, out, overrides or [], allow_recipe_change, resume, track)
         if ending.value == "interrupted":
             raise typer.Exit(130)
 
@@ -139,6 +141,22 @@ def describe_command(
             typer.echo(line)
 
 
+@app.command("compare-logs")
+def compare_logs_command(
+    ours: Annotated[Path, typer.Argument(help="metrics.jsonl, or a run folder.")],
+    reference: Annotated[Path, typer.Argument(help="What it is compared with.")],
+    tolerance: Annotated[float, typer.Option("--rtol", help="Largest relative difference of a number.", min=0)] = 1e-3,
+) -> None:
+    """Compare two training logs step by step; exits with 1 at the first difference. Times and memory are left out."""
+    with reporting_errors():
+        from trainer.log_comparison import compare_logs
+
+        difference = compare_logs(ours, reference, tolerance)
+        typer.echo(difference or "the logs agree")
+        if difference:
+            raise typer.Exit(1)
+
+
 @app.command("watch")
 def watch_command(
     runs: Annotated[list[Path], typer.Argument(help="Training runs that kept exports.")],
@@ -168,6 +186,29 @@ def encode_sprites(
         from trainer.launch import encode_sprite_clips
 
         encode_sprite_clips(out, shards, split, model)
+
+
+@app.command("encode-videos")
+def encode_videos_command(
+    videos: Annotated[Path, typer.Argument(help="Folder of videos.")],
+    captions: Annotated[Path, typer.Option(help="CSV or JSONL with file and caption.")],
+    model: Annotated[str, typer.Option(help="Model folder, shipped model or Hub id whose codec encodes.")],
+    out: Annotated[Path, typer.Option(help="Folder for the shards.")],
+    frames: Annotated[int, typer.Option(help="Frames of a clip: 1 more than a multiple of 4.", min=1)] = 81,
+    height: Annotated[int, typer.Option(help="Rows of a frame.", min=8)] = 480,
+    width: Annotated[int, typer.Option(help="Columns of a frame.", min=8)] = 832,
+    split: Annotated[str, typer.Option(help="train or validation.")] = "train",
+    shard: ShardOption = None,
+    skip_corrupt: Annotated[bool, typer.Option("--skip-corrupt", help="Leave out what cannot be read.")] = False,
+) -> None:
+    """Encode videos with captions for training; the same command goes on where it stopped."""
+    with reporting_errors():
+        from trainer.data.encode_videos import ClipSize
+        from trainer.launch import encode_captioned_videos
+
+        size, share = ClipSize(frames, height, width), parse_shard(shard)
+        for line in encode_captioned_videos(videos, captions, model, out, size, split, share, skip_corrupt):
+            typer.echo(f"left out: {line}", err=True)
 
 
 @app.command("audit-prompts")

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from probekit.errors import UserError
+from probekit.evaluation.manifest import Shard
 from probekit.models.linear_codec import LinearVideoCodec
 from probekit.models.loading import load_codec, model_folder
 from probekit.models.sprite_text import fit_text_encoder, save_text_side
@@ -25,6 +26,7 @@ from trainer.config import (
     TrajectoryConfig,
     load_recipe,
 )
+from trainer.data.encode_videos import CLIPS_PER_SHARD, ClipSize, encode_videos, read_captions
 from trainer.data.sprite_latents import encode_episodes
 from trainer.distributed.world import SINGLE, World, joined_world
 from trainer.loop import Ending, Stage, run
@@ -35,10 +37,16 @@ from trainer.stages.bidirectional import BidirectionalStage
 from trainer.stages.causal_ode import CausalOdeStage
 from trainer.stages.consistency import ConsistencyStage
 from trainer.stages.ode_trajectories import make_trajectories
+from trainer.tracking import open_service
 
 
 def train_from_recipe(
-    recipe: Path, out: Path | None, overrides: Sequence[str], allow_change: bool = False, resume: bool = True
+    recipe: Path,
+    out: Path | None,
+    overrides: Sequence[str],
+    allow_change: bool = False,
+    resume: bool = True,
+    track_with: str | None = None,
 ) -> Ending:
     """Read a recipe, build its stage and train, on all processes that torchrun started.
 
@@ -56,8 +64,10 @@ def train_from_recipe(
     folder = out or Path("runs") / config.name
     if not resume and checkpoint_paths(folder / "checkpoints"):
         raise UserError(f"{folder} holds a run already.", "Choose another --out, delete the folder, or use --resume.")
+    service = open_service(track_with) if track_with else None
     with joined_world() as world:
-        return run(build_stage(config, world), config, folder, allow_change=allow_change, world=world)
+        stage = build_stage(config, world)
+        return run(stage, config, folder, allow_change=allow_change, world=world, service=service)
 
 
 def build_stage(config: StageConfig, world: World = SINGLE) -> Stage:
@@ -86,6 +96,28 @@ def encode_sprite_clips(out: Path, shards: int, split: str, model: str) -> None:
             encode_episodes(load_codec(model_folder(model)), out, known, seed=0, numbers=range(shards))
             return
     raise UserError(f"There is no split {split!r}.", f"Choose one of {', '.join(get_args(Split))}.")
+
+
+def encode_captioned_videos(
+    videos: Path,
+    captions: Path,
+    model: str,
+    out: Path,
+    size: ClipSize,
+    split: str,
+    shard: Shard | None,
+    skip_corrupt: bool,
+) -> list[str]:
+    """Encode a folder of videos with the codec of a model folder; returns what was left out.
+
+    Raises:
+        UserError: if captions and videos do not fit together, or a video cannot be read.
+    """
+    pairs = read_captions(captions, videos)
+    count = -(-len(pairs) // CLIPS_PER_SHARD)
+    numbers = range(count) if shard is None else range(count)[shard.index :: shard.count]
+    codec = load_codec(model_folder(model))
+    return encode_videos(pairs, codec, out, size, split=split, numbers=numbers, skip_corrupt=skip_corrupt)
 
 
 def fit_shared_parts(out: Path, episodes: int, text_steps: int) -> float:

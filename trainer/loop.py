@@ -2,7 +2,6 @@
 
 import logging
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -23,7 +22,9 @@ from trainer.checkpoint import CheckpointWriter, load_checkpoint, newest_checkpo
 from trainer.config import StageConfig
 from trainer.distributed.world import SINGLE, World
 from trainer.state import TrainingState
-from trainer.tracking import Tracker
+from trainer.step_costs import StepCosts
+from trainer.tracking import Service, Tracker
+from trainer.watching import Watcher
 
 LOGGER = logging.getLogger("trainer")
 
@@ -33,6 +34,10 @@ class Stage(Protocol):
 
     def training_step(self, step: int) -> dict[str, float]:
         """Do the zero-based step and return what to log."""
+        ...
+
+    def tokens(self, step: int) -> int:
+        """Tokens that the zero-based step works on, over all processes."""
         ...
 
     def validation_loss(self) -> float:
@@ -108,7 +113,13 @@ class Ending(Enum):
 
 
 def run(
-    stage: Stage, config: StageConfig, folder: Path, *, allow_change: bool = False, world: World = SINGLE
+    stage: Stage,
+    config: StageConfig,
+    folder: Path,
+    *,
+    allow_change: bool = False,
+    world: World = SINGLE,
+    service: Service | None = None,
 ) -> Ending:
     """Train to the end, or until interrupted; resumes by itself.
 
@@ -118,6 +129,7 @@ def run(
         folder: of the run.
         allow_change: resume although the folder's run had another configuration.
         world: processes of the run; the main one writes logs and exports.
+        service: tracking service that also gets the logs.
 
     Returns:
         `TERMINATED` after SIGTERM, as a cluster sends before it takes a machine away: all is saved.
@@ -131,19 +143,25 @@ def run(
     writer = CheckpointWriter(
         folder / "checkpoints", world, config.scale.keep_checkpoints, config.scale.asynchronous_checkpoints
     )
-    with Tracker(folder, write=world.main) as tracker, StopRequest().listening() as stop:
+    watcher = Watcher(config.watch, folder, config.name)
+    settings = config.model_dump(mode="json")
+    with Tracker(folder, world.main, service, settings) as tracker, StopRequest().listening() as stop:
         shown = track(steps, f"training {config.name}", len(steps)) if world.main else steps
         for step in shown:
-            started = time.perf_counter()
+            costs = StepCosts(world, stage.tokens(step))
             values = stage.training_step(step)
             done = step + 1
             stopping = world.any(stop.signal is not None) and done < config.total_steps
             if done % config.log_every == 0:
-                tracker.log(done, **values, seconds=time.perf_counter() - started)
+                tracker.log(done, **values, **costs.values())
             if done % config.checkpoint_every == 0 or done == config.total_steps or stopping:
                 tracker.log(done, validation_loss=stage.validation_loss())
                 writer.save(done, stage.training_state(), dump_config(config))
                 stage.export(folder / "export")
+            elif watcher.wants_export(done):
+                stage.export(folder / "export")
+            if world.main and watcher.wants_export(done):
+                watcher.look(done, folder / "export", lambda at, scores: tracker.log(at, **scores))
             if stopping:
                 writer.finish()
                 LOGGER.warning("interrupted after step %d; run the same command again to resume", done)

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from probekit.config import StrictModel
 from trainer.optimizer_config import OptimizerConfig, check_schedule
 from trainer.scale_config import ScaleConfig
+from trainer.watch_config import WatchConfig
 
 
 class RunConfig(StrictModel):
@@ -19,6 +20,8 @@ class RunConfig(StrictModel):
         text_and_codec: pipeline folder that gives the tokenizer, the text encoder and the codec.
         ema_decay: of the exported exponential moving average.
         scale: processes, memory and precision.
+        skip_corrupt_shards: leave out shards of clips that cannot be read, with a warning.
+        watch: what is looked at while the run goes on.
         threads: CPU threads; by default torch's own choice.
     """
 
@@ -30,6 +33,8 @@ class RunConfig(StrictModel):
     log_every: int = Field(default=20, gt=0)
     checkpoint_every: int = Field(default=200, gt=0)
     scale: ScaleConfig = ScaleConfig()
+    skip_corrupt_shards: bool = False
+    watch: WatchConfig = WatchConfig()
     threads: int | None = Field(default=None, gt=0)
 
 

@@ -87,7 +87,7 @@ def watch(runs: Sequence[Path], suite: Suite, out: Path, start: str | None = Non
 
 def _summary(run: str, name: str, folder: Path, suite: Suite) -> WatchedStep:
     rates = sprite_rates(load_video_set(folder))
-    totals = _totals(folder, suite)
+    totals = suite_totals(folder, suite)
     return WatchedStep(
         run,
         name,
@@ -102,7 +102,8 @@ def _summary(run: str, name: str, folder: Path, suite: Suite) -> WatchedStep:
     )
 
 
-def _totals(folder: Path, suite: Suite) -> Aggregate:
+def suite_totals(folder: Path, suite: Suite) -> Aggregate:
+    """Quality, Semantic and Total of a scored run, in percent."""
     means = read_scores(folder / SCORES_FOLDER).groupby("dimension")["value"].mean()
     scored = {str(dimension): float(value) for dimension, value in means.dropna().items()}
     return aggregate(scored, constants_of(suite.name))

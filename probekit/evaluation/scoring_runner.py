@@ -166,7 +166,7 @@ def _open(path: Path, row: VideoRow) -> ScoringInput:
     clip = read_video(path, expect_frames=row.n_frames)
     if sha256_file(path) != row.sha256:
         raise UserError(f"{path} changed after its manifest was written.", "generate or copy the set again.")
-    return ScoringInput(clip.frames, clip.fps, row.prompt)
+    return ScoringInput(clip.frames, clip.fps, row.prompt, row.prompt_id, path)
 
 
 def _score_row(row: VideoRow, scorer: Scorer, video: ScoringInput) -> ScoreRow:

@@ -12,7 +12,8 @@ from probekit.models.loading import SHIPPED_MODELS, load_codec
 from tests.model_folders import write_tiny_model
 from tests.training_states import copy_state
 from trainer.config import AutoregressiveConfig, CausalOdeConfig, TrajectoryConfig
-from trainer.data.sprite_latents import SpriteLatents, encode_shard, shard_path
+from trainer.data.latent_clips import LatentClips, shard_path
+from trainer.data.sprite_latents import encode_shard
 from trainer.data.trajectories import Trajectories, trajectory_path
 from trainer.errors import NonFiniteTraining
 from trainer.loop import Stage, run
@@ -87,7 +88,9 @@ class Halting:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self.__dict__.update({name: getattr(stage, name) for name in ("validation_loss", "training_state", "export")})
+        self.__dict__.update(
+            {name: getattr(stage, name) for name in ("validation_loss", "training_state", "export", "tokens")}
+        )
 
     def training_step(self, step: int) -> dict[str, float]:
         if step == 2:
@@ -126,7 +129,8 @@ def test_trajectories_start_at_noise_follow_the_teacher_and_resume(
     batch = stored.take(np.arange(4))
     assert batch.states.shape == (4, 4, 16, 21, 8, 8)
     assert abs(float(batch.states[:, 0].std()) - 1) < 0.02
-    originals = {tuple(x.flatten()[:8].tolist()) for x in SpriteLatents(clips, "train").latents.float()}
+    encoded = LatentClips(clips, "train")
+    originals = {tuple(x.flatten()[:8].tolist()) for x in encoded.take(np.arange(len(encoded))).latents}
     assert {tuple(x.flatten()[:8].tolist()) for x in batch.clean} <= originals
     again = tmp_path / "again"
     make_trajectories(trajectory_config(clips, teacher, again), numbers=[1])

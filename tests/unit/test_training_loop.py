@@ -13,7 +13,8 @@ from probekit.errors import UserError
 from probekit.models.loading import SHIPPED_MODELS, load_codec, load_model
 from trainer.checkpoint import checkpoint_paths, newest_checkpoint
 from trainer.config import BidirectionalConfig
-from trainer.data.sprite_latents import SpriteLatents, encode_shard, shard_path
+from trainer.data.latent_clips import LatentClips, shard_path
+from trainer.data.sprite_latents import encode_shard
 from trainer.errors import NonFiniteTraining
 from trainer.loop import Ending, run
 from trainer.stages.bidirectional import BidirectionalStage
@@ -136,7 +137,7 @@ def test_a_broken_checkpoint_is_named(config: BidirectionalConfig, tmp_path: Pat
 
 def test_missing_clips_name_the_command_that_makes_them(config: BidirectionalConfig, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="trainer encode-sprites"):
-        SpriteLatents(tmp_path, "train")
+        LatentClips(tmp_path, "train")
 
 
 def test_a_misspelt_recipe_key_names_the_nearest(config: BidirectionalConfig, tmp_path: Path) -> None:

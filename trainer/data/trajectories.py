@@ -81,9 +81,14 @@ class Trajectories:
         return len(self.captions)
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """(C, L, h, w) of a clip."""
+        return tuple(self._tensors["endpoint"].shape[1:])
+
+    @property
     def latent_frames(self) -> int:
         """Latent frames of a clip."""
-        return int(self._tensors["endpoint"].shape[2])
+        return self.shape[1]
 
     @property
     def has_ground_truth(self) -> bool:

@@ -225,7 +225,9 @@ class ForesightObjective:
         self._fresh = True
         logged = {name: sum(values) / len(values) for name, values in self._logged.items()}
         self._logged = {}
-        return {"foresight_gradient_norm": self._norm, **gate_sizes(self.predictor), **logged}
+        rate = self._config.learning_rate
+        own = {"foresight_gradient_norm": self._norm, "foresight_learning_rate": rate}
+        return {**own, **gate_sizes(self.predictor), **logged}
 
     def replay(self) -> dict[str, float]:
         """Step the predictor once more on the states and targets of the last generator step."""

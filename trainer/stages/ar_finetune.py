@@ -12,7 +12,7 @@ from probekit.models.text_context import TextContext
 from probekit.rollout.noise import normal_rows
 from probekit.seeding import generator
 from trainer.config import AutoregressiveConfig
-from trainer.data.sprite_latents import LatentBatch, SpriteLatents
+from trainer.data.latent_clips import LatentBatch, LatentClips
 from trainer.distributed.update import MicroBatch
 from trainer.distributed.world import SINGLE, World
 from trainer.objectives.regression import bell_total, bell_weight, weighted_flow_loss
@@ -39,8 +39,8 @@ class AutoregressiveStage(SingleModelStage[CausalWan]):
         self._config = config
         self._chunks = check_frames(config.latent_frames, config.chunk_frames)
         self._shares = world.micro_batches(config.batch_size, config.scale.gradient_accumulation)
-        self._clips = SpriteLatents(config.data, "train")
-        self._held_out = SpriteLatents(config.data, "validation")
+        self._clips = LatentClips(config.data, "train", config.skip_corrupt_shards)
+        self._held_out = LatentClips(config.data, "validation", config.skip_corrupt_shards)
         self._bell_total = bell_total(config.shift)
         model = open_generator(config.initial_model, (None, "ar_teacher"), config.chunk_frames, "fine-tuned")
         super().__init__(config, model, config.steps, world)
@@ -49,6 +49,11 @@ class AutoregressiveStage(SingleModelStage[CausalWan]):
     def shares(self, step: int) -> Sequence[range]:
         """Rows of this process's micro-batches."""
         return self._shares
+
+    def batch_shape(self, step: int) -> Sequence[int]:
+        """(B, C, L, h, w) of the whole batch."""
+        channels, _, *size = self._clips.shape
+        return (self._config.batch_size, channels, self._config.latent_frames, *size)
 
     def micro_batch(self, step: int, rows: range) -> MicroBatch:
         """Loss of rows of a step's batch."""

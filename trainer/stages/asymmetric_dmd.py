@@ -44,7 +44,7 @@ from trainer.stages.causal_parts import (
     open_generator,
     open_score,
 )
-from trainer.stages.draws import draw_rows
+from trainer.stages.draws import draw_rows, token_count
 from trainer.state import TrainingState
 
 VALIDATION_VIDEOS = 16
@@ -99,7 +99,15 @@ class AsymmetricDmdStage:
                 logged |= self._world.mean(auxiliary.replay())
         self._updates.fill_(step + 1)
         critic_updates = (step + 1) * self._config.critic_updates
-        return logged | {"generator_updates": step + 1, "critic_updates": critic_updates}
+        ratio = logged["critic_loss"] / logged["dmd_loss"]
+        counts = {"generator_updates": step + 1, "critic_updates": critic_updates}
+        return logged | {"critic_generator_ratio": ratio} | counts
+
+    def tokens(self, step: int) -> int:
+        """Tokens of all rollouts of a step, the critic's among them."""
+        config = self._config
+        shape = (config.batch_size, self.model.config.in_channels, config.latent_frames, *config.latent_size)
+        return (1 + config.critic_updates) * token_count(self.model, shape)
 
     def update_generator(self, step: int) -> dict[str, float]:
         """One update of the generator and of what is plugged in; returns what to log."""

@@ -18,7 +18,7 @@ from probekit.models.presets import sprite_transformer_config
 from probekit.rollout.noise import normal_rows
 from probekit.seeding import counter_seed, generator
 from trainer.config import BidirectionalConfig
-from trainer.data.sprite_latents import LatentBatch, SpriteLatents
+from trainer.data.latent_clips import LatentBatch, LatentClips
 from trainer.distributed.update import MicroBatch
 from trainer.distributed.world import SINGLE, World
 from trainer.objectives.flow_matching import flow_matching_loss
@@ -54,8 +54,8 @@ class BidirectionalStage(SingleModelStage[WanTransformer3DModel]):
         self._config = config
         for phase in config.phases:
             world.micro_batches(phase.batch_size, config.scale.gradient_accumulation)
-        self._clips = SpriteLatents(config.data, "train")
-        self._held_out = SpriteLatents(config.data, "validation")
+        self._clips = LatentClips(config.data, "train", config.skip_corrupt_shards)
+        self._held_out = LatentClips(config.data, "validation", config.skip_corrupt_shards)
         super().__init__(config, build_transformer(config), config.total_steps, world)
         self._text.prepare(["", *self._clips.captions, *self._held_out.captions])
 
@@ -63,6 +63,11 @@ class BidirectionalStage(SingleModelStage[WanTransformer3DModel]):
         """Rows of this process's micro-batches in a step of its phase."""
         accumulation = self._config.scale.gradient_accumulation
         return self.world.micro_batches(self._config.phase_at(step).batch_size, accumulation)
+
+    def batch_shape(self, step: int) -> Sequence[int]:
+        """(B, C, L, h, w) of the whole batch of a step of its phase."""
+        phase, (channels, _, *size) = self._config.phase_at(step), self._clips.shape
+        return (phase.batch_size, channels, phase.latent_frames, *size)
 
     def micro_batch(self, step: int, rows: range) -> MicroBatch:
         """Loss of rows of a step's batch."""

@@ -86,6 +86,10 @@ class CausalOdeStage(SingleModelStage[CausalWan]):
         """Rows of this process's micro-batches."""
         return self._shares
 
+    def batch_shape(self, step: int) -> Sequence[int]:
+        """(B, C, L, h, w) of the whole batch."""
+        return (self._config.batch_size, *self._trajectories.shape)
+
     def micro_batch(self, step: int, rows: range) -> MicroBatch:
         """Loss of rows of a step's batch, and of what is plugged in."""
         config = self._config

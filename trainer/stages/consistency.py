@@ -13,7 +13,7 @@ from probekit.models.text_context import TextContext
 from probekit.rollout.noise import normal_rows
 from probekit.seeding import generator
 from trainer.config import ConsistencyConfig
-from trainer.data.sprite_latents import LatentBatch, SpriteLatents
+from trainer.data.latent_clips import LatentBatch, LatentClips
 from trainer.distributed.sharding import place
 from trainer.distributed.update import MicroBatch
 from trainer.distributed.world import SINGLE, World
@@ -45,8 +45,8 @@ class ConsistencyStage(SingleModelStage[CausalWan]):
         self._chunks = check_frames(config.latent_frames, config.chunk_frames)
         self._shares = world.micro_batches(config.batch_size, config.scale.gradient_accumulation)
         self._sigmas = euler_sigmas(config.euler_steps, config.shift)
-        self._clips = SpriteLatents(config.data, "train")
-        self._held_out = SpriteLatents(config.data, "validation")
+        self._clips = LatentClips(config.data, "train", config.skip_corrupt_shards)
+        self._held_out = LatentClips(config.data, "validation", config.skip_corrupt_shards)
         teacher = open_generator(config.teacher, ("ar_teacher",), config.chunk_frames, "the teacher").eval()
         self.teacher = place(teacher.requires_grad_(False), world, config.scale)
         model = open_generator(config.initial_model, STUDENT_ROLES, config.chunk_frames, "distilled")
@@ -57,6 +57,11 @@ class ConsistencyStage(SingleModelStage[CausalWan]):
     def shares(self, step: int) -> Sequence[range]:
         """Rows of this process's micro-batches."""
         return self._shares
+
+    def batch_shape(self, step: int) -> Sequence[int]:
+        """(B, C, L, h, w) of the whole batch."""
+        channels, _, *size = self._clips.shape
+        return (self._config.batch_size, channels, self._config.latent_frames, *size)
 
     def micro_batch(self, step: int, rows: range) -> MicroBatch:
         """Loss of rows of a step's batch."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import torch
+from diffusers import WanTransformer3DModel
 from torch import Tensor
 
 from probekit.seeding import counter_seed
@@ -21,3 +22,10 @@ def drop_captions(
     """Captions of rows of a batch of `count`, some replaced by the empty prompt (for classifier-free guidance)."""
     dropped = draw_rows(count, rows, "caption-dropout", seed, step) < probability
     return ["" if drop else caption for drop, caption in zip(dropped.tolist(), captions, strict=True)]
+
+
+def token_count(model: WanTransformer3DModel, shape: Sequence[int]) -> int:
+    """Tokens of latents (B, C, L, h, w)."""
+    batch, _, frames, height, width = shape
+    patch_frames, rows, columns = model.config.patch_size
+    return int(batch * (frames // patch_frames) * (height // rows) * (width // columns))

@@ -21,7 +21,7 @@ from probekit.rollout.records import PassRecord
 from probekit.rollout.streaming_rollout import Rollout, roll_out
 from probekit.seeding import generator
 from trainer.config import TrajectoryConfig
-from trainer.data.sprite_latents import LatentBatch, SpriteLatents
+from trainer.data.latent_clips import LatentBatch, LatentClips
 from trainer.data.trajectories import TrajectoryBatch, trajectory_path, write_trajectories
 from trainer.distributed.world import local_device
 from trainer.stages.causal_parts import check_frames, open_generator, open_score
@@ -110,12 +110,12 @@ def _solver(config: TrajectoryConfig) -> Callable[[int], TrajectoryBatch]:
     teacher = open_generator(config.teacher, ("ar_teacher",), config.chunk_frames, "the teacher of ODE trajectories")
     if config.data is None:
         raise UserError(f"The AR teacher {config.teacher} is forced on clips.", "Set data: to a folder of them.")
-    clips = SpriteLatents(config.data, "train")
+    clips = LatentClips(config.data, "train")
     return functools.partial(_forced_shard, teacher.eval().requires_grad_(False).to(device), text, clips, config)
 
 
 def _forced_shard(
-    teacher: CausalWan, text: TextEncoder, clips: SpriteLatents, config: TrajectoryConfig, number: int
+    teacher: CausalWan, text: TextEncoder, clips: LatentClips, config: TrajectoryConfig, number: int
 ) -> TrajectoryBatch:
     order = generator("trajectory-clips", config.seed).permutation(len(clips))
     rows = np.take(order, range(number * config.clips_per_shard, (number + 1) * config.clips_per_shard), mode="wrap")

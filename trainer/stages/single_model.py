@@ -16,6 +16,7 @@ from trainer.objectives.auxiliary import AuxiliaryObjective
 from trainer.optimizers import set_learning_rate
 from trainer.run_config import RunConfig
 from trainer.stages.averaged_model import AveragedModel
+from trainer.stages.draws import token_count
 from trainer.state import TrainingState
 
 M = TypeVar("M", bound=WanTransformer3DModel)
@@ -45,6 +46,10 @@ class SingleModelStage(ABC, Generic[M]):
     @abstractmethod
     def shares(self, step: int) -> Sequence[range]:
         """Rows of this process's micro-batches in a step."""
+
+    @abstractmethod
+    def batch_shape(self, step: int) -> Sequence[int]:
+        """(B, C, L, h, w) of the whole batch of a step."""
 
     @abstractmethod
     def micro_batch(self, step: int, rows: range) -> MicroBatch:
@@ -86,6 +91,10 @@ class SingleModelStage(ABC, Generic[M]):
             logged |= self.world.mean(auxiliary.update())
         self.ema.update(self.model)
         return logged | {"learning_rate": rate}
+
+    def tokens(self, step: int) -> int:
+        """Tokens of the whole batch of a step."""
+        return token_count(self.model, self.batch_shape(step))
 
     def _passes(self, step: int, rows: range) -> MicroBatch:
         with autocast(self.world, self._run.scale):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -23,11 +24,15 @@ class ScoringInput:
         frames: (T, H, W, 3) uint8 RGB.
         fps: frames a second.
         prompt: what the video was asked to show.
+        prompt_id: of the prompt in its suite; None where the video belongs to none.
+        path: the file that `frames` were decoded from, for scorers that read files themselves; None without one.
     """
 
     frames: NDArray[np.uint8]
     fps: float
     prompt: str
+    prompt_id: str | None = None
+    path: Path | None = None
 
     @cached_property
     def tracks(self) -> TrackedVideo:

@@ -1,0 +1,141 @@
+"""People's videos and captions as latent clips: `trainer encode-videos`."""
+
+import csv
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from probekit.errors import UserError
+from probekit.models.video_codec import VideoCodec, to_unit_range
+from probekit.progress import track
+from probekit.video_files import read_video
+from trainer.data.latent_clips import shard_path, write_index, write_shard
+
+LOGGER = logging.getLogger("trainer")
+
+CLIPS_PER_SHARD: Final = 64
+
+
+class CaptionedVideo(NamedTuple):
+    """A file and what it shows."""
+
+    path: Path
+    caption: str
+
+
+class ClipSize(NamedTuple):
+    """What a video is cut and scaled to: its first `frames` frames, scaled to cover height x width, then the middle."""
+
+    frames: int
+    height: int
+    width: int
+
+
+def read_captions(path: Path, videos: Path) -> list[CaptionedVideo]:
+    """Pairs of a CSV (columns file, caption) or a JSONL (keys file, caption); files are relative to `videos`.
+
+    Raises:
+        UserError: naming the line of a missing file or caption, or of a file outside the folder.
+    """
+    if not path.is_file():
+        raise UserError(f"There is no caption file {path}.", "Give a .csv or .jsonl with file and caption.")
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file) if path.suffix == ".csv" else (json.loads(line) for line in file if line.strip())
+        records = list(rows)
+    pairs = []
+    for number, record in enumerate(records, start=2 if path.suffix == ".csv" else 1):
+        name, caption = (str(record.get(key) or "").strip() for key in ("file", "caption"))
+        found = videos / name
+        if not name or not caption:
+            raise UserError(f"{path}, line {number}: file or caption is empty.", "Fill it in, or delete the line.")
+        if not found.resolve().is_relative_to(videos.resolve()) or not found.is_file():
+            raise UserError(f"{path}, line {number}: there is no {name} in {videos}.", "Correct the name.")
+        pairs.append(CaptionedVideo(found, caption))
+    if not pairs:
+        raise UserError(f"{path} names no videos.", "Write one line a video.")
+    return pairs
+
+
+def fitted_frames(frames: NDArray[np.uint8], size: ClipSize, path: Path) -> NDArray[np.uint8]:
+    """The first frames (T, H, W, 3), scaled to cover the size and cut to its middle.
+
+    Raises:
+        UserError: if the video is too short.
+    """
+    if len(frames) < size.frames:
+        raise UserError(f"{path} has {len(frames)} frames, not {size.frames}.", "Use fewer --frames, or leave it out.")
+    height, width = frames.shape[1:3]
+    if (height, width) == (size.height, size.width):
+        return frames[: size.frames]
+    scale = max(size.height / height, size.width / width)
+    rows, columns = max(size.height, round(height * scale)), max(size.width, round(width * scale))
+    top, left = (rows - size.height) // 2, (columns - size.width) // 2
+    scaled = (
+        np.asarray(Image.fromarray(frame).resize((columns, rows), Image.Resampling.BICUBIC))
+        for frame in frames[: size.frames]
+    )
+    return np.stack([frame[top : top + size.height, left : left + size.width] for frame in scaled])
+
+
+def encode_videos(
+    pairs: Sequence[CaptionedVideo],
+    codec: VideoCodec,
+    out: Path,
+    size: ClipSize,
+    *,
+    split: str = "train",
+    numbers: Sequence[int] | None = None,
+    skip_corrupt: bool = False,
+    clips_per_shard: int = CLIPS_PER_SHARD,
+) -> list[str]:
+    """Encode the shards that are not there yet, and write the index.
+
+    Args:
+        pairs: all videos, in the order of the caption file.
+        codec: that encodes.
+        out: folder of the shards.
+        size: of every clip.
+        split: train or validation.
+        numbers: shards of this worker; None is all.
+        skip_corrupt: leave out videos that cannot be read or are too short.
+        clips_per_shard: videos of a shard.
+
+    Returns:
+        What was left out, one line each.
+
+    Raises:
+        UserError: for the first such video, if none may be left out; finished shards are kept.
+    """
+    skipped: list[str] = []
+    count = -(-len(pairs) // clips_per_shard)
+    for number in track(range(count) if numbers is None else [n for n in numbers if n < count], "encoding videos"):
+        path = shard_path(out, split, number)
+        if path.exists():
+            continue
+        clips: list[tuple[Tensor, CaptionedVideo]] = []
+        for pair in pairs[number * clips_per_shard : (number + 1) * clips_per_shard]:
+            try:
+                clips.append((_encode(pair.path, codec, size), pair))
+            except UserError as error:
+                if not skip_corrupt:
+                    raise
+                skipped.append(error.problem)
+        if clips:
+            sources = [pair.path.name for _, pair in clips]
+            write_shard(path, [clip for clip, _ in clips], [pair.caption for _, pair in clips], sources)
+    write_index(out)
+    return skipped
+
+
+@torch.no_grad()
+def _encode(path: Path, codec: VideoCodec, size: ClipSize) -> Tensor:
+    frames = fitted_frames(read_video(path).frames, size, path)
+    return codec.encode(to_unit_range(torch.from_numpy(np.ascontiguousarray(frames))[None]))[0]

@@ -1,0 +1,50 @@
+"""Two training logs, step by step: is this still the training that it was."""
+
+import json
+import math
+from pathlib import Path
+from typing import Final
+
+from probekit.errors import UserError
+
+_OF_THE_MACHINE: Final = frozenset({"seconds", "tokens_per_second", "peak_memory_mib"})
+_ABSOLUTE: Final = 1e-6
+
+Records = dict[tuple[int, str], float]
+
+
+def read_log(path: Path) -> Records:
+    """Numbers of a `metrics.jsonl` by step and name, without those that belong to the machine.
+
+    Raises:
+        UserError: if there is no such file, or a line is not a record.
+    """
+    file = path / "metrics.jsonl" if path.is_dir() else path
+    if not file.is_file():
+        raise UserError(f"There is no training log {file}.", "Give a run folder or its metrics.jsonl.")
+    records: Records = {}
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            values = json.loads(line)
+            step = int(values.pop("step"))
+        except (ValueError, KeyError, AttributeError) as error:
+            raise UserError(f"{file}, line {number} is not a record.", "Delete the line.") from error
+        records |= {(step, name): float(value) for name, value in values.items() if name not in _OF_THE_MACHINE}
+    return records
+
+
+def compare_logs(ours: Path, reference: Path, tolerance: float) -> str | None:
+    """The first difference, by step and then by name; None if there is none.
+
+    Raises:
+        UserError: if a log cannot be read.
+    """
+    left, right = read_log(ours), read_log(reference)
+    for key in sorted(left.keys() | right.keys()):
+        step, name = key
+        if key not in left or key not in right:
+            missing = ours if key not in left else reference
+            return f"step {step}: {name} is not in {missing}"
+        if not math.isclose(left[key], right[key], rel_tol=tolerance, abs_tol=_ABSOLUTE):
+            return f"step {step}: {name} is {left[key]:.6g}, the reference says {right[key]:.6g}"
+    return None

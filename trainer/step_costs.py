@@ -1,0 +1,36 @@
+"""What a step took: seconds, tokens a second, the peak of memory."""
+
+import resource
+import sys
+import time
+
+import torch
+
+from trainer.distributed.world import World
+
+_MIB = 2**20
+
+
+class StepCosts:
+    """Measures from its making on.
+
+    Args:
+        world: of the run; on a GPU the peak is that of the step, on a CPU that of the process so far.
+        tokens: that a step works on, over all processes.
+    """
+
+    def __init__(self, world: World, tokens: int) -> None:
+        self._world, self._tokens, self._started = world, tokens, time.perf_counter()
+        if world.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(world.device)
+
+    def values(self) -> dict[str, float]:
+        """Seconds, tokens a second, and peak memory in MiB."""
+        if self._world.device.type == "cuda":
+            torch.cuda.synchronize(self._world.device)
+            peak = torch.cuda.max_memory_allocated(self._world.device) / _MIB
+        else:
+            unit = 1 if sys.platform == "darwin" else 1024
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / _MIB
+        seconds = time.perf_counter() - self._started
+        return {"seconds": seconds, "tokens_per_second": self._tokens / seconds, "peak_memory_mib": peak}

@@ -1,0 +1,108 @@
+"""What is looked at while a training runs: contact sheets, scores on a small suite, the export that a rule selects."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from probekit.atomic_files import write_json
+from probekit.diffusion.sampler_settings import SamplerSettings
+from probekit.evaluation.manifest import load_video_set
+from probekit.evaluation.suites import load_suite
+from probekit.reporting.contact_sheet import SheetRow, contact_sheet
+from probekit.reporting.figures import save_figure
+from probekit.workflows.sampling import sample_suite
+from probekit.workflows.scoring import score_run
+from trainer.watch import EXPORTS, suite_totals
+from trainer.watch_config import WatchConfig
+
+SELECTION = "selection.json"
+Log = Callable[[int, dict[str, float]], None]
+
+
+class Evaluated(NamedTuple):
+    """An export and its scores in percent."""
+
+    step: int
+    quality: float | None
+    semantic: float | None
+    total: float | None
+
+
+class Watcher:
+    """Looks at the exports of a run, in the main process.
+
+    Args:
+        config: what to look at, and when.
+        run: folder of the run.
+        model: its name on contact sheets.
+    """
+
+    def __init__(self, config: WatchConfig, run: Path, model: str) -> None:
+        self._config, self._run, self._model = config, run, model
+
+    def wants_export(self, done: int) -> bool:
+        """Whether this step is looked at."""
+        return _due(done, self._config.samples_every) or _due(done, self._config.evaluate_every)
+
+    def look(self, done: int, export: Path, log: Log) -> None:
+        """Draw and score the export of a step."""
+        if _due(done, self._config.samples_every):
+            self._draw(done, export)
+        if _due(done, self._config.evaluate_every):
+            self._evaluate(done, export, log)
+
+    def _draw(self, done: int, export: Path) -> None:
+        suite = load_suite(self._config.suite).reduced(self._config.sheet_prompts, 1)
+        videos = self._run / "samples" / f"step-{done:07d}"
+        sample_suite(str(export), suite, videos, SamplerSettings())
+        found = load_video_set(videos)
+        rows = [SheetRow(row.prompt or "", (found.root / row.path,)) for row in found.rows]
+        save_figure(contact_sheet([f"{self._model}, step {done}"], rows, n_frames=8), videos.with_suffix(".png"))
+
+    def _evaluate(self, done: int, export: Path, log: Log) -> None:
+        kept = self._run / EXPORTS / f"step-{done:04d}"
+        if not kept.is_dir():
+            shutil.copytree(export, kept)
+        suite = load_suite(self._config.suite).reduced(self._config.prompts, 1)
+        videos = self._run / "evaluations" / f"step-{done:07d}"
+        sample_suite(str(kept), suite, videos, SamplerSettings())
+        score_run(videos)
+        totals = suite_totals(videos, suite)
+        scores = {"quality": totals.quality, "semantic": totals.semantic, "total": totals.total}
+        log(done, {f"evaluation_{name}": value for name, value in scores.items() if value is not None})
+        self._select(Evaluated(done, **scores))
+
+    def _select(self, newest: Evaluated) -> None:
+        path = self._run / SELECTION
+        before = json.loads(path.read_text(encoding="utf-8"))["evaluated"] if path.is_file() else []
+        evaluated = {entry["step"]: Evaluated(**entry) for entry in before} | {newest.step: newest}
+        write_json(path, selection(list(evaluated.values()), self._config.select))
+
+
+def selection(evaluated: list[Evaluated], rule: str) -> dict[str, Any]:
+    """The export that a rule selects and the runner-up, with all that were evaluated.
+
+    A step without a total is never the best; of equal totals the later step is taken.
+    """
+    by_step = sorted(evaluated)
+    if rule == "best_total":
+        ranked = sorted(by_step, key=_goodness, reverse=True)
+    else:
+        ranked = by_step[::-1]
+    runner_up = ranked[1]._asdict() if len(ranked) > 1 else None
+    return {
+        "rule": rule,
+        "selected": ranked[0]._asdict(),
+        "runner_up": runner_up,
+        "evaluated": [entry._asdict() for entry in by_step],
+    }
+
+
+def _goodness(entry: Evaluated) -> tuple[bool, float, int]:
+    return entry.total is not None, entry.total or 0.0, entry.step
+
+
+def _due(done: int, every: int | None) -> bool:
+    return every is not None and done % every == 0
