@@ -45,10 +45,10 @@ def open_score(model: str, chunk_frames: int, use: str, dtype: torch.dtype = tor
     """
     folder = model_folder(model)
     require_role(folder, (None,), chunk_frames, use)
-    model = load_transformer(folder, dtype)
-    for tensor in (*model.parameters(), *model.buffers()):  # diffusers' own `to` leaves some modules in fp32
+    transformer = load_transformer(folder, dtype)
+    for tensor in (*transformer.parameters(), *transformer.buffers()):  # diffusers' own `to` leaves some in fp32
         tensor.data = tensor.data.to(dtype)
-    return model
+    return transformer
 
 
 def check_frames(latent_frames: int, chunk_frames: int) -> int:
