@@ -1,0 +1,102 @@
+"""VBench's prompt suite, read from the `vbench` package's own list; none of its modules is imported.
+
+VBench: Huang et al., CVPR 2024, arXiv 2311.17982. `VBench_full_info.json` has 946 entries of 944 texts: two texts
+stand once for the appearance style and once for the overall consistency. Whatever is joined, is joined by entry.
+"""
+
+import importlib.util
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from probekit.errors import UserError
+from probekit.provenance import sha256_text
+
+NAME: Final = "vbench"
+LIST_FILE: Final = "VBench_full_info.json"
+FLICKERING: Final = "temporal_flickering"
+
+_LIST_HASH: Final = "6f8c7021e413b3d75b55f9f05d486ea7f2aaaf042a74578c47c4c86b67060d1f"
+"""SHA-256 of the entries' texts and dimensions in order, so that an identifier never means another prompt."""
+
+
+class VBenchEntry(NamedTuple):
+    """One entry of VBench's list.
+
+    Attributes:
+        prompt_id: its place in the list, from 0, in four digits.
+        text: the prompt; two texts belong to two entries each.
+        dimensions: which dimensions its videos are scored for.
+        auxiliary: for some dimensions, what the scorer looks for, e.g. ``{"color": {"color": "red"}}``.
+    """
+
+    prompt_id: str
+    text: str
+    dimensions: tuple[str, ...]
+    auxiliary: Mapping[str, Any]
+
+
+def list_path() -> Path:
+    """The list in the installed package.
+
+    Raises:
+        UserError: the package is not installed, or has no list.
+    """
+    spec = importlib.util.find_spec("vbench")
+    if spec is None or spec.origin is None:
+        raise UserError(
+            "The suite vbench takes its prompts from the package vbench, which is not installed.",
+            "run `pip install --no-deps vbench==0.1.5`.",
+        )
+    path = Path(spec.origin).with_name(LIST_FILE)
+    if not path.is_file():
+        raise UserError(f"The package vbench has no {path}.", "run `pip install --no-deps vbench==0.1.5` again.")
+    return path
+
+
+@cache
+def vbench_entries() -> tuple[VBenchEntry, ...]:
+    """All 946 entries, in the order of the list.
+
+    Raises:
+        UserError: as `list_path`, or the list is not that of VBench 0.1.5.
+    """
+    return read_entries(list_path())
+
+
+def read_entries(path: Path) -> tuple[VBenchEntry, ...]:
+    """Read a list in the layout of VBench, and make sure that it is the one whose places the identifiers mean.
+
+    Raises:
+        UserError: the file is damaged or of another version.
+    """
+    try:
+        documents = json.loads(path.read_text(encoding="utf-8"))
+        entries = tuple(_entry(index, document) for index, document in enumerate(documents))
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is not VBench's list of prompts.", "install vbench==0.1.5 again.") from error
+    if entries_hash(entries) != _LIST_HASH:
+        raise UserError(
+            f"{path} holds other prompts than VBench 0.1.5, so identifiers would not mean the same.",
+            "install vbench==0.1.5.",
+        )
+    return entries
+
+
+def _entry(index: int, document: Mapping[str, Any]) -> VBenchEntry:
+    auxiliary = MappingProxyType(dict(document.get("auxiliary_info", {})))
+    return VBenchEntry(f"{index:04d}", document["prompt_en"], tuple(document["dimension"]), auxiliary)
+
+
+def entries_hash(entries: tuple[VBenchEntry, ...]) -> str:
+    """SHA-256 of identifiers, texts and dimensions."""
+    return sha256_text("\n".join(f"{entry.prompt_id}\t{entry.text}\t{','.join(entry.dimensions)}" for entry in entries))
+
+
+@cache
+def dimensions_by_entry() -> Mapping[str, frozenset[str]]:
+    """Dimensions of each entry, by identifier. Raises UserError as `vbench_entries`."""
+    return MappingProxyType({entry.prompt_id: frozenset(entry.dimensions) for entry in vbench_entries()})
