@@ -1,0 +1,1 @@
+"""Long videos: clip rules, slow-fast consistency, and diagnostics that need no weights."""
