@@ -1,14 +1,18 @@
 """Scorers: one dimension each, and which of them a suite has."""
 
-from typing import Final
+from typing import Final, Literal, get_args
 
+from probekit.errors import UserError
 from probekit.evaluation.scorers.base import NotRun, Score, Scorer, ScorerSet, ScoringInput
 from probekit.evaluation.scorers.sprite_quality import QUALITY_SCORERS
 from probekit.evaluation.scorers.sprite_semantic import SEMANTIC_SCORERS
 from probekit.evaluation.scorers.temporal_flickering import TEMPORAL_FLICKERING
 from probekit.evaluation.suites import SPRITE_PREFIX
 
-__all__ = ["NotRun", "Score", "Scorer", "ScorerSet", "ScoringInput", "scorers_for"]
+__all__ = ["Backend", "NotRun", "Score", "Scorer", "ScorerSet", "ScoringInput", "scorers_for"]
+
+Backend = Literal["free", "fast"]
+"""What scores a suite of VBench: only formulas without weights, or our networks too."""
 
 _VBENCH_WEIGHTS: Final = {
     "subject_consistency": "DINO ViT-B/16 (dino_vitbase16_pretrain.pth)",
@@ -29,12 +33,18 @@ _VBENCH_WEIGHTS: Final = {
 }
 
 
-def scorers_for(suite: str) -> ScorerSet:
+def scorers_for(suite: str, backend: str = "free") -> ScorerSet:
     """The scorers of a suite.
 
-    Sprite suites have their ten dimensions. Every other suite is scored as VBench: the dimension without weights runs,
-    the others are listed with the weights that they need.
+    Sprite suites have their ten dimensions, whatever the backend. Every other suite is scored as VBench: with "free" the
+    dimension without weights runs and the others are listed with the weights that they need; with "fast" every
+    dimension of `probekit.evaluation.fast` whose weights are there.
+
+    Raises:
+        UserError: for an unknown backend.
     """
+    if backend not in get_args(Backend):
+        raise UserError(f"There is no scorer backend {backend!r}.", f"choose {' or '.join(get_args(Backend))}.")
     if suite.startswith(SPRITE_PREFIX):
         return ScorerSet((*QUALITY_SCORERS, TEMPORAL_FLICKERING, *SEMANTIC_SCORERS), ())
     missing = tuple(NotRun(name, f"needs the weights of {weights}") for name, weights in _VBENCH_WEIGHTS.items())
