@@ -89,6 +89,11 @@ def write_scores(path: Path, rows: Iterable[ScoreRow]) -> None:
         pq.write_table(table, temporary)
 
 
+def check_rows(rows: Iterable[ScoreRow], source: Path) -> None:
+    """Refuse what `write_scores` would refuse, without writing. Raises UserError that begins with `source`."""
+    _check_rules(pa.Table.from_pylist([_typed(row, source) for row in rows], schema=SCHEMA), source)
+
+
 def _typed(row: ScoreRow, source: Path) -> dict[str, Any]:
     """Refuse what Arrow would convert in silence: 1.7 to 1, True to 1."""
     cells = row._asdict()
