@@ -13,6 +13,9 @@ def score(
     target: Annotated[Path, typer.Argument(help="Run folder, or a CSV table of videos from elsewhere.")],
     out: Annotated[Path | None, typer.Option(help="For a CSV table: parent folder of the runs it makes.")] = None,
     shard: ShardOption = None,
+    clips: Annotated[
+        str, typer.Option(help="What is scored together: 'whole' videos, or 2 s clips as 'vbench-long' cuts them.")
+    ] = "whole",
     reference: Annotated[
         Path | None, typer.Option(help="Also PSNR, SSIM and MSE against the run in this folder.")
     ] = None,
@@ -28,7 +31,7 @@ def score(
         runs, failures = runs_to_score(target, out)
         not_run: dict[str, str] = {}
         for run in runs:
-            summary = score_run(run, share)
+            summary = score_run(run, share, clips)
             typer.echo(f"{run}: {summary.n_scored} videos scored")
             failures += [f"{failure.path}: {failure.problem}" for failure in summary.failures]
             not_run.update({missing.dimension: missing.reason for missing in summary.not_run})

@@ -80,6 +80,8 @@ class ProtocolCard(StrictModel):
     generation: GenerationCard = GenerationCard()
     scorers: dict[str, str] = Field(default_factory=dict)
     """Scorer id for each dimension."""
+    clip_rule: str = "whole"
+    """What of a video is scored together: ``whole`` or ``vbench-long`` (see `long_horizon.clips`)."""
     software: SoftwareCard = SoftwareCard()
     hardware: dict[str, str | int] = Field(default_factory=dict)
 
@@ -108,6 +110,7 @@ SCORING_FIELDS: tuple[str, ...] = (
     "generation.codec",
     "generation.window_policy",
     "generation.rope_policy",
+    "clip_rule",
     "scorers",
 )
 

@@ -1,20 +1,25 @@
-"""Scores a video set: resumable by video and scorer, shardable, one broken video costs one line."""
+"""Scores a video set: a queue by (video hash, scorer id), resumable, shared by processes or machines.
+
+One broken video costs one line, one broken dimension costs that dimension, one crash costs one retry.
+"""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from probekit.atomic_files import is_temporary
 from probekit.errors import UserError
 from probekit.evaluation.generation_runner import claim_folder
 from probekit.evaluation.manifest import Shard
 from probekit.evaluation.protocol_card import read_protocol, write_protocol
-from probekit.evaluation.score_table import SCORES_FOLDER, ScoreRow, read_scores, write_scores
-from probekit.evaluation.scorers import NotRun, Scorer, ScorerSet, ScoringInput, scorers_for
+from probekit.evaluation.score_store import ScoreStore, Version, Versions, score_key
+from probekit.evaluation.score_table import ScoreRow
+from probekit.evaluation.scorers import NotRun, Scorer, ScorerSet, scorers_for
+from probekit.evaluation.suites import planned_dimensions
+from probekit.evaluation.video_scoring import ScorerSource, ScoringFailure, ScoringTask, VideoScorer
 from probekit.evaluation.video_set import Problem, VideoRow, VideoSet
+from probekit.evaluation.worker_pool import Died, Finished, Message, WorkerPool
 from probekit.progress import track
-from probekit.provenance import sha256_file
-from probekit.video_files import read_video
 
 VIDEOS_PER_FILE = 25
 
@@ -24,7 +29,7 @@ class ScoringSummary(NamedTuple):
 
     Attributes:
         n_scored: videos of this shard that have all their scores now, new ones and those of earlier runs.
-        failures: videos that could not be scored, and why; they have no rows.
+        failures: videos, and dimensions of videos, that could not be scored, and why; they have no rows.
         not_run: dimensions that this toolkit cannot score.
     """
 
@@ -33,151 +38,160 @@ class ScoringSummary(NamedTuple):
     not_run: tuple[NotRun, ...]
 
 
-class _ScoreKey(NamedTuple):
-    """One video and dimension of a score table."""
+class _Outcome(NamedTuple):
+    """One step of the work on a task: a row, a failure, or the task's end (neither)."""
 
-    model: str
-    training_run: str
-    suite: str
-    horizon: str
-    prompt_id: str
-    sample: int
-    clip: int
-    dimension: str
-
-
-class _Version(NamedTuple):
-    """What a score was computed from."""
-
-    video_sha256: str
-    scorer_id: str
-
-
-_Versions = dict[_ScoreKey, _Version]
+    task: ScoringTask
+    row: ScoreRow | None = None
+    failure: ScoringFailure | None = None
 
 
 def score_video_set(
-    video_set: VideoSet, out: Path, shard: Shard | None = None, *, videos_per_file: int = VIDEOS_PER_FILE
+    video_set: VideoSet,
+    out: Path,
+    shard: Shard | None = None,
+    *,
+    backend: str = "free",
+    workers: int | None = None,
+    scorers: ScorerSource | None = None,
+    videos_per_file: int = VIDEOS_PER_FILE,
 ) -> ScoringSummary:
     """Score the videos of a set that have no scores yet, or older ones, in the score folder `out`.
 
-    Rows go to `out/scores` in Parquet files of `videos_per_file` videos, each written atomically, so an interruption
-    loses at most that many; `out/protocol.json` gets the scorers. The merged table does not depend on how the work was
-    shared or interrupted. Rows of a video that was made again, or of another version of a scorer, are replaced; rows of
-    other dimensions are left alone.
+    A row is safe as soon as it is computed (see `ScoreStore`), so a kill loses the dimensions in work at most. The
+    merged table does not depend on how the work was shared or interrupted. Rows of a video that was made again, or of
+    another version of a scorer, are replaced; rows of other dimensions, and of videos that left the set, are left
+    alone. Where nothing is missing, no video is read and no scorer loads anything.
 
     Args:
-        video_set: what to score.
+        video_set: what to score; a video is scored in its planned dimensions.
         out: score folder, often the folder of the set itself.
         shard: this worker's share; None scores all.
+        backend: which implementation scores VBench's dimensions, see `scorers_for`.
+        workers: processes that share the videos and survive a crash; None scores in this process.
+        scorers: makes other scorers than the suite's own; each process calls it once.
         videos_per_file: videos of each Parquet file.
 
     Raises:
         UserError: if `out` belongs to another set, holds damaged scores, or cannot be written.
     """
-    suite = scorers_for(video_set.protocol.prompts.suite)
+    source = scorers or partial(scorers_for, video_set.protocol.prompts.suite, backend)
+    suite = source()
     _describe(video_set, suite, out)
-    wanted = {key: version for row in video_set.rows for key, version in _versions(row, suite.scorers).items()}
-    done = _finished(out, wanted)
+    planned, failures = _planned(video_set, suite.scorers)
+    store = ScoreStore(out, shard)
+    done = store.finished({key: version for versions in planned.values() for key, version in versions.items()})
     rows = video_set.rows if shard is None else video_set.rows[shard.index :: shard.count]
-    missing = [row for row in rows if not _versions(row, suite.scorers).keys() <= done]
-    failures: list[Problem] = []
-    files = _free_files(out, shard)
-    batch: list[ScoreRow] = []
-    try:
-        for number, row in enumerate(track(missing, "scoring videos"), start=1):
-            batch += _score(video_set.root, row, suite.scorers, failures)
-            if number % videos_per_file == 0 and batch:
-                write_scores(next(files), batch)
-                batch = []
-    finally:  # also when interrupted: what was scored is kept
-        if batch:
-            write_scores(next(files), batch)
-    return ScoringSummary(len(rows) - len(failures), tuple(failures), suite.not_run)
+    tasks = [task for row in rows if (task := _missing(video_set.root, row, planned.get(row, {}), done)).dimensions]
+    outcomes = _in_this_process(tasks, source) if workers is None else _in_workers(tasks, source, workers)
+    _collect(outcomes, store, len(tasks), failures, videos_per_file)
+    failed = {row for row in rows if row in failures}
+    problems = [problem for row in rows for problem in _problems(video_set.root / row.path, failures.get(row, ()))]
+    return ScoringSummary(len(rows) - len(failed), tuple(problems), suite.not_run)
+
+
+_Failures = dict[VideoRow, list[ScoringFailure]]
 
 
 def _describe(video_set: VideoSet, suite: ScorerSet, out: Path) -> None:
     claim_folder(out, video_set.protocol)
     card = read_protocol(out)
-    write_protocol(out, card.model_copy(update={"scorers": {**card.scorers, **suite.ids()}}))
+    described = card.model_copy(update={"scorers": {**card.scorers, **suite.ids()}})
+    if described != card:
+        write_protocol(out, described)
 
 
-def _key(row: VideoRow | ScoreRow, dimension: str) -> _ScoreKey:
-    return _ScoreKey(
-        row.model, row.training_run, row.suite, row.horizon, row.prompt_id, row.sample, row.clip, dimension
-    )
+def _planned(video_set: VideoSet, scorers: tuple[Scorer, ...]) -> tuple[dict[VideoRow, Versions], _Failures]:
+    """For each video, what its scores must have been computed from; and videos of prompts that the suite lacks."""
+    planned: dict[VideoRow, Versions] = {}
+    failures: _Failures = {}
+    ids = [(scorer.dimension, scorer.scorer_id) for scorer in scorers]  # an id may cost the hash of a weight file
+    for row in video_set.rows:
+        try:
+            wanted = planned_dimensions(row.suite, row.prompt_id)
+        except UserError as error:
+            failures[row] = [ScoringFailure(None, error.problem)]
+            continue
+        planned[row] = {
+            score_key(row, dimension): Version(row.sha256, scorer_id)
+            for dimension, scorer_id in ids
+            if wanted is None or dimension in wanted
+        }
+    return planned, failures
 
 
-def _versions(row: VideoRow, scorers: tuple[Scorer, ...]) -> _Versions:
-    """What the scores of a video must have been computed from."""
-    return {_key(row, scorer.dimension): _Version(row.sha256, scorer.scorer_id) for scorer in scorers}
+def _missing(root: Path, row: VideoRow, planned: Versions, done: set[object]) -> ScoringTask:
+    return ScoringTask(root, row, tuple(key.dimension for key in planned if key not in done))
 
 
-def _finished(out: Path, wanted: _Versions) -> set[_ScoreKey]:
-    """Keys whose scores are there. Rows of older versions are removed from their files."""
-    done: set[_ScoreKey] = set()
-    for path in _score_files(out):
-        rows = [ScoreRow(*values) for values in _records(path)]
-        current = [row for row in rows if not _outdated(row, wanted)]
-        if not current:
-            path.unlink(missing_ok=True)
-        elif len(current) < len(rows):
-            write_scores(path, current)
-        done |= {_key(row, row.dimension) for row in current}
-    return done
+def _in_this_process(tasks: list[ScoringTask], source: ScorerSource) -> Iterator[_Outcome]:
+    score = VideoScorer(source) if tasks else None
+    for task in tasks:
+        assert score is not None
+        for content in score(task):
+            yield _outcome(task, content)
+        yield _Outcome(task)
 
 
-def _outdated(row: ScoreRow, wanted: _Versions) -> bool:
-    version = wanted.get(_key(row, row.dimension))
-    return version is not None and version != (row.video_sha256, row.scorer_id)
+def _in_workers(tasks: list[ScoringTask], source: ScorerSource, workers: int) -> Iterator[_Outcome]:
+    """The same from processes; a video whose process dies gets one more, without the dimensions that it has by then."""
+    answered: dict[Path, list[str]] = {}
+    retried: set[Path] = set()
+    with WorkerPool[ScoringTask, ScoreRow | ScoringFailure](partial(VideoScorer, source), workers) as pool:
+        for task in tasks:
+            pool.submit(task)
+        for event in pool.events():
+            if isinstance(event, Message):
+                answered.setdefault(event.task.path, []).append(event.content.dimension or "")
+                yield _outcome(event.task, event.content)
+            elif isinstance(event, Finished):
+                yield _Outcome(event.task)
+            else:
+                rest = _rest(event, answered.get(event.task.path, []))
+                if event.task.path in retried:
+                    problem = f"the process that scored it was lost twice ({event.how}), in {rest.dimensions[0]}"
+                    yield _Outcome(event.task, failure=ScoringFailure(None, problem))
+                    yield _Outcome(event.task)
+                else:
+                    retried.add(event.task.path)
+                    pool.retry(rest)
 
 
-def _score_files(out: Path) -> list[Path]:
-    return sorted(path for path in (out / SCORES_FOLDER).glob("*.parquet") if not is_temporary(path))
+def _rest(death: Died[ScoringTask], answered: list[str]) -> ScoringTask:
+    rest = tuple(dimension for dimension in death.task.dimensions if dimension not in answered)
+    return death.task._replace(dimensions=rest or death.task.dimensions)
 
 
-def _records(path: Path) -> Iterator[tuple[Any, ...]]:
-    table = read_scores(path)
-    return table.astype(object).where(table.notna(), None).itertuples(index=False, name=None)
+def _outcome(task: ScoringTask, content: ScoreRow | ScoringFailure) -> _Outcome:
+    return _Outcome(task, row=content) if isinstance(content, ScoreRow) else _Outcome(task, failure=content)
 
 
-def _free_files(out: Path, shard: Shard | None) -> Iterator[Path]:
-    """File names of this worker that are not taken yet."""
-    worker = "all" if shard is None else f"shard-{shard.index}-of-{shard.count}"
-    number = 0
-    while True:
-        path = out / SCORES_FOLDER / f"{worker}-{number:04d}.parquet"
-        if not path.exists():
-            yield path
-        number += 1
-
-
-def _score(root: Path, row: VideoRow, scorers: tuple[Scorer, ...], failures: list[Problem]) -> list[ScoreRow]:
-    """All rows of one video; none, and a failure, if it is not what the manifest says or does not fit the suite."""
+def _collect(
+    outcomes: Iterator[_Outcome], store: ScoreStore, n_tasks: int, failures: _Failures, videos_per_file: int
+) -> None:
+    """Store rows as they come, list failures by video."""
     try:
-        video = _open(root / row.path, row)
-        return [_score_row(row, scorer, video) for scorer in scorers]
-    except UserError as error:
-        failures.append(Problem(root / row.path, error.problem))
-        return []
+        for number, _ in enumerate(track(_ended(outcomes, store, failures), "scoring videos", n_tasks), start=1):
+            if number % videos_per_file == 0:
+                store.flush()
+    finally:  # also when interrupted: what was scored is kept
+        store.flush()
 
 
-def _open(path: Path, row: VideoRow) -> ScoringInput:
-    clip = read_video(path, expect_frames=row.n_frames)
-    if sha256_file(path) != row.sha256:
-        raise UserError(f"{path} changed after its manifest was written.", "generate or copy the set again.")
-    return ScoringInput(clip.frames, clip.fps, row.prompt, row.prompt_id, path)
+def _ended(outcomes: Iterator[_Outcome], store: ScoreStore, failures: _Failures) -> Iterator[ScoringTask]:
+    for task, row, failure in outcomes:
+        if row is not None:
+            store.add(row)
+        elif failure is not None:
+            failures.setdefault(task.row, []).append(failure)
+        else:
+            yield task
 
 
-def _score_row(row: VideoRow, scorer: Scorer, video: ScoringInput) -> ScoreRow:
-    score = scorer.score(video)
-    low, high = scorer.range
-    return ScoreRow(
-        **_key(row, scorer.dimension)._asdict(),
-        **score._asdict(),
-        unit=scorer.unit,
-        range_low=low,
-        range_high=high,
-        scorer_id=scorer.scorer_id,
-        video_sha256=row.sha256,
-    )
+def _problems(path: Path, failures: tuple[ScoringFailure, ...] | list[ScoringFailure]) -> Iterator[Problem]:
+    """One line for each reason, with the dimensions that it took."""
+    reasons: dict[str, list[str]] = {}
+    for dimension, problem in failures:
+        reasons.setdefault(problem, []).extend([dimension] if dimension else [])
+    for problem, dimensions in reasons.items():
+        yield Problem(path, f"{', '.join(dimensions)}: {problem}" if dimensions else problem)

@@ -5,6 +5,7 @@ from typing import get_args
 
 from probekit.errors import UserError
 from probekit.evaluation.folder_pairs import score_folder_pairs
+from probekit.evaluation.long_horizon.clips import WHOLE, clip_rule
 from probekit.evaluation.manifest import Shard, load_video_set
 from probekit.evaluation.perceptual_distance import Backbone, lpips_metric
 from probekit.evaluation.reference_metrics import ReferenceMetric, reference_metrics
@@ -35,9 +36,13 @@ def runs_to_score(target: Path, out: Path | None) -> tuple[list[Path], list[str]
     return runs, [f"{problem.path}: {problem.problem}" for problem in problems]
 
 
-def score_run(run: Path, shard: Shard | None = None) -> ScoringSummary:
-    """Score the videos of a run folder that have no scores yet, into the folder itself."""
-    return score_video_set(load_video_set(run), run, shard=shard)
+def score_run(run: Path, shard: Shard | None = None, clips: str = WHOLE) -> ScoringSummary:
+    """Score the videos of a run folder that have no scores yet, into the folder itself.
+
+    Raises:
+        UserError: for an unknown clip rule, or as `score_video_set`.
+    """
+    return score_video_set(load_video_set(run), run, shard=shard, clips=clip_rule(clips))
 
 
 def score_against_reference(run: Path, reference: Path, lpips: str | None) -> Path:

@@ -7,8 +7,16 @@ import pandas as pd
 import pytest
 
 from probekit.errors import UserError
+from probekit.evaluation.long_horizon.clips import CLIP_RULES, ClipRule
 from probekit.evaluation.manifest import Shard, load_video_set, write_manifest
-from probekit.evaluation.protocol_card import GenerationCard, PromptsCard, ProtocolCard, read_protocol, write_protocol
+from probekit.evaluation.protocol_card import (
+    GenerationCard,
+    PromptsCard,
+    ProtocolCard,
+    mismatches,
+    read_protocol,
+    write_protocol,
+)
 from probekit.evaluation.sample_key import SampleKey
 from probekit.evaluation.score_table import ScoreRow, read_scores, write_scores
 from probekit.evaluation.scorers import Scorer, ScoringInput, scorers_for
@@ -161,3 +169,51 @@ def test_a_real_suite_names_what_it_cannot_score(videos: VideoSet, tmp_path: Pat
 def test_scorers_keep_the_protocol() -> None:
     scorers: tuple[Scorer, ...] = SCORERS
     assert all(scorer.unit and scorer.range == (0.0, 1.0) and scorer.needs for scorer in scorers)
+
+
+def make_long_set(root: Path, n_frames: int = 41) -> VideoSet:
+    """Two videos of more than two clips of 2 s at 8 frames a second."""
+    rows = []
+    for number in range(2):
+        truth, key = episode("test", 2, number, n_frames=n_frames), SampleKey("sprite-test", f"p{number}", 0)
+        write_video(root / video_path(key), truth.frames, 8.0)
+        path = video_path(key)
+        rows.append(describe_video(root, path, key, model="m", training_run="r", horizon="5s", prompt=truth.caption))
+    write_manifest(root, rows)
+    write_protocol(root, ProtocolCard(prompts=PromptsCard(file_hash="ab", suite="sprite-test", n_prompts=2, samples=1)))
+    return load_video_set(root)
+
+
+def test_clips_are_scored_each_and_named(tmp_path: Path) -> None:
+    videos, out = make_long_set(tmp_path / "set"), tmp_path / "scores"
+    assert score_video_set(videos, out, clips="vbench-long").n_scored == 2
+    table = read_scores(out)
+    assert len(table) == 2 * 3 * len(SCORERS)
+    truth = episode("test", 2, 1, n_frames=41)
+    for scorer in SCORERS:
+        rows = table[(table.prompt_id == "p1") & (table.dimension == scorer.dimension)]
+        spans = ((0, 16), (16, 32), (25, 41))
+        expected = [scorer.score(ScoringInput(truth.frames[a:b], 8.0, truth.caption)).value for a, b in spans]
+        assert [None if pd.isna(value) else value for value in rows.value] == expected
+        assert set(rows.scorer_id) == {f"{scorer.scorer_id}+clips=vbench-long-2s"}
+    card = read_protocol(out)
+    assert (card.clip_rule, set(card.scorers.values())) == ("vbench-long", set(table.scorer_id))
+
+
+def test_another_clip_rule_replaces_the_scores(tmp_path: Path) -> None:
+    videos = make_long_set(tmp_path / "set")
+    orders: list[list[ClipRule]] = [["whole", "vbench-long"], ["vbench-long", "whole"]]
+    for number, rules in enumerate(orders):
+        out, fresh = tmp_path / f"changed{number}", tmp_path / f"fresh{number}"
+        for rule in rules:
+            score_video_set(videos, out, clips=rule)
+        score_video_set(videos, fresh, clips=rules[-1])
+        pd.testing.assert_frame_equal(read_scores(out), read_scores(fresh), check_exact=True)
+
+
+def test_clip_rules_do_not_compare(tmp_path: Path) -> None:
+    videos = make_long_set(tmp_path / "set")
+    for rule in CLIP_RULES:
+        score_video_set(videos, tmp_path / rule, clips=rule)
+    cards = [read_protocol(tmp_path / rule) for rule in CLIP_RULES]
+    assert mismatches(*cards)[0] == ("clip_rule", "whole", "vbench-long")
