@@ -3,22 +3,22 @@
 One broken video costs one line, one broken dimension costs that dimension, one crash costs one retry.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from probekit.errors import UserError
 from probekit.evaluation.generation_runner import claim_folder
+from probekit.evaluation.long_horizon.clips import WHOLE, ClipRule, clip_spans, scorer_id_under
 from probekit.evaluation.manifest import Shard
 from probekit.evaluation.protocol_card import read_protocol, write_protocol
 from probekit.evaluation.score_store import ScoreStore, Version, Versions, score_key
-from probekit.evaluation.score_table import ScoreRow
-from probekit.evaluation.scorers import NotRun, Scorer, ScorerSet, scorers_for
+from probekit.evaluation.scorers import NotRun, scorers_for
+from probekit.evaluation.scoring_queue import Outcome, score_here, score_in_workers
 from probekit.evaluation.suites import planned_dimensions
-from probekit.evaluation.video_scoring import ScorerSource, ScoringFailure, ScoringTask, VideoScorer
+from probekit.evaluation.video_scoring import Part, ScorerSource, ScoringFailure, ScoringTask
 from probekit.evaluation.video_set import Problem, VideoRow, VideoSet
-from probekit.evaluation.worker_pool import Died, Finished, Message, WorkerPool
 from probekit.progress import track
 
 VIDEOS_PER_FILE = 25
@@ -38,14 +38,6 @@ class ScoringSummary(NamedTuple):
     not_run: tuple[NotRun, ...]
 
 
-class _Outcome(NamedTuple):
-    """One step of the work on a task: a row, a failure, or the task's end (neither)."""
-
-    task: ScoringTask
-    row: ScoreRow | None = None
-    failure: ScoringFailure | None = None
-
-
 def score_video_set(
     video_set: VideoSet,
     out: Path,
@@ -53,15 +45,16 @@ def score_video_set(
     *,
     backend: str = "free",
     workers: int | None = None,
+    clips: ClipRule = WHOLE,
     scorers: ScorerSource | None = None,
     videos_per_file: int = VIDEOS_PER_FILE,
 ) -> ScoringSummary:
     """Score the videos of a set that have no scores yet, or older ones, in the score folder `out`.
 
     A row is safe as soon as it is computed (see `ScoreStore`), so a kill loses the dimensions in work at most. The
-    merged table does not depend on how the work was shared or interrupted. Rows of a video that was made again, or of
-    another version of a scorer, are replaced; rows of other dimensions, and of videos that left the set, are left
-    alone. Where nothing is missing, no video is read and no scorer loads anything.
+    merged table does not depend on how the work was shared or interrupted. Rows of a video that was made again, of
+    another version of a scorer or of another clip rule are replaced; rows of other dimensions, and of videos that left
+    the set, are left alone. Where nothing is missing, no video is read and no scorer loads anything.
 
     Args:
         video_set: what to score; a video is scored in its planned dimensions.
@@ -69,6 +62,7 @@ def score_video_set(
         shard: this worker's share; None scores all.
         backend: which implementation scores VBench's dimensions, see `scorers_for`.
         workers: processes that share the videos and survive a crash; None scores in this process.
+        clips: what of a video is scored together.
         scorers: makes other scorers than the suite's own; each process calls it once.
         videos_per_file: videos of each Parquet file.
 
@@ -77,97 +71,64 @@ def score_video_set(
     """
     source = scorers or partial(scorers_for, video_set.protocol.prompts.suite, backend)
     suite = source()
-    _describe(video_set, suite, out)
-    planned, failures = _planned(video_set, suite.scorers)
+    ids = {dimension: scorer_id_under(scorer_id, clips) for dimension, scorer_id in suite.ids().items()}
+    _describe(video_set, ids, clips, out)
+    planned, failures = _planned(video_set, ids, clips)
     store = ScoreStore(out, shard)
     done = store.finished({key: version for versions in planned.values() for key, version in versions.items()})
     rows = video_set.rows if shard is None else video_set.rows[shard.index :: shard.count]
-    tasks = [task for row in rows if (task := _missing(video_set.root, row, planned.get(row, {}), done)).dimensions]
-    outcomes = _in_this_process(tasks, source) if workers is None else _in_workers(tasks, source, workers)
+    tasks = [
+        ScoringTask(video_set.root, row, clips, parts)
+        for row in rows
+        if (parts := tuple(Part(key.clip, key.dimension) for key in planned.get(row, ()) if key not in done))
+    ]
+    outcomes = score_here(tasks, source) if workers is None else score_in_workers(tasks, source, workers)
     _collect(outcomes, store, len(tasks), failures, videos_per_file)
-    failed = {row for row in rows if row in failures}
-    problems = [problem for row in rows for problem in _problems(video_set.root / row.path, failures.get(row, ()))]
+    failed = [row for row in rows if row in failures]
+    problems = [problem for row in failed for problem in _problems(video_set.root / row.path, failures[row], clips)]
     return ScoringSummary(len(rows) - len(failed), tuple(problems), suite.not_run)
 
 
 _Failures = dict[VideoRow, list[ScoringFailure]]
 
 
-def _describe(video_set: VideoSet, suite: ScorerSet, out: Path) -> None:
+def _describe(video_set: VideoSet, ids: Mapping[str, str], clips: ClipRule, out: Path) -> None:
     claim_folder(out, video_set.protocol)
     card = read_protocol(out)
-    described = card.model_copy(update={"scorers": {**card.scorers, **suite.ids()}})
+    described = card.model_copy(update={"scorers": {**card.scorers, **ids}, "clip_rule": clips})
     if described != card:
         write_protocol(out, described)
 
 
-def _planned(video_set: VideoSet, scorers: tuple[Scorer, ...]) -> tuple[dict[VideoRow, Versions], _Failures]:
-    """For each video, what its scores must have been computed from; and videos of prompts that the suite lacks."""
+def _planned(
+    video_set: VideoSet, ids: Mapping[str, str], clips: ClipRule
+) -> tuple[dict[VideoRow, Versions], _Failures]:
+    """For each video, what its scores must have been computed from; and videos that have no place in the suite."""
     planned: dict[VideoRow, Versions] = {}
     failures: _Failures = {}
-    ids = [(scorer.dimension, scorer.scorer_id) for scorer in scorers]  # an id may cost the hash of a weight file
     for row in video_set.rows:
         try:
-            wanted = planned_dimensions(row.suite, row.prompt_id)
+            planned[row] = _versions(row, ids, clips)
         except UserError as error:
             failures[row] = [ScoringFailure(None, error.problem)]
-            continue
-        planned[row] = {
-            score_key(row, dimension): Version(row.sha256, scorer_id)
-            for dimension, scorer_id in ids
-            if wanted is None or dimension in wanted
-        }
     return planned, failures
 
 
-def _missing(root: Path, row: VideoRow, planned: Versions, done: set[object]) -> ScoringTask:
-    return ScoringTask(root, row, tuple(key.dimension for key in planned if key not in done))
-
-
-def _in_this_process(tasks: list[ScoringTask], source: ScorerSource) -> Iterator[_Outcome]:
-    score = VideoScorer(source) if tasks else None
-    for task in tasks:
-        assert score is not None
-        for content in score(task):
-            yield _outcome(task, content)
-        yield _Outcome(task)
-
-
-def _in_workers(tasks: list[ScoringTask], source: ScorerSource, workers: int) -> Iterator[_Outcome]:
-    """The same from processes; a video whose process dies gets one more, without the dimensions that it has by then."""
-    answered: dict[Path, list[str]] = {}
-    retried: set[Path] = set()
-    with WorkerPool[ScoringTask, ScoreRow | ScoringFailure](partial(VideoScorer, source), workers) as pool:
-        for task in tasks:
-            pool.submit(task)
-        for event in pool.events():
-            if isinstance(event, Message):
-                answered.setdefault(event.task.path, []).append(event.content.dimension or "")
-                yield _outcome(event.task, event.content)
-            elif isinstance(event, Finished):
-                yield _Outcome(event.task)
-            else:
-                rest = _rest(event, answered.get(event.task.path, []))
-                if event.task.path in retried:
-                    problem = f"the process that scored it was lost twice ({event.how}), in {rest.dimensions[0]}"
-                    yield _Outcome(event.task, failure=ScoringFailure(None, problem))
-                    yield _Outcome(event.task)
-                else:
-                    retried.add(event.task.path)
-                    pool.retry(rest)
-
-
-def _rest(death: Died[ScoringTask], answered: list[str]) -> ScoringTask:
-    rest = tuple(dimension for dimension in death.task.dimensions if dimension not in answered)
-    return death.task._replace(dimensions=rest or death.task.dimensions)
-
-
-def _outcome(task: ScoringTask, content: ScoreRow | ScoringFailure) -> _Outcome:
-    return _Outcome(task, row=content) if isinstance(content, ScoreRow) else _Outcome(task, failure=content)
+def _versions(row: VideoRow, ids: Mapping[str, str], clips: ClipRule) -> Versions:
+    wanted = planned_dimensions(row.suite, row.prompt_id)
+    if row.clip and clips != WHOLE:
+        raise UserError(f"{row.path} is a clip of a longer video already.", "score it whole.")
+    numbers = range(row.clip, row.clip + len(clip_spans(row.n_frames, row.fps, clips)))
+    return {
+        score_key(row, dimension, number): Version(row.sha256, scorer_id)
+        for number in numbers
+        for dimension, scorer_id in ids.items()
+        if wanted is None or dimension in wanted
+    }
 
 
 def _collect(
-    outcomes: Iterator[_Outcome], store: ScoreStore, n_tasks: int, failures: _Failures, videos_per_file: int
+    outcomes: Iterator[Outcome], store: ScoreStore, n_tasks: int, failures: _Failures, videos_per_file: int
 ) -> None:
     """Store rows as they come, list failures by video."""
     try:
@@ -178,7 +139,7 @@ def _collect(
         store.flush()
 
 
-def _ended(outcomes: Iterator[_Outcome], store: ScoreStore, failures: _Failures) -> Iterator[ScoringTask]:
+def _ended(outcomes: Iterator[Outcome], store: ScoreStore, failures: _Failures) -> Iterator[ScoringTask]:
     for task, row, failure in outcomes:
         if row is not None:
             store.add(row)
@@ -188,10 +149,14 @@ def _ended(outcomes: Iterator[_Outcome], store: ScoreStore, failures: _Failures)
             yield task
 
 
-def _problems(path: Path, failures: tuple[ScoringFailure, ...] | list[ScoringFailure]) -> Iterator[Problem]:
-    """One line for each reason, with the dimensions that it took."""
+def _problems(path: Path, failures: list[ScoringFailure], clips: ClipRule) -> Iterator[Problem]:
+    """One line for each reason, with the scores that it took."""
     reasons: dict[str, list[str]] = {}
-    for dimension, problem in failures:
-        reasons.setdefault(problem, []).extend([dimension] if dimension else [])
-    for problem, dimensions in reasons.items():
-        yield Problem(path, f"{', '.join(dimensions)}: {problem}" if dimensions else problem)
+    for part, problem in failures:
+        reasons.setdefault(problem, []).extend([_name(part, clips)] if part else [])
+    for problem, parts in reasons.items():
+        yield Problem(path, f"{', '.join(parts)}: {problem}" if parts else problem)
+
+
+def _name(part: Part, clips: ClipRule) -> str:
+    return part.dimension if clips == WHOLE else f"{part.dimension} of clip {part.clip}"

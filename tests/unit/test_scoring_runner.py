@@ -92,7 +92,7 @@ def test_resumes_after_an_interruption(
             raise KeyboardInterrupt
         return read_video(path, expect_frames=expect_frames)
 
-    monkeypatch.setattr("probekit.evaluation.scoring_runner.read_video", interrupted)
+    monkeypatch.setattr("probekit.evaluation.video_scoring.read_video", interrupted)
     with pytest.raises(KeyboardInterrupt):
         score_video_set(videos, tmp_path, videos_per_file=2)
     assert len(read_scores(tmp_path)) == 3 * len(SCORERS)

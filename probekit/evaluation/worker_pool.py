@@ -1,0 +1,216 @@
+"""A few processes that share tasks, one at a time each; a process that dies is reported with its task, never awaited.
+
+Processes are spawned, so each imports and builds what it needs for itself. They end when the process that started them
+ends, however it ends: their pipe closes.
+"""
+
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Generic, NamedTuple, Self, TypeVar
+
+from probekit.errors import UserError
+
+T = TypeVar("T")
+M = TypeVar("M")
+
+Handler = Callable[[T], Iterable[M]]
+"""Works on one task and yields messages about it as they arise."""
+
+_CONTEXT: Final = multiprocessing.get_context("spawn")
+_GPU_FOLDER: Final = Path("/proc/driver/nvidia/gpus")
+_SECONDS_TO_END: Final = 5.0
+
+
+class Message(NamedTuple, Generic[T, M]):
+    """What a handler yielded about a task."""
+
+    task: T
+    content: M
+
+
+class Finished(NamedTuple, Generic[T]):
+    """A task's handler came to its end."""
+
+    task: T
+
+
+class Died(NamedTuple, Generic[T]):
+    """The process that worked on a task ended without finishing it."""
+
+    task: T
+    how: str
+    """'killed by SIGKILL', 'exit status 1': what the system says about it."""
+
+
+Event = Message[T, M] | Finished[T] | Died[T]
+
+
+class _Done(NamedTuple):
+    """Ends the messages about one task."""
+
+
+class _Worker(Generic[T]):
+    """One process, our end of its pipe, and what it works on."""
+
+    def __init__(self, process: BaseProcess, connection: Connection, slot: int) -> None:
+        self.process, self.connection, self.slot = process, connection, slot
+        self.task: T | None = None
+
+
+class WorkerPool(Generic[T, M]):
+    """Hands tasks out to processes one at a time; use it as a context manager.
+
+    Args:
+        make_handler: called once in each process, before its first task; must be picklable.
+        count: processes at most. They start when there is work for them, and a dead one is replaced.
+    """
+
+    def __init__(self, make_handler: Callable[[], Handler[T, M]], count: int) -> None:
+        if count < 1:
+            raise UserError(f"{count} workers cannot do any work.", "ask for 1 or more.")
+        self._make_handler, self._count = make_handler, count
+        self._waiting: deque[T] = deque()
+        self._workers: list[_Worker[T]] = []
+
+    def __enter__(self) -> Self:
+        """Start nothing yet."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End all processes, at once if there was an error."""
+        for worker in self._workers:
+            worker.connection.close()
+            if kind is not None:
+                worker.process.terminate()
+        for worker in self._workers:
+            worker.process.join(_SECONDS_TO_END)
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+        self._workers.clear()
+
+    def submit(self, task: T) -> None:
+        """Queue a task."""
+        self._waiting.append(task)
+
+    def retry(self, task: T) -> None:
+        """Give a task to a process that has not worked on anything yet, in the place of one that died."""
+        self._hand(self._start(), task)
+
+    def events(self) -> Iterator[Event[T, M]]:
+        """What happens to the tasks, until all are finished or dead; tasks may be submitted meanwhile.
+
+        Raises:
+            UserError: in place of a handler that could not be made.
+        """
+        while self._waiting or self._busy():
+            self._hand_out()
+            yield from self._receive()
+
+    def _busy(self) -> list[_Worker[T]]:
+        return [worker for worker in self._workers if worker.task is not None]
+
+    def _hand_out(self) -> None:
+        while self._waiting:
+            idle = next((worker for worker in self._workers if worker.task is None), None)
+            if idle is None and len(self._workers) >= self._count:
+                return
+            self._hand(idle or self._start(), self._waiting.popleft())
+
+    def _hand(self, worker: _Worker[T], task: T) -> None:
+        try:
+            worker.connection.send(task)
+        except OSError:  # it died while it had nothing to do; no task was lost with it
+            self._remove(worker)
+            self._waiting.appendleft(task)
+        else:
+            worker.task = task
+
+    def _start(self) -> _Worker[T]:
+        taken = {worker.slot for worker in self._workers}
+        slot = next(number for number in range(len(taken) + 1) if number not in taken)
+        ours, theirs = _CONTEXT.Pipe()
+        process = _CONTEXT.Process(target=_work, args=(theirs, self._make_handler, device_of(slot)), daemon=False)
+        process.start()
+        theirs.close()  # else the pipe would not close with the process
+        worker: _Worker[T] = _Worker(process, ours, slot)
+        self._workers.append(worker)
+        return worker
+
+    def _receive(self) -> Iterator[Event[T, M]]:
+        busy = self._busy()
+        ready = wait([source for worker in busy for source in (worker.connection, worker.process.sentinel)])
+        for worker in busy:
+            if worker.connection in ready or worker.process.sentinel in ready:
+                yield self._event(worker)
+
+    def _event(self, worker: _Worker[T]) -> Event[T, M]:
+        task = worker.task
+        assert task is not None
+        try:
+            # Without the poll, a grandchild that holds the pipe open would let this wait for a dead process.
+            content = worker.connection.recv() if worker.connection.poll() else None
+        except (EOFError, OSError):
+            content = None
+        if content is None:
+            self._remove(worker)
+            return Died(task, _end_of(worker.process))
+        if isinstance(content, UserError):
+            raise content
+        if isinstance(content, _Done):
+            worker.task = None
+            return Finished(task)
+        return Message(task, content)
+
+    def _remove(self, worker: _Worker[T]) -> None:
+        self._workers.remove(worker)
+        worker.connection.close()
+        worker.process.join(_SECONDS_TO_END)
+        if worker.process.is_alive():  # it closed its pipe, but does not end
+            worker.process.kill()
+            worker.process.join()
+
+
+def device_of(slot: int) -> str | None:
+    """The GPU of a worker, as CUDA_VISIBLE_DEVICES names it: workers take turns. None where there is no GPU."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        devices = [name.strip() for name in named.split(",") if name.strip()]
+    else:
+        devices = [str(index) for index, _ in enumerate(_GPU_FOLDER.glob("*"))]
+    return devices[slot % len(devices)] if devices else None
+
+
+def _work(connection: Connection, make_handler: Callable[[], Handler[T, M]], device: str | None) -> None:
+    """The life of one process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; who started us decides
+    if device is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = device
+    try:
+        try:
+            handle = make_handler()
+        except UserError as error:
+            connection.send(error)
+            return
+        while True:
+            for content in handle(connection.recv()):
+                connection.send(content)
+            connection.send(_Done())
+    except (EOFError, BrokenPipeError):
+        return  # who started us has finished, or is gone
+
+
+def _end_of(process: BaseProcess) -> str:
+    code = process.exitcode
+    if code is None or code >= 0:
+        return f"exit status {code}"
+    return f"killed by {signal.Signals(-code).name}"
