@@ -12,6 +12,12 @@ from probekit.cli.options import ShardOption, parse_shard
 def score(
     target: Annotated[Path, typer.Argument(help="Run folder, or a CSV table of videos from elsewhere.")],
     out: Annotated[Path | None, typer.Option(help="For a CSV table: parent folder of the runs it makes.")] = None,
+    backend: Annotated[
+        str, typer.Option(help="VBench's dimensions: 'free' of weights, 'fast' (our networks) or 'official' modules.")
+    ] = "free",
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that share the videos and outlive a crash; one a GPU.", min=1)
+    ] = None,
     shard: ShardOption = None,
     clips: Annotated[
         str, typer.Option(help="What is scored together: 'whole' videos, or 2 s clips as 'vbench-long' cuts them.")
@@ -31,7 +37,7 @@ def score(
         runs, failures = runs_to_score(target, out)
         not_run: dict[str, str] = {}
         for run in runs:
-            summary = score_run(run, share, clips)
+            summary = score_run(run, share, clips, backend=backend, workers=workers)
             typer.echo(f"{run}: {summary.n_scored} videos scored")
             failures += [f"{failure.path}: {failure.problem}" for failure in summary.failures]
             not_run.update({missing.dimension: missing.reason for missing in summary.not_run})

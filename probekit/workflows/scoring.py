@@ -14,6 +14,7 @@ from probekit.evaluation.scoring_runner import ScoringSummary, score_video_set
 from probekit.workflows.importing import import_video_table
 
 REFERENCE_SCORES = "reference_scores.parquet"
+DEFAULT_BACKEND = "free"
 
 
 def runs_to_score(target: Path, out: Path | None) -> tuple[list[Path], list[str]]:
@@ -36,13 +37,28 @@ def runs_to_score(target: Path, out: Path | None) -> tuple[list[Path], list[str]
     return runs, [f"{problem.path}: {problem.problem}" for problem in problems]
 
 
-def score_run(run: Path, shard: Shard | None = None, clips: str = WHOLE) -> ScoringSummary:
+def score_run(
+    run: Path,
+    shard: Shard | None = None,
+    clips: str = WHOLE,
+    *,
+    backend: str = DEFAULT_BACKEND,
+    workers: int | None = None,
+) -> ScoringSummary:
     """Score the videos of a run folder that have no scores yet, into the folder itself.
 
+    Args:
+        run: run folder.
+        shard: this worker's share.
+        clips: name of a clip rule.
+        backend: which implementation scores VBench's dimensions.
+        workers: processes that share the videos and survive a crash; None scores in this process.
+
     Raises:
-        UserError: for an unknown clip rule, or as `score_video_set`.
+        UserError: for an unknown clip rule or backend, or as `score_video_set`.
     """
-    return score_video_set(load_video_set(run), run, shard=shard, clips=clip_rule(clips))
+    rule = clip_rule(clips)
+    return score_video_set(load_video_set(run), run, shard=shard, backend=backend, workers=workers, clips=rule)
 
 
 def score_against_reference(run: Path, reference: Path, lpips: str | None) -> Path:
