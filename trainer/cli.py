@@ -213,23 +213,30 @@ def encode_videos_command(
 
 @app.command("audit-prompts")
 def audit_prompts(
-    training: Annotated[Path, typer.Argument(help="Training prompts: .txt, .csv or .parquet.")],
+    training: Annotated[Path, typer.Argument(help="Training prompts: .txt, .csv, .parquet or a folder of them.")],
     evaluation: Annotated[str, typer.Argument(help="Evaluation suite, or another prompt file.")],
+    near: Annotated[
+        float,
+        typer.Option(help="Share of common words from which two prompts count as the same.", min=0.1, max=1),
+    ] = 0.9,
 ) -> None:
-    """List evaluation prompts that are trained on; exits with 1 if there are any."""
+    """List evaluation prompts that are trained on, or nearly so; exits with 1 if there are any."""
     with reporting_errors():
         from probekit.evaluation.suites import load_suite
-        from trainer.data.prompts import overlap, read_prompts
+        from trainer.data.prompt_audit import shared_prompts
+        from trainer.data.prompts import read_prompts
 
-        texts = (
-            read_prompts(Path(evaluation))
-            if Path(evaluation).is_file()
-            else [prompt.text for prompt in load_suite(evaluation).prompts]
-        )
-        shared = overlap(read_prompts(training), texts)
-        for text in shared:
-            typer.echo(text)
-        typer.echo(f"{len(shared)} of {len(texts)} evaluation prompts are trained on")
+        if Path(evaluation).exists():
+            prompts = [
+                (f"prompt {number}", text) for number, text in enumerate(read_prompts(Path(evaluation)), start=1)
+            ]
+        else:
+            prompts = [(prompt.prompt_id, prompt.text) for prompt in load_suite(evaluation).prompts]
+        shared = shared_prompts(read_prompts(training), [text for _, text in prompts], near)
+        for found in shared:
+            name, text = prompts[found.number]
+            typer.echo(f"{name}: {text} | {found.similarity:.0%} in training: {found.training}")
+        typer.echo(f"{len(shared)} of {len(prompts)} evaluation prompts are trained on")
         if shared:
             raise typer.Exit(1)
 

@@ -1,5 +1,7 @@
 """AR fine-tuning, ODE trajectories and causal ODE distillation at tiny size."""
 
+import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from tests.training_states import copy_state
 from trainer.config import AutoregressiveConfig, CausalOdeConfig, TrajectoryConfig
 from trainer.data.latent_clips import LatentClips, shard_path
 from trainer.data.sprite_latents import encode_shard
-from trainer.data.trajectories import Trajectories, trajectory_path
+from trainer.data.trajectories import Trajectories, TrajectoryBatch, trajectory_path, write_trajectories
 from trainer.errors import NonFiniteTraining
 from trainer.loop import Stage, run
 from trainer.optimizer_config import OptimizerConfig
@@ -25,6 +27,7 @@ from trainer.stages.causal_parts import check_frames, open_generator
 from trainer.stages.ode_trajectories import make_trajectories
 
 PARTS = SHIPPED_MODELS / "sprite-base"
+LEVELS = (1.0, 0.9375, 0.8333333, 0.625)
 OPTIMIZER = OptimizerConfig(learning_rate=1e-3, warmup_steps=1)
 
 
@@ -142,6 +145,34 @@ def test_trajectories_start_at_noise_follow_the_teacher_and_resume(
 def test_trajectories_of_other_levels_are_refused(trajectories: Path, teacher: Path) -> None:
     with pytest.raises(UserError, match=r"0\.9375"):
         CausalOdeStage(ode_config(trajectories, teacher, few_steps=(1000, 500)))
+
+
+def test_a_cut_shard_of_trajectories_is_named_and_skipped_only_if_told_to(
+    trajectories: Path, teacher: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "copied"
+    shutil.copytree(trajectories, folder)
+    intact = Trajectories(folder, LEVELS).take(np.array([1, 2]))
+    cut = trajectory_path(folder, 0)
+    cut.write_bytes(cut.read_bytes()[:5000])
+    with pytest.raises(UserError, match=r"trajectories-00000\.safetensors cannot be read"):
+        CausalOdeStage(ode_config(folder, teacher))
+    with caplog.at_level(logging.WARNING, logger="trainer"):
+        stage = CausalOdeStage(ode_config(folder, teacher, skip_corrupt_shards=True))
+    assert ["skipped: The shard" in record.getMessage() for record in caplog.records] == [True]
+    assert len(stage._trajectories) == 2
+    assert torch.equal(stage._trajectories.take(np.array([0])).endpoint[0], intact.endpoint[1])
+
+
+def test_trajectories_of_two_sizes_are_refused(trajectories: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copied"
+    shutil.copytree(trajectories, folder)
+    clip = torch.zeros(1, 16, 6, 8, 8)
+    write_trajectories(
+        trajectory_path(folder, 7), TrajectoryBatch(clip[:, None].expand(1, 4, 16, 6, 8, 8), clip, clip, ["a"]), LEVELS
+    )
+    with pytest.raises(UserError, match=r"trajectories-00007.*one size in a folder"):
+        Trajectories(folder, LEVELS)
 
 
 def test_levels_off_the_euler_grid_are_refused(clips: Path, teacher: Path, tmp_path: Path) -> None:

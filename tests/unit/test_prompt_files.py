@@ -4,13 +4,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from probekit.errors import UserError
 from probekit.evaluation.suites import load_suite
 from tests.unit.test_asymmetric_dmd import dmd_config, dmd_stage, folders  # noqa: F401
 from trainer.cli import app
-from trainer.data.prompts import PromptFile, overlap, read_prompts
+from trainer.data.prompt_audit import shared_prompts
+from trainer.data.prompts import PromptFile, read_prompts
 
 
 def write(path: Path, lines: list[str]) -> Path:
@@ -53,12 +56,45 @@ def test_a_stage_trains_on_the_file(folders: dict[str, str], tmp_path: Path) -> 
     assert again.training_step(0)["dmd_loss"] == repeated.training_step(0)["dmd_loss"]
 
 
-def test_overlap_sees_through_case_and_punctuation(tmp_path: Path) -> None:
-    assert overlap(["A cat,  running!"], ["a cat running", "a dog"]) == ["a cat running"]
-    held_out = load_suite("sprite-5s").prompts[3].text
-    path = write(tmp_path / "p.txt", ["something else", held_out.upper()])
+def test_a_folder_of_shards_is_one_list_in_the_order_of_names(tmp_path: Path) -> None:
+    folder = tmp_path / "prompts"
+    folder.mkdir()
+    write(folder / "b.txt", ["third", "first"])
+    pd.DataFrame({"prompt": ["first", "second"]}).to_parquet(folder / "a.parquet")
+    assert read_prompts(folder) == ["first", "second", "third"]
+    assert sorted(PromptFile(folder, seed=0).batch(1, 3)) == ["first", "second", "third"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="no prompt file"):
+        read_prompts(tmp_path / "empty")
+
+
+@given(
+    st.lists(st.lists(st.sampled_from("abcdefghij"), min_size=1, max_size=8).map(" ".join), min_size=1, max_size=8),
+    st.lists(st.lists(st.sampled_from("abcdefghij"), min_size=1, max_size=8).map(" ".join), min_size=1, max_size=8),
+    st.sampled_from([0.3, 0.5, 0.7, 0.9, 1.0]),
+)
+def test_the_audit_finds_what_comparing_all_pairs_finds(training: list[str], held_out: list[str], near: float) -> None:
+    def similarity(one: str, other: str) -> float:
+        return len(set(one.split()) & set(other.split())) / len(set(one.split()) | set(other.split()))
+
+    expected = [max(similarity(text, other) for other in training) for text in held_out]
+    found = {shared.number: shared.similarity for shared in shared_prompts(training, held_out, near)}
+    assert found == {number: value for number, value in enumerate(expected) if value >= near}
+
+
+def test_planted_prompts_are_reported_with_their_ids(tmp_path: Path) -> None:
+    assert shared_prompts(["A cat,  running!"], ["a dog", "a cat running"]) == [(1, "A cat,  running!", 1.0)]
+    suite = load_suite("sprite-5s").prompts
+    planted = [suite[3].text.upper(), f"{suite[7].text}!", suite[9].text]
+    path = write(tmp_path / "p.txt", ["something else", *planted])
     result = CliRunner().invoke(app, ["audit-prompts", str(path), "sprite-5s"])
     assert result.exit_code == 1
-    assert held_out in result.output
+    lines = result.output.splitlines()
+    assert [line.split(":")[0] for line in lines[:-1]] == [suite[index].prompt_id for index in (3, 7, 9)]
+    assert lines[-1] == "3 of 100 evaluation prompts are trained on"
+    looser = CliRunner().invoke(app, ["audit-prompts", str(path), "sprite-5s", "--near", "0.5"])
+    assert len(looser.output.splitlines()) > len(lines)
+    other = CliRunner().invoke(app, ["audit-prompts", str(path), str(write(tmp_path / "e.txt", ["Something, else"]))])
+    assert other.output.startswith("prompt 1: Something, else | 100% in training: something else")
     clean = CliRunner().invoke(app, ["audit-prompts", str(write(tmp_path / "c.txt", ["nothing alike"])), "sprite-5s"])
     assert (clean.exit_code, "0 of 100" in clean.output) == (0, True)

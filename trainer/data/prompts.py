@@ -1,7 +1,6 @@
 """Training prompts, of the sprite world or from people's files; functions of names, so resuming needs no state."""
 
 import csv
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,30 +21,36 @@ def sprite_prompts(split: Split, count: int, *names: str | int) -> list[str]:
 
 
 def read_prompts(path: Path) -> list[str]:
-    """Prompts of a file, duplicates kept once in order: a line each, or the column prompt, caption or text of a table.
+    """Prompts of a file or of a folder of such files, by name; duplicates are kept once, in order.
 
     Args:
-        path: `.csv`, `.parquet`, or any other text file.
+        path: a `.csv` or `.parquet` with a column prompt, caption or text; any other text file with a prompt a line; or
+            a folder of them.
 
     Raises:
         UserError: if the file is missing, empty, or has no such column.
     """
-    if not path.is_file():
-        raise UserError(f"There is no prompt file {path}.", "Give a .txt, .csv or .parquet file.")
-    if path.suffix == ".parquet":
-        table = pq.read_table(path)
-        texts = table.column(_column(path, table.column_names)).to_pylist()
-    elif path.suffix == ".csv":
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            column = _column(path, list(reader.fieldnames or ()))
-            texts = [row[column] for row in reader]
-    else:
-        texts = path.read_text(encoding="utf-8").splitlines()
+    shards = sorted(file for file in path.iterdir() if file.is_file() and file.name[0] != ".") if path.is_dir() else []
+    texts = [text for shard in shards or [path] for text in _texts(shard)]
     prompts = list(dict.fromkeys(text.strip() for text in texts if text and text.strip()))
     if not prompts:
         raise UserError(f"{path} holds no prompts.", "Write one prompt a line.")
     return prompts
+
+
+def _texts(path: Path) -> list[str]:
+    if not path.is_file():
+        raise UserError(f"There is no prompt file {path}.", "Give a .txt, .csv or .parquet file, or a folder of them.")
+    if path.suffix == ".parquet":
+        table = pq.read_table(path)
+        found: list[str] = table.column(_column(path, table.column_names)).to_pylist()
+        return found
+    if path.suffix == ".csv":
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            column = _column(path, list(reader.fieldnames or ()))
+            return [row[column] for row in reader]
+    return path.read_text(encoding="utf-8").splitlines()
 
 
 def _column(path: Path, names: Sequence[str]) -> str:
@@ -59,12 +64,13 @@ class PromptFile:
     """Batches from a prompt file: each epoch is a permutation, and a batch is a function of its place alone.
 
     Args:
-        path: of the file.
+        path: of the file, or of a folder of files.
         seed: of the permutations.
     """
 
     def __init__(self, path: Path, seed: int) -> None:
         self.prompts, self._seed = read_prompts(path), seed
+        self._shuffled: tuple[int, list[int]] | None = None
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -78,15 +84,8 @@ class PromptFile:
         return chosen
 
     def _order(self, epoch: int) -> list[int]:
-        order: list[int] = generator("prompt-file", self._seed, epoch).permutation(len(self.prompts)).tolist()
-        return order
-
-
-def overlap(training: Sequence[str], evaluation: Sequence[str]) -> list[str]:
-    """Evaluation prompts that are also trained on, whatever their case, punctuation and spacing."""
-    seen = {_normalised(text) for text in training}
-    return [text for text in evaluation if _normalised(text) in seen]
-
-
-def _normalised(text: str) -> str:
-    return re.sub(r"[^\w]+", " ", text.casefold()).strip()
+        """The epoch's permutation; the last one is kept, because a batch lies in one or two epochs."""
+        if self._shuffled is None or self._shuffled[0] != epoch:
+            order = generator("prompt-file", self._seed, epoch).permutation(len(self.prompts))
+            self._shuffled = (epoch, order.tolist())
+        return self._shuffled[1]

@@ -1,19 +1,22 @@
 """Shards of teacher trajectories: the states at the few-step levels, the end of the ODE, the ground truth."""
 
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from probekit.atomic_files import atomic_path
 from probekit.errors import UserError
+
+LOGGER = logging.getLogger("trainer")
 
 
 class TrajectoryBatch(NamedTuple):
@@ -47,35 +50,55 @@ def write_trajectories(path: Path, batch: TrajectoryBatch, sigmas: Sequence[floa
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, metadata=about)
 
 
+class CorruptShard(UserError):
+    """A shard cannot be read."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"The shard {path} cannot be read: {reason}.",
+            "Delete it and make it again, or set skip_corrupt_shards: true.",
+        )
+
+
 class Trajectories:
-    """A folder of trajectories, held in memory as float16.
+    """A folder of trajectories. Shards are memory-mapped: a batch reads its own rows (6,000 of Wan's are 150 GB).
 
     Args:
         folder: where `write_trajectories` wrote.
         sigmas: noise levels of the student's steps.
+        skip_corrupt: leave out shards that cannot be read, with a warning that names them.
 
     Raises:
-        UserError: if there is no shard, or its states belong to other noise levels.
+        UserError: if there is no shard, one cannot be read, its states belong to other noise levels, or shards differ
+            in shape or in whether they have ground truth.
     """
 
-    def __init__(self, folder: Path, sigmas: Sequence[float]) -> None:
-        paths = sorted(folder.glob("trajectories-*.safetensors"))
-        if not paths:
+    def __init__(self, folder: Path, sigmas: Sequence[float], skip_corrupt: bool = False) -> None:
+        self.captions: list[str] = []
+        self._shards: list[dict[str, Any]] = []
+        self._places: list[tuple[int, int]] = []
+        for path in sorted(folder.glob("trajectories-*.safetensors")):
+            try:
+                captions, tensors = _open_shard(path, sigmas)
+            except CorruptShard as error:
+                if not skip_corrupt:
+                    raise
+                LOGGER.warning("skipped: %s", error.problem)
+                continue
+            if self._shards and _shapes(tensors) != _shapes(self._shards[0]):
+                raise UserError(
+                    f"{path} holds {_shapes(tensors)}, the shards before it {_shapes(self._shards[0])}.",
+                    "Keep the trajectories of one teacher and one size in a folder.",
+                )
+            self._places += [(len(self._shards), row) for row in range(len(captions))]
+            self._shards.append(tensors)
+            self.captions += captions
+        if not self._shards:
             raise UserError(
                 f"There are no trajectories in {folder}.",
                 "Run `trainer train` with a recipe of stage ode_trajectories, e.g. "
                 "trainer/recipes/sprite/ode_trajectories.yaml.",
             )
-        self.captions: list[str] = []
-        parts: list[dict[str, Tensor]] = []
-        for path in paths:
-            with safe_open(path, "pt") as shard:
-                _check_levels(path, json.loads(shard.metadata()["sigmas"]), sigmas)
-                parts.append({name: shard.get_tensor(name) for name in shard.keys()})
-                self.captions.extend(json.loads(shard.metadata()["captions"]))
-        if len({frozenset(part) for part in parts}) > 1:
-            raise UserError(f"Some shards in {folder} have ground truth and others have none.", "Use one teacher.")
-        self._tensors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
     def __len__(self) -> int:
         return len(self.captions)
@@ -83,7 +106,7 @@ class Trajectories:
     @property
     def shape(self) -> tuple[int, ...]:
         """(C, L, h, w) of a clip."""
-        return tuple(self._tensors["endpoint"].shape[1:])
+        return _shapes(self._shards[0])["endpoint"]
 
     @property
     def latent_frames(self) -> int:
@@ -93,18 +116,38 @@ class Trajectories:
     @property
     def has_ground_truth(self) -> bool:
         """Whether the teacher was forced on ground truth."""
-        return "clean" in self._tensors
-
-    def batch(self, size: int, rng: np.random.Generator) -> TrajectoryBatch:
-        """Draw trajectories with replacement."""
-        return self.take(rng.integers(len(self), size=size))
+        return "clean" in self._shards[0]
 
     def take(self, rows: NDArray[np.int64]) -> TrajectoryBatch:
         """The trajectories of the given rows in float32."""
-        index = torch.from_numpy(rows)
-        chosen = {name: tensor[index].float() for name, tensor in self._tensors.items()}
+        places = [self._places[row] for row in rows]
+        chosen = {
+            name: torch.stack([self._shards[shard][name][row].float() for shard, row in places])
+            for name in self._shards[0]
+        }
         captions = [self.captions[row] for row in rows]
         return TrajectoryBatch(chosen["states"], chosen["endpoint"], chosen.get("clean"), captions)
+
+
+def _shapes(tensors: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Shapes without the rows."""
+    return {name: tuple(tensor.get_shape()[1:]) for name, tensor in tensors.items()}
+
+
+def _open_shard(path: Path, sigmas: Sequence[float]) -> tuple[list[str], dict[str, Any]]:
+    try:
+        shard = safe_open(path, "pt")
+        about: dict[str, str] = shard.metadata()  # type: ignore[no-untyped-call]
+        captions = [str(caption) for caption in json.loads(about["captions"])]
+        levels = [float(level) for level in json.loads(about["sigmas"])]
+        names = sorted(shard.keys())  # type: ignore[no-untyped-call]
+        tensors = {name: shard.get_slice(name) for name in names}  # type: ignore[no-untyped-call]
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise CorruptShard(path, str(error)) from error
+    if {tensor.get_shape()[0] for tensor in tensors.values()} != {len(captions)}:
+        raise CorruptShard(path, f"its tensors do not have {len(captions)} rows")
+    _check_levels(path, levels, sigmas)
+    return captions, tensors
 
 
 def _check_levels(path: Path, stored: Sequence[float], wanted: Sequence[float]) -> None:

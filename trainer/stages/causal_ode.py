@@ -51,7 +51,7 @@ class CausalOdeStage(SingleModelStage[CausalWan]):
         self._config = config
         self._shares = world.micro_batches(config.batch_size, config.scale.gradient_accumulation)
         self._sigmas = few_step_sigmas(config.few_steps, config.shift)
-        self._trajectories = Trajectories(config.trajectories, self._sigmas)
+        self._trajectories = Trajectories(config.trajectories, self._sigmas, config.skip_corrupt_shards)
         if config.clean_context and not self._trajectories.has_ground_truth:
             raise UserError(
                 f"The trajectories in {config.trajectories} have no ground truth to see.",
