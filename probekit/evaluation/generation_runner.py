@@ -71,7 +71,7 @@ def generate_suite(
     claim_folder(out, protocol_card(suite.card(), generator.card))
     keys = suite.keys() if shard is None else suite.keys()[shard.index :: shard.count]
     finished = {row.key(): row for row in _finished_rows(out, set(keys))}
-    texts = suite.texts()
+    texts, scored_texts = suite.generation_texts(), suite.texts()
     missing = [Request(key, texts[key.prompt_id]) for key in keys if key not in finished]
     batches = [missing[i : i + batch_size] for i in range(0, len(missing), batch_size)]
     for batch in track(batches, f"sampling {generator.card.model} on {suite.name}"):
@@ -84,7 +84,7 @@ def generate_suite(
                 model=str(generator.card.model),
                 training_run=training_run,
                 horizon=suite.horizon,
-                prompt=request.prompt,
+                prompt=scored_texts[request.key.prompt_id],
             )
         write_manifest(out, [finished[key] for key in sorted(finished)], shard)
     return [finished[key] for key in sorted(finished)]

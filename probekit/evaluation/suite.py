@@ -26,14 +26,14 @@ class Suite(NamedTuple):
     """What is sampled and scored.
 
     Attributes:
-        prompts: the texts that scorers see.
+        prompts: the benchmark's own, short texts.
         samples: videos of each prompt.
         frames: RGB frames of a video.
         horizon: the length class in tables, e.g. '5s'.
-        generated_from: texts that generators see, in the order of `prompts`; None where they are the same.
+        extended: the long texts, in the order of `prompts`; None where they are not known.
         generation_variant: which texts generators see.
         scoring_variant: which texts scorers see.
-        more_samples: videos of single prompts that have another number of them than `samples`.
+        more_samples: numbers of videos of those prompts that have another one than `samples`.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Suite(NamedTuple):
     height: int
     width: int
     fps: int
-    generated_from: tuple[str, ...] | None = None
+    extended: tuple[str, ...] | None = None
     generation_variant: Variant = "short"
     scoring_variant: Variant = "short"
     more_samples: Mapping[str, int] = _NONE
@@ -63,29 +63,47 @@ class Suite(NamedTuple):
 
     def texts(self) -> dict[str, str]:
         """Texts that scorers see, by identifier."""
-        return dict(self.prompts)
+        return self.column(self.scoring_variant)
 
     def generation_texts(self) -> dict[str, str]:
         """Texts that generators see, by identifier."""
-        if self.generated_from is None:
-            return self.texts()
-        return dict(zip((prompt.prompt_id for prompt in self.prompts), self.generated_from, strict=True))
+        return self.column(self.generation_variant)
+
+    def column(self, variant: Variant) -> dict[str, str]:
+        """One of the two texts of every prompt, by identifier.
+
+        Raises:
+            UserError: the extended texts are not known.
+        """
+        if variant == "short":
+            return dict(self.prompts)
+        if self.extended is None:
+            raise UserError(
+                f"The extended prompts of {self.name} are not known.",
+                "give their file: --suite-option extended_prompts=FILE.",
+            )
+        return dict(zip((prompt.prompt_id for prompt in self.prompts), self.extended, strict=True))
 
     def card(self) -> PromptsCard:
-        """The prompts' part of a protocol card; its hash covers every text that was generated from or scored."""
-        generated = self.generated_from or ("",) * len(self.prompts)
-        lines = (
-            "\t".join((*prompt, *filter(None, (extended,))))
-            for prompt, extended in zip(self.prompts, generated, strict=True)
-        )
+        """The prompts' part of a protocol card; its hash covers every text that is generated from or scored."""
         return PromptsCard(
-            file_hash=sha256_text("\n".join(lines)),
+            file_hash=sha256_text("\n".join("\t".join(fields) for fields in self._hashed())),
             suite=self.name,
             generation_variant=self.generation_variant,
             scoring_variant=self.scoring_variant,
             n_prompts=len(self.prompts),
             samples=self.samples,
         )
+
+    def _hashed(self) -> list[list[str]]:
+        fields = [list(prompt) for prompt in self.prompts]
+        if "extended" in (self.generation_variant, self.scoring_variant):
+            for row, text in zip(fields, self.column("extended").values(), strict=True):
+                row.append(text)
+        for row in fields:
+            if row[0] in self.more_samples:
+                row.append(str(self.more_samples[row[0]]))
+        return fields
 
     def reduced(self, prompts: int | None, samples: int | None) -> "Suite":
         """The suite cut to its first prompts and samples; None keeps all.
@@ -96,8 +114,9 @@ class Suite(NamedTuple):
         for name, asked, planned in (("prompts", prompts, len(self.prompts)), ("samples", samples, self.samples)):
             if asked is not None and not 1 <= asked <= planned:
                 raise UserError(f"{self.name} cannot be cut to {asked} {name}.", f"choose 1 to {planned}.")
-        generated = None if self.generated_from is None else self.generated_from[:prompts]
-        more = _NONE if samples else self.more_samples
         return self._replace(
-            prompts=self.prompts[:prompts], samples=samples or self.samples, generated_from=generated, more_samples=more
+            prompts=self.prompts[:prompts],
+            samples=samples or self.samples,
+            extended=None if self.extended is None else self.extended[:prompts],
+            more_samples=_NONE if samples else self.more_samples,
         )

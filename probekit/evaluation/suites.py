@@ -1,10 +1,13 @@
 """Suites by name: which prompts, how many videos of each, how long and how large, scored for what. Torch-free."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
+from pydantic import BaseModel
+
+from probekit.config import StrictModel, validated
 from probekit.errors import UserError
-from probekit.evaluation import vbench_suite
+from probekit.evaluation import moviegen_suite, vbench_suite
 from probekit.evaluation.dimension_constants import SPRITE_CONSTANTS, VBENCH_CONSTANTS, DimensionConstant
 from probekit.evaluation.suite import Prompt, Suite
 from probekit.seeding import generator
@@ -12,7 +15,18 @@ from probekit.sprite_world.captions import facts_of, write_caption
 from probekit.sprite_world.episodes import draw_split_scene
 from probekit.sprite_world.vocabulary import FPS, FRAME_SIZE
 
-__all__ = ["SPRITE_PREFIX", "Prompt", "Suite", "constants_of", "load_suite", "planned_dimensions"]
+__all__ = [
+    "SPRITE_PREFIX",
+    "Prompt",
+    "Suite",
+    "all_prompts",
+    "constants_of",
+    "load_suite",
+    "planned_dimensions",
+    "suite_names",
+]
+
+M = TypeVar("M", bound=BaseModel)
 
 SPRITE_PREFIX: Final = "sprite-"
 
@@ -47,17 +61,51 @@ def _sprite_prompts(count: int) -> tuple[Prompt, ...]:
     return tuple(Prompt(f"test-{i:03d}", text) for i, text in zip(range(count), _held_out_captions(), strict=False))
 
 
-def load_suite(name: str) -> Suite:
+def load_suite(name: str, settings: Sequence[str] = ()) -> Suite:
     """Build a suite by name.
 
+    Args:
+        name: one of `suite_names`.
+        settings: the suite's own options as `key=value`, e.g. `flickering_samples=25`; sprite suites have none.
+
     Raises:
-        UserError: for an unknown name.
+        UserError: for an unknown name or option, or if the suite's prompts cannot be had.
     """
-    if name not in _SPRITE_SUITES:
-        raise UserError(f"There is no suite {name!r}.", f"choose {' or '.join(_SPRITE_SUITES)}.")
-    length = _SPRITE_SUITES[name]
-    prompts = _sprite_prompts(length.prompts)
-    return Suite(name, prompts, length.samples, length.frames, length.horizon, FRAME_SIZE, FRAME_SIZE, FPS)
+    if name in _SPRITE_SUITES:
+        _options(StrictModel, name, settings)
+        length = _SPRITE_SUITES[name]
+        prompts = _sprite_prompts(length.prompts)
+        return Suite(name, prompts, length.samples, length.frames, length.horizon, FRAME_SIZE, FRAME_SIZE, FPS)
+    if name == vbench_suite.NAME:
+        return vbench_suite.vbench_suite(_options(vbench_suite.VBenchOptions, name, settings))
+    if name == moviegen_suite.NAME:
+        return moviegen_suite.moviegen_suite(_options(moviegen_suite.MovieGenOptions, name, settings))
+    raise UserError(f"There is no suite {name!r}.", f"choose {' or '.join(suite_names())}.")
+
+
+def suite_names() -> tuple[str, ...]:
+    """Names that `load_suite` knows."""
+    return (*_SPRITE_SUITES, vbench_suite.NAME, moviegen_suite.NAME)
+
+
+def all_prompts(suite: Suite, settings: Sequence[str] = ()) -> tuple[Prompt, ...]:
+    """Every prompt of the list that a suite is drawn from, with identifiers of the suite."""
+    if suite.name == vbench_suite.NAME:
+        return vbench_suite.vbench_prompts()
+    if suite.name == moviegen_suite.NAME:
+        options = _options(moviegen_suite.MovieGenOptions, suite.name, settings)
+        return moviegen_suite.moviegen_prompts(options.prompt_file)
+    return suite.prompts
+
+
+def _options(model: type[M], suite: str, settings: Sequence[str]) -> M:
+    given: dict[str, str] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or key in given:
+            raise UserError(f"{setting!r} is not an option of a suite.", "write key=value, each key once.")
+        given[key] = value
+    return validated(model, given, f"the options of {suite}")
 
 
 def constants_of(suite: str) -> Sequence[DimensionConstant]:

@@ -12,12 +12,19 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from pydantic import Field
+
+from probekit.config import StrictModel
 from probekit.errors import UserError
+from probekit.evaluation.dimension_constants import VBENCH_CONSTANTS
+from probekit.evaluation.prompt_columns import read_extended
+from probekit.evaluation.suite import Prompt, Suite, Variant
 from probekit.provenance import sha256_text
 
 NAME: Final = "vbench"
 LIST_FILE: Final = "VBench_full_info.json"
 FLICKERING: Final = "temporal_flickering"
+_SAMPLES, _FRAMES, _HEIGHT, _WIDTH, _FPS = 5, 81, 480, 832, 16
 
 _LIST_HASH: Final = "6f8c7021e413b3d75b55f9f05d486ea7f2aaaf042a74578c47c4c86b67060d1f"
 """SHA-256 of the entries' texts and dimensions in order, so that an identifier never means another prompt."""
@@ -87,8 +94,8 @@ def read_entries(path: Path) -> tuple[VBenchEntry, ...]:
 
 
 def _entry(index: int, document: Mapping[str, Any]) -> VBenchEntry:
-    auxiliary = MappingProxyType(dict(document.get("auxiliary_info", {})))
-    return VBenchEntry(f"{index:04d}", document["prompt_en"], tuple(document["dimension"]), auxiliary)
+    text, dimensions = document["prompt_en"], tuple(document["dimension"])
+    return VBenchEntry(f"{index:04d}", text, dimensions, MappingProxyType(dict(document.get("auxiliary_info", {}))))
 
 
 def entries_hash(entries: tuple[VBenchEntry, ...]) -> str:
@@ -100,3 +107,53 @@ def entries_hash(entries: tuple[VBenchEntry, ...]) -> str:
 def dimensions_by_entry() -> Mapping[str, frozenset[str]]:
     """Dimensions of each entry, by identifier. Raises UserError as `vbench_entries`."""
     return MappingProxyType({entry.prompt_id: frozenset(entry.dimensions) for entry in vbench_entries()})
+
+
+class VBenchOptions(StrictModel):
+    """Options of the suite vbench."""
+
+    flickering_samples: int = Field(default=_SAMPLES, ge=1)
+    """Videos of each entry of temporal flickering; VBench asks for 25, of which its static filter keeps 5."""
+    dimensions: str = ""
+    """Only entries of these dimensions, e.g. ``color,scene``; by default all."""
+    extended_prompts: Path | None = None
+    """The extended texts: one line an entry in the order of VBench's list, or a CSV with prompt_id and extended."""
+    generation_variant: Variant = "short"
+    """Which text generators see."""
+    scoring_variant: Variant = "short"
+    """Which text scorers see."""
+
+
+def vbench_suite(options: VBenchOptions) -> Suite:
+    """The suite vbench: 946 entries, 5 videos each, 81 frames of 480x832 at 16 frames a second.
+
+    Raises:
+        UserError: as `vbench_entries`, for an unknown dimension, or an extended variant has no file.
+    """
+    entries = vbench_entries()
+    texts = None if options.extended_prompts is None else read_extended(options.extended_prompts, vbench_prompts())
+    wanted = _wanted(options.dimensions)
+    kept = [index for index, entry in enumerate(entries) if wanted & set(entry.dimensions)]
+    more = {e.prompt_id: options.flickering_samples for e in entries if FLICKERING in e.dimensions}
+    suite = Suite(
+        NAME, tuple(Prompt(*entries[index][:2]) for index in kept), _SAMPLES, _FRAMES, "5s", _HEIGHT, _WIDTH, _FPS,
+        None if texts is None else tuple(texts[index] for index in kept),
+        options.generation_variant,
+        options.scoring_variant,
+        MappingProxyType({} if options.flickering_samples == _SAMPLES else more),
+    )  # fmt: skip
+    suite.card()  # refuses a variant whose texts are not known
+    return suite
+
+
+def vbench_prompts() -> tuple[Prompt, ...]:
+    """All 946 entries as prompts. Raises UserError as `vbench_entries`."""
+    return tuple(Prompt(entry.prompt_id, entry.text) for entry in vbench_entries())
+
+
+def _wanted(listed: str) -> set[str]:
+    known = {constant.dimension for constant in VBENCH_CONSTANTS}
+    wanted = {name.strip() for name in listed.split(",") if name.strip()} or known
+    for name in sorted(wanted - known):
+        raise UserError(f"VBench has no dimension {name!r}.", f"choose from {', '.join(sorted(known))}.")
+    return wanted

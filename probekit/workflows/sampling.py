@@ -78,6 +78,6 @@ def _sampler(
     text = None
     if prompt_cache is not None:
         text = CachedPrompts(folder, prompt_cache)
-        text.prepare([*suite.texts().values(), options.negative_prompt])
+        text.prepare([*suite.generation_texts().values(), options.negative_prompt])
     dtype = torch.bfloat16 if bf16 else torch.float32
     return StreamingSampler(folder, suite, seed, options, text, device, dtype)

@@ -3,7 +3,7 @@
 import pytest
 
 from probekit.errors import UserError
-from probekit.evaluation.suites import constants_of, load_suite
+from probekit.evaluation.suites import constants_of, load_suite, planned_dimensions
 from probekit.provenance import sha256_text
 from probekit.sprite_world.captions import parse_caption
 from probekit.sprite_world.episodes import split_of
@@ -50,3 +50,15 @@ def test_unknown_suites_are_named() -> None:
 
 def test_sprite_suites_have_constants_of_their_own() -> None:
     assert {c.dimension for c in constants_of("sprite-5s")} != {c.dimension for c in constants_of("custom")}
+
+
+def test_sprite_suites_take_no_options() -> None:
+    with pytest.raises(UserError, match="frames"):
+        load_suite("sprite-5s", ["frames=501"])
+    with pytest.raises(UserError, match="key=value"):
+        load_suite("sprite-5s", ["frames"])
+
+
+def test_only_vbench_entries_are_scored_for_some_dimensions_alone() -> None:
+    assert planned_dimensions("sprite-5s", "test-000") is None
+    assert planned_dimensions("custom", "anything") is None
