@@ -3,10 +3,10 @@
 import logging
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic import Field
 
@@ -20,6 +20,7 @@ from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow
 from probekit.workflows.comparing import compare_runs, open_scored_run
 from probekit.workflows.sampling import sample_suite
 from probekit.workflows.scoring import score_run
+from trainer.config import TrajectoryConfig, load_recipe
 
 LOGGER = logging.getLogger("trainer")
 
@@ -87,14 +88,65 @@ def find_sweep(name: str, scale: str = "sprite") -> Path:
     )
 
 
-def run_sweep(sweep: Path, out: Path, overrides: Sequence[str] = (), jobs: int = 1) -> ComparisonRecord:
+class Training(NamedTuple):
+    """One stage of a row.
+
+    Attributes:
+        recipe: of the stage.
+        folder: of the run.
+        changes: overrides of the recipe.
+    """
+
+    recipe: Path
+    folder: Path
+    changes: tuple[str, ...]
+
+    def command(self, processes: int) -> list[str]:
+        """What trains it, on so many processes."""
+        launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m"]
+        command = [sys.executable, "-m", *(launcher if processes > 1 else []), "trainer", "train", str(self.recipe)]
+        return [*command, "--out", str(self.folder), *(part for change in self.changes for part in ("--set", change))]
+
+
+def trainings_of(row: SweepRow, recipes: Path, out: Path, overrides: Sequence[str] = ()) -> list[Training]:
+    """A row's stages in order; each later one starts from the export of the one before."""
+    stages, trainings = [row.recipe, *row.then], list[Training]()
+    for number, recipe in enumerate(stages):
+        name = row.name if number == len(stages) - 1 else f"{row.name}.stage-{number}"
+        before = (f"initial_model={trainings[-1].folder / 'export'}",) if trainings else ()
+        trainings.append(Training(recipes / recipe, out / name, (f"name={row.name}", *before, *overrides)))
+    return trainings
+
+
+def sweep_plan(sweep: Path, out: Path, overrides: Sequence[str] = (), processes: int = 1) -> Iterator[str]:
+    """What `run_sweep` would do, in lines for a reader; every recipe is read with its overrides.
+
+    Raises:
+        UserError: if a recipe or an override is not valid.
+    """
+    config = load_config(sweep, SweepConfig)
+    yield f"{config.title} ({config.source}): {len(config.rows)} rows"
+    for row in config.rows:
+        yield f"{row.label}:"
+        for training in trainings_of(row, sweep.parent, out, overrides):
+            recipe = load_recipe(training.recipe, training.changes)
+            assert not isinstance(recipe, TrajectoryConfig)
+            yield f"  {recipe.stage}, {recipe.total_steps} steps: {' '.join(training.command(processes)[1:])}"
+    suite = load_suite(config.suite).reduced(config.prompts, config.samples)
+    yield f"then {len(suite.prompts)} prompts of {config.suite}, {config.samples} videos each, a row"
+
+
+def run_sweep(
+    sweep: Path, out: Path, overrides: Sequence[str] = (), jobs: int = 1, processes: int = 1
+) -> ComparisonRecord:
     """Train, sample, score and compare every row; the same call goes on where an interrupted one stopped.
 
     Args:
         sweep: sweep file.
         out: folder of the runs and of the table.
         overrides: of every row's recipe, e.g. `steps=50`.
-        jobs: rows trained side by side, each in a process of its own.
+        jobs: rows trained side by side.
+        processes: that train a row, started by torchrun if there are several.
 
     Raises:
         UserError: if a row's training fails, naming its log.
@@ -102,7 +154,7 @@ def run_sweep(sweep: Path, out: Path, overrides: Sequence[str] = (), jobs: int =
     config = load_config(sweep, SweepConfig)
     rows = list(config.rows)
     with ThreadPoolExecutor(jobs) as pool:
-        for _ in pool.map(lambda row: _train(row, sweep.parent, out, overrides), rows):
+        for _ in pool.map(lambda row: _train(row, trainings_of(row, sweep.parent, out, overrides), processes), rows):
             pass
     suite = load_suite(config.suite).reduced(config.prompts, config.samples)
     for row in rows:
@@ -114,22 +166,16 @@ def run_sweep(sweep: Path, out: Path, overrides: Sequence[str] = (), jobs: int =
     return record
 
 
-def _train(row: SweepRow, recipes: Path, out: Path, overrides: Sequence[str]) -> None:
-    """Train a row's stages one after the other, each in a process of its own."""
-    out.mkdir(parents=True, exist_ok=True)
-    stages = [row.recipe, *row.then]
-    before: Path | None = None
-    for number, recipe in enumerate(stages):
-        last = number == len(stages) - 1
-        folder = out / (row.name if last else f"{row.name}.stage-{number}")
-        changes = [f"name={row.name}", *([f"initial_model={before / 'export'}"] if before else []), *overrides]
-        command = [sys.executable, "-m", "trainer", "train", str(recipes / recipe), "--out", str(folder)]
-        command += [part for change in changes for part in ("--set", change)]
-        LOGGER.info("%s: training %s, log in %s.log", row.label, recipe.stem, folder)
-        with folder.with_name(f"{folder.name}.log").open("ab") as log:
-            if subprocess.run(command, stdout=log, stderr=log, check=False).returncode != 0:
-                raise UserError(f"The training of {row.name} failed.", f"See {folder}.log; finished rows are kept.")
-        before = folder
+def _train(row: SweepRow, trainings: Sequence[Training], processes: int) -> None:
+    """Train a row's stages one after the other, each in processes of its own."""
+    for training in trainings:
+        log = training.folder.with_name(f"{training.folder.name}.log")
+        log.parent.mkdir(parents=True, exist_ok=True)
+        LOGGER.info("%s: training %s, log in %s", row.label, training.recipe.stem, log)
+        with log.open("ab") as file:
+            ended = subprocess.run(training.command(processes), stdout=file, stderr=file, check=False)
+        if ended.returncode != 0:
+            raise UserError(f"The training of {row.name} failed.", f"See {log}; finished rows are kept.")
 
 
 def sweep_table(config: SweepConfig, record: ComparisonRecord) -> str:

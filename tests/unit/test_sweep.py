@@ -4,20 +4,71 @@ import csv
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from probekit.config import load_config
 from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, write_causal_card
 from tests.model_folders import write_tiny_model
 from tests.shared_data import SHARED
-from trainer.config import CausalOdeConfig, DmdConfig, load_recipe
-from trainer.sweep import SWEEPS, SweepConfig, find_sweep, run_sweep
+from trainer.cli import app
+from trainer.config import BidirectionalConfig, CausalOdeConfig, DmdConfig, load_recipe
+from trainer.sweep import SWEEPS, SweepConfig, SweepRow, find_sweep, run_sweep, trainings_of
 
-SHIPPED = sorted((SWEEPS / "sprite" / "sweeps").glob("*.yaml"))
-TABLES = {int(path.stem.removeprefix("table")): path for path in SHIPPED if path.stem.startswith("table")}
+SCALES = ("sprite", "wan")
+SHIPPED = [path for scale in SCALES for path in sorted((SWEEPS / scale / "sweeps").glob("*.yaml"))]
+TABLES = [path for path in SHIPPED if path.stem.startswith("table")]
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def name_of(path: Path) -> str:
+    return f"{path.parents[1].name}-{path.stem}"
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_table_and_figure_of_the_paper_has_a_sweep(scale: str) -> None:
+    """Tables 1 to 4 and 10 to 14, and the losses of figure 5."""
+    found = {path.stem for path in (SWEEPS / scale / "sweeps").glob("*.yaml")}
+    assert found == {"figure05", *(f"table{number:02d}" for number in (1, 2, 3, 4, 10, 11, 12, 13, 14))}
+    losses = load_config(SWEEPS / scale / "sweeps" / "figure05.yaml", SweepConfig)
+    assert [row.name for row in losses.rows[1:]] == ["cosine", "cosine-sigreg", "mse", "mse-sigreg"]
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_base_system_has_each_stage_with_and_without_foresight(scale: str) -> None:
+    systems = {".": ("ar",), "framewise": ("ar",), "self_forcing": ()}
+    for system, first in systems.items():
+        for name in (*first, "ode_trajectories", "ode", "ode_foresight", "dmd_baseline", "dmd_foresight"):
+            recipe = load_recipe(SWEEPS / scale / system / f"{name}.yaml")
+            if not isinstance(recipe, BidirectionalConfig):
+                assert recipe.chunk_frames == (1 if system == "framewise" else 3)
+            if isinstance(recipe, DmdConfig | CausalOdeConfig):
+                assert (recipe.foresight is not None) == name.endswith("foresight")
+            if isinstance(recipe, CausalOdeConfig):
+                assert recipe.clean_context == (system != "self_forcing")
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=name_of)
+def test_every_sweep_can_be_planned(path: Path, tmp_path: Path) -> None:
+    arguments = ["sweep", path.stem, "--scale", path.parents[1].name, "--out", str(tmp_path), "--dry-run"]
+    result = CliRunner().invoke(app, [*arguments, "--set", "steps=250", "--set", "seed=4"])
+    assert result.exit_code == 0, result.output
+    trained = [line for line in result.output.splitlines() if line.startswith("  ")]
+    rows = load_config(path, SweepConfig).rows
+    assert len(trained) == sum(1 + len(row.then) for row in rows)
+    assert all(", 250 steps: -m trainer train " in line and line.endswith(" --set seed=4") for line in trained)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_later_stage_starts_from_the_export_before_it_on_as_many_processes() -> None:
+    row = SweepRow(name="both", label="", recipe=Path("first.yaml"), then=(Path("second.yaml"),))
+    first, second = trainings_of(row, Path("recipes"), Path("out"), ["steps=1"])
+    assert first == (Path("recipes/first.yaml"), Path("out/both.stage-0"), ("name=both", "steps=1"))
+    assert second.changes == ("name=both", f"initial_model={Path('out/both.stage-0/export')}", "steps=1")
+    assert " -m trainer train recipes/second.yaml --out out/both --set name=both" in " ".join(second.command(1))
+    assert " -m torch.distributed.run --standalone --nproc-per-node 8 -m trainer" in " ".join(second.command(8))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=name_of)
 def test_every_row_is_a_recipe_that_differs_from_the_others(path: Path) -> None:
     sweep = load_config(path, SweepConfig)
     configs = []
@@ -35,12 +86,12 @@ def test_every_row_is_a_recipe_that_differs_from_the_others(path: Path) -> None:
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the paper's tables are not here")
-@pytest.mark.parametrize("number", TABLES)
-def test_the_papers_numbers_are_copied_right(number: int) -> None:
-    (source,) = (SHARED / "paper" / "tables").glob(f"table{number:02d}_*.csv")
+@pytest.mark.parametrize("path", TABLES, ids=name_of)
+def test_the_papers_numbers_are_copied_right(path: Path) -> None:
+    (source,) = (SHARED / "paper" / "tables").glob(f"{path.stem}_*.csv")
     with source.open() as file:
         expected = [tuple(float(row[key]) for key in ("quality", "semantic", "total")) for row in csv.DictReader(file)]
-    found = [row.paper for row in load_config(TABLES[number], SweepConfig).rows]
+    found = [row.paper for row in load_config(path, SweepConfig).rows]
     assert [(paper.quality, paper.semantic, paper.total) for paper in found if paper] == expected
 
 
