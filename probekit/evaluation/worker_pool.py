@@ -9,6 +9,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -53,7 +54,7 @@ Event = Message[T, M] | Finished[T] | Died[T]
 
 
 class _Done(NamedTuple):
-    """Ends the messages about one task."""
+    """Ends the messages about one task; back to the process: the last message has been dealt with."""
 
 
 class _Worker(Generic[T]):
@@ -109,6 +110,9 @@ class WorkerPool(Generic[T, M]):
     def events(self) -> Iterator[Event[T, M]]:
         """What happens to the tasks, until all are finished or dead; tasks may be submitted meanwhile.
 
+        A handler goes on only when its last message has been dealt with here, that is, when the next event is asked
+        for. Whatever ends this process, a worker has at most one message in hand that nobody kept.
+
         Raises:
             UserError: in place of a handler that could not be made.
         """
@@ -151,7 +155,10 @@ class WorkerPool(Generic[T, M]):
         ready = wait([source for worker in busy for source in (worker.connection, worker.process.sentinel)])
         for worker in busy:
             if worker.connection in ready or worker.process.sentinel in ready:
-                yield self._event(worker)
+                event = self._event(worker)
+                yield event
+                if isinstance(event, Message):
+                    _go_on(worker)
 
     def _event(self, worker: _Worker[T]) -> Event[T, M]:
         task = worker.task
@@ -204,9 +211,15 @@ def _work(connection: Connection, make_handler: Callable[[], Handler[T, M]], dev
         while True:
             for content in handle(connection.recv()):
                 connection.send(content)
+                connection.recv()  # until it is safe
             connection.send(_Done())
-    except (EOFError, BrokenPipeError):
+    except (EOFError, ConnectionError):
         return  # who started us has finished, or is gone
+
+
+def _go_on(worker: _Worker[T]) -> None:
+    with suppress(OSError):  # it died meanwhile, which its pipe tells next
+        worker.connection.send(_Done())
 
 
 def _end_of(process: BaseProcess) -> str:
