@@ -21,6 +21,7 @@ from probekit.evaluation.dimension_constants import VBENCH_CONSTANTS
 from probekit.provenance import sha256_file
 
 CACHE_VARIABLE: Final = "VBENCH_CACHE_DIR"
+UNVERIFIED_VARIABLE: Final = "PROBEKIT_UNVERIFIED_WEIGHTS"
 HASH_CACHE: Final = "probekit_sha256.json"
 NO_WEIGHTS: Final = "noweights"
 
@@ -251,12 +252,13 @@ def difference(file: WeightFile) -> str | None:
     return None
 
 
-def weight_path(file: WeightFile, *, unverified: bool = False) -> Path:
+def weight_path(file: WeightFile, *, unverified: bool | None = None) -> Path:
     """The path of a file that is there and is, as far as known, the published one.
 
     Args:
         file: which.
-        unverified: also take another file of that name; the scores then carry its hash.
+        unverified: also take another file of that name; scores carry the hash of what was read in any case. None asks
+            the environment: `$PROBEKIT_UNVERIFIED_WEIGHTS` is 1.
 
     Raises:
         UserError: if it is not there, or another file and not `unverified`.
@@ -266,9 +268,10 @@ def weight_path(file: WeightFile, *, unverified: bool = False) -> Path:
             f"There is no {file.path}, the weights of {file.name}.",
             f"Fetch them: probekit vbench fetch; they are published at {file.url}.",
         )
-    different = None if unverified else difference(file)
+    trusted = os.environ.get(UNVERIFIED_VARIABLE) == "1" if unverified is None else unverified
+    different = None if trusted else difference(file)
     if different is not None:
-        raise UserError(f"{different}.", "Fetch it again, or score with --unverified-weights.")
+        raise UserError(f"{different}.", f"Fetch it again, or set {UNVERIFIED_VARIABLE}=1 to score with this one.")
     return file.path
 
 

@@ -97,15 +97,19 @@ def test_a_damaged_hash_cache_costs_nothing_but_time(content: str, cache: Path) 
     assert weight_hash(path) == hashlib.sha256(content.encode()).hexdigest()
 
 
-def test_another_file_is_refused_unless_asked_for(cache: Path) -> None:
+def test_another_file_is_refused_unless_asked_for(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = b"seeded random numbers"
     put(CLIP_B32, content)
     assert "353976522" in (difference(CLIP_B32) or "")
     right_size = replace(CLIP_B32, size_bytes=len(content))
     assert "SHA-256" in (difference(right_size) or "")
-    with pytest.raises(UserError, match="--unverified-weights"):
+    with pytest.raises(UserError, match="PROBEKIT_UNVERIFIED_WEIGHTS=1"):
         weight_path(CLIP_B32)
     assert weight_path(CLIP_B32, unverified=True) == CLIP_B32.path
+    monkeypatch.setenv("PROBEKIT_UNVERIFIED_WEIGHTS", "1")
+    assert weight_path(CLIP_B32) == CLIP_B32.path
+    with pytest.raises(UserError, match="353976522"):
+        weight_path(CLIP_B32, unverified=False)
     real = replace(right_size, sha256=hashlib.sha256(content).hexdigest())
     assert difference(real) is None
     assert weight_path(real) == real.path

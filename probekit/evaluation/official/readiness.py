@@ -1,0 +1,82 @@
+"""Whether a dimension can run on this machine, and what it lacks: environment, packages, operators, weight files."""
+
+import importlib.util
+import json
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from probekit.errors import UserError
+from probekit.evaluation.official.child import worker_command, worker_environment
+from probekit.evaluation.official.dimensions import OFFICIAL_DIMENSIONS, OfficialDimension
+from probekit.evaluation.official.environment import environment_python, has_environment
+from probekit.evaluation.official.extras import missing_code, missing_hub_files
+from probekit.evaluation.vbench_weights import WeightFile, missing
+
+_SETUP = "its own environment (probekit vbench setup)"
+
+
+class Readiness(NamedTuple):
+    """What doctor says of a dimension.
+
+    Attributes:
+        dimension: which.
+        place: "here", or "own" for the environment of its own.
+        environment: what the place lacks: the environment itself, packages, operators.
+        files: weights, and code that is fetched like weights, that are not there.
+        hub: files of Hub models that are not in the Hub's cache.
+    """
+
+    dimension: str
+    place: str
+    environment: tuple[str, ...]
+    files: tuple[WeightFile, ...]
+    hub: tuple[str, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can run now."""
+        return not self.lacking
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """All that it lacks, in words."""
+        return (*self.environment, *(f"{file.name} ({file.path})" for file in self.files), *self.hub)
+
+
+def readiness(facts: OfficialDimension) -> Readiness:
+    """Look what a dimension lacks. Nothing is imported here, fetched or loaded."""
+    files = (*missing_code(facts.name), *missing(facts.name))
+    place = _missing_here(facts) if facts.place == "here" else _missing_in_own(facts)
+    return Readiness(facts.name, facts.place, place, files, missing_hub_files(facts.name))
+
+
+def report() -> list[Readiness]:
+    """All sixteen."""
+    return [readiness(facts) for facts in OFFICIAL_DIMENSIONS.values()]
+
+
+def _missing_here(facts: OfficialDimension) -> tuple[str, ...]:
+    names = ("torch", "torchvision", "vbench", *facts.packages)
+    return tuple(f"package {name}" for name in names if importlib.util.find_spec(name) is None)
+
+
+def _missing_in_own(facts: OfficialDimension) -> tuple[str, ...]:
+    if not has_environment():
+        return (_SETUP,)
+    return tuple(_asked(environment_python(), facts.name))
+
+
+@cache
+def _asked(python: Path, dimension: str) -> list[str]:
+    """What the other environment says that it lacks."""
+    with tempfile.TemporaryDirectory(prefix="probekit-vbench-") as folder:
+        environment = worker_environment(Path(folder))
+        command = worker_command(python, dimension, "--check")
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise UserError(f"{python} cannot run the worker: {result.stderr.strip()[-300:]}", "Run probekit vbench setup.")
+    answer: dict[str, Any] = json.loads(result.stdout)
+    return [str(name) for name in answer["missing"]]
