@@ -5,11 +5,12 @@ Decoded frames are converted by swscale's default conversion, which for 8-bit yu
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -19,14 +20,12 @@ from numpy.typing import NDArray
 
 from probekit.atomic_files import atomic_path
 from probekit.errors import UserError
+from probekit.matroska import matroska_end
 
 _LARGEST_RATE_DENOMINATOR = 1001  # NTSC rates are n/1001
 _WORST_CRF = 51
 _WRITTEN_SUFFIXES = (".mp4", ".mkv", ".mov")
 _COPY_AGAIN = "generate or copy it again."
-
-# Element IDs of RFC 8794 (EBML) and RFC 9559 (Matroska, which WebM is a kind of).
-_EBML_HEADER, _MATROSKA_SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 
 
 class VideoClip(NamedTuple):
@@ -54,7 +53,8 @@ def read_video(path: Path, *, expect_frames: int | None = None) -> VideoClip:
         expect_frames: Number of frames that the file must have.
 
     Raises:
-        UserError: The file is missing, empty, truncated, damaged, without a video stream or of another length.
+        UserError: The file is missing, unreadable, empty, truncated, damaged, without a video stream, stored rotated or
+            of another length.
     """
     with _open_video(path) as (container, stream):
         fps = _fps(stream, path)
@@ -78,11 +78,24 @@ def video_info(path: Path) -> VideoInfo:
     """Decode a video and count its frames; a container's own count is not trusted.
 
     Raises:
-        UserError: As `read_video`.
+        UserError: As `read_video`, or frames are not equally far apart.
     """
     with _open_video(path) as (container, stream):
-        n_frames = sum(1 for _ in _decoded(container, stream, path))
-        return VideoInfo(n_frames, stream.height, stream.width, _fps(stream, path))
+        times = [frame.time for frame in _decoded(container, stream, path)]
+        fps = _fps(stream, path)
+        _check_constant_rate([time for time in times if time is not None], fps, path)
+        return VideoInfo(len(times), stream.height, stream.width, fps)
+
+
+def _check_constant_rate(times: Sequence[float], fps: float, path: Path) -> None:
+    """Refuse a video whose frames are not 1 / fps apart; clocks of containers round, so half a frame is allowed."""
+    gaps = [later - earlier for earlier, later in pairwise(sorted(times))]
+    if gaps and max(abs(gap * fps - 1) for gap in gaps) > 0.5:
+        raise UserError(
+            f"{path} has no constant frame rate: its frames are {1000 * min(gaps):.0f} to {1000 * max(gaps):.0f} ms "
+            "apart, so dimensions that measure motion would mean nothing.",
+            "encode it again at a constant rate (ffmpeg -fps_mode cfr).",
+        )
 
 
 def write_video(path: Path, frames: NDArray[np.uint8], fps: float, *, crf: int | None = None) -> None:
@@ -172,40 +185,18 @@ def _open_video(path: Path, options: Mapping[str, str] | None = None) -> Iterato
 
 
 def _check_content(path: Path) -> None:
-    if not path.is_file():
-        raise UserError(f"There is no video file {path}.", "check the path, or generate the video.")
-    size = path.stat().st_size
-    if size == 0:
-        raise UserError(f"The video file {path} is empty (0 bytes).", _COPY_AGAIN)
-    with path.open("rb") as file:
-        declared = _matroska_end(file)
+    try:
+        if not path.is_file():
+            raise UserError(f"There is no video file {path}.", "check the path, or generate the video.")
+        size = path.stat().st_size
+        if size == 0:
+            raise UserError(f"The video file {path} is empty (0 bytes).", _COPY_AGAIN)
+        with path.open("rb") as file:
+            declared = matroska_end(file)
+    except OSError as error:  # permission denied, name too long
+        raise UserError(f"{path} cannot be read: {error.strerror}.", "check its permissions and its name.") from error
     if declared is not None and size < declared:
         raise UserError(f"{path} is truncated: it has {size} of {declared} bytes.", _COPY_AGAIN)
-
-
-def _matroska_end(file: BinaryIO) -> int | None:
-    """Byte at which a Matroska file says that it ends; None for other files and for streams of unknown length.
-
-    Matroska does not say how many frames there are, and FFmpeg takes the end of the file for the end of the video.
-    """
-    if file.read(len(_EBML_HEADER)) != _EBML_HEADER:
-        return None
-    file.seek(_ebml_size(file) or 0, 1)
-    if file.read(len(_MATROSKA_SEGMENT)) != _MATROSKA_SEGMENT:
-        return None
-    size = _ebml_size(file)
-    return None if size is None else file.tell() + size
-
-
-def _ebml_size(file: BinaryIO) -> int | None:
-    """Read a size of RFC 8794, section 4: as many bytes as the first has leading zeros, plus one; all ones: unknown."""
-    first = file.read(1)
-    if not first or not first[0]:
-        return None
-    n_bytes = 9 - first[0].bit_length()
-    marker = 1 << (7 * n_bytes)
-    size = int.from_bytes(first + file.read(n_bytes - 1)) - marker
-    return None if size == marker - 1 else size
 
 
 def _decoded(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[av.VideoFrame]:
@@ -232,6 +223,8 @@ def _undamaged(container: InputContainer, stream: VideoStream, path: Path) -> It
             for frame in packet.decode():
                 if frame.is_corrupt or (frame.height, frame.width) != size:
                     raise _damaged(path, count)
+                if frame.rotation:
+                    raise _rotated(path, frame.rotation)
                 count += 1
                 yield frame
     except av.FFmpegError as error:
@@ -240,6 +233,14 @@ def _undamaged(container: InputContainer, stream: VideoStream, path: Path) -> It
 
 def _damaged(path: Path, count: int) -> UserError:
     return UserError(f"{path} is truncated or damaged after {count} frames.", _COPY_AGAIN)
+
+
+def _rotated(path: Path, degrees: int) -> UserError:
+    # OpenCV turns such frames and decord does not, so official dimensions would not see one and the same video.
+    return UserError(
+        f"{path} is stored rotated by {degrees} degrees; decoders disagree about what it shows.",
+        "encode it again upright (ffmpeg does so by itself).",
+    )
 
 
 def _collect(decoded: Iterator[av.VideoFrame], height: int, width: int) -> NDArray[np.uint8]:
