@@ -13,6 +13,9 @@ DISTRIBUTIONS = {
     "skimage": "scikit-image",
     "yaml": "pyyaml",
     "clip": "vbench",
+    "cv2": "vbench",
+    "pyiqa": "vbench",
+    "timm": "vbench",
     "huggingface_hub": "huggingface-hub",
     "pydantic_core": "pydantic",
 }

@@ -26,6 +26,7 @@ class ScoringInput:
         prompt: what the video was asked to show.
         prompt_id: of the prompt in its suite; None where the video belongs to none.
         path: the file that `frames` were decoded from, for scorers that read files themselves; None without one.
+        dimensions: those that are asked of this video, for scorers that share work; None means any.
     """
 
     frames: NDArray[np.uint8]
@@ -33,6 +34,7 @@ class ScoringInput:
     prompt: str
     prompt_id: str | None = None
     path: Path | None = None
+    dimensions: frozenset[str] | None = None
 
     @cached_property
     def tracks(self) -> TrackedVideo:

@@ -1,0 +1,1 @@
+"""VBench's dimensions in one pass over a video: same networks, weights and preprocessing as the official modules."""

@@ -1,0 +1,1 @@
+"""The networks: classes of maintained packages, filled with weight files; one loader each."""
