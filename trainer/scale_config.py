@@ -1,8 +1,8 @@
 """How a recipe's update is spread over processes and memory; none of it changes what is learned."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from probekit.config import StrictModel
 
@@ -14,6 +14,9 @@ class ScaleConfig(StrictModel):
         gradient_accumulation: micro-batches of an update on each process. `batch_size` is the whole batch of an update:
             a process works on batch_size / (processes · gradient_accumulation) videos at a time.
         precision: `bf16` runs the passes under autocast; weights, gradients and optimizers stay in fp32.
+        attention: `auto` is torch's choice; `math` multiplies whole score matrices. On a CPU the backward pass of
+            torch's fused kernel takes half of a step on short sequences, and `math` nearly halves the step
+            (`benchmarks/training_step.py`).
         activation_checkpointing: keep the inputs of blocks alone and repeat their passes in the backward pass.
         compile: `torch.compile` for the blocks of bidirectional models and the feed-forwards of causal ones (a minute
             to begin with, then a quarter faster on a CPU).
@@ -24,8 +27,16 @@ class ScaleConfig(StrictModel):
 
     gradient_accumulation: int = Field(default=1, gt=0)
     precision: Literal["fp32", "bf16"] = "fp32"
+    attention: Literal["auto", "math"] = "auto"
     activation_checkpointing: bool = False
     compile: bool = False
     precompute_text: bool = False
     keep_checkpoints: int = Field(default=2, gt=0)
     asynchronous_checkpoints: bool = False
+
+    @model_validator(mode="after")
+    def _recomputed_alike(self) -> Self:
+        """A block that is repeated in the backward pass, outside the context of passes, would use another kernel."""
+        if self.attention == "math" and self.activation_checkpointing:
+            raise ValueError("attention: math needs activation_checkpointing: false")
+        return self

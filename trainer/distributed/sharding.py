@@ -1,6 +1,8 @@
 """Models on the processes of a run: FSDP2 block by block, activation checkpointing, compilation, whole states."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -9,6 +11,7 @@ from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from probekit.models.causal_wan import CausalWan
 from trainer.distributed.world import World
@@ -95,13 +98,33 @@ def gradient_norm(model: nn.Module, clip: float) -> float:
     return float(whole(norm))
 
 
-def autocast(world: World, scale: ScaleConfig) -> torch.autocast:
-    """Context of the passes of a model.
+@contextmanager
+def autocast(world: World, scale: ScaleConfig) -> Iterator[None]:
+    """Context of the passes of a model: precision and kernels as the recipe says.
 
     No bf16 copies of weights are kept: a sharded block has none to keep, and casting again costs little beside a pass.
     """
     enabled = scale.precision == "bf16"
-    return torch.autocast(world.device.type, torch.bfloat16, enabled=enabled, cache_enabled=False)
+    with (
+        attention_kernel(scale),
+        torch.autocast(world.device.type, torch.bfloat16, enabled=enabled, cache_enabled=False),
+    ):
+        yield
+
+
+@contextmanager
+def attention_kernel(scale: ScaleConfig) -> Iterator[None]:
+    """Context in which attention is computed as the recipe says."""
+    if scale.attention == "auto":
+        yield
+        return
+    reduced = torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed()
+    torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(True)  # else bf16 products are computed in fp32
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(reduced)
 
 
 def frozen_dtype(scale: ScaleConfig) -> torch.dtype:
