@@ -13,8 +13,8 @@ from probekit.evaluation.vbench_weights import WEIGHTS, WeightFile
 
 __all__ = ["Backend", "NotRun", "Score", "Scorer", "ScorerSet", "ScoringInput", "scorers_for"]
 
-Backend = Literal["free", "fast"]
-"""What scores a suite of VBench: only formulas without weights, or our networks too."""
+Backend = Literal["free", "fast", "official"]
+"""What scores a suite of VBench: only formulas without weights, our networks too, or VBench's own modules."""
 
 
 def scorers_for(suite: str, backend: str = "free", settings: FastSettings | None = None) -> ScorerSet:
@@ -22,7 +22,8 @@ def scorers_for(suite: str, backend: str = "free", settings: FastSettings | None
 
     Sprite suites have their ten dimensions, whatever the backend. Every other suite is scored as VBench: with "free"
     the dimension without weights runs and the others are listed with the weights that they need; with "fast" every
-    dimension of `probekit.evaluation.fast` whose weights are there.
+    dimension of `probekit.evaluation.fast` whose weights are there; with "official" every dimension whose module and
+    weights are there.
 
     Args:
         suite: name.
@@ -40,6 +41,10 @@ def scorers_for(suite: str, backend: str = "free", settings: FastSettings | None
         from probekit.evaluation.fast.scorers import fast_scorers  # here, because torch comes with them
 
         return fast_scorers(settings)
+    if backend == "official":
+        from probekit.evaluation.official.scorers import official_scorers  # here, as it imports this package
+
+        return official_scorers(suite)
     others = {name: files for name, files in WEIGHTS.items() if files}
     missing = tuple(NotRun(name, f"needs the weights of {_named(files)}") for name, files in others.items())
     return ScorerSet((TEMPORAL_FLICKERING,), missing)
