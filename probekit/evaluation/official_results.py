@@ -1,20 +1,25 @@
-"""VBench's own result files as score tables: `*_eval_results.json` of one model."""
+"""VBench's own result files, `*_eval_results.json` of one model: read as score tables, and written from them."""
 
 import json
 import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from probekit.errors import UserError
-from probekit.evaluation.dimension_constants import VBENCH_CONSTANTS
+from probekit.evaluation import vbench_suite
+from probekit.evaluation.official.dimensions import OFFICIAL_DIMENSIONS
+from probekit.evaluation.official.records import score_of
+from probekit.evaluation.protocol_card import PromptsCard, ProtocolCard
 from probekit.evaluation.score_table import ScoreRow
+from probekit.provenance import sha256_text
 
 ENDING: Final = "_eval_results.json"
-SUITE: Final = "vbench"
+SUITE: Final = vbench_suite.NAME
 _NAME: Final = re.compile(r"(?P<prompt>.+)-(?P<sample>\d+)\.[A-Za-z0-9]+")
-_PERCENT_DIMENSIONS: Final = ("imaging_quality",)
-"""Dimensions whose single results run to 100 while the score runs to 1."""
 
 
 def official_files(folder: Path) -> list[Path]:
@@ -25,13 +30,16 @@ def official_files(folder: Path) -> list[Path]:
 def read_official_results(folder: Path, model: str | None = None) -> list[ScoreRow]:
     """Read all result files of a folder as rows of one model.
 
+    A prompt's identifier is that of its entry in VBench's list; texts that are not in it stand for themselves. Scores
+    that are means over frames get numerators and denominators where the file has them.
+
     Args:
         folder: with `*_eval_results.json`; several files may hold different dimensions.
         model: name; by default the folder's.
 
     Raises:
         UserError: if a file is not in the official layout, two files hold the same dimension, a dimension is unknown,
-            or a score is not finite.
+            or a score is not finite or not what its formula can give.
     """
     rows: list[ScoreRow] = []
     seen: dict[str, Path] = {}
@@ -52,8 +60,7 @@ def _read(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except ValueError as error:
         raise UserError(f"{path} cannot be read: {error}.", "Score those videos again; NaN is no score.") from error
-    known = {constant.dimension for constant in VBENCH_CONSTANTS}
-    if not isinstance(content, dict) or not set(content) <= known:
+    if not isinstance(content, dict) or not set(content) <= set(OFFICIAL_DIMENSIONS):
         raise UserError(f"{path} is not a VBench result: it does not map dimensions to results.", "Check the file.")
     return content
 
@@ -65,29 +72,63 @@ def _refuse_constant(name: str) -> float:
 def _rows(path: Path, dimension: str, results: Any, model: str) -> Iterator[ScoreRow]:
     if not (isinstance(results, list) and len(results) == 2 and isinstance(results[1], list)):
         raise UserError(f"{path}: {dimension} is not [score, videos].", "Check the file.")
-    scale = 100.0 if dimension in _PERCENT_DIMENSIONS else 1.0
+    facts = OFFICIAL_DIMENSIONS[dimension]
     for entry in results[1]:
         name = Path(str(entry["video_path"])).name
         match = _NAME.fullmatch(name)
         if match is None:
             raise UserError(f"{path}: {name!r} is not named <prompt>-<i>.mp4.", "Rename the videos as VBench does.")
-        value = float(entry["video_results"]) / scale
+        try:
+            score = score_of(dimension, entry)
+        except UserError as error:
+            raise UserError(f"{path}: {name}: {error.problem}", error.fix) from error
         yield ScoreRow(
             model=model,
             training_run="official",
             suite=SUITE,
             horizon="5s",
-            prompt_id=match["prompt"],
+            prompt_id=_prompt_id(match["prompt"], dimension),
             sample=int(match["sample"]),
             clip=0,
             dimension=dimension,
-            value=value,
-            numerator=None,
-            denominator=None,
-            reason=None,
-            unit="raw",
-            range_low=-1.0,
-            range_high=1.0,
+            **score._asdict(),
+            unit=facts.unit,
+            range_low=facts.range[0],
+            range_high=facts.range[1],
             scorer_id=f"vbench-official:{dimension}",
             video_sha256="",
         )
+
+
+def _prompt_id(text: str, dimension: str) -> str:
+    """The entry of a text: two texts stand for two entries each, which differ in their dimensions."""
+    return _entries_by_text().get((unicodedata.normalize("NFC", text), dimension), text)
+
+
+@cache
+def _entries_by_text() -> Mapping[tuple[str, str], str]:
+    try:
+        entries = vbench_suite.vbench_entries()
+    except UserError:  # without VBench's list a text stands for itself
+        return MappingProxyType({})
+    return MappingProxyType(
+        {
+            (unicodedata.normalize("NFC", entry.text), dimension): entry.prompt_id
+            for entry in entries
+            for dimension in entry.dimensions
+        }
+    )
+
+
+def official_card(rows: Sequence[ScoreRow]) -> ProtocolCard:
+    """The protocol of official result files, as far as they state it: prompts, samples and dimensions."""
+    prompts = sorted({row.prompt_id for row in rows})
+    return ProtocolCard(
+        prompts=PromptsCard(
+            file_hash=sha256_text("\n".join(prompts)),
+            suite=SUITE,
+            n_prompts=len(prompts),
+            samples=1 + max(row.sample for row in rows),
+        ),
+        scorers={row.dimension: row.scorer_id for row in rows},
+    )

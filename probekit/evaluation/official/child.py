@@ -143,9 +143,10 @@ def worker_command(python: Path, dimension: str, *options: str) -> list[str]:
 def worker_environment(folder: Path) -> dict[str, str]:
     """Environment variables of a worker: it finds this package, and nothing else of ours, through a link in `folder`.
 
-    Beside an installed package lie all its requirements, which must not shadow those of the other environment.
+    Beside an installed package lie all its requirements, which must not shadow those of the other environment. Hub
+    models come from the cache, never from the network.
     """
     link = folder / "probekit"
     if not link.exists():
         link.symlink_to(Path(probekit.__file__).resolve().parent, target_is_directory=True)
-    return {**os.environ, "PYTHONPATH": str(folder), "PYTHONNOUSERSITE": "1"}
+    return {**os.environ, "PYTHONPATH": str(folder), "PYTHONNOUSERSITE": "1", "HF_HUB_OFFLINE": "1"}

@@ -28,11 +28,11 @@ class OfficialScorer:
 
     Attributes:
         facts: of the dimension.
-        device: for torch.
+        device: for torch; None takes a GPU where there is one.
     """
 
     facts: OfficialDimension
-    device: str
+    device: str | None = None
     needs: frozenset[Need] = field(default_factory=frozenset)
 
     @property
@@ -57,11 +57,12 @@ class OfficialScorer:
 
     @cached_property
     def _session(self) -> Session:
+        device = self.device or _default_device()
         if self.facts.place == "own":
-            return ChildSession(environment_python(), self.dimension, self.device)
+            return ChildSession(environment_python(), self.dimension, device)
         from probekit.evaluation.official.worker import session_for
 
-        return session_for(self.dimension, self.device)
+        return session_for(self.dimension, device)
 
     def score(self, video: ScoringInput) -> Score:
         """Score the file of a video, which is decoded again by the official code.
@@ -102,7 +103,6 @@ def official_scorers(suite: str, device: str | None = None) -> ScorerSet:
     """
     scorers: list[OfficialScorer] = []
     not_run: list[NotRun] = []
-    chosen = device or _default_device()
     for facts in OFFICIAL_DIMENSIONS.values():
         if facts.needs_auxiliary and suite != NAME:
             not_run.append(NotRun(facts.name, "looks for what only VBench's own list of prompts states"))
@@ -111,7 +111,7 @@ def official_scorers(suite: str, device: str | None = None) -> ScorerSet:
         if lacking:
             not_run.append(NotRun(facts.name, f"needs {'; '.join(lacking)}"))
         else:
-            scorers.append(OfficialScorer(facts, chosen))
+            scorers.append(OfficialScorer(facts, device))
     return ScorerSet(tuple(scorers), tuple(not_run))
 
 

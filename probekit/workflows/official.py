@@ -1,0 +1,63 @@
+"""Scores out of run folders into VBench's files, and back."""
+
+from pathlib import Path
+
+from probekit.errors import UserError
+from probekit.evaluation.manifest import load_video_set
+from probekit.evaluation.official_layout import official_layout, write_official_layout
+from probekit.evaluation.official_results import official_card, read_official_results
+from probekit.evaluation.protocol_card import write_protocol
+from probekit.evaluation.score_table import SCORES_FOLDER, ScoreRow, read_scores, write_scores
+
+IMPORTED = "official.parquet"
+
+
+def export_official(run: Path, out: Path, name: str | None = None) -> list[str]:
+    """Write a run's scores in VBench's layout.
+
+    Args:
+        run: scored run folder.
+        out: folder for the two files.
+        name: first part of their names; by default the model's.
+
+    Returns:
+        What was written, and what the layout cannot hold.
+
+    Raises:
+        UserError: as `official_layout` and `write_official_layout`.
+    """
+    videos = load_video_set(run).rows
+    layout = official_layout(_rows(run / SCORES_FOLDER), videos)
+    lines = [f"wrote {path}" for path in write_official_layout(layout, out, name or videos[0].model)]
+    for dimension, found in layout.dimensions.items():
+        left_out = f", {found.n_null} without a score left out" if found.n_null else ""
+        lines.append(f"{dimension}: {found.score:.6f}, mean of {found.pooled}, {len(found.entries)} videos{left_out}")
+    return lines
+
+
+def _rows(folder: Path) -> list[ScoreRow]:
+    table = read_scores(folder)
+    return [ScoreRow(*values) for values in table.astype(object).where(table.notna(), None).itertuples(index=False)]
+
+
+def import_official(folder: Path, out: Path, model: str | None = None) -> Path:
+    """Make a score folder from official result files; returns the table.
+
+    Args:
+        folder: with `*_eval_results.json` of one model.
+        out: new run folder.
+        model: name of the model; by default the folder's.
+
+    Raises:
+        UserError: if `out` holds scores already, or as `read_official_results`.
+    """
+    scores = out / SCORES_FOLDER
+    if scores.is_dir() and any(scores.iterdir()):
+        raise UserError(f"{scores} is not empty.", "Choose a new folder.")
+    rows = read_official_results(folder, model)
+    if not rows:
+        raise UserError(f"{folder} holds no video's score.", "Check the files.")
+    path = scores / IMPORTED
+    write_scores(path, rows)
+    write_protocol(out, official_card(rows))
+    return path
