@@ -1,8 +1,8 @@
 """A score table in VBench's layout, so that its own scripts read it.
 
 `<name>_eval_results.json` maps a dimension to its score and the entries of its videos, `<name>_full_info.json` lists
-the prompts with their videos (`vbench/__init__.py`). Scores of dimensions are pooled as the official code does on one GPU:
-frames where it counts frames, else videos.
+the prompts with their videos (`vbench/__init__.py`). Scores of dimensions are pooled as the official code does on one
+GPU: frames where it counts frames, else videos.
 """
 
 from collections import defaultdict

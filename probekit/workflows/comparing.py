@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from probekit.errors import UserError
-from probekit.evaluation.official_results import SUITE, official_files, read_official_results
-from probekit.evaluation.protocol_card import PromptsCard, ProtocolCard, mismatches, read_protocol
+from probekit.evaluation.official_results import SUITE, official_card, official_files, read_official_results
+from probekit.evaluation.protocol_card import ProtocolCard, mismatches, read_protocol
 from probekit.evaluation.score_table import COLUMNS, SCORES_FOLDER, read_scores
 from probekit.evaluation.scorers import scorers_for
 from probekit.evaluation.suites import constants_of
-from probekit.provenance import command_line, sha256_file, sha256_text
+from probekit.provenance import command_line, sha256_file
 from probekit.reporting.build_record import comparison_record
 from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.statistics.bootstrap_settings import BootstrapSettings
@@ -60,18 +60,9 @@ def _open_official(root: Path) -> ScoredRun:
     import pandas
 
     rows = read_official_results(root)
-    prompts = sorted({row.prompt_id for row in rows})
-    card = ProtocolCard(
-        prompts=PromptsCard(
-            file_hash=sha256_text("\n".join(prompts)),
-            suite=SUITE,
-            n_prompts=len(prompts),
-            samples=1 + max(row.sample for row in rows),
-        ),
-        scorers={row.dimension: row.scorer_id for row in rows},
-    )
     table = pandas.DataFrame(rows, columns=list(COLUMNS))
-    return ScoredRun(root, table, card, Method(rows[0].model, rows[0].training_run), SUITE, rows[0].horizon)
+    method = Method(rows[0].model, rows[0].training_run)
+    return ScoredRun(root, table, official_card(rows), method, SUITE, rows[0].horizon)
 
 
 def _single(table: "pandas.DataFrame", column: str, root: Path) -> str:
