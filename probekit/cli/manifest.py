@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from probekit.cli.errors import reporting_errors
+from probekit.cli.options import AllowMissing, SuiteOptions
 
 app = typer.Typer(no_args_is_help=True, help="The list of a run folder's videos.")
 
@@ -19,16 +20,23 @@ def describe() -> None:
 def check(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     suite: Annotated[str | None, typer.Option(help="Also require every video of this suite, and no other.")] = None,
+    suite_option: SuiteOptions = None,
+    allow_missing: AllowMissing = False,
 ) -> None:
-    """List missing, extra, truncated, empty and changed videos; exits with 1 if there are any."""
+    """List missing, extra, unreadable, wrong and case-colliding videos; exits with 1 if there are any."""
     with reporting_errors():
-        from probekit.evaluation.manifest import check_video_set, load_video_set
+        from probekit.evaluation.absent_videos import absent_videos, write_absent
+        from probekit.evaluation.manifest import load_video_set
         from probekit.evaluation.suites import load_suite
+        from probekit.evaluation.video_set_check import inspect_video_set
 
-        planned = None if suite is None else load_suite(suite).keys()
-        problems = check_video_set(load_video_set(run), planned)
-        for path, problem in problems:
+        planned = None if suite is None else load_suite(suite, suite_option or ()).keys()
+        found = inspect_video_set(load_video_set(run), planned)
+        for path, problem in (*found.absent.values(), *found.wrong):
             typer.echo(f"{path}: {problem}")
-        if problems:
+        absent = absent_videos(found.planned, {key: problem for key, (_, problem) in found.absent.items()})
+        if found.wrong or (found.absent and not allow_missing):
             raise typer.Exit(1)
-        typer.echo("all videos are as the manifest says")
+        write_absent(run, absent)
+        missing = f"; the others are missing and count as unscored, coverage {absent.coverage()}"
+        typer.echo(f"all videos are as the manifest says{missing if found.absent else ''}")

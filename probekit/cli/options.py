@@ -15,6 +15,13 @@ Runs = Annotated[list[Path], typer.Argument(help="Run folders with scores; the f
 Mismatch = Annotated[bool, typer.Option("--allow-mismatch", help="Compare although protocols differ; adds a banner.")]
 Replicates = Annotated[int, typer.Option(help="Bootstrap replicates.", min=100)]
 Seed = Annotated[int, typer.Option(help="Seed of the resampling.", min=0)]
+SuiteOptions = Annotated[
+    list[str] | None,
+    typer.Option("--suite-option", help="Option of the suite as key=value, e.g. flickering_samples=25; repeatable."),
+]
+AllowMissing = Annotated[
+    bool, typer.Option("--allow-missing", help="Go on without missing videos; every table states the coverage n/N.")
+]
 
 
 def parse_shard(text: str | None) -> Shard | None:

@@ -8,6 +8,7 @@ from probekit.errors import UserError
 
 _FIELD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 _FILENAME = re.compile(rf"(?P<suite>{_FIELD.pattern})__(?P<prompt_id>{_FIELD.pattern})__(?P<sample>\d{{3,}})\.mp4")
+_LONGEST_NAME = 255  # bytes, of every common file system
 _ALLOWED = "use ASCII letters, digits, dots and hyphens, and begin with a letter or digit."
 
 
@@ -29,6 +30,11 @@ class SampleKey:
         for name, value in (("suite", self.suite), ("prompt_id", self.prompt_id)):
             if not _FIELD.fullmatch(value):
                 raise UserError(f"The {name} {value!r} cannot be part of a file name.", _ALLOWED)
+        if len(self.filename()) > _LONGEST_NAME:
+            raise UserError(
+                f"The prompt_id {self.prompt_id[:40]}... of {len(self.prompt_id)} characters makes too long a name.",
+                "shorten it to 200 or fewer.",
+            )
         if self.sample < 0:
             raise UserError(f"The sample index {self.sample} is negative.", "count samples from 0.")
 

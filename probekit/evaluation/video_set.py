@@ -6,6 +6,7 @@ from typing import Annotated, NamedTuple
 from pydantic import AfterValidator, Field
 
 from probekit.config import StrictModel
+from probekit.errors import UserError
 from probekit.evaluation.protocol_card import ProtocolCard
 from probekit.evaluation.sample_key import SampleKey
 from probekit.provenance import sha256_file
@@ -50,19 +51,24 @@ class VideoRow(StrictModel):
         return SampleKey(self.suite, self.prompt_id, self.sample)
 
 
-class VideoSet(NamedTuple):
-    """Videos of one model, training run, suite and horizon, with their protocol; rows in the order of their keys."""
-
-    root: Path
-    rows: tuple[VideoRow, ...]
-    protocol: ProtocolCard
-
-
 class Problem(NamedTuple):
     """Something wrong with one file; the set as a whole is not what it says until it is mended."""
 
     path: Path
     problem: str
+
+
+class VideoSet(NamedTuple):
+    """Videos of one model, training run, suite and horizon, with their protocol; rows in the order of their keys.
+
+    Attributes:
+        problems: what the manifests say that is not legal or contradicts itself, and is in no row therefore.
+    """
+
+    root: Path
+    rows: tuple[VideoRow, ...]
+    protocol: ProtocolCard
+    problems: tuple[Problem, ...] = ()
 
 
 def video_path(key: SampleKey) -> str:
@@ -76,9 +82,11 @@ def describe_video(
     """Decode and hash the file ``root/path`` and return its row.
 
     Raises:
-        UserError: The file is missing or damaged.
+        UserError: The file is missing or damaged, or has a single frame.
     """
     info = video_info(root / path)
+    if info.n_frames == 1:
+        raise UserError(f"{root / path} has one frame; it is a picture.", "give a video of two frames or more.")
     return VideoRow(
         model=model,
         training_run=training_run,

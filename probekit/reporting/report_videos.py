@@ -70,7 +70,7 @@ def labelled_sets(video_sets: Sequence[VideoSet], record: ComparisonRecord) -> l
     """
     settings = record.settings
     sets: list[LabelledSet] = []
-    for root, rows, protocol in video_sets:
+    for root, rows, protocol, _ in video_sets:
         kept = tuple(row for row in rows if (row.suite, row.horizon) == (settings.suite, settings.horizon))
         if not kept:
             raise UserError(

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import get_args
 
 from probekit.errors import UserError
+from probekit.evaluation.absent_videos import write_absent_scores
 from probekit.evaluation.folder_pairs import score_folder_pairs
 from probekit.evaluation.long_horizon.clips import WHOLE, clip_rule
 from probekit.evaluation.manifest import Shard, load_video_set
@@ -58,7 +59,10 @@ def score_run(
         UserError: for an unknown clip rule or backend, or as `score_video_set`.
     """
     rule = clip_rule(clips)
-    return score_video_set(load_video_set(run), run, shard=shard, backend=backend, workers=workers, clips=rule)
+    video_set = load_video_set(run)
+    summary = score_video_set(video_set, run, shard=shard, backend=backend, workers=workers, clips=rule)
+    write_absent_scores(video_set, run)
+    return summary._replace(failures=(*video_set.problems, *summary.failures))
 
 
 def score_against_reference(run: Path, reference: Path, lpips: str | None) -> Path:

@@ -11,8 +11,9 @@ import pytest
 from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.errors import UserError
 from probekit.evaluation.generation_runner import Request, generate_suite
-from probekit.evaluation.manifest import Shard, check_video_set, load_video_set
+from probekit.evaluation.manifest import Shard, load_video_set
 from probekit.evaluation.suites import Suite, load_suite
+from probekit.evaluation.video_set_check import check_video_set
 from probekit.rollout.bidirectional_sampler import BidirectionalSampler
 from tests.model_folders import write_tiny_model
 

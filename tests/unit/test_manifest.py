@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,6 @@ from probekit.errors import UserError
 from probekit.evaluation.manifest import (
     Problem,
     Shard,
-    check_video_set,
     load_video_set,
     manifest_path,
     read_manifest,
@@ -16,6 +16,7 @@ from probekit.evaluation.manifest import (
 )
 from probekit.evaluation.sample_key import SampleKey
 from probekit.evaluation.video_set import VideoRow, video_path
+from probekit.evaluation.video_set_check import check_video_set, inspect_video_set
 from tests.unit.video_set_files import FPS, N_FRAMES, SIZE, write_card, write_sample, write_set
 
 
@@ -68,17 +69,25 @@ def test_equal_rows_are_kept_once_and_different_ones_refused(tmp_path: Path) -> 
     write_manifest(tmp_path, rows[:1], Shard(0, 1))
     assert len(load_video_set(tmp_path).rows) == 2
     write_manifest(tmp_path, [rows[0].model_copy(update={"sha256": "0" * 64})], Shard(0, 1))
-    with pytest.raises(UserError, match="contradicts another manifest"):
-        load_video_set(tmp_path)
+    found = load_video_set(tmp_path)
+    assert found.rows == (rows[1],)
+    (problem,) = found.problems
+    assert problem.problem.startswith("lists sprite-test__a__000.mp4 unlike manifest.json, differently")
 
 
 def test_duplicate_within_one_manifest_is_blamed_on_it(tmp_path: Path) -> None:
     rows = write_set(tmp_path)
     write_manifest(tmp_path, [*rows, rows[0]], Shard(0, 1))
     assert len(load_video_set(tmp_path).rows) == 2
-    write_manifest(tmp_path, [rows[0], rows[0].model_copy(update={"sha256": "0" * 64})], Shard(0, 1))
+    manifest_path(tmp_path).unlink()
+    write_manifest(tmp_path, [*rows, rows[0].model_copy(update={"sha256": "0" * 64})], Shard(0, 1))
+    found = load_video_set(tmp_path)
+    assert found.rows == (rows[1],), "two files of one key: neither counts, the rest stays"
+    (problem,) = found.problems
+    assert problem.path == manifest_path(tmp_path, Shard(0, 1))
+    assert problem.problem.startswith("lists sprite-test__a__000.mp4 twice, differently")
     with pytest.raises(UserError, match=r"manifest\.shard-0-of-1\.json lists videos/.*a__000\.mp4 twice, differently"):
-        load_video_set(tmp_path)
+        read_manifest(manifest_path(tmp_path, Shard(0, 1)))
 
 
 @pytest.mark.parametrize(
@@ -197,10 +206,63 @@ def test_frame_rates_that_differ_by_rounding_are_equal(tmp_path: Path) -> None:
     ],
 )
 def test_impossible_row_is_refused(tmp_path: Path, field: str, value: object) -> None:
-    write_set(tmp_path)
+    rows = write_set(tmp_path)
     _rewrite(tmp_path, **{field: value})
-    with pytest.raises(UserError, match=rf"manifest\.json, video 1: {field} = .* is not allowed"):
+    found = load_video_set(tmp_path)
+    assert found.rows == (rows[1],)
+    (problem,) = found.problems
+    assert re.search(rf"manifest\.json, video 1: {field} = .* is not allowed", problem.problem)
+    with pytest.raises(UserError, match=rf"video 1: {field} = "):
+        read_manifest(manifest_path(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("prompt_id", "named"), [("a/b", "'a/b'"), ("..", "'..'"), ("../../etc", "etc"), ("x" * 300, "300 characters")]
+)
+def test_identifiers_that_are_no_file_name_cost_one_line(tmp_path: Path, prompt_id: str, named: str) -> None:
+    rows = write_set(tmp_path)
+    _rewrite(tmp_path, prompt_id=prompt_id)
+    found = load_video_set(tmp_path)
+    assert found.rows == (rows[1],)
+    assert [problem for problem in check_video_set(found) if problem.path.suffix == ".json"] == list(found.problems)
+    (problem,) = found.problems
+    assert "manifest.json, video 1: The prompt_id" in problem.problem
+    assert named in problem.problem
+
+
+def test_a_set_without_any_legal_row_is_refused(tmp_path: Path) -> None:
+    write_set(tmp_path, ("a",))
+    _rewrite(tmp_path, prompt_id="a/b")
+    with pytest.raises(UserError, match="'a/b'"):
         load_video_set(tmp_path)
+
+
+def test_names_that_differ_only_in_case_are_found(tmp_path: Path) -> None:
+    rows = write_set(tmp_path, ("a", "A", "b"))
+    problem = _only_problem(tmp_path)
+    assert problem.path == tmp_path / rows[1].path
+    assert problem.problem == f"differs only in case from {rows[0].path}"
+
+
+def test_entries_of_one_text_may_share_a_file(tmp_path: Path) -> None:
+    """VBench has two texts that are two entries each; in its folders both are one video."""
+    rows = write_set(tmp_path)
+    (tmp_path / rows[1].path).unlink()
+    twin = rows[1].model_copy(update={"path": rows[0].path, "sha256": rows[0].sha256, "prompt": rows[0].prompt})
+    write_manifest(tmp_path, [rows[0], twin])
+    assert check_video_set(load_video_set(tmp_path)) == []
+
+
+def test_missing_and_broken_videos_are_told_from_wrong_ones(tmp_path: Path) -> None:
+    rows = write_set(tmp_path, ("a", "b", "c", "d"))
+    (tmp_path / rows[0].path).unlink()
+    (tmp_path / rows[1].path).write_bytes(b"no video")
+    shutil.copy(tmp_path / rows[3].path, tmp_path / rows[2].path)
+    planned = {row.key() for row in rows} | {SampleKey("sprite-test", "e", 0)}
+    found = inspect_video_set(load_video_set(tmp_path), planned)
+    assert [key.prompt_id for key in found.absent] == ["a", "b", "e"]
+    assert [problem.path.name for problem in found.wrong] == ["sprite-test__c__000.mp4"]
+    assert found.planned == 5
 
 
 def test_video_outside_the_folder_is_legal(tmp_path: Path) -> None:

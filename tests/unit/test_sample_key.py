@@ -54,6 +54,9 @@ def test_keys_sort_by_suite_prompt_and_number() -> None:
         ("a b", "p", "suite 'a b'"),
         ("s", "", "prompt_id ''"),
         ("s", "../x", "prompt_id"),
+        ("s", "a/b", "prompt_id 'a/b'"),
+        ("s", "..", "prompt_id '..'"),
+        ("s", "x" * 300, "of 300 characters makes too long a name"),
     ],
 )
 def test_fields_that_are_no_file_name_are_refused(suite: str, prompt_id: str, named: str) -> None:
