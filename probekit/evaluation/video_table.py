@@ -41,7 +41,7 @@ def video_set_from_csv(path: Path) -> list[VideoSet]:
     table = read_video_table(path)
     if table.problems:
         named = " ".join(problem for _, problem in table.problems)
-        raise UserError(f"{path} lists {len(table.problems)} videos that cannot be read: {named}", "mend those files.")
+        raise UserError(f"{path} lists {len(table.problems)} videos that cannot be read: {named}", "mend those.")
     return table.video_sets
 
 
@@ -49,25 +49,27 @@ def read_video_table(path: Path) -> VideoTable:
     """Read a CSV file with the columns file, prompt_id, prompt, horizon, model, and maybe sample, training_offsets.
 
     Files are relative to the table. Training offsets become part of the model's name: ``Video-Mirai[0,1]``. How the
-    videos were generated is unknown; the protocol card says only what all of them share.
+    videos were generated is unknown; the protocol card says only what all of them share. A line that is not legal, and
+    all lines that name the same video, become problems; the rest is read.
 
     Raises:
-        UserError: The table is absent or empty, a column is missing or unknown, or two rows name the same video.
+        UserError: The table is absent or empty, or a column is missing or unknown.
     """
+    lines = _read_lines(path)
+    legal, problems = _legal_lines(path, lines)
     groups: dict[tuple[str, str], list[VideoRow]] = defaultdict(list)
-    problems = []
-    for cells in track(_read_cells(path), "reading videos"):
+    for cells in track(legal, "reading videos"):
         try:
             row = _row(path.parent, cells)
         except UserError as error:
             problems.append(Problem(path.parent / cells["file"], error.problem))
         else:
             groups[row.model, row.horizon].append(row)
-    sets = [_video_set(path.parent, rows) for _, rows in sorted(groups.items())]
+    sets = [imported_set(path.parent, rows) for _, rows in sorted(groups.items())]
     return VideoTable(sets, problems)
 
 
-def _read_cells(path: Path) -> list[Cells]:
+def _read_lines(path: Path) -> list[tuple[int, Cells]]:
     if not path.is_file():
         raise UserError(f"There is no table {path}.", "give a CSV file.")
     # utf-8-sig: spreadsheets put a byte order mark before the first column's name.
@@ -75,15 +77,32 @@ def _read_cells(path: Path) -> list[Cells]:
         reader = csv.DictReader(file, strict=True)
         try:
             _check_columns(path, reader.fieldnames or ())
-            lines = [(reader.line_num, cells) for cells in reader]
+            lines: list[tuple[int, Cells]] = [(reader.line_num, cells) for cells in reader]
         except (csv.Error, UnicodeDecodeError) as error:
             raise UserError(f"{path} is not a CSV table in UTF-8: {error}.", "mend that line.") from error
-    for number, cells in lines:
-        _check_cells(f"{path}, line {number}", cells)
     if not lines:
         raise UserError(f"{path} lists no video.", "add one line for each video.")
-    _check_unique(path, [cells for _, cells in lines])
-    return [cells for _, cells in lines]
+    return lines
+
+
+def _legal_lines(path: Path, lines: Sequence[tuple[int, Cells]]) -> tuple[list[Cells], list[Problem]]:
+    """The lines that say one thing each, and what is wrong with the others."""
+    problems: list[Problem] = []
+    owners: dict[tuple[str, str, SampleKey], list[tuple[int, Cells]]] = defaultdict(list)
+    for number, cells in lines:
+        try:
+            _check_cells(f"line {number}", cells)
+            identity = (_model_name(cells), cells["horizon"], _key(cells))
+        except UserError as error:
+            problems.append(Problem(path, f"{error.problem} ({error.fix})"))
+        else:
+            owners[identity].append((number, cells))
+    for (model, horizon, key), claims in owners.items():
+        if len(claims) > 1:
+            where = " and ".join(str(number) for number, _ in claims)
+            said = f"lines {where} list {key.prompt_id!r} of {model} at {horizon} twice, so that neither counts"
+            problems.append(Problem(path, f"{said} (tell videos of one prompt apart by a column `sample`)"))
+    return [claims[0][1] for claims in owners.values() if len(claims) == 1], problems
 
 
 def _check_columns(path: Path, present: Sequence[str]) -> None:
@@ -106,19 +125,6 @@ def _check_cells(line: str, cells: Mapping[Any, Any]) -> None:
         raise UserError(f"{line}: the cell {empty[0]} is empty.", "fill it.")
     if not (cells.get("sample") or "0").isdecimal():
         raise UserError(f"{line}: sample = {cells['sample']!r} is not a number.", "count samples from 0.")
-    _key(cells)
-
-
-def _check_unique(path: Path, table: Sequence[Cells]) -> None:
-    seen = set()
-    for cells in table:
-        identity = (_model_name(cells), cells["horizon"], _key(cells))
-        if identity in seen:
-            raise UserError(
-                f"{path} lists {cells['prompt_id']!r} of {identity[0]} at {cells['horizon']} twice.",
-                "tell the videos of one prompt apart by a column `sample`.",
-            )
-        seen.add(identity)
 
 
 def _key(cells: Cells) -> SampleKey:
@@ -146,7 +152,8 @@ def _relative(root: Path, file: str) -> str:
     return Path(os.path.relpath(file, root)).as_posix() if Path(file).is_absolute() else file
 
 
-def _video_set(root: Path, rows: list[VideoRow]) -> VideoSet:
+def imported_set(root: Path, rows: list[VideoRow]) -> VideoSet:
+    """A set of videos from elsewhere; its card says what all of them share, and nothing of how they were made."""
     ordered = sorted(rows, key=VideoRow.key)
     texts = sorted({(row.prompt_id, row.prompt) for row in ordered})
     prompts = PromptsCard(

@@ -95,6 +95,27 @@ def test_broken_videos_are_all_named_and_the_rest_is_read(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("b.mp4,a/b,A dog.,5s,M,", "'a/b' cannot be part of a file name"),
+        ("b.mp4,..,A dog.,5s,M,", "'..' cannot be part of a file name"),
+        (f"b.mp4,{'x' * 300},A dog.,5s,M,", "of 300 characters makes too long a name"),
+        ("b.mp4,q,,5s,M,", "line 3: the cell prompt is empty"),
+        ("b.mp4,q", "line 3 has more or fewer cells"),
+        ("b.mp4,q,A dog.,5s,M,\nb.mp4,q,A dog.,5s,M,", "lines 3 and 4 list 'q' of M at 5s twice"),
+        (f"{'x' * 300}.mp4,q,A dog.,5s,M,", "File name too long"),
+        ("../../../../../../etc/passwd,q,A dog.,5s,M,", "is not a video that can be decoded"),
+    ],
+)
+def test_an_illegal_line_costs_itself_alone(folder: Path, line: str, named: str) -> None:
+    table = read_video_table(_table(folder, HEADER + "a.mp4,p,A cat.,5s,M,\n" + line + "\n"))
+    assert [row.prompt_id for video_set in table.video_sets for row in video_set.rows] == ["p"]
+    (problem,) = table.problems
+    assert named in problem.problem
+    assert "\n" not in problem.problem
+
+
+@pytest.mark.parametrize(
     ("text", "named"),
     [
         ("", "no column file, prompt_id"),
@@ -105,7 +126,7 @@ def test_broken_videos_are_all_named_and_the_rest_is_read(folder: Path) -> None:
         (HEADER + "a.mp4,p\n", "line 2 has more or fewer cells"),
         (HEADER + "a.mp4,p,A cat.,,M,\n", "line 2: the cell horizon is empty"),
         (HEADER + "a.mp4,p_/__q,A cat.,5s,M,\n", "prompt_id 'p_/__q' cannot be part"),
-        (HEADER + "a.mp4,p,A cat.,5s,M,\nb.mp4,p,A cat.,5s,M,\n", "lists 'p' of M at 5s twice"),
+        (HEADER + "a.mp4,p,A cat.,5s,M,\nb.mp4,p,A cat.,5s,M,\n", "lines 2 and 3 list 'p' of M at 5s twice"),
         ("file,prompt_id,prompt,horizon,model,sample\na.mp4,p,A,5s,M,one\n", "sample = 'one' is not a number"),
         (HEADER + 'a.mp4,p,"A cat.,5s,M,\n', "not a CSV table"),
     ],

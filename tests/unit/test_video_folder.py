@@ -1,0 +1,117 @@
+"""Folders of videos as people have them become sets; what cannot be used costs one line each."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probekit.errors import UserError
+from probekit.evaluation.sample_key import SampleKey
+from probekit.evaluation.video_folder import read_video_folder, safe_identifier
+from probekit.evaluation.video_set_check import check_video_set
+from tests.unit.bad_videos import write_frames, write_sound, write_truncated
+
+
+@given(st.text(min_size=1, max_size=300))
+def test_any_text_has_a_legal_identifier(text: str) -> None:
+    key = SampleKey("custom", safe_identifier(text), 0)
+    assert SampleKey.parse(key.filename()) == key
+    assert len(key.prompt_id) <= 71
+
+
+def test_identifiers_are_readable_stable_and_different() -> None:
+    assert safe_identifier("m002-base") == "m002-base"
+    texts = ["A cat.", "A  cat", "a cat", "🦊", "🐱", "x" * 100, "x" * 101, "A_cat"]
+    assert len({safe_identifier(text) for text in texts}) == len(texts)
+    assert safe_identifier("A cat, asleep").startswith("A-cat-asleep-")
+    assert safe_identifier("fac\u0327ades") == safe_identifier("fa\u00e7ades")
+
+
+def test_numbered_files_are_samples_of_one_prompt(tmp_path: Path) -> None:
+    for name in ("A cat-0.mp4", "A cat-1.mp4", "dog.mkv", "custom__p__007.mp4"):
+        write_frames(tmp_path / name, n_frames=32)
+    (tmp_path / "A cat-0_prompts.txt").write_text("A cat")
+    (tmp_path / ".hidden.mp4").touch()
+    (tmp_path / "folder").mkdir()
+    table = read_video_folder(tmp_path)
+    assert table.problems == []
+    (video_set,) = table.video_sets
+    identifier = safe_identifier("A cat")
+    assert [(row.prompt_id, row.sample, row.prompt) for row in video_set.rows] == [
+        (identifier, 0, "A cat"),
+        (identifier, 1, "A cat"),
+        ("dog", 0, "dog"),
+        ("p", 7, "p"),
+    ]
+    assert {(row.model, row.horizon, row.suite) for row in video_set.rows} == {(tmp_path.name, "2s", "custom")}
+    assert check_video_set(video_set) == []
+
+
+def test_model_and_horizon_may_be_given(tmp_path: Path) -> None:
+    write_frames(tmp_path / "a.mp4")
+    (video_set,) = read_video_folder(tmp_path, model="NOVA", horizon="5s").video_sets
+    assert (video_set.rows[0].model, video_set.rows[0].horizon) == ("NOVA", "5s")
+
+
+def test_a_folder_of_everything(tmp_path: Path) -> None:
+    """Each bad file is one line that names it; each legal one, however strange, is in the set."""
+    legal = {
+        "odd.mp4": (31, 33, "yuv444p"),
+        "grey.mp4": (32, 32, "gray"),
+        "deep.mp4": (32, 32, "yuv420p10le"),
+        "🦊 läuft 🎬.mp4": (32, 32, "yuv420p"),
+        "x" * 236 + ".mp4": (32, 32, "yuv420p"),
+        "upper.MP4": (32, 32, "yuv420p"),
+    }
+    for name, (height, width, pixel_format) in legal.items():
+        write_frames(tmp_path / name, height=height, width=width, pixel_format=pixel_format)
+    write_frames(tmp_path / "picture.mp4", n_frames=1)
+    write_frames(tmp_path / "turned.mp4", rotation=90)
+    write_frames(tmp_path / "uneven.mp4", times=lambda number: number * number)
+    write_frames(tmp_path / "twice.mp4")
+    write_frames(tmp_path / "twice.mkv")
+    write_sound(tmp_path / "sound.mp4")
+    write_truncated(tmp_path / "cut.mp4")
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "text.mp4").write_text("no video")
+    (tmp_path / "dangling.mp4").symlink_to(tmp_path / "gone.mp4")
+    table = read_video_folder(tmp_path)
+    assert {row.path for video_set in table.video_sets for row in video_set.rows} == set(legal)
+    found = {problem.path.name: problem.problem for problem in table.problems}
+    expected = {
+        "picture.mp4": "has one frame; it is a picture",
+        "turned.mp4": "is stored rotated",
+        "uneven.mp4": "no constant frame rate",
+        "twice.mp4": "shows the same sample as twice.mkv",
+        "twice.mkv": "shows the same sample as twice.mp4",
+        "sound.mp4": "has no video stream",
+        "cut.mp4": "truncated",
+        "empty.mp4": "is empty (0 bytes)",
+        "text.mp4": "is not a video that can be decoded",
+        "dangling.mp4": "There is no video file",
+    }
+    assert found.keys() == expected.keys()
+    for name, text in expected.items():
+        assert text in found[name]
+        assert "\n" not in found[name]
+
+
+def test_folders_without_videos_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no video"):
+        read_video_folder(tmp_path)
+    with pytest.raises(UserError, match="no folder"):
+        read_video_folder(tmp_path / "gone")
+    (tmp_path / "a.mp4").touch()
+    table = read_video_folder(tmp_path)
+    assert table.video_sets == []
+    assert len(table.problems) == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_an_unreadable_folder_is_named(tmp_path: Path) -> None:
+    tmp_path.chmod(0)
+    with pytest.raises(UserError, match="cannot be read: Permission denied"):
+        read_video_folder(tmp_path)
+    tmp_path.chmod(0o700)
