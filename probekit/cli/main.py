@@ -5,7 +5,21 @@ import os
 
 import typer
 
-from probekit.cli import compare, demo, drop, manifest, power, probe, readouts, report, sample, score, weights
+from probekit.cli import (
+    compare,
+    demo,
+    drop,
+    horizon,
+    manifest,
+    power,
+    probe,
+    readouts,
+    report,
+    sample,
+    score,
+    vbench,
+    weights,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,11 +32,13 @@ app.command()(score.score)
 app.command()(compare.compare)
 app.command()(power.power)
 app.command()(drop.drop)
+app.command()(horizon.horizon)
 app.command()(report.report)
 app.command()(readouts.readouts)
 app.command()(probe.probe)
 app.command()(demo.demo)
 app.add_typer(manifest.app, name="manifest")
+app.add_typer(vbench.app, name="vbench")
 app.add_typer(weights.app, name="weights")
 
 

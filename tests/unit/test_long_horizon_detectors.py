@@ -16,6 +16,7 @@ from probekit.evaluation.long_horizon.detectors import (
     detect_drift,
     detect_freeze,
     detect_loop,
+    moving_mean,
     trend,
 )
 from probekit.evaluation.long_horizon.frame_statistics import frame_statistics
@@ -91,9 +92,20 @@ def seam_flickering(frames: Frames, seed: int) -> Frames:
     return flickering
 
 
+def strobing(frames: Frames, seed: int) -> Frames:
+    """Brightness jumps up and down every frame, or every second one."""
+    rng = generator("strobing", seed)
+    hold, jump = int(rng.integers(1, 3)), int(rng.integers(30, 60))
+    up = np.arange(N_FRAMES) // hold % 2 == 1
+    middle = frames // 2 + 64
+    strobed: Frames = np.where(up[:, None, None, None], middle + jump, middle - jump).astype(np.uint8)
+    return strobed
+
+
 DEFECTS: dict[str, Callable[[Frames, int], Frames]] = {
     "freeze": frozen,
     "loop": looping,
+    "strobe": strobing,
     "drift": drifting,
     "chunk flicker": seam_flickering,
 }
@@ -128,7 +140,7 @@ def test_where_says_what_was_done() -> None:
     assert loop.statistic == pytest.approx(1 + (N_FRAMES - 64) / 64)
     assert loop.where.endswith("comes again 4.00 s later")
     brighter = (frames * 0.6 + np.linspace(0, 50, N_FRAMES)[:, None, None, None]).astype(np.uint8)
-    drift = detections(brighter)[3]
+    drift = detections(brighter)[4]
     assert drift.statistic == pytest.approx(50, abs=8)
 
 
@@ -180,11 +192,26 @@ def test_trend_is_scipys(seed: int) -> None:
 
 def test_short_videos_have_no_statistic() -> None:
     short = detect_all(frame_statistics(natural(0)[:20], FPS), CHUNK)
-    assert [found.statistic is None for found in short] == [False, True, True, True]
+    assert [found.statistic is None for found in short] == [False, True, False, True, True]
     assert not any(found.fired for found in short)
-    assert detect_loop(np.zeros((20, 20)), FPS).where == "shorter than 2 s"
+    assert detect_loop(np.zeros((20, 2, 2, 3), np.float32), FPS).where == "shorter than 2 s"
     assert detect_drift({"brightness": np.zeros(40)}, FPS).where == "shorter than 10 s"
 
 
 def test_a_constant_video_is_frozen_and_nothing_else() -> None:
     assert fired(np.full((N_FRAMES, 16, 16, 3), 90, np.uint8)) == ["freeze"]
+
+
+def test_a_strobe_that_repeats_is_no_loop() -> None:
+    """Collapsed rollouts flash with a period of one latent frame, so every second equals the next."""
+    still = np.broadcast_to(natural(0)[:1], natural(0).shape)
+    bright = np.arange(N_FRAMES) % 4 < 2
+    flashing = np.where(bright[:, None, None, None], still, 255 - still).astype(np.uint8)
+    assert fired(flashing) == ["strobe"]
+
+
+@pytest.mark.parametrize("window", [0, 1, 2, 7])
+def test_moving_mean_is_a_convolution(window: int) -> None:
+    values = generator("moving", window).normal(size=30)
+    expected = np.convolve(values, np.full(max(1, window), 1 / max(1, window)), mode="valid")
+    assert moving_mean(values, window) == pytest.approx(expected)

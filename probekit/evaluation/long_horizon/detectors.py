@@ -1,9 +1,10 @@
-"""Four defects of long rollouts, each by one statistic and one threshold, from pixels alone.
+"""Five defects of long rollouts, each by one statistic and one threshold, from pixels alone.
 
 | detector | statistic | fires at |
 | --- | --- | --- |
 | freeze | longest stretch, in s, in which no block mean changes by more than 1 grey level from frame to frame | 1 s |
 | loop | how often a stretch of at least 1 s is played one after the other, up to 25 % of the usual frame distance | 2 |
+| strobe | longest stretch, in s, in which block luma jumps away and back by 16 grey levels on average | 1 s |
 | chunk flicker | median change into a chunk's first frame / largest median change elsewhere in the chunk | 1.25 |
 | drift | largest change along a steady trend of brightness, contrast, saturation or a colour, in grey levels | 12 |
 
@@ -12,7 +13,7 @@ nothing has to move is a freeze, a pendulum is a loop, and a sunset is a drift.
 """
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,9 @@ LOOP_PLAYS: Final = 2.0
 LOOP_CLOSENESS: Final = 0.25
 _LOOP_MOTION: Final = 0.75
 _SHORTEST_PERIOD: Final = 1.0
+LOOP_BLUR_SECONDS: Final = 0.5
+STROBE_LEVELS: Final = 16.0
+STROBE_SECONDS: Final = 1.0
 SEAM_RATIO: Final = 1.25
 SEAM_FLOOR: Final = 0.5
 """Grey levels added to both sides of the ratio, so that noise in still videos is no flicker."""
@@ -72,10 +76,11 @@ class _Stretch(NamedTuple):
 
 
 def detect_all(statistics: FrameStatistics, chunk_frames: int) -> tuple[Detection, ...]:
-    """All four detectors; `chunk_frames` in latent frames."""
+    """All five detectors; `chunk_frames` in latent frames."""
     return (
         detect_freeze(statistics.largest_change, statistics.fps),
-        detect_loop(block_distances(statistics.blocks), statistics.fps),
+        detect_loop(statistics.blocks, statistics.fps),
+        detect_strobe(statistics.curves["flicker"], statistics.fps),
         detect_chunk_flicker(statistics.curves["pixel_change"], chunk_frames),
         detect_drift(statistics.curves, statistics.fps),
     )
@@ -94,18 +99,22 @@ def detect_freeze(largest_change: Floats, fps: float) -> Detection:
     return _detection("freeze", seconds, FREEZE_SECONDS, "s", where)
 
 
-def detect_loop(distances: Floats, fps: float) -> Detection:
+def detect_loop(blocks: NDArray[np.float32], fps: float) -> Detection:
     """How often the most repeated stretch is played.
+
+    Frames are averaged over half a second first: what comes again faster than that is a strobe and not a loop.
 
     For each lag of at least 1 s: the longest run of frames whose distance to the frame one lag later is at most
     `LOOP_CLOSENESS` of the usual distance (median over pairs 1 s or more apart). A run of r frames at lag L is a
     stretch played 1 + r / L times. Runs that hardly move within themselves are stillness, not a loop.
 
     Args:
-        distances: (T, T) between frames, in grey levels.
+        blocks: (T, h, w, 3) block means, in grey levels.
         fps: frames a second.
     """
     shortest = max(1, round(_SHORTEST_PERIOD * fps))
+    window = max(1, round(LOOP_BLUR_SECONDS * fps))
+    distances = block_distances(moving_mean(blocks, window))
     n_frames = len(distances)
     if n_frames < 2 * shortest:
         return Detection("loop", False, None, LOOP_PLAYS, "plays", f"shorter than {2 * _SHORTEST_PERIOD:g} s")
@@ -115,10 +124,33 @@ def detect_loop(distances: Floats, fps: float) -> Detection:
         return _detection("loop", plays, LOOP_PLAYS, "plays", "nothing moves")
     for lag in range(shortest, n_frames):
         run = _longest_run(np.diagonal(distances, lag) <= LOOP_CLOSENESS * usual)
-        if 1.0 + run.length / lag > plays and _moves(distances, run, usual):
-            plays = 1.0 + run.length / lag
-            where = f"{_span(run, fps)} comes again {lag / fps:.2f} s later"
+        frames = _Stretch(run.start, run.stop + window - 1)
+        if 1.0 + frames.length / lag > plays and _moves(distances, run, usual):
+            plays = 1.0 + frames.length / lag
+            where = f"{_span(frames, fps)} comes again {lag / fps:.2f} s later"
     return _detection("loop", plays, LOOP_PLAYS, "plays", where)
+
+
+def detect_strobe(flicker: Floats, fps: float) -> Detection:
+    """Longest stretch in which flicker, averaged over half a second, is at least `STROBE_LEVELS`.
+
+    Args:
+        flicker: (T-2,) mean over blocks of |m(t) - (m(t-1) + m(t+1)) / 2|, in grey levels.
+        fps: frames a second.
+    """
+    stretch = _longest_run(moving_mean(flicker, round(LOOP_BLUR_SECONDS * fps)) >= STROBE_LEVELS)
+    where = _span(stretch, fps) if stretch.length else f"flicker stays below {STROBE_LEVELS:g} levels"
+    return _detection("strobe", stretch.length / fps, STROBE_SECONDS, "s", where)
+
+
+def moving_mean(values: NDArray[Any], window: int) -> Floats:
+    """Mean over `window` neighbours along the first axis, without the ends: (T - window + 1, ...)."""
+    if window < 2 or len(values) < window:
+        return values.astype(np.float64)
+    sums = np.cumsum(values, axis=0, dtype=np.float64)
+    sums = np.concatenate([np.zeros_like(sums[:1]), sums])
+    means: Floats = (sums[window:] - sums[:-window]) / window
+    return means
 
 
 def detect_chunk_flicker(change: Floats, chunk_frames: int, stride: int = 4) -> Detection:
@@ -200,7 +232,7 @@ def _longest_run(mask: NDArray[np.bool_]) -> _Stretch:
 
 
 def _moves(distances: Floats, run: _Stretch, usual: float) -> bool:
-    return bool(distances[run.start, run.start : run.stop].max() >= _LOOP_MOTION * usual)
+    return run.length > 0 and bool(distances[run.start, run.start : run.stop].max() >= _LOOP_MOTION * usual)
 
 
 def _span(stretch: _Stretch, fps: float) -> str:

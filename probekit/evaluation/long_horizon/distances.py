@@ -29,7 +29,7 @@ class GapSimilarity(NamedTuple):
     pairs: int
 
 
-def block_distances(blocks: NDArray[np.float32]) -> Floats:
+def block_distances(blocks: NDArray[np.floating]) -> Floats:
     """Root mean square difference (T, T) of block means (T, h, w, 3) between every two frames, in grey levels."""
     flat = blocks.reshape(len(blocks), -1).astype(np.float64)
     flat = flat - flat.mean(axis=0)  # the still part of the picture would cost digits

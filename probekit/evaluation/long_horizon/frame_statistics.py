@@ -98,7 +98,9 @@ def block_means(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
     rows, columns = (np.arange(0, size, side) for size in frame.shape[:2])
     sums = np.add.reduceat(np.add.reduceat(frame, rows, axis=0, dtype=np.float32), columns, axis=1)
     heights, widths = (np.diff([*starts, size]) for starts, size in zip((rows, columns), frame.shape[:2], strict=True))
-    return (sums / np.outer(heights, widths)[..., None]).astype(np.float32)
+    areas: Floats = np.outer(heights, widths)
+    means: NDArray[np.float32] = (sums / areas[..., None]).astype(np.float32)
+    return means
 
 
 def _still_row(frame: NDArray[np.uint8]) -> tuple[float, ...]:
