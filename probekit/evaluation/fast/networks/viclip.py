@@ -50,7 +50,7 @@ def load_viclip(path: Path) -> Viclip:
 
 
 def _vision_encoder(state: State) -> nn.Module:
-    _use_clip_tokenizer()
+    use_clip_tokenizer()
     from vbench.third_party.ViCLIP.viclip_vision import VisionTransformer
 
     kernel = require(state, "vision_encoder.conv1.weight", NAME)
@@ -68,7 +68,7 @@ def _vision_encoder(state: State) -> nn.Module:
 
 
 def _text_encoder(state: State) -> tuple[nn.Module, int]:
-    _use_clip_tokenizer()
+    use_clip_tokenizer()
     from vbench.third_party.ViCLIP.viclip_text import CLIP_TEXT
 
     words = require(state, "text_encoder.token_embedding.weight", NAME)
@@ -85,7 +85,7 @@ def _text_encoder(state: State) -> tuple[nn.Module, int]:
     return encoder, length
 
 
-def _use_clip_tokenizer() -> None:
+def use_clip_tokenizer() -> None:
     """Let ViCLIP take CLIP's tokenizer, which is the same.
 
     Its own copy downloads the vocabulary with wget when it is imported; CLIP's brings the file in its package.
