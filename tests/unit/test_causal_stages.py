@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import torch
 
 from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, read_causal_card, write_causal_card
-from probekit.models.loading import SHIPPED_MODELS, load_codec
+from probekit.models.loading import SHIPPED_MODELS, load_codec, load_text_encoder
+from probekit.models.text_context import TextContext
 from tests.model_folders import write_tiny_model
 from tests.training_states import copy_state
 from trainer.config import AutoregressiveConfig, CausalOdeConfig, TrajectoryConfig
@@ -19,11 +21,12 @@ from trainer.data.sprite_latents import encode_shard
 from trainer.data.trajectories import Trajectories, TrajectoryBatch, trajectory_path, write_trajectories
 from trainer.errors import NonFiniteTraining
 from trainer.loop import Stage, run
+from trainer.objectives.regression import euler_step
 from trainer.optimizer_config import OptimizerConfig
 from trainer.plugins import auxiliary_of
 from trainer.stages.ar_finetune import AutoregressiveStage
 from trainer.stages.causal_ode import CausalOdeStage
-from trainer.stages.causal_parts import check_frames, open_generator
+from trainer.stages.causal_parts import check_frames, open_generator, teacher_forced_flow
 from trainer.stages.ode_trajectories import make_trajectories
 
 PARTS = SHIPPED_MODELS / "sprite-base"
@@ -147,6 +150,23 @@ def test_trajectories_of_other_levels_are_refused(trajectories: Path, teacher: P
         CausalOdeStage(ode_config(trajectories, teacher, few_steps=(1000, 500)))
 
 
+def test_an_ar_teachers_trajectory_is_its_guided_euler_solution(trajectories: Path, teacher: Path) -> None:
+    """Each Euler step from stored state to stored state, in one teacher-forced pass over all chunks, at guidance 2."""
+    batch = Trajectories(trajectories, LEVELS).take(np.array([0]))
+    assert batch.clean is not None
+    model, text = open_generator(str(teacher), ("ar_teacher",), 3, "a test").eval(), load_text_encoder(PARTS)
+    points = [*batch.states.unbind(1), batch.endpoint]
+    for (sigma, following), (state, further) in zip(pairwise((*LEVELS, 0.0)), pairwise(points), strict=True):
+        level = torch.full((1, 7), 1000 * sigma)
+        with torch.no_grad():
+            flows = [
+                teacher_forced_flow(model, batch.clean, state, level, TextContext(text.encode([words])))[0]
+                for words in (batch.captions[0], "")
+            ]
+        guided = flows[1] + 2.0 * (flows[0] - flows[1])
+        torch.testing.assert_close(euler_step(state, guided, sigma, following), further, atol=5e-3, rtol=0)
+
+
 def test_a_cut_shard_of_trajectories_is_named_and_skipped_only_if_told_to(
     trajectories: Path, teacher: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -222,12 +242,14 @@ def test_a_non_finite_loss_names_step_seed_and_prompts_and_changes_nothing(clips
     assert torch.equal(kept, stage.model.blocks[0].ffn.net[2].weight)
 
 
-@pytest.mark.parametrize("encoder", ["ema", "base"])
+@pytest.mark.parametrize("encoder", ["ema", "base", "real"])
 def test_foresight_in_stage_2_reads_the_ground_truth_and_changes_the_update(
     encoder: str, trajectories: Path, teacher: Path, base: Path, tmp_path: Path
 ) -> None:
     block = {"predictor_heads": 1, "predictor_blocks": 1, "encoder": encoder, "fusion": "frames"}
-    config = ode_config(trajectories, teacher, foresight=block, base_model=str(base))
+    config = ode_config(
+        trajectories, teacher, foresight=block, **{f"{encoder}_model": str(base)} if encoder != "ema" else {}
+    )
     stage, plain = CausalOdeStage(config, auxiliary_of(config)), CausalOdeStage(ode_config(trajectories, teacher))
     first, reference = stage.training_step(0), plain.training_step(0)
     assert first["loss"] == reference["loss"]

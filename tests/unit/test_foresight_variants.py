@@ -17,8 +17,8 @@ from probekit.models.text_context import TextContext
 from probekit.rollout.chunk_denoisers import FewStepDenoiser
 from probekit.rollout.noise import SeededNoise
 from probekit.rollout.streaming_rollout import Rollout, roll_out
-from trainer.foresight.losses import mean_squared_distance, random_directions, sigreg, weight_at
-from trainer.foresight.objective import ForesightObjective
+from trainer.foresight.losses import cosine_distance, mean_squared_distance, random_directions, sigreg, weight_at
+from trainer.foresight.objective import ForesightObjective, layer_at
 from trainer.foresight.predictors import new_predictor
 from trainer.foresight.targets import frame_mean, targets_of
 from trainer.foresight_config import ForesightConfig
@@ -68,7 +68,10 @@ VARIANTS = {
     "adaln": {"predictor": "dit_adaln", "fusion": "none"},
     "base encoder": {"encoder": "base"},
     "ema encoder": {"encoder": "ema"},
-    "shallow": {"student_layer": 0, "encoder_layer": 0},
+    "student layer": {"student_layer": 0},
+    "encoder layer": {"encoder_layer": 0},
+    "student depth": {"student_depth": 0.3},
+    "encoder depth": {"encoder_depth": 0.3},
     "lambda": {"weight": 0.1},
 }
 
@@ -85,6 +88,94 @@ def test_each_option_changes_the_loss_and_trains(name: str) -> None:
     assert any(key.startswith("foresight_cosine_chunk_0") for key in logged)
     before = [variant.replay()["foresight_replay"] for _ in range(2)]
     assert all(torch.isfinite(torch.tensor(before)))
+
+
+PREDICTORS = {
+    "more blocks": {"predictor_blocks": 2},
+    "no blocks": {"predictor_blocks": 0},
+    "heads": {"predictor_heads": 2},
+    "learning rate": {"learning_rate": 1e-3},
+    "directions": {"sigreg_directions": 8},
+}
+
+
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_each_option_of_the_predictor_changes_how_it_learns(name: str) -> None:
+    """Its blocks are the identity at first, so that depth and heads show after the first updates."""
+    distances = []
+    for changes in ({}, PREDICTORS[name]):
+        generator = causal()
+        objective = objective_of(generator, **{"learning_rate": 1e-2, "sigreg_weight": 0.1, **changes})
+        loss_of(objective, generator).backward()
+        objective.update()
+        distances.append([objective.replay()["foresight_replay"] for _ in range(3)])
+    assert distances[0][-1] != distances[1][-1]
+
+
+def test_an_mlp_is_as_deep_as_asked() -> None:
+    config = ForesightConfig(predictor="mlp", predictor_blocks=2)
+    sizes = [tuple(weight.shape) for weight in new_predictor(config, 32, 48).parameters() if weight.ndim == 2]
+    assert sizes == [(128, 32), (48, 128)]
+
+
+def test_without_fusion_every_offset_has_its_own_cosine_in_the_log() -> None:
+    generator = causal()
+    objective = objective_of(generator, fusion="none", offsets=(0, 2))
+    loss_of(objective, generator).backward()
+    names = {name.removeprefix("foresight_cosine_") for name in objective.update() if "cosine" in name}
+    assert names == {"chunk_0_offset_0", "chunk_0_offset_1", "chunk_1_offset_0", "chunk_2_offset_0"}
+
+
+def test_the_negative_cosine_is_lower_by_lambda_and_has_the_same_gradient() -> None:
+    found = []
+    for negative in (False, True):
+        generator = causal()
+        loss = loss_of(objective_of(generator, negative_cosine=negative, weight=0.5), generator)
+        loss.backward()
+        gradient = torch.cat([p.grad.flatten() for p in generator.parameters() if p.grad is not None])
+        found.append((loss.detach(), gradient))
+    torch.testing.assert_close(found[1][0], found[0][0] - 0.5)
+    torch.testing.assert_close(found[1][1], found[0][1])
+
+
+@pytest.mark.parametrize("depth", [0.3, 0.5, 0.8])
+def test_relative_depths_are_the_papers_layers(depth: float) -> None:
+    """Table 3 at full size: (9, 12), (15, 20), (24, 32)."""
+    with torch.device("meta"):
+        found = [
+            layer_at(None, depth, WanTransformer3DModel(**{**size, "num_attention_heads": 1, "ffn_dim": 8}), "test")
+            for size in (WAN_1_3B, WAN_14B)
+        ]
+    assert found == {0.3: [9, 12], 0.5: [15, 20], 0.8: [24, 32]}[depth]
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e4, 1e30])
+def test_distances_of_half_precision_features_are_finite_with_finite_gradients(scale: float) -> None:
+    predicted = (scale * torch.randn(2, 5, 7)).bfloat16().requires_grad_()
+    target = (scale * torch.randn(2, 5, 7)).bfloat16()
+    for distance in (cosine_distance, mean_squared_distance):
+        predicted.grad = None
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = distance(predicted, target)
+        loss.backward()
+        assert loss.dtype == torch.float32
+        assert torch.isfinite(loss)
+        assert predicted.grad is not None
+        assert torch.isfinite(predicted.grad).all()
+
+
+def test_the_squared_distance_is_right_for_huge_targets_and_defined_for_zero_ones() -> None:
+    predicted, target = torch.randn(2, 5, 7), torch.randn(2, 5, 7)
+    once = mean_squared_distance(predicted, target)
+    torch.testing.assert_close(mean_squared_distance(1e30 * predicted, 1e30 * target), once)
+    torch.testing.assert_close(mean_squared_distance(predicted, 0 * target), predicted.square().mean())
+
+
+def test_the_regulariser_is_the_same_under_autocast() -> None:
+    features, directions = torch.randn(64, 8), random_directions(8, 16, seed=0)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = sigreg(features, directions)
+    torch.testing.assert_close(found, sigreg(features, directions))
 
 
 def test_no_fusion_averages_the_losses_of_the_offsets() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn.functional import scaled_dot_product_attention
 
 from probekit.context_policy import ContextPolicy
 from probekit.errors import UserError
@@ -19,7 +20,7 @@ from probekit.rollout.streaming_rollout import Rollout, roll_out
 from tests.training_states import copy_state
 from tests.unit.test_asymmetric_dmd import FORESIGHT, dmd_config, dmd_stage, folders  # noqa: F401
 from trainer.checkpoint import CheckpointWriter, checkpoint_paths, load_checkpoint, newest_checkpoint
-from trainer.distributed.sharding import blocks_of, whole
+from trainer.distributed.sharding import autocast, blocks_of, whole
 from trainer.distributed.world import SINGLE, World
 from trainer.scale_config import ScaleConfig
 
@@ -53,7 +54,9 @@ def test_recomputation_refuses_a_cache_that_drops_frames() -> None:
 
 
 @pytest.mark.parametrize(
-    "scale", [{"precision": "bf16"}, {"gradient_accumulation": 2}, {"activation_checkpointing": True}], ids=str
+    "scale",
+    [{"precision": "bf16"}, {"gradient_accumulation": 2}, {"activation_checkpointing": True}, {"attention": "math"}],
+    ids=str,
 )
 def test_an_option_of_scale_trains_the_same_thing(folders: dict[str, str], scale: dict[str, object]) -> None:  # noqa: F811
     plain = dmd_stage(dmd_config(folders, foresight=FORESIGHT)).training_step(0)
@@ -65,12 +68,79 @@ def test_an_option_of_scale_trains_the_same_thing(folders: dict[str, str], scale
         assert found["dmd_loss"] != plain["dmd_loss"]
 
 
-def test_compiled_parts_keep_the_names_of_their_weights(folders: dict[str, str]) -> None:  # noqa: F811
+def attention_nodes(tensor: torch.Tensor) -> set[str]:
+    """Names of the fused attention kernels among the backward passes that led to a tensor."""
+    found, waiting, seen = set(), [tensor.grad_fn], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        found |= {node.name()} if "Attention" in node.name() else set()
+        waiting += [following for following, _ in node.next_functions]
+    return found
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_math_attention_uses_no_fused_kernel_and_leaves_the_switches_as_they_were(precision: str) -> None:
+    queries = torch.randn(2, 1, 16, 8, requires_grad=True)
+    kernels = {}
+    for attention in ("auto", "math"):
+        scale = ScaleConfig.model_validate({"attention": attention, "precision": precision})
+        with autocast(SINGLE, scale):
+            kernels[attention] = attention_nodes(scaled_dot_product_attention(queries, queries, queries))
+    assert kernels["auto"]
+    assert not kernels["math"]
+    assert torch.backends.cuda.flash_sdp_enabled()
+    assert not torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed()
+
+
+def test_math_attention_refuses_blocks_that_are_recomputed_outside_its_context() -> None:
+    with pytest.raises(ValueError, match="activation_checkpointing: false"):
+        ScaleConfig(attention="math", activation_checkpointing=True)
+
+
+def test_in_bf16_what_learns_stays_in_fp32_and_what_reads_does_not(folders: dict[str, str]) -> None:  # noqa: F811
+    stage = dmd_stage(dmd_config(folders, foresight=FORESIGHT, scale={"precision": "bf16"}))
+    stage.training_step(0)
+    for model in stage.training_state().models.values():
+        assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    for _, optimizer in stage.training_state().optimizers.values():
+        assert {state["exp_avg_sq"].dtype for state in optimizer.state.values()} == {torch.float32}
+    assert {parameter.dtype for parameter in stage.real.parameters()} == {torch.bfloat16}
+
+
+def test_recomputation_keeps_less_for_the_backward_pass(folders: dict[str, str]) -> None:  # noqa: F811
+    kept = []
+    for checkpointing in (False, True):
+        stage = dmd_stage(dmd_config(folders, foresight=FORESIGHT, scale={"activation_checkpointing": checkpointing}))
+        sizes: list[int] = []
+
+        def keep(tensor: torch.Tensor, sizes: list[int] = sizes) -> torch.Tensor:
+            sizes.append(tensor.numel())
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            stage._generator_loss(0, range(2))
+        kept.append(sum(sizes))
+    assert kept[1] < 0.5 * kept[0]
+
+
+def test_compiled_parts_keep_the_names_of_their_weights(
+    folders: dict[str, str],  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Graphs are captured and differentiated as always; generating C++ for them would take two minutes more."""
+    compile_module = torch.nn.Module.compile
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", lambda self, **options: compile_module(self, backend="aot_eager", **options)
+    )
     stage = dmd_stage(dmd_config(folders, scale={"compile": True}))
     plain = dmd_stage(dmd_config(folders))
     assert stage.critic.state_dict().keys() == plain.critic.state_dict().keys()
     assert all(block._compiled_call_impl is not None for block in blocks_of(stage.critic))
     assert all(block.ffn._compiled_call_impl is not None for block in blocks_of(stage.model))
+    assert stage.training_step(0) == pytest.approx(plain.training_step(0), rel=1e-4)
 
 
 def test_precomputed_prompts_are_the_encoders_and_stay_on_disk(

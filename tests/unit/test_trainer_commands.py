@@ -12,6 +12,7 @@ from probekit.models.causal_card import is_causal, read_causal_card
 from probekit.models.loading import SHIPPED_MODELS, load_codec, load_text_encoder, load_transformer
 from probekit.models.video_codec import to_uint8_frames, to_unit_range
 from probekit.sprite_world.episodes import episode
+from tests.model_folders import write_tiny_model
 from trainer.cli import app
 
 RECIPE = """
@@ -65,6 +66,52 @@ def test_from_clips_to_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert card["tracker_rates"]["videos"] == 2
     assert 0 <= card["tracker_rates"]["colors_and_shapes"] <= card["tracker_rates"]["colors"] <= 1
     assert "2 videos of held-out prompts" in (tmp_path / "run" / "export" / "README.md").read_text()
+
+
+TRAJECTORIES = """
+stage: ode_trajectories
+name: solved
+seed: 0
+teacher: {teacher}
+text_and_codec: {parts}
+out: {elsewhere}
+shards: 2
+clips_per_shard: 1
+latent_frames: 3
+euler_steps: 4
+guidance: 1.0
+threads: {threads}
+"""
+
+
+def test_trajectories_go_where_out_says_with_the_threads_of_the_recipe(tmp_path: Path) -> None:
+    threads = torch.get_num_threads()
+    recipe = tmp_path / "solved.yaml"
+    places = {"teacher": write_tiny_model(tmp_path / "teacher"), "elsewhere": tmp_path / "elsewhere"}
+    recipe.write_text(TRAJECTORIES.format(parts=SHIPPED_MODELS / "sprite-base", threads=threads + 1, **places))
+    try:
+        made = run("train", recipe, "--out", tmp_path / "here")
+        assert made.exit_code == 0, made.output
+        assert torch.get_num_threads() == threads + 1
+    finally:
+        torch.set_num_threads(threads)
+    names = ["trajectories-00000.safetensors", "trajectories-00001.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == names
+    assert not (tmp_path / "elsewhere").exists()
+    assert run("train", recipe).exit_code == 0
+    torch.set_num_threads(threads)
+    assert sorted(path.name for path in (tmp_path / "elsewhere").iterdir()) == names
+    assert "name: solved" in run("describe", recipe).output
+
+
+def test_the_name_is_the_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer.data.sprite_latents.SHARD_SIZE", 4)
+    monkeypatch.chdir(tmp_path)
+    for split in ("train", "validation"):
+        assert run("encode-sprites", "--out", "clips", "--shards", 1, "--split", split).exit_code == 0
+    Path("tiny.yaml").write_text(RECIPE.format(data="clips", parts=SHIPPED_MODELS / "sprite-base"))
+    assert run("train", "tiny.yaml", "--set", "name=chosen", "--set", "phases.0.steps=1").exit_code == 0
+    assert (tmp_path / "runs" / "chosen" / "export" / "transformer").is_dir()
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,22 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from probekit.config import load_config
 from probekit.errors import UserError
 from probekit.models.loading import SHIPPED_MODELS, load_codec, load_model
-from trainer.checkpoint import checkpoint_paths, newest_checkpoint
+from trainer.checkpoint import CheckpointWriter, checkpoint_paths, load_checkpoint, newest_checkpoint
 from trainer.config import BidirectionalConfig
 from trainer.data.latent_clips import LatentClips, shard_path
 from trainer.data.sprite_latents import encode_shard
+from trainer.distributed.world import SINGLE
 from trainer.errors import NonFiniteTraining
 from trainer.loop import Ending, run
 from trainer.stages.bidirectional import BidirectionalStage
@@ -84,6 +88,55 @@ def test_logs_every_step_and_keeps_two_checkpoints(config: BidirectionalConfig, 
     assert all("validation_loss" in record for record in records if "loss" not in record)
     assert [path.name for path in checkpoint_paths(tmp_path / "checkpoints")] == ["step-0000003", "step-0000006"]
     assert any((tmp_path / "tensorboard").iterdir())
+
+
+def test_tensorboard_holds_what_the_lines_hold(config: BidirectionalConfig, tmp_path: Path) -> None:
+    run(BidirectionalStage(config), config, tmp_path)
+    records = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert set(board.Tags()["scalars"]) == {name for record in records for name in record} - {"step"}
+    losses = [(event.step, event.value) for event in board.Scalars("loss")]
+    assert losses == [(r["step"], pytest.approx(r["loss"])) for r in records if "loss" in r]
+
+
+def test_logs_come_as_often_as_asked(config: BidirectionalConfig, tmp_path: Path) -> None:
+    rare = config.model_copy(update={"log_every": 4})
+    run(BidirectionalStage(rare), rare, tmp_path)
+    records = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [record["step"] for record in records if "loss" in record] == [4]
+
+
+NO_NETWORK = """
+import socket, sys
+class Blocked(socket.socket):
+    def connect(self, address):
+        raise AssertionError(f"connects to {address}")
+    connect_ex = connect
+socket.socket = Blocked
+socket.create_connection = Blocked.connect
+socket.getaddrinfo = lambda *names, **options: Blocked.connect(None, names)
+from trainer.cli import app
+app(["train", sys.argv[1], "--out", sys.argv[2]])
+"""
+
+
+def test_a_default_run_needs_no_network(config: BidirectionalConfig, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", NO_NETWORK, str(tmp_path / "tiny.yaml"), str(tmp_path / "run")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    assert (tmp_path / "run" / "export").is_dir()
+
+
+def test_the_librarys_random_state_is_part_of_a_checkpoint(config: BidirectionalConfig, tmp_path: Path) -> None:
+    stage = BidirectionalStage(config)
+    writer = CheckpointWriter(tmp_path, SINGLE, keep=1, asynchronous=False)
+    writer.save(1, stage.training_state(), "")
+    drawn = torch.rand(3)
+    torch.manual_seed(99)
+    facts = newest_checkpoint(tmp_path)
+    assert facts is not None
+    load_checkpoint(facts, stage.training_state())
+    assert torch.equal(torch.rand(3), drawn)
 
 
 def test_the_export_opens_and_holds_the_average_in_bf16(config: BidirectionalConfig, tmp_path: Path) -> None:

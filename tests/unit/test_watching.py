@@ -11,7 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from probekit.errors import UserError
+from probekit.evaluation.manifest import load_video_set
 from probekit.evaluation.score_table import read_scores
+from probekit.evaluation.suites import load_suite
 from tests.unit.test_asymmetric_dmd import FORESIGHT, dmd_config, dmd_stage, folders  # noqa: F401
 from trainer.cli import app
 from trainer.log_comparison import compare_logs
@@ -32,10 +34,21 @@ def test_a_run_draws_evaluates_and_selects(folders: dict[str, str], tmp_path: Pa
     run(dmd_stage(config), config, tmp_path)
     for step in (1, 2):
         assert (tmp_path / "samples" / f"step-000000{step}.png").read_bytes().startswith(b"\x89PNG")
+        assert len(load_video_set(tmp_path / "samples" / f"step-000000{step}").rows) == 1
     assert (tmp_path / "exports" / "step-0002" / "causal.json").is_file()
     chosen = json.loads((tmp_path / "selection.json").read_text())
     assert (chosen["rule"], chosen["selected"]["step"], chosen["runner_up"]) == ("best_total", 2, None)
     assert len(read_scores(tmp_path / "evaluations" / "step-0000002" / "scores")) == 2 * 10
+
+
+def test_the_suite_of_the_recipe_is_sampled(folders: dict[str, str], tmp_path: Path) -> None:  # noqa: F811
+    """`sprite-30s`, not the default; the same prompts and noise at every step, so that sheets can be compared."""
+    watch = {"samples_every": 1, "suite": "sprite-30s", "sheet_prompts": 1}
+    config = dmd_config(folders, steps=1, watch=watch)
+    run(dmd_stage(config), config, tmp_path)
+    found = load_video_set(tmp_path / "samples" / "step-0000001")
+    assert found.protocol.generation.frames == 489
+    assert [row.prompt for row in found.rows] == [load_suite("sprite-30s").prompts[0].text]
 
 
 def test_every_step_logs_what_it_took_and_every_rate(folders: dict[str, str], tmp_path: Path) -> None:  # noqa: F811

@@ -19,9 +19,13 @@ def cosine_distance(predicted: Tensor, target: Tensor) -> Tensor:
 def mean_squared_distance(predicted: Tensor, target: Tensor) -> Tensor:
     """Mean squared error after scaling both by the target's root mean square; a scalar in fp32.
 
-    The scale makes λ mean the same for encoders of any feature size; it is that of the target alone.
+    The scale makes λ mean the same for encoders of any feature size; it is that of the target alone, and 1 for a target
+    of zeros. It is taken relative to the largest magnitude, so that squares of huge features do not overflow.
     """
-    scale = target.float().square().mean().sqrt().clamp_min(torch.finfo(torch.float32).tiny)
+    largest = target.float().abs().amax()
+    largest = torch.where(largest > 0, largest, 1.0)
+    relative = (target.float() / largest).square().mean().sqrt()
+    scale = largest * torch.where(relative > 0, relative, 1.0)
     return (predicted.float() / scale - target.float() / scale).square().mean()
 
 
@@ -53,7 +57,8 @@ def sigreg(features: Tensor, directions: Tensor, points: int = 17, reach: float 
     """
     frequency = torch.linspace(-reach, reach, points, device=features.device)
     normal = torch.exp(-0.5 * frequency.square())
-    angle = (features.float() @ directions.to(features.device))[..., None] * frequency
+    with torch.autocast(features.device.type, enabled=False):  # its products would be in half precision
+        angle = (features.float() @ directions.to(features.device))[..., None] * frequency
     real, imaginary = angle.cos().mean(dim=0), angle.sin().mean(dim=0)
     error = ((real - normal).square() + imaginary.square()) * normal
     statistic: Tensor = torch.trapezoid(error, frequency, dim=-1).mean() * len(features)
