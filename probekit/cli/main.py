@@ -9,7 +9,9 @@ from probekit.cli import (
     compare,
     demo,
     drop,
+    exporting,
     horizon,
+    importing,
     manifest,
     power,
     probe,
@@ -17,6 +19,7 @@ from probekit.cli import (
     report,
     sample,
     score,
+    suites,
     vbench,
     weights,
 )
@@ -27,7 +30,11 @@ app = typer.Typer(
     help="Sample, score, compare and report video diffusion models.",
 )
 
+app.command()(suites.suites)
 app.command()(sample.sample)
+app.command("import")(importing.import_videos)
+app.command()(importing.import_vbench)
+app.command()(exporting.export_vbench)
 app.command()(score.score)
 app.command()(compare.compare)
 app.command()(power.power)

@@ -2,12 +2,47 @@
 
 import os
 import re
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
+from probekit.errors import UserError
+from probekit.evaluation.absent_videos import absent_videos, write_absent
+from probekit.evaluation.generation_runner import claim_folder
 from probekit.evaluation.manifest import write_manifest
-from probekit.evaluation.protocol_card import write_protocol
-from probekit.evaluation.video_set import Problem, VideoSet
-from probekit.evaluation.video_table import read_video_table
+from probekit.evaluation.named_folders import AUTO, Assignment, assign_by_name
+from probekit.evaluation.protocol_card import GenerationCard, protocol_card, write_protocol
+from probekit.evaluation.sample_key import SampleKey
+from probekit.evaluation.suites import Prompt, Suite
+from probekit.evaluation.vbench_export import read_export
+from probekit.evaluation.video_folder import read_video_folder
+from probekit.evaluation.video_set import Problem, VideoRow, VideoSet, describe_video
+from probekit.evaluation.video_table import IMPORTED_RUN, read_video_table
+from probekit.progress import track
+from probekit.provenance import sha256_file
+
+
+class NamedImport(NamedTuple):
+    """What an import by file names did.
+
+    Attributes:
+        run: the run folder; None if nothing was written, because videos are lost and that was not allowed.
+        naming: how the files are named.
+        n_videos: videos of the run.
+        planned: videos that the suite plans.
+        problems: files that are not used, and why.
+        lost: planned videos that are not there, and why.
+        not_drawn: files of prompts that the suite does not use.
+    """
+
+    run: Path | None
+    naming: str
+    n_videos: int
+    planned: int
+    problems: list[Problem]
+    lost: dict[SampleKey, str]
+    not_drawn: int
 
 
 def import_video_table(table: Path, out: Path) -> tuple[list[Path], list[Problem]]:
@@ -21,13 +56,141 @@ def import_video_table(table: Path, out: Path) -> tuple[list[Path], list[Problem
         The run folders, and the videos that could not be read and are in none of them.
     """
     read = read_video_table(table)
-    return [_write_run(video_set, out) for video_set in read.video_sets], read.problems
+    return [_write_run(video_set, _run_folder(video_set, out)) for video_set in read.video_sets], read.problems
 
 
-def _write_run(video_set: VideoSet, out: Path) -> Path:
+def import_video_folder(
+    folder: Path, out: Path, *, model: str | None = None, horizon: str | None = None
+) -> tuple[list[Path], list[Problem]]:
+    """As `import_video_table`, for all videos of a folder; see `read_video_folder`."""
+    read = read_video_folder(folder, model=model, horizon=horizon)
+    return [_write_run(video_set, _run_folder(video_set, out)) for video_set in read.video_sets], read.problems
+
+
+def import_any(
+    sources: Sequence[Path], out: Path, *, model: str | None = None, horizon: str | None = None
+) -> tuple[list[Path], list[Problem]]:
+    """Import CSV tables and folders of videos of any prompts, as `import_video_table` and `import_video_folder` do.
+
+    Raises:
+        UserError: for a table with `model` or `horizon`, which stand in its columns, or as those.
+    """
+    runs: list[Path] = []
+    problems: list[Problem] = []
+    for source in sources:
+        if source.suffix.lower() != ".csv":
+            made = import_video_folder(source, out, model=model, horizon=horizon)
+        elif model or horizon:
+            raise UserError(f"{source} names model and horizon itself.", "leave out --model and --horizon.")
+        else:
+            made = import_video_table(source, out)
+        if repeated := set(runs) & set(made[0]):
+            raise UserError(
+                f"{source} makes {repeated.pop()}, as a source before it did.",
+                "import them one by one, with a --model each, or list all in one CSV table.",
+            )
+        runs += made[0]
+        problems += made[1]
+    return runs, problems
+
+
+def import_named_videos(
+    folders: Sequence[Path],
+    suite: Suite,
+    everything: Sequence[Prompt],
+    out: Path,
+    *,
+    model: str | None = None,
+    naming: str = AUTO,
+    allow_missing: bool = False,
+) -> NamedImport:
+    """Make a run folder of a suite from folders that another project, or an export, wrote; the videos stay there.
+
+    Args:
+        folders: with videos; see `assign_by_name`. The record of an export, where there is one, goes before names.
+        suite: what the videos are of; its variants say what was generated from and is scored.
+        everything: the whole list of prompts that the suite is drawn from.
+        out: the run folder.
+        model: name in tables; by default that of the export, or of the first folder.
+        naming: name of a naming, or `auto`.
+        allow_missing: write the run although videos are lost; they count as unscored.
+
+    Raises:
+        UserError: as `assign_by_name`, or if `out` holds another set.
+    """
+    found = _from_record(folders, suite) if naming == AUTO else None
+    found = found or assign_by_name(folders, suite, everything, naming)
+    record = read_export(folders[0])
+    name = model or (record.model if record else "") or folders[0].resolve().name
+    rows, broken = _describe(found.files, suite, out, name)
+    lost = found.lost | {key: problem.problem for key, problem in broken.items()}
+    problems = [*found.problems, *dict.fromkeys(broken.values())]
+    run = None
+    if rows and (allow_missing or not (lost or problems)):
+        run = _write_named(rows, suite, out)
+        write_absent(out, absent_videos(len(suite.keys()), lost))
+    return NamedImport(run, found.naming, len(rows), len(suite.keys()), problems, lost, found.not_drawn)
+
+
+def _from_record(folders: Sequence[Path], suite: Suite) -> Assignment | None:
+    """The files that an export wrote, by its record; None where a folder has none."""
+    planned, files = set(suite.keys()), dict[SampleKey, Path]()
+    for folder in folders:
+        record = read_export(folder)
+        if record is None:
+            return None
+        for file in record.files:
+            key = SampleKey(file.suite, file.prompt_id, file.sample)
+            path = folder.parent / file.file
+            if key in planned and path.is_file() and sha256_file(path) == file.sha256:
+                files.setdefault(key, path)
+    lost = {key: "no file is as it was exported" for key in suite.keys() if key not in files}
+    return Assignment("export record", files, [], lost, 0)
+
+
+def _describe(
+    files: dict[SampleKey, Path], suite: Suite, out: Path, model: str
+) -> tuple[list[VideoRow], dict[SampleKey, Problem]]:
+    """Rows of the readable files, relative to the run folder; each file is decoded once."""
+    rows: list[VideoRow] = []
+    broken: dict[SampleKey, Problem] = {}
+    described: dict[Path, VideoRow] = {}
+    texts = suite.texts()
+    for key, path in track(files.items(), "reading videos", total=len(files)):
+        relative = Path(os.path.relpath(path, out)).as_posix()
+        try:
+            if path not in described:
+                described[path] = describe_video(
+                    out, relative, key, model=model, training_run=IMPORTED_RUN, horizon=suite.horizon,
+                    prompt=texts[key.prompt_id],
+                )  # fmt: skip
+        except UserError as error:
+            broken[key] = Problem(path, error.problem)
+        else:
+            own = {"prompt_id": key.prompt_id, "sample": key.sample, "prompt": texts[key.prompt_id]}
+            rows.append(described[path].model_copy(update=own))
+    return rows, broken
+
+
+def _write_named(rows: Sequence[VideoRow], suite: Suite, out: Path) -> Path:
+    """Write a run whose protocol says what most of its videos are, so that a check finds the others."""
+    common: dict[str, Any] = {
+        name: Counter(row.model_dump(include={name})[name] for row in rows).most_common(1)[0][0]
+        for name in ("model", "n_frames", "fps", "height", "width")
+    }
+    generation = GenerationCard(frames=common.pop("n_frames"), **common)
+    claim_folder(out, protocol_card(suite.card(), generation))
+    write_manifest(out, sorted(rows, key=VideoRow.key))
+    return out
+
+
+def _run_folder(video_set: VideoSet, out: Path) -> Path:
     first = video_set.rows[0]
     model = re.sub(r"[^A-Za-z0-9.,-]+", "-", first.model).strip("-")
-    root = out / f"{model}--{first.horizon}"
+    return out / f"{model}--{first.horizon}"
+
+
+def _write_run(video_set: VideoSet, root: Path) -> Path:
     root.mkdir(parents=True, exist_ok=True)
     rows = [
         row.model_copy(update={"path": Path(os.path.relpath(video_set.root / row.path, root)).as_posix()})

@@ -1,0 +1,26 @@
+"""`probekit suites`."""
+
+from typing import Annotated
+
+import typer
+
+from probekit.cli.errors import reporting_errors
+from probekit.cli.options import SuiteOptions
+
+
+def suites(
+    name: Annotated[str | None, typer.Argument(help="Suite; by default the names of all.")] = None,
+    suite_option: SuiteOptions = None,
+) -> None:
+    """Print what a suite plans: prompts, videos, lengths and, for VBench, the videos of each dimension."""
+    with reporting_errors():
+        from probekit.evaluation.suite_plan import plan_lines
+        from probekit.evaluation.suites import load_suite, suite_names
+
+        if name is None:
+            for known in suite_names():
+                typer.echo(known)
+            typer.echo("custom (`probekit import` of a folder or a CSV table)")
+            return
+        for line in plan_lines(load_suite(name, suite_option or ())):
+            typer.echo(line)
