@@ -10,6 +10,8 @@ VBENCH_VERSION: Final = "0.1.5"
 ROUNDING: Final = 1e-6
 """By how much float32 cosines, and means of them, may exceed 1."""
 
+OPERATORS: Final = "torchvision's compiled operators"
+
 Place = Literal["here", "own"]
 Pooling = Literal["frames", "videos"]
 

@@ -1,5 +1,6 @@
 """What an official module is given for one video: a file of a name that it accepts, the prompt, what to look for."""
 
+import pickle
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 _ERRORS: Final = (
+    pickle.UnpicklingError,
     ArithmeticError,
     AssertionError,
     AttributeError,

@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 
 from probekit.errors import UserError
 from probekit.evaluation.official.child import worker_command, worker_environment
-from probekit.evaluation.official.dimensions import OFFICIAL_DIMENSIONS, OfficialDimension
+from probekit.evaluation.official.dimensions import GRIT_DIMENSIONS, OFFICIAL_DIMENSIONS, OPERATORS, OfficialDimension
 from probekit.evaluation.official.environment import environment_python, has_environment
 from probekit.evaluation.official.extras import missing_code, missing_hub_files
 from probekit.evaluation.vbench_weights import WeightFile, missing
 
 _SETUP = "its own environment (probekit vbench setup)"
+_GRIT_SETUP = "its own environment (probekit vbench setup --detectron2 ...)"
+_GRIT_NEEDS = ("in it detectron2", f"in it {OPERATORS}")
 
 
 class Readiness(NamedTuple):
@@ -65,7 +67,7 @@ def _missing_here(facts: OfficialDimension) -> tuple[str, ...]:
 
 def _missing_in_own(facts: OfficialDimension) -> tuple[str, ...]:
     if not has_environment():
-        return (_SETUP,)
+        return (_GRIT_SETUP, *_GRIT_NEEDS) if facts.name in GRIT_DIMENSIONS else (_SETUP,)
     return tuple(_asked(environment_python(), facts.name))
 
 

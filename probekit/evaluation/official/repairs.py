@@ -17,6 +17,7 @@ that method.
 
 import importlib
 import importlib.util
+import os
 import sys
 import types
 from collections.abc import Iterable, Iterator
@@ -24,8 +25,10 @@ from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from typing import Any, Final
 
+from probekit.evaluation.vbench_weights import weights_folder
 from probekit.torchvision_operators import ensure_torchvision_importable
 
+_TENSORS_ONLY: Final = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 _FUNCTION_BASE: Final = "numpy.lib.function_base"
 
 
@@ -40,6 +43,8 @@ def official_module(dimension: str) -> Any:
     """
     ensure_torchvision_importable()
     _repair_function_base()
+    utilities = importlib.import_module("vbench.utils")
+    vars(utilities)["CACHE_DIR"] = str(weights_folder())  # it may have been imported before the environment was set
     module = importlib.import_module(f"vbench.{dimension}")
     vars(module)["tqdm"] = _without_bar
     return module
@@ -66,6 +71,20 @@ def no_prints() -> Iterator[None]:
     """Swallow what the modules print: standard output belongs to whoever runs us."""
     with redirect_stdout(StringIO()):
         yield
+
+
+@contextmanager
+def tensors_only() -> Iterator[None]:
+    """Have torch load tensors and nothing else, also where the official code asks for pickles."""
+    before = os.environ.get(_TENSORS_ONLY)
+    os.environ[_TENSORS_ONLY] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_TENSORS_ONLY]
+        else:
+            os.environ[_TENSORS_ONLY] = before
 
 
 def has_compiled_operators() -> bool:

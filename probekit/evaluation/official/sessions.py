@@ -6,13 +6,15 @@ Gradients are switched off around all of it, which the official code forgets in 
 
 import functools
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
 from probekit.errors import UserError
+from probekit.evaluation.official.dimensions import OFFICIAL_DIMENSIONS, OPERATORS
 from probekit.evaluation.official.inputs import OfficialInput, action_label, describe_error, official_errors
-from probekit.evaluation.official.repairs import no_prints, official_module
+from probekit.evaluation.official.repairs import has_compiled_operators, no_prints, official_module, tensors_only
 from probekit.evaluation.vbench_weights import (
     AESTHETIC_HEAD,
     AMT_S,
@@ -25,6 +27,7 @@ from probekit.evaluation.vbench_weights import (
     VICLIP,
     VICLIP_VOCABULARY,
     torch_hub_folder,
+    weight_files,
     weight_path,
     weights_folder,
 )
@@ -65,12 +68,22 @@ def open_session(dimension: str, loader: Callable[[Any], Session], device: str) 
         device: "cpu", "cuda" or "cuda:0".
 
     Raises:
-        UserError: if weights are missing or are not the published ones, or do not load.
+        UserError: if weights or operators are missing, or weights are not the published ones or do not load.
     """
     import torch
 
+    facts = OFFICIAL_DIMENSIONS[dimension]
+    if facts.needs_operators and not has_compiled_operators():
+        raise UserError(
+            f"{dimension} needs {OPERATORS}, which this build of torch cannot load.",
+            "Install builds of torch and torchvision that belong together, on a machine with CUDA.",
+        )
+    # GRiT's and Tag2Text's loaders need pickles; their files are taken only if they are the published ones.
+    guard = tensors_only() if facts.place == "here" else nullcontext()
+    for file in weight_files(dimension):
+        weight_path(file)  # before anything is imported, which takes seconds
     try:
-        with no_prints(), torch.no_grad():
+        with no_prints(), torch.no_grad(), guard:
             session = loader(torch.device(device))
     except official_errors() as error:
         raise UserError(

@@ -16,7 +16,7 @@ from typing import IO, Any, Final
 
 from probekit.errors import UserError
 from probekit.evaluation.official.detectors import DETECTOR_SESSIONS
-from probekit.evaluation.official.dimensions import OFFICIAL_DIMENSIONS, OfficialDimension
+from probekit.evaluation.official.dimensions import OFFICIAL_DIMENSIONS, OPERATORS, OfficialDimension
 from probekit.evaluation.official.inputs import OfficialInput
 from probekit.evaluation.official.repairs import has_compiled_operators, no_prints
 from probekit.evaluation.official.sessions import SESSIONS, Session, open_session
@@ -33,8 +33,9 @@ def missing_packages(dimension: OfficialDimension) -> list[str]:
     """What a dimension needs and this environment lacks: packages, by import name, and torchvision's operators."""
     names = ("torch", "torchvision", "vbench", *dimension.packages)
     missing = [name for name in names if importlib.util.find_spec(name) is None]
-    if not missing and dimension.needs_operators and not has_compiled_operators():
-        return ["torchvision's compiled operators"]
+    has_torch = not {"torch", "torchvision"} & set(missing)
+    if dimension.needs_operators and not (has_torch and has_compiled_operators()):
+        missing.append(OPERATORS)
     return missing
 
 
