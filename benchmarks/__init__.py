@@ -1,0 +1,1 @@
+"""Measurements, one module each; a package, because fairscale installs another one of this name."""
