@@ -34,6 +34,8 @@ def check(
         found = inspect_video_set(load_video_set(run), planned)
         for path, problem in (*found.absent.values(), *found.wrong):
             typer.echo(f"{path}: {problem}")
+        for path, note in found.notes:
+            typer.echo(f"note: {path}: {note}")
         absent = absent_videos(found.planned, {key: problem for key, (_, problem) in found.absent.items()})
         if found.wrong or (found.absent and not allow_missing):
             raise typer.Exit(1)

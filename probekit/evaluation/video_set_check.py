@@ -29,16 +29,18 @@ class SetCheck(NamedTuple):
     Attributes:
         planned: number of videos that must be there.
         absent: planned videos that nothing can be scored of: missing, empty, truncated, unreadable, no video.
-        wrong: everything else: videos of another length, size or rate, changed, extra, colliding or listed badly.
+        wrong: everything else: videos of another length, size or rate, changed, extra, or listed badly.
+        notes: what is legal here and would not be elsewhere: files that differ only in case.
     """
 
     planned: int
     absent: dict[SampleKey, Problem]
     wrong: list[Problem]
+    notes: list[Problem]
 
 
 def check_video_set(video_set: VideoSet, planned: Collection[SampleKey] | None = None) -> list[Problem]:
-    """All that `inspect_video_set` finds, in one list. An empty list means that all is well."""
+    """All problems that `inspect_video_set` finds, in one list. An empty list means that all is well."""
     found = inspect_video_set(video_set, planned)
     return [*found.absent.values(), *found.wrong]
 
@@ -61,7 +63,6 @@ def inspect_video_set(video_set: VideoSet, planned: Collection[SampleKey] | None
         else:
             wrong += [Problem(path, text)] if text else []
     wrong += _shared_paths(video_set)
-    wrong += _case_collisions(video_set)
     wrong += _shard_problems(video_set.root)
     wrong += _unlisted_files(video_set)
     listed = {row.key() for row in video_set.rows}
@@ -71,7 +72,7 @@ def inspect_video_set(video_set: VideoSet, planned: Collection[SampleKey] | None
     for key in sorted(listed - expected):
         wrong.append(Problem(video_set.root / video_path(key), "in the manifest, but not planned"))
         absent.pop(key, None)
-    return SetCheck(len(expected), absent, wrong)
+    return SetCheck(len(expected), absent, wrong, list(_case_collisions(video_set)))
 
 
 def _difference(path: Path, row: VideoRow, planned: GenerationCard) -> str | None:
@@ -109,7 +110,8 @@ def _case_collisions(video_set: VideoSet) -> Iterator[Problem]:
     for paths in names.values():
         if len(paths) > 1:
             first, *others = sorted(paths)
-            yield Problem(video_set.root / first, f"differs only in case from {', '.join(others)}")
+            text = f"differs only in case from {', '.join(others)}; a disk that ignores case would hold one of them"
+            yield Problem(video_set.root / first, text)
 
 
 def folded(name: str) -> str:

@@ -157,17 +157,17 @@ def _describe(
     described: dict[Path, VideoRow] = {}
     texts = suite.texts()
     for key, path in track(files.items(), "reading videos", total=len(files)):
-        relative = Path(os.path.relpath(path, out)).as_posix()
         try:
             if path not in described:
                 described[path] = describe_video(
-                    out, relative, key, model=model, training_run=IMPORTED_RUN, horizon=suite.horizon,
+                    path.parent, path.name, key, model=model, training_run=IMPORTED_RUN, horizon=suite.horizon,
                     prompt=texts[key.prompt_id],
                 )  # fmt: skip
         except UserError as error:
             broken[key] = Problem(path, error.problem)
         else:
-            own = {"prompt_id": key.prompt_id, "sample": key.sample, "prompt": texts[key.prompt_id]}
+            relative = Path(os.path.relpath(path, out)).as_posix()
+            own = {"path": relative, "prompt_id": key.prompt_id, "sample": key.sample, "prompt": texts[key.prompt_id]}
             rows.append(described[path].model_copy(update=own))
     return rows, broken
 

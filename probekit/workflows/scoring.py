@@ -7,12 +7,12 @@ from probekit.errors import UserError
 from probekit.evaluation.absent_videos import write_absent_scores
 from probekit.evaluation.folder_pairs import score_folder_pairs
 from probekit.evaluation.long_horizon.clips import WHOLE, clip_rule
-from probekit.evaluation.manifest import Shard, load_video_set
+from probekit.evaluation.manifest import Shard, load_video_set, manifest_files
 from probekit.evaluation.perceptual_distance import Backbone, lpips_metric
 from probekit.evaluation.reference_metrics import ReferenceMetric, reference_metrics
 from probekit.evaluation.score_table import write_scores
 from probekit.evaluation.scoring_runner import ScoringSummary, score_video_set
-from probekit.workflows.importing import import_video_table
+from probekit.workflows.importing import import_any
 
 REFERENCE_SCORES = "reference_scores.parquet"
 DEFAULT_BACKEND = "free"
@@ -22,19 +22,21 @@ def runs_to_score(target: Path, out: Path | None) -> tuple[list[Path], list[str]
     """The run folders that a target stands for, and what could not be read of it.
 
     Args:
-        target: a run folder, or a CSV table of videos.
-        out: parent of the run folders that a table makes.
+        target: a run folder, or a CSV table or folder of videos from elsewhere.
+        out: parent of the run folders that a table or folder of videos makes.
 
     Raises:
-        UserError: if a table comes without `out`, or a run folder with it.
+        UserError: if videos from elsewhere come without `out`, or a run folder with it.
     """
-    if target.suffix != ".csv":
+    if target.is_dir() and manifest_files(target):
         if out is not None:
             raise UserError(f"{target} is a run folder; its scores are written into it.", "leave out --out.")
         return [target], []
+    if target.suffix != ".csv" and not target.is_dir():
+        raise UserError(f"There is no folder or table of videos {target}.", "give a run folder, a folder or a CSV.")
     if out is None:
-        raise UserError(f"{target} is a table of videos and has no folder for scores.", "give --out.")
-    runs, problems = import_video_table(target, out)
+        raise UserError(f"{target} has no manifest, and no folder for scores.", "give --out to import its videos.")
+    runs, problems = import_any([target], out)
     return runs, [f"{problem.path}: {problem.problem}" for problem in problems]
 
 

@@ -31,6 +31,7 @@ def write_frames(
         times: time stamp of each frame in sixteenths of a second; by default its number.
         rotation: degrees that a player must turn the frames by.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     frames = np.random.default_rng(0).integers(0, 200, (n_frames, height, width, 3), dtype=np.uint8)
     frames += np.arange(n_frames, dtype=np.uint8)[:, None, None, None]
     with av.open(f"file:{path}", "w") as container:

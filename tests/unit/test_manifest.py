@@ -239,9 +239,11 @@ def test_a_set_without_any_legal_row_is_refused(tmp_path: Path) -> None:
 
 def test_names_that_differ_only_in_case_are_found(tmp_path: Path) -> None:
     rows = write_set(tmp_path, ("a", "A", "b"))
-    problem = _only_problem(tmp_path)
-    assert problem.path == tmp_path / rows[1].path
-    assert problem.problem == f"differs only in case from {rows[0].path}"
+    found = inspect_video_set(load_video_set(tmp_path))
+    (note,) = found.notes
+    assert note.path == tmp_path / rows[1].path
+    assert note.problem.startswith(f"differs only in case from {rows[0].path}")
+    assert (found.absent, found.wrong) == ({}, []), "this disk holds both"
 
 
 def test_entries_of_one_text_may_share_a_file(tmp_path: Path) -> None:

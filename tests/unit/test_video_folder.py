@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner, Result
 
+from probekit.cli.main import app
 from probekit.errors import UserError
 from probekit.evaluation.sample_key import SampleKey
+from probekit.evaluation.score_table import read_scores
 from probekit.evaluation.video_folder import read_video_folder, safe_identifier
 from probekit.evaluation.video_set_check import check_video_set
 from tests.unit.bad_videos import write_frames, write_sound, write_truncated
@@ -115,3 +118,47 @@ def test_an_unreadable_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read: Permission denied"):
         read_video_folder(tmp_path)
     tmp_path.chmod(0o700)
+
+
+def test_a_folder_is_scored_in_one_command(tmp_path: Path) -> None:
+    for name in ("A cat-0.mp4", "A cat-1.mp4"):
+        write_frames(tmp_path / "theirs" / name)
+    (tmp_path / "theirs" / "text.mp4").write_text("no video")
+    result = _run("score", tmp_path / "theirs", "--out", tmp_path / "runs")
+    assert result.exit_code == 1, "one file is no video"
+    assert "error: " in result.output
+    assert "text.mp4 is not a video" in result.output
+    (run,) = (tmp_path / "runs").iterdir()
+    table = read_scores(run)
+    assert set(table["dimension"]) == {"temporal_flickering"}
+    assert table["value"].notna().sum() == 2
+    refused = _run("score", tmp_path / "theirs")
+    assert refused.exit_code == 2
+    assert "has no manifest" in refused.output
+
+
+def test_folders_and_tables_are_imported(tmp_path: Path) -> None:
+    write_frames(tmp_path / "NOVA" / "a.mp4")
+    table = tmp_path / "videos.csv"
+    table.write_text("file,prompt_id,prompt,horizon,model\nNOVA/a.mp4,p,A cat.,5s,MAGI-1\n")
+    result = _run("import", tmp_path / "NOVA", table, "--out", tmp_path / "runs")
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["MAGI-1--5s", "NOVA--1s"]
+    named = _run("import", tmp_path / "NOVA", "--out", tmp_path / "runs", "--model", "N", "--horizon", "30s")
+    assert named.exit_code == 0
+    assert (tmp_path / "runs" / "N--30s" / "manifest.json").is_file()
+    refused = _run("import", table, "--out", tmp_path / "runs", "--model", "N")
+    assert "names model and horizon itself" in refused.output
+    twice = _run("import", tmp_path / "NOVA", tmp_path / "NOVA", "--out", tmp_path / "runs")
+    assert "as a source before it did" in twice.output
+
+
+def test_what_is_unusable_must_be_allowed(tmp_path: Path) -> None:
+    write_frames(tmp_path / "NOVA" / "a.mp4")
+    (tmp_path / "NOVA" / "b.mp4").touch()
+    assert _run("import", tmp_path / "NOVA", "--out", tmp_path / "runs").exit_code == 1
+    assert _run("import", tmp_path / "NOVA", "--out", tmp_path / "runs", "--allow-missing").exit_code == 0
+
+
+def _run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], terminal_width=200)
