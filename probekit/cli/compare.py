@@ -28,13 +28,22 @@ class IntervalName(StrEnum):
     studentised = "studentised"
 
 
+class WeightingName(StrEnum):
+    """How videos are weighed into a dimension's mean: prompts alike, videos alike, or as the official scores."""
+
+    prompt_mean = "prompt-mean"
+    video_mean = "video-mean"
+    frame_weighted = "frame-weighted"
+
+
 def compare(
     runs: Runs,
     out: Annotated[Path, typer.Option(help="Folder for comparison.json, .csv, .md, .tex, differences.png and .svg.")],
     baseline: Annotated[Path | None, typer.Option(help="Which run is the baseline; by default the first.")] = None,
     method: Annotated[ResamplingName, typer.Option(help="Resampling.")] = ResamplingName.paper,
     interval: Annotated[IntervalName, typer.Option(help="Kind of interval.")] = IntervalName.percentile,
-    pooled: Annotated[bool, typer.Option("--pooled", help="Weigh scored videos alike, not prompts.")] = False,
+    weighting: Annotated[WeightingName, typer.Option(help="Mean of a dimension.")] = WeightingName.prompt_mean,
+    pooled: Annotated[bool, typer.Option("--pooled", help="Short for --weighting video-mean.")] = False,
     margin: Annotated[float | None, typer.Option(help="Equivalence test: differences within ± percent.")] = None,
     repeat: Annotated[list[Path] | None, typer.Option(help="Another run of the baseline, for the noise floor.")] = None,
     seed: Seed = 0,
@@ -52,7 +61,10 @@ def compare(
 
         opened = [open_scored_run(run) for run in baseline_first(runs, baseline)]
         settings = BootstrapSettings(
-            resampling=method.value, interval=interval.value, pooled=pooled, replicates=replicates
+            resampling=method.value,
+            interval=interval.value,
+            weighting=(WeightingName.video_mean if pooled else weighting).value,
+            replicates=replicates,
         )
         record = compare_runs(opened, seed=seed, settings=settings, allow_mismatch=allow_mismatch)
         paths = [*write_comparison(out, record)]

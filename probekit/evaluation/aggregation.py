@@ -7,12 +7,15 @@ VBench's rule (`scripts/cal_final_score.py` of its repository), with `low`, `hig
     group      = 100 * sum(weight * normalised) / sum(weight)
     Total      = (4 * Quality + Semantic) / 5
 
-Two differences, both on purpose: the official script takes a missing dimension as raw 0 without a word, here its group
-and Total become None and the dimension is named; and it lets NaN through, here NaN is refused. As in the official
-script nothing is clipped: a raw score outside [low, high] is legal and normalises below 0 or above 1 (VBench's motion
-smoothness exceeds its high of 0.9975 on nearly still videos).
+Three differences, all on purpose: the official script takes a missing dimension as raw 0 without a word, here its group
+and Total become None and the dimension is named; it lets NaN through, here NaN is refused; and so is a raw score that
+the dimension's formula cannot produce (an overall consistency of 324, an imaging quality of 0..100 by mistake is warned
+about). As in the official script nothing is clipped: a raw score outside [low, high] is legal and normalises below 0 or
+above 1 (VBench's motion smoothness exceeds its high of 0.9975 on nearly still videos); a warning names it.
 """
 
+import logging
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -23,6 +26,11 @@ from probekit.errors import UserError
 from probekit.evaluation.dimension_constants import QUALITY_WEIGHT, SEMANTIC_WEIGHT, DimensionConstant, Group
 
 Constants = Sequence[DimensionConstant]
+
+BOUND_TOLERANCE = 1e-6
+"""By how much means of float32 cosines may leave a formula's bounds."""
+
+_log = logging.getLogger("probekit")
 
 
 class Aggregate(NamedTuple):
@@ -53,11 +61,15 @@ def aggregate(means: Mapping[str, float | None], constants: Constants) -> Aggreg
     Returns:
         Quality, Semantic and Total in percent, and the dimensions that are absent or None.
 
+    A value outside [low, high] is warned about.
+
     Raises:
-        UserError: A value is not finite, or a dimension is not part of the suite.
+        UserError: A value is not finite or one that its dimension cannot have, or a dimension is not part of the suite.
     """
     scored = {dimension: value for dimension, value in means.items() if value is not None}
     check_known(means, constants)
+    check_possible(scored, constants)
+    warn_outside(scored, constants)
     result = aggregate_array(np.array(list(scored.values()), dtype=np.float64), tuple(scored), constants)
     return Aggregate(_scalar(result.quality), _scalar(result.semantic), _scalar(result.total), result.missing)
 
@@ -97,6 +109,41 @@ def check_known(dimensions: Sequence[str] | Mapping[str, object], constants: Con
         if dimension not in known:
             raise UserError(
                 f"Dimension {dimension!r} has no constants in this suite.", f"use one of: {', '.join(known)}."
+            )
+
+
+def check_possible(scores: Mapping[str, float], constants: Constants) -> None:
+    """Refuse what a dimension's formula cannot produce, be it a video's score or a mean.
+
+    Raises:
+        UserError: Naming the dimension, the value and the bounds.
+    """
+    for constant in constants:
+        value = scores.get(constant.dimension)
+        if value is None:
+            continue
+        floor = -math.inf if constant.floor is None else constant.floor - BOUND_TOLERANCE
+        ceiling = math.inf if constant.ceiling is None else constant.ceiling + BOUND_TOLERANCE
+        if value < floor or value > ceiling:
+            bounds = ["anything" if bound is None else f"{bound:g}" for bound in (constant.floor, constant.ceiling)]
+            raise UserError(
+                f"Dimension {constant.dimension!r} has the score {value:g}; its formula gives {' to '.join(bounds)}.",
+                "give raw scores, not percent, and score it again if they are raw.",
+            )
+
+
+def warn_outside(means: Mapping[str, float], constants: Constants) -> None:
+    """Log each mean outside [low, high]: legal, but it normalises below 0 or above 1."""
+    for constant in constants:
+        value = means.get(constant.dimension)
+        if value is not None and not constant.low <= value <= constant.high:
+            _log.warning(
+                "%s: the mean %.4f is outside its normalisation range [%g, %g] and counts as %.1f %%",
+                constant.dimension,
+                value,
+                constant.low,
+                constant.high,
+                100.0 * (value - constant.low) / (constant.high - constant.low),
             )
 
 

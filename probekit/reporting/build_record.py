@@ -71,7 +71,7 @@ def comparison_record(
             level=found.level,
             resampling=asked.resampling,
             interval=asked.interval,
-            pooled=asked.pooled,
+            weighting=asked.weighting,
             constants=tuple(ConstantRow(**constant._asdict()) for constant in constants),
         ),
         rows=_rows(comparisons, constants, labels),

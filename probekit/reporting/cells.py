@@ -58,8 +58,18 @@ def footnote(record: ComparisonRecord) -> str:
         f"Paired bootstrap over prompts ({settings.resampling}, {settings.interval} interval), "
         f"{settings.replicates} replicates, seed {settings.seed}; "
         "not corrected for the number of dimensions; training-run variance is not in the interval. "
+        f"{_weighting_text(settings.weighting)}"
         "Scored: videos with a score of those planned (baseline : method where they differ)."
     )
+
+
+def _weighting_text(weighting: str) -> str:
+    """Empty for the default, in which every prompt weighs alike."""
+    return {
+        "video-mean": "Means over scored videos. ",
+        "frame-weighted": "Means as VBench's official scores: over frames "
+        "in the dimensions that it pools so, else over videos. ",
+    }.get(weighting, "")
 
 
 def _rounded(value: float) -> float:

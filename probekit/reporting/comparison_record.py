@@ -1,6 +1,8 @@
 """The one model behind every table, figure and page of a comparison: plain rows in percent, and what produced them."""
 
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import model_validator
 
 from probekit.config import StrictModel
 from probekit.evaluation.protocol_card import ProtocolCard
@@ -70,6 +72,9 @@ class ConstantRow(StrictModel):
     high: float
     weight: float
     source: str
+    floor: float | None = None
+    ceiling: float | None = None
+    pooling: Literal["frames", "videos"] = "videos"
 
 
 class ComparisonSettings(StrictModel):
@@ -82,8 +87,17 @@ class ComparisonSettings(StrictModel):
     level: float
     resampling: str = "paper"
     interval: str = "percentile"
-    pooled: bool = False
+    weighting: str = "prompt-mean"
     constants: tuple[ConstantRow, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_former_name(cls, values: Any) -> Any:
+        """Records of earlier versions say `pooled`, which only told whether videos were weighed alike."""
+        if isinstance(values, dict) and "pooled" in values:
+            rest = {name: value for name, value in values.items() if name != "pooled"}
+            return {"weighting": "video-mean" if values["pooled"] else "prompt-mean", **rest}
+        return values
 
 
 class ComparisonRecord(StrictModel):

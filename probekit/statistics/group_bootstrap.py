@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from probekit.errors import UserError
 from probekit.evaluation.aggregation import aggregate_array, check_known
 from probekit.evaluation.dimension_constants import DimensionConstant
+from probekit.evaluation.weighting import Weighting
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.difference_estimate import (
     MIN_INTERVAL_PROMPTS,
@@ -71,14 +72,18 @@ def group_bootstrap(
     check_known(pairs, constants)
     if settings.interval == "studentised" and settings.resampling == "two-level":
         raise UserError("A studentised interval has no seeds to resample.", "Use percentile, basic or bca.")
+    if settings.weighting != "prompt-mean" and settings.resampling == "two-level":
+        raise UserError(
+            f"Resampling of seeds within prompts has no {settings.weighting}.", "Use paper or joint resampling."
+        )
     ordered = {c.dimension: pairs[c.dimension] for c in constants if c.dimension in pairs}
-    scored = {name: pair for name, pair in ordered.items() if _paired(pair, settings.pooled)}
+    scored = {name: pair for name, pair in ordered.items() if _paired(pair, settings.weighting)}
     missing = tuple(constant.dimension for constant in constants if constant.dimension not in scored)
     if not scored:
         empty = tuple(unscored_difference(name) for name in ordered)
         return BootstrapComparison(empty, None, None, None, missing, settings.replicates, settings.level)
     split = split_by_dimension if settings.resampling == "paper" else split_by_shared_prompts
-    components = split(scored, settings.pooled)
+    components = split(scored, settings.weighting)
     dimensions = tuple(name for component in components for name in component.dimensions)
     names, slopes = quantity_slopes(dimensions, constants)
     estimates = _estimates(components, names, slopes, constants, settings, dimension_generators(rng, constants))
@@ -87,9 +92,9 @@ def group_bootstrap(
     return BootstrapComparison(dimension_rows, quality, semantic, total, missing, settings.replicates, settings.level)
 
 
-def _paired(pair: PairedSamples, pooled: bool) -> bool:
+def _paired(pair: PairedSamples, weighting: Weighting) -> bool:
     finite = np.isfinite(pair.prompt_means())
-    return bool(finite.any(axis=1).all() if pooled else finite.all(axis=0).any())
+    return bool(finite.all(axis=0).any() if weighting == "prompt-mean" else finite.any(axis=1).all())
 
 
 def _estimates(

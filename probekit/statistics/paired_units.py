@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from probekit.evaluation.aggregation import aggregate_array
 from probekit.evaluation.dimension_constants import DimensionConstant
+from probekit.evaluation.weighting import Weighting, prompt_sums
 
 Floats = NDArray[np.float64]
 
@@ -22,10 +23,12 @@ class PairedSamples(NamedTuple):
     Attributes:
         prompt_ids: of the rows.
         values: (M, P, S), NaN where a sample is absent or not scored.
+        denominators: (M, P, S), what each value was divided by (frames), for the frame-weighted mean; None: alike.
     """
 
     prompt_ids: tuple[str, ...]
     values: Floats
+    denominators: Floats | None = None
 
     def prompt_means(self) -> Floats:
         """(M, P); NaN where a prompt has no scored sample."""
@@ -55,12 +58,14 @@ class Component(NamedTuple):
     samples: Floats
 
 
-def split_by_dimension(pairs: Mapping[str, PairedSamples], pooled: bool = False) -> list[Component]:
+def split_by_dimension(pairs: Mapping[str, PairedSamples], weighting: Weighting = "prompt-mean") -> list[Component]:
     """The paper's protocol: every dimension by itself."""
-    return [_component({name: pair}, pooled) for name, pair in pairs.items()]
+    return [_component({name: pair}, weighting) for name, pair in pairs.items()]
 
 
-def split_by_shared_prompts(pairs: Mapping[str, PairedSamples], pooled: bool = False) -> list[Component]:
+def split_by_shared_prompts(
+    pairs: Mapping[str, PairedSamples], weighting: Weighting = "prompt-mean"
+) -> list[Component]:
     """Dimensions that share prompts, directly or through others, move together: the same videos feed them."""
     remaining = dict(pairs)
     components = []
@@ -71,32 +76,32 @@ def split_by_shared_prompts(pairs: Mapping[str, PairedSamples], pooled: bool = F
             for other in touching:
                 members[other] = remaining.pop(other)
                 prompts |= set(members[other].prompt_ids)
-        components.append(_component(members, pooled))
+        components.append(_component(members, weighting))
     return components
 
 
-def _component(members: Mapping[str, PairedSamples], pooled: bool) -> Component:
+def _component(members: Mapping[str, PairedSamples], weighting: Weighting) -> Component:
     """Join dimensions over the union of their prompts.
 
     Args:
         members: by name.
-        pooled: weigh every scored video alike, as VBench's official score of a dimension that drops videos does;
-            otherwise every prompt weighs alike and needs a score of both methods.
+        weighting: of videos; where every prompt weighs alike, a prompt needs a score of both methods.
     """
     prompts = tuple(sorted({prompt for pair in members.values() for prompt in pair.prompt_ids}))
     row = {prompt: index for index, prompt in enumerate(prompts)}
     width = max(pair.values.shape[-1] for pair in members.values())
     samples = np.full((2, len(prompts), len(members), width), np.nan)
+    denominators = np.ones_like(samples)
     for k, pair in enumerate(members.values()):
         rows = [row[prompt] for prompt in pair.prompt_ids]
         samples[:, rows, k, : pair.values.shape[-1]] = pair.values
-    scored = np.isfinite(samples)
-    sums, counts = np.where(scored, samples, 0.0).sum(axis=-1), scored.sum(axis=-1).astype(np.float64)
-    if pooled:
-        return Component(tuple(members), prompts, sums, counts, samples)
-    both = (counts > 0).all(axis=0)
-    means = np.divide(sums, counts, out=np.zeros_like(sums), where=both[None])
-    return Component(tuple(members), prompts, means, np.broadcast_to(both, sums.shape).astype(np.float64), samples)
+        if pair.denominators is not None:
+            denominators[:, rows, k, : pair.values.shape[-1]] = pair.denominators
+    sums, totals = prompt_sums(samples, weighting, denominators)
+    if weighting == "prompt-mean":
+        both = (totals > 0).all(axis=0)
+        sums, totals = np.where(both, sums, 0.0), np.broadcast_to(both, totals.shape).astype(np.float64)
+    return Component(tuple(members), prompts, sums, totals, samples)
 
 
 def point_means(components: Sequence[Component]) -> Floats:

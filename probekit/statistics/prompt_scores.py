@@ -6,11 +6,12 @@ its clips, as in VBench-Long. Only scored values enter; how many there were is r
 Dimensions that are ratios (a numerator and a denominator beside the value) take part with the value of each video, so a
 prompt weighs the same whatever its denominators. For several of them (such as object_class and subject_consistency)
 VBench's official dimension score is the sum of numerators over the sum of denominators of all videos; the two agree
-where every prompt has equally many videos of equal denominators.
+where every prompt has equally many videos of equal denominators. `read_denominators` and `prompt_denominators` carry
+what that frame-weighted form needs (see `evaluation.weighting`).
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from probekit.errors import UserError
@@ -99,6 +100,19 @@ def read_table(table: ScoreTable) -> dict[TableKey, float | None]:
     return scores
 
 
+def read_denominators(table: ScoreTable, dimensions: Iterable[str]) -> dict[TableKey, float]:
+    """What each value of these dimensions was divided by; rows without a denominator are left out."""
+    if "denominator" not in table:
+        return {}
+    wanted = set(dimensions)
+    keys = (TableKey(*row) for row in zip(*(table[name] for name in TableKey._fields), strict=True))
+    return {
+        key: float(denominator)
+        for key, denominator in zip(keys, table["denominator"], strict=True)
+        if key.dimension in wanted and denominator is not None and not math.isnan(denominator)
+    }
+
+
 def clip_scores(scores: Mapping[TableKey, float | None], method: Method) -> dict[str, dict[ClipKey, float | None]]:
     """One method's scores by dimension; `method.training_run` must be given."""
     selected: dict[str, dict[ClipKey, float | None]] = {}
@@ -113,6 +127,21 @@ def prompt_videos(scores: ClipScores) -> dict[str, list[float]]:
 
     Exactly rounded sums: row order does not change the result.
     """
+    return _by_prompt(scores, lambda clips: math.fsum(clips) / len(clips))
+
+
+def prompt_denominators(scores: ClipScores, denominators: ClipScores) -> dict[str, list[float]]:
+    """Denominator of each video of `prompt_videos`, in its order: the sum over its scored clips.
+
+    1 for all where a scored clip has none: frames of some videos cannot be weighed against others counted whole.
+    """
+    counted = {key: None if value is None else denominators.get(key) for key, value in scores.items()}
+    if any(counted[key] is None for key, value in scores.items() if value is not None):
+        return _by_prompt(scores, lambda _: 1.0)
+    return _by_prompt(counted, math.fsum)
+
+
+def _by_prompt(scores: ClipScores, reduce: Callable[[Sequence[float]], float]) -> dict[str, list[float]]:
     videos: dict[tuple[str, int], list[float]] = {}
     for key, value in scores.items():
         clips = videos.setdefault((key.prompt_id, key.sample), [])
@@ -121,7 +150,7 @@ def prompt_videos(scores: ClipScores) -> dict[str, list[float]]:
     prompts: dict[str, list[float]] = {}
     for prompt_id, sample in sorted(videos):
         clips = videos[prompt_id, sample]
-        prompts.setdefault(prompt_id, []).extend([math.fsum(clips) / len(clips)] if clips else [])
+        prompts.setdefault(prompt_id, []).extend([reduce(clips)] if clips else [])
     return prompts
 
 

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.errors import UserError
-from probekit.evaluation.aggregation import check_known
+from probekit.evaluation.aggregation import check_known, check_possible, warn_outside
 from probekit.evaluation.dimension_constants import DimensionConstant
+from probekit.evaluation.weighting import Weighting
 from probekit.seeding import generator
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.difference_estimate import BootstrapComparison
@@ -23,8 +24,10 @@ from probekit.statistics.prompt_scores import (
     TableKey,
     clip_scores,
     coverage,
+    prompt_denominators,
     prompt_means,
     prompt_videos,
+    read_denominators,
     read_table,
 )
 from probekit.statistics.run_bootstrap import bootstrap_over_runs
@@ -89,10 +92,13 @@ def compare_score_tables(
         check_known(dimensions, constants)
         scores = {key: value for key, value in scores.items() if key.dimension in dimensions}
     reference = _resolve(scores, _method(baseline))
+    chosen = settings or BootstrapSettings()
+    frames = _frame_denominators(table, constants) if chosen.weighting == "frame-weighted" else {}
     comparisons = []
     for method in (_resolve(scores, _method(method)) for method in methods):
         pair = clip_scores(scores, method), clip_scores(scores, reference)
-        bootstrap = _compare(*pair, constants, seed, settings or BootstrapSettings())
+        counted = clip_scores(frames, method), clip_scores(frames, reference)
+        bootstrap = _compare(*pair, constants, seed, chosen, counted)
         comparisons.append(MethodComparison(method, reference, bootstrap, _coverage(method, reference, *pair)))
     return tuple(comparisons)
 
@@ -158,6 +164,7 @@ def _compare(
     constants: Sequence[DimensionConstant],
     seed: int,
     settings: BootstrapSettings,
+    denominators: tuple[MethodScores, MethodScores],
 ) -> BootstrapComparison:
     unpaired = sorted(method.keys() ^ baseline.keys())
     if unpaired:
@@ -165,14 +172,37 @@ def _compare(
             f"Dimension {unpaired[0]!r} is in one method's scores only.",
             "score it for both, or name the dimensions to compare.",
         )
-    pairs = paired_samples(method, baseline, pooled=settings.pooled)
-    return group_bootstrap(pairs, constants, settings, rng=generator("paired_bootstrap", seed))
+    pairs = paired_samples(method, baseline, settings.weighting, denominators)
+    compared = group_bootstrap(pairs, constants, settings, rng=generator("paired_bootstrap", seed))
+    for side in ("a", "b"):
+        means = {one.name: mean for one in compared.dimensions if (mean := getattr(one, side)) is not None}
+        check_possible(means, constants)
+        warn_outside(means, constants)
+    return compared
 
 
-def paired_samples(method: MethodScores, baseline: MethodScores, pooled: bool = False) -> dict[str, PairedSamples]:
+def _frame_denominators(table: ScoreTable, constants: Sequence[DimensionConstant]) -> Scores:
+    """Denominators of the dimensions that the official score pools by frames."""
+    by_frames = [constant.dimension for constant in constants if constant.pooling == "frames"]
+    return {**read_denominators(table, by_frames)}
+
+
+def paired_samples(
+    method: MethodScores,
+    baseline: MethodScores,
+    weighting: Weighting = "prompt-mean",
+    denominators: tuple[MethodScores, MethodScores] = ({}, {}),
+) -> dict[str, PairedSamples]:
     """Scores of both methods on the same prompts, dimension by dimension.
 
-    A prompt that only one method has a score for is left out; with `pooled` it stays, with what it has.
+    A prompt that only one method has a score for is left out where prompts weigh alike; else it stays, with what it
+    has.
+
+    Args:
+        method: scores of one.
+        baseline: scores of the other.
+        weighting: how videos will be weighed.
+        denominators: of both, where frames are weighed.
 
     Raises:
         UserError: if a prompt is absent from one method.
@@ -181,14 +211,24 @@ def paired_samples(method: MethodScores, baseline: MethodScores, pooled: bool = 
     for dimension in method:
         ours, theirs = prompt_videos(method[dimension]), prompt_videos(baseline[dimension])
         check_same_prompts(dimension, ours, theirs)
-        kept = [p for p in sorted(ours) if (ours[p] or theirs[p] if pooled else ours[p] and theirs[p])]
-        width = max([1, *(len(videos[prompt]) for videos in (ours, theirs) for prompt in kept)])
-        values = np.full((2, len(kept), width), np.nan)
-        for m, videos in enumerate((ours, theirs)):
-            for row, prompt in enumerate(kept):
-                values[m, row, : len(videos[prompt])] = videos[prompt]
-        pairs[dimension] = PairedSamples(tuple(kept), values)
+        both_needed = weighting == "prompt-mean"
+        kept = [p for p in sorted(ours) if (ours[p] and theirs[p] if both_needed else ours[p] or theirs[p])]
+        counted = [
+            prompt_denominators(scores[dimension], frames.get(dimension, {}))
+            for scores, frames in zip((method, baseline), denominators, strict=True)
+        ]
+        pairs[dimension] = PairedSamples(tuple(kept), _array(kept, [ours, theirs]), _array(kept, counted))
     return pairs
+
+
+def _array(prompts: Sequence[str], methods: Sequence[Mapping[str, list[float]]]) -> Floats:
+    """(M, P, S), NaN where a prompt has fewer videos than another."""
+    width = max([1, *(len(videos[prompt]) for videos in methods for prompt in prompts)])
+    values = np.full((len(methods), len(prompts), width), np.nan)
+    for m, videos in enumerate(methods):
+        for row, prompt in enumerate(prompts):
+            values[m, row, : len(videos[prompt])] = videos[prompt]
+    return values
 
 
 def _coverage(method: Method, baseline: Method, scores: MethodScores, reference: MethodScores) -> tuple[Coverage, ...]:
@@ -245,9 +285,7 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def pairs_of_table(
-    table: ScoreTable, baseline: str | Method, method: str | Method, pooled: bool = False
-) -> dict[str, PairedSamples]:
+def pairs_of_table(table: ScoreTable, baseline: str | Method, method: str | Method) -> dict[str, PairedSamples]:
     """Scores of a method and a baseline of one suite and horizon on the same prompts, by dimension.
 
     Raises:
@@ -256,4 +294,4 @@ def pairs_of_table(
     scores = _of_models(read_table(table), {_method(one).model for one in (baseline, method)})
     scores = _of_one(_of_one(scores, "suite", None), "horizon", None)
     ours, theirs = (clip_scores(scores, _resolve(scores, _method(one))) for one in (method, baseline))
-    return paired_samples(ours, theirs, pooled)
+    return paired_samples(ours, theirs)

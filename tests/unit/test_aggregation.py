@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 from probekit.errors import UserError
 from probekit.evaluation.aggregation import aggregate, aggregate_array
 from probekit.evaluation.dimension_constants import SPRITE_CONSTANTS, VBENCH_CONSTANTS, DimensionConstant
+from probekit.evaluation.official.dimensions import OFFICIAL_DIMENSIONS
 from tests.shared_data import shared_path
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "video_mirai_vbench_tables.json"
@@ -124,7 +125,7 @@ def test_values_outside_the_range_are_not_clipped() -> None:
     means=hnp.arrays(
         np.float64,
         st.tuples(st.integers(1, 3), st.integers(1, 3), st.just(len(VBENCH_NAMES))),
-        elements=st.floats(-1, 2),
+        elements=st.floats(0, 1),
     ),
     order=st.permutations(range(len(VBENCH_NAMES))),
 )
@@ -165,3 +166,59 @@ def test_nothing_scored_is_all_missing() -> None:
     result = aggregate({}, SPRITE_CONSTANTS)
     assert result[:3] == (None, None, None)
     assert result.missing == tuple(constant.dimension for constant in SPRITE_CONSTANTS)
+
+
+@pytest.mark.parametrize("constants", SUITES)
+def test_bounds_of_the_formulas_hold_the_normalisation_range(constants: tuple[DimensionConstant, ...]) -> None:
+    for constant in constants:
+        assert (constant.floor is None) == (constant.ceiling is None)
+        assert constant.floor is None or constant.floor <= constant.low
+        assert constant.ceiling is None or constant.high <= constant.ceiling
+
+
+def test_bounds_and_pooling_are_those_of_the_official_scorers() -> None:
+    for constant in VBENCH_CONSTANTS:
+        official = OFFICIAL_DIMENSIONS[constant.dimension]
+        low, high = official.range
+        assert constant.pooling == official.pooling
+        assert (constant.floor, constant.ceiling) == (
+            (None, None) if math.isinf(low) else (pytest.approx(low, abs=1e-5), pytest.approx(high, abs=1e-5))
+        )
+
+
+@pytest.mark.parametrize(
+    ("dimension", "value"),
+    [
+        ("overall_consistency", 323.99),  # a known bad result of the official code
+        ("dynamic_degree", 72.2),
+        ("subject_consistency", -0.01),
+        ("temporal_style", -1.1),
+        ("temporal_flickering", 1.001),
+    ],
+)
+def test_what_a_formula_cannot_produce_is_refused(dimension: str, value: float) -> None:
+    with pytest.raises(UserError, match=rf"{dimension}.*its formula gives"):
+        aggregate({dimension: value}, VBENCH_CONSTANTS)
+
+
+@given(dimension=st.sampled_from(VBENCH_CONSTANTS), share=st.floats(0, 1))
+def test_everything_within_a_formulas_bounds_is_accepted(dimension: DimensionConstant, share: float) -> None:
+    floor = -5.0 if dimension.floor is None else dimension.floor
+    ceiling = 80.0 if dimension.ceiling is None else dimension.ceiling
+    aggregate({dimension.dimension: floor + share * (ceiling - floor)}, VBENCH_CONSTANTS)
+    aggregate({dimension.dimension: ceiling + 5e-7}, VBENCH_CONSTANTS)  # a float32 cosine
+
+
+def test_outside_the_normalisation_range_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    aggregate({"motion_smoothness": 0.999, "scene": 0.5}, VBENCH_CONSTANTS)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert caplog.messages[0].startswith("motion_smoothness: the mean 0.9990 is outside its normalisation range")
+    caplog.clear()
+    aggregate({constant.dimension: constant.high for constant in VBENCH_CONSTANTS}, VBENCH_CONSTANTS)
+    assert caplog.records == []
+
+
+def test_null_is_missing_and_not_zero() -> None:
+    zero, null = (aggregate({"color": value}, SPRITE_CONSTANTS).missing for value in (0.0, None))
+    assert "color" in null
+    assert "color" not in zero

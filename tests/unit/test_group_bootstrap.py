@@ -112,8 +112,10 @@ def test_pooling_weighs_videos_and_not_prompts() -> None:
     values = np.array([[[1.0, 1.0], [0.0, np.nan]] * 5, [[0.5, 0.5], [0.5, 0.5]] * 5])
     pairs = {"subject_consistency": PairedSamples(prompts(10), values)}
     assert only(pairs).a == pytest.approx(0.5)
-    assert only(pairs, pooled=True).a == pytest.approx(10 / 15)
-    assert only(pairs, pooled=True).standard_error > 0
+    found = only(pairs, weighting="video-mean")
+    assert found.a == pytest.approx(10 / 15)
+    assert found.standard_error is not None
+    assert found.standard_error > 0
 
 
 @settings(max_examples=25, deadline=None)
