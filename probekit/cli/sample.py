@@ -2,13 +2,14 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import ShardOption, parse_shard
 from probekit.config import validated
+from probekit.diffusion.pipeline_settings import PipelineSettings
 from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.errors import UserError
 from probekit.streaming_options import StreamingOptions
@@ -16,8 +17,14 @@ from probekit.streaming_options import StreamingOptions
 if TYPE_CHECKING:
     from probekit.evaluation.suites import Suite
 
+Settings = TypeVar("Settings", SamplerSettings, PipelineSettings)
+
 _DEFAULTS = SamplerSettings()
 _POLICY = StreamingOptions().policy
+
+
+def _own(default: float) -> str:
+    return f"[default: {default:g}; other pipelines: their own]"
 
 
 class Rotary(StrEnum):
@@ -36,10 +43,16 @@ def sample(
     seconds: Annotated[float | None, typer.Option(help="Length of the videos, rounded up to whole chunks.")] = None,
     size: Annotated[str | None, typer.Option(help="Frame size of a prompt file's videos, e.g. 480x832.")] = None,
     samples: Annotated[int | None, typer.Option(help="Only the first N videos of each prompt.")] = None,
-    steps: Annotated[int, typer.Option(help="Bidirectional models: solver steps.")] = _DEFAULTS.steps,
-    guidance: Annotated[float, typer.Option(help="Bidirectional models: guidance.")] = _DEFAULTS.guidance,
-    shift: Annotated[float, typer.Option(help="Bidirectional models: timestep shift.")] = _DEFAULTS.shift,
-    negative_prompt: Annotated[str, typer.Option(help="What guidance steers away from.")] = _DEFAULTS.negative_prompt,
+    steps: Annotated[
+        int | None, typer.Option(help=f"Bidirectional models: solver steps. {_own(_DEFAULTS.steps)}")
+    ] = None,
+    guidance: Annotated[
+        float | None, typer.Option(help=f"Bidirectional models: guidance. {_own(_DEFAULTS.guidance)}")
+    ] = None,
+    shift: Annotated[
+        float | None, typer.Option(help=f"Bidirectional models: timestep shift. {_own(_DEFAULTS.shift)}")
+    ] = None,
+    negative_prompt: Annotated[str | None, typer.Option(help="What guidance steers away from.")] = None,
     few_steps: Annotated[str | None, typer.Option(help="Streaming: list of steps, e.g. 1000,500.")] = None,
     first_chunk_steps: Annotated[str | None, typer.Option(help="Streaming: list of the first chunk's steps.")] = None,
     window: Annotated[int, typer.Option(help="Streaming: latent frames in the window; 0 is all.")] = (
@@ -51,23 +64,20 @@ def sample(
     batch_size: Annotated[int, typer.Option(help="Videos made together; does not change them.", min=1)] = 8,
     shard: ShardOption = None,
     prompt_cache: Annotated[Path | None, typer.Option(help="Keep prompt embeddings here and free the encoder.")] = None,
-    device: Annotated[str, typer.Option(help="Streaming: where the generator runs.")] = "cpu",
-    bf16: Annotated[bool, typer.Option("--bf16", help="Streaming: half precision.")] = False,
+    device: Annotated[
+        str, typer.Option(help="Where networks run: cpu, or cuda (a rank of torchrun: its own).")
+    ] = "cpu",
+    bf16: Annotated[bool, typer.Option("--bf16", help="Half precision.")] = False,
+    measure: Annotated[bool, typer.Option("--measure", help="Also measure speed and latency: speed.json.")] = False,
+    warm_up: Annotated[int, typer.Option(help="With --measure: videos before the first measured one.", min=0)] = 1,
+    repeats: Annotated[int, typer.Option(help="With --measure: measured videos.", min=1)] = 3,
     plan: Annotated[bool, typer.Option("--plan", help="Print operations, memory and time, and stop.")] = False,
 ) -> None:
     """Sample a suite of prompts with a model into a run folder."""
     with reporting_errors():
         share = parse_shard(shard)
-        options = validated(
-            StreamingOptions,
-            {
-                "policy": {"window_frames": window or None, "sink_frames": sink, "rotary": rotary.value},
-                "few_steps": _steps(few_steps),
-                "first_chunk_steps": _steps(first_chunk_steps),
-                "negative_prompt": negative_prompt,
-            },
-            "the command's options",
-        )
+        options = _streaming(window, sink, rotary, few_steps, first_chunk_steps, negative_prompt or "")
+        chosen = {"steps": steps, "guidance": guidance, "shift": shift, "negative_prompt": negative_prompt}
         planned = _planned(model, suite, prompts, samples, seconds, size)
         if plan:
             from probekit.models.loading import model_folder
@@ -76,14 +86,38 @@ def sample(
             for line in plan_lines(model_folder(model), planned, options, batch_size):
                 typer.echo(line)
             return
-        from probekit.workflows.sampling import sample_suite
+        if measure and share is not None:
+            raise UserError("Several workers on one machine would slow one another.", "Use --measure without --shard.")
+        from probekit.workflows.sampling import SpeedSettings, sample_suite
 
-        settings = SamplerSettings(steps=steps, guidance=guidance, shift=shift, negative_prompt=negative_prompt)
         rows = sample_suite(
-            model, planned, out, settings, seed=seed, shard=share, batch_size=batch_size, options=options,
-            prompt_cache=prompt_cache, device=device, bf16=bf16,
+            model, planned, out, _settings(SamplerSettings, chosen), seed=seed, shard=share, batch_size=batch_size,
+            options=options, pipeline=_settings(PipelineSettings, chosen), prompt_cache=prompt_cache, device=device,
+            bf16=bf16, speed=SpeedSettings(warm_up, repeats) if measure else None,
         )  # fmt: skip
-        typer.echo(f"{len(rows)} videos in {out}")
+        typer.echo(f"{len(rows)} videos in {out}{', and speed.json' if measure else ''}")
+
+
+def _settings(kind: type[Settings], chosen: dict[str, int | float | str | None]) -> Settings:
+    """Settings of a sampler: what was chosen, its own defaults for the rest."""
+    return validated(
+        kind, {name: value for name, value in chosen.items() if value is not None}, "the command's options"
+    )
+
+
+def _streaming(
+    window: int, sink: int, rotary: Rotary, few_steps: str | None, first_chunk_steps: str | None, negative_prompt: str
+) -> StreamingOptions:
+    return validated(
+        StreamingOptions,
+        {
+            "policy": {"window_frames": window or None, "sink_frames": sink, "rotary": rotary.value},
+            "few_steps": _steps(few_steps),
+            "first_chunk_steps": _steps(first_chunk_steps),
+            "negative_prompt": negative_prompt,
+        },
+        "the command's options",
+    )
 
 
 def _steps(text: str | None) -> tuple[int, ...] | None:

@@ -9,7 +9,15 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, Offl
 from probekit.errors import UserError
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_PARTS = ("model_index.json", "causal.json", "transformer/*", "vae/*", "text_encoder/*", "tokenizer/*", "scheduler/*")
+_PARTS = (
+    "model_index.json",
+    "causal.json",
+    "transformer*/*",
+    "vae/*",
+    "text_encoder*/*",
+    "tokenizer*/*",
+    "scheduler/*",
+)
 
 
 def is_hub_id(model: str) -> bool:

@@ -160,6 +160,11 @@ class ModelParts(NamedTuple):
     checkpoint_hash: str
     ema: bool | None
 
+    def to(self, device: torch.device | str) -> "ModelParts":
+        """Move the transformer and the codec; and the text encoder, if it is the folder's own."""
+        text = self.text.to(torch.device(device)) if isinstance(self.text, TextEncoder) else self.text
+        return self._replace(transformer=self.transformer.to(device), codec=self.codec.to(device), text=text)
+
     def geometry(self, height: int, width: int) -> LatentGeometry:
         """Latent sizes of videos of height x width pixels.
 
@@ -182,9 +187,19 @@ class ModelParts(NamedTuple):
         )
 
 
-def _model_name(folder: Path) -> str:
-    """The folder's name; a training run's, if the folder is its `export`."""
+def in_precision(model: WanTransformer3DModel, dtype: torch.dtype) -> WanTransformer3DModel:
+    """Change a transformer's numbers in place, but for the modules that diffusers keeps in fp32."""
+    for name, parameter in model.named_parameters():
+        if not set(name.split(".")) & set(model._keep_in_fp32_modules):
+            parameter.data = parameter.data.to(dtype)
+    return model
+
+
+def model_name(folder: Path) -> str:
+    """The folder's name; a training run's, if the folder is its `export`; the model's own, if it is a Hub snapshot."""
     resolved = folder.resolve()
+    if resolved.parent.name == "snapshots" and resolved.parents[1].name.startswith("models--"):
+        return resolved.parents[1].name.rpartition("--")[2]
     return resolved.parent.name if resolved.name == "export" else resolved.name
 
 
@@ -201,7 +216,7 @@ def load_model(folder: Path, text: PromptEncoder | None = None) -> ModelParts:
     card = folder / "model_card.json"
     facts = json.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}
     return ModelParts(
-        name=_model_name(folder),
+        name=model_name(folder),
         transformer=load_transformer(folder),
         codec=load_codec(folder),
         text=text or load_text_encoder(folder),

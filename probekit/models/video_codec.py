@@ -1,6 +1,6 @@
 """The protocol that every video codec obeys, whatever network or matrix does the work."""
 
-from typing import Protocol
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
@@ -27,6 +27,10 @@ class VideoCodec(Protocol):
     @property
     def spatial_stride(self) -> int:
         """Pixels along a side of one latent position."""
+        ...
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move to a device, which latents and videos must then be on."""
         ...
 
     def encode(self, video: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Wan's video VAE behind the codec protocol."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import torch
 from diffusers import AutoencoderKLWan
@@ -28,6 +28,11 @@ class WanVideoCodec:
     def spatial_stride(self) -> int:
         """Pixels along a side of one latent position."""
         return int(self.vae.spatial_compression_ratio)
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move the VAE to a device."""
+        self.vae.to(device)
+        return self
 
     def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
         shape = (1, -1, 1, 1, 1)

@@ -14,7 +14,7 @@ from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.evaluation.generation_runner import Request
 from probekit.evaluation.protocol_card import GenerationCard
 from probekit.evaluation.suites import Suite
-from probekit.models.loading import ModelParts, load_model
+from probekit.models.loading import ModelParts, in_precision, load_model
 from probekit.models.video_codec import to_uint8_frames
 from probekit.rollout.initial_noise import initial_noise
 
@@ -82,10 +82,22 @@ class BidirectionalSampler:
         suite: whose frame size and length are sampled.
         settings: of the solver.
         seed: run seed of the noise.
+        device: where the networks run; noise is drawn on the CPU.
+        dtype: of the transformer.
     """
 
-    def __init__(self, folder: Path, suite: Suite, settings: SamplerSettings, seed: int) -> None:
-        self._parts: ModelParts = load_model(folder)
+    def __init__(
+        self,
+        folder: Path,
+        suite: Suite,
+        settings: SamplerSettings,
+        seed: int,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self._parts: ModelParts = load_model(folder).to(device)
+        self._transformer = in_precision(self._parts.transformer, dtype)
+        self._device = device
         self._geometry = self._parts.geometry(suite.height, suite.width)
         self._latent_frames = self._geometry.latent_frames(suite.frames)
         self._settings = settings
@@ -117,5 +129,5 @@ class BidirectionalSampler:
         text = self._parts.text.encode([request.prompt for request in requests])
         negative = self._negative_text.expand_as(text)
         scheduler = shifted_scheduler(self._parts.scheduler, self._settings)
-        latents = solve_flow(self._parts.transformer, scheduler, noise, text, negative, self._settings)
-        return to_uint8_frames(self._parts.codec.decode(latents)).numpy()
+        latents = solve_flow(self._transformer, scheduler, noise.to(self._device), text, negative, self._settings)
+        return to_uint8_frames(self._parts.codec.decode(latents)).cpu().numpy()

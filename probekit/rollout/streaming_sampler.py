@@ -1,6 +1,6 @@
 """Sampling of suites with a causal generator: the streaming rollout, keyed noise, the 30 s context policy."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from probekit.evaluation.protocol_card import GenerationCard
 from probekit.evaluation.suites import Suite
 from probekit.models.causal_card import CausalCard, read_causal_card
 from probekit.models.causal_wan import CausalWan
-from probekit.models.loading import ModelParts, PromptEncoder, load_model, read_component_config
+from probekit.models.loading import ModelParts, PromptEncoder, in_precision, load_model, read_component_config
 from probekit.models.presets import SPRITE_GEOMETRY
 from probekit.models.text_context import TextContext
 from probekit.models.video_codec import to_uint8_frames
@@ -34,10 +34,7 @@ def causal_from(parts: ModelParts, dtype: torch.dtype = torch.float32) -> Causal
     """
     model = CausalWan(**dict(parts.transformer.config))
     model.load_state_dict(parts.transformer.state_dict())
-    frozen: CausalWan = model.eval().requires_grad_(False)
-    for name, parameter in frozen.named_parameters():
-        if not set(name.split(".")) & set(CausalWan._keep_in_fp32_modules):
-            parameter.data = parameter.data.to(dtype)
+    frozen: CausalWan = in_precision(model.eval().requires_grad_(False), dtype)
     return frozen
 
 
@@ -86,7 +83,7 @@ class StreamingSampler:
         seed: run seed of the noise.
         options: context policy and steps, where they are not the generator's own.
         text: embeds the prompts in place of the folder's own encoder.
-        device: where the transformer runs.
+        device: where the networks run; noise is drawn on the CPU.
         dtype: of the transformer.
 
     Raises:
@@ -112,6 +109,7 @@ class StreamingSampler:
         self.geometry = geometry.model_copy(update={"chunk_frames": self.causal.chunk_frames})
         self.chunks = self.geometry.chunks(self.geometry.latent_frames(suite.frames))
         self.model = causal_from(self.parts, dtype).to(device)
+        self.parts = self.parts.to(device)
         self._seed = seed
         self.card = self._generation_card(suite)
 
@@ -183,4 +181,16 @@ class StreamingSampler:
     @torch.no_grad()
     def generate(self, requests: list[Request]) -> NDArray[Any]:
         """Make videos (B, T, H, W, 3) uint8; each depends on its own key and prompt alone."""
-        return to_uint8_frames(self.parts.codec.decode(self.rollout(requests))).numpy()
+        return self.decoded(self.parts.codec.decode, self.rollout(requests))
+
+    @torch.no_grad()
+    def stream(self, request: Request) -> Iterator[NDArray[Any]]:
+        """Make one video and yield frames (1, T, H, W, 3) uint8 as their chunk is decoded."""
+        decoder = self.parts.codec.streaming_decoder()
+        for result in self.start([request]):
+            yield self.decoded(decoder.push, result.latents)
+
+    def decoded(self, decode: Callable[[Tensor], Tensor], latents: Tensor) -> NDArray[Any]:
+        """Frames of latents, decoded in fp32 where the model is."""
+        frames: NDArray[Any] = to_uint8_frames(decode(latents.float().to(self.model.device))).cpu().numpy()
+        return frames

@@ -1,20 +1,40 @@
-"""Sampling a suite with a model folder."""
+"""Sampling a suite with a model folder, and measuring how fast that goes."""
 
+import os
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
+from probekit.diffusion.pipeline_settings import PipelineSettings
 from probekit.diffusion.sampler_settings import SamplerSettings
-from probekit.evaluation.generation_runner import VideoGenerator, generate_suite
+from probekit.evaluation.generation_runner import Request, VideoGenerator, generate_suite
 from probekit.evaluation.manifest import Shard
+from probekit.evaluation.speed_record import SpeedRecord, write_speed
 from probekit.evaluation.suites import Suite
 from probekit.evaluation.video_set import VideoRow
 from probekit.models.causal_card import is_causal, read_causal_card
 from probekit.models.loading import model_folder
+from probekit.models.pipeline_folder import count_parameters, is_foreign
 from probekit.models.prompt_cache import CachedPrompts
+from probekit.provenance import command_line, hardware, package_versions
 from probekit.rollout.bidirectional_sampler import BidirectionalSampler
+from probekit.rollout.diffusers_sampler import DiffusersSampler
+from probekit.rollout.speed import frame_source, measure
 from probekit.rollout.streaming_sampler import StreamingSampler, card_with, check_length
 from probekit.streaming_options import StreamingOptions
+
+
+class SpeedSettings(NamedTuple):
+    """How speed is measured.
+
+    Attributes:
+        warm_up: videos before the first measured one.
+        repeats: measured videos.
+    """
+
+    warm_up: int = 1
+    repeats: int = 3
 
 
 def sample_suite(
@@ -27,13 +47,16 @@ def sample_suite(
     shard: Shard | None = None,
     batch_size: int = 8,
     options: StreamingOptions | None = None,
+    pipeline: PipelineSettings | None = None,
     prompt_cache: Path | None = None,
     device: str = "cpu",
     bf16: bool = False,
+    speed: SpeedSettings | None = None,
 ) -> list[VideoRow]:
     """Sample a suite with a shipped model or a model folder; finished videos are kept.
 
-    A causal generator streams with the sampler that it was trained for; the settings are a bidirectional model's.
+    A causal generator streams with the sampler that it was trained for; the settings are a bidirectional Wan's. A
+    folder of another pipeline of diffusers is run by that pipeline.
 
     Args:
         model: shipped model, model folder or Hub id.
@@ -44,17 +67,56 @@ def sample_suite(
         shard: this worker's share.
         batch_size: videos made together.
         options: of a streaming generator.
+        pipeline: in place of the defaults of another pipeline.
         prompt_cache: folder of prompt embeddings; with it the text encoder leaves memory before sampling begins.
-        device: where a streaming generator runs.
-        bf16: run it in half precision.
+        device: where the networks run; ``cuda`` under torchrun is the rank's own GPU.
+        bf16: run them in half precision.
+        speed: also measure throughput and latency into `speed.json`.
 
     Raises:
         UserError: for an unknown model folder, or an output folder of another protocol.
     """
-    folder = model_folder(model)
-    sampler = _sampler(folder, suite, settings, seed, options or _options(settings), prompt_cache, device, bf16)
+    folder, device = model_folder(model), own_device(device)
+    dtype = torch.bfloat16 if bf16 else torch.float32
+    if is_foreign(folder):
+        sampler: VideoGenerator = DiffusersSampler(folder, suite, pipeline, seed, device, dtype)
+    else:
+        sampler = _sampler(folder, suite, settings, seed, options or _options(settings), prompt_cache, device, dtype)
     run = sampler.card.checkpoint_hash or "unknown"
-    return generate_suite(sampler, suite, out, training_run=run[:12], shard=shard, batch_size=batch_size)
+    rows = generate_suite(sampler, suite, out, training_run=run[:12], shard=shard, batch_size=batch_size)
+    if speed is not None:
+        write_speed(out, _measured(sampler, folder, suite, speed, device, dtype))
+    return rows
+
+
+def own_device(device: str) -> str:
+    """The device of this process: under torchrun, ``cuda`` is the GPU of its local rank."""
+    rank = os.environ.get("LOCAL_RANK")
+    return f"cuda:{rank}" if device == "cuda" and rank is not None else device
+
+
+def _measured(
+    sampler: VideoGenerator, folder: Path, suite: Suite, settings: SpeedSettings, device: str, dtype: torch.dtype
+) -> SpeedRecord:
+    key = suite.keys()[0]
+    request = Request(key, suite.generation_texts()[key.prompt_id])
+    timing = measure(frame_source(sampler), request, warm_up=settings.warm_up, repeats=settings.repeats)
+    return SpeedRecord(
+        model=str(sampler.card.model),
+        parameters=count_parameters(folder),
+        frames=suite.frames,
+        height=suite.height,
+        width=suite.width,
+        streaming=isinstance(sampler, StreamingSampler),
+        device=device,
+        precision=str(dtype).removeprefix("torch."),
+        warm_up=settings.warm_up,
+        seconds=timing.seconds,
+        first_output_seconds=timing.first_output,
+        hardware=hardware(),
+        packages=package_versions(("probekit", "torch", "diffusers", "transformers")),
+        command=command_line(),
+    )
 
 
 def _options(settings: SamplerSettings) -> StreamingOptions:
@@ -69,15 +131,14 @@ def _sampler(
     options: StreamingOptions,
     prompt_cache: Path | None,
     device: str,
-    bf16: bool,
+    dtype: torch.dtype,
 ) -> VideoGenerator:
     if not is_causal(folder):
-        return BidirectionalSampler(folder, suite, settings, seed)
+        return BidirectionalSampler(folder, suite, settings, seed, device, dtype)
     card = card_with(read_causal_card(folder), options)
     check_length(folder, suite.frames, card.chunk_frames, options.policy)
     text = None
     if prompt_cache is not None:
         text = CachedPrompts(folder, prompt_cache)
         text.prepare([*suite.generation_texts().values(), options.negative_prompt])
-    dtype = torch.bfloat16 if bf16 else torch.float32
     return StreamingSampler(folder, suite, seed, options, text, device, dtype)

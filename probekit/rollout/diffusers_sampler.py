@@ -1,0 +1,213 @@
+"""Sampling of suites with any diffusers text-to-video pipeline, under the same keys and protocol card as our models."""
+
+import inspect
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import torch
+from diffusers import DiffusionPipeline
+from diffusers.utils.logging import disable_progress_bar
+from numpy.typing import NDArray
+
+from probekit.diffusion.pipeline_settings import PipelineSettings
+from probekit.errors import UserError
+from probekit.evaluation.generation_runner import Request
+from probekit.evaluation.protocol_card import GenerationCard
+from probekit.evaluation.sample_key import SampleKey
+from probekit.evaluation.suites import Suite
+from probekit.geometry import LatentGeometry
+from probekit.models.loading import model_name
+from probekit.models.pipeline_folder import hash_denoisers
+from probekit.rollout.initial_noise import initial_noise
+from probekit.seeding import counter_seed
+
+_NEEDED: Final = ("prompt", "height", "width", "num_frames", "generator", "output_type")
+_TEMPORAL_STRIDES: Final = ("vae_scale_factor_temporal", "vae_temporal_compression_ratio")
+_SHIFTS: Final = ("flow_shift", "shift")
+_WAN_LATENTS: Final = ("WanPipeline", "SkyReelsV2Pipeline")
+"""Pipelines that take Wan's latents (B, C, L, h, w) as they are; these start from the noise of our own samplers."""
+
+
+class _Call(NamedTuple):
+    """How a pipeline is called for every video.
+
+    Attributes:
+        arguments: all but the prompt and the noise.
+        steps: solver steps, if it says how many.
+        guidance: scale of guidance, if it has one.
+        negative_prompt: what guidance steers away from; None without guidance.
+    """
+
+    arguments: dict[str, Any]
+    steps: int | None
+    guidance: float | None
+    negative_prompt: str | None
+
+
+class DiffusersSampler:
+    """Samples suites with a folder that `DiffusionPipeline.save_pretrained` wrote; implements `VideoGenerator`.
+
+    Noise belongs to the key of a video: as latents where the pipeline takes Wan's, else as one CPU generator a video.
+    Videos are made one a call, so that a batch neither changes them nor needs memory.
+
+    Args:
+        folder: with `model_index.json`.
+        suite: whose frame size, length and frame rate are sampled.
+        settings: in place of the pipeline's defaults.
+        seed: run seed of the noise.
+        device: where the pipeline runs.
+        dtype: of its networks.
+
+    Raises:
+        UserError: if the folder cannot be opened, its pipeline does not make videos from text, or not of this length.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        suite: Suite,
+        settings: PipelineSettings | None = None,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self._pipeline = _open(folder, dtype)
+        self._name, self._suite, self._seed = type(self._pipeline).__name__, suite, seed
+        settings = settings or PipelineSettings()
+        self._call = _call(self._pipeline, suite, settings)
+        _check_length(self._pipeline, suite.frames)
+        self._geometry = _wan_geometry(self._pipeline, suite) if self._name in _WAN_LATENTS else None
+        shift = _shift(self._pipeline, settings.shift)
+        self._pipeline.to(device)
+        self._pipeline.set_progress_bar_config(disable=True)
+        self.card = GenerationCard(
+            model=model_name(folder),
+            checkpoint_hash=hash_denoisers(folder),
+            seed=seed,
+            frames=suite.frames,
+            fps=suite.fps,
+            height=suite.height,
+            width=suite.width,
+            sampler=f"{self._name} {type(self._pipeline.scheduler).__name__}",
+            steps=self._call.steps,
+            guidance=self._call.guidance,
+            shift=shift,
+            negative_prompt=self._call.negative_prompt,
+            codec=type(self._pipeline.vae).__name__,
+        )
+
+    def generate(self, requests: list[Request]) -> NDArray[Any]:
+        """Make videos (B, T, H, W, 3) uint8; each depends on its own key and prompt alone.
+
+        Raises:
+            UserError: if the pipeline refuses the size or length, or gives another one, or pixels that are not numbers.
+        """
+        return np.stack([self._video(request) for request in requests])
+
+    def _video(self, request: Request) -> NDArray[np.uint8]:
+        suite = self._suite
+        asked = f"{suite.frames} frames of {suite.height}x{suite.width}"
+        try:
+            result = self._pipeline(prompt=[request.prompt], **self._noise(request.key), **self._call.arguments)
+        except ValueError as error:
+            raise UserError(f"{self._name} refuses {asked}: {error}", "Choose another --size or --seconds.") from error
+        video = np.asarray(result.frames)[0]
+        if video.shape != (suite.frames, suite.height, suite.width, 3):
+            made = f"{video.shape[0]} frames of {video.shape[1]}x{video.shape[2]}"
+            raise UserError(f"{self._name} made {made}, not {asked}.", "Choose another --size or --seconds.")
+        if not np.isfinite(video).all():
+            raise UserError(f"{self._name} made pixels that are not numbers.", "Sample it without --bf16.")
+        pixels: NDArray[np.uint8] = np.rint(np.clip(video, 0, 1) * 255).astype(np.uint8)
+        return pixels
+
+    def _noise(self, key: SampleKey) -> dict[str, Any]:
+        source = torch.Generator("cpu").manual_seed(counter_seed("pipeline", self._seed, key.prompt_id, key.sample))
+        if self._geometry is None:
+            return {"generator": [source]}
+        frames = self._geometry.latent_frames(self._suite.frames)
+        return {"generator": [source], "latents": initial_noise(self._geometry, frames, self._seed, key)[None]}
+
+
+def _open(folder: Path, dtype: torch.dtype) -> DiffusionPipeline:
+    if not sys.stderr.isatty():
+        disable_progress_bar()  # in a log, a bar is one endless line
+    try:
+        return DiffusionPipeline.from_pretrained(folder, torch_dtype=dtype, use_safetensors=True)
+    except (OSError, ValueError, AttributeError, ImportError, RuntimeError) as error:
+        problem = " ".join(str(error).split())
+        raise UserError(f"diffusers cannot open {folder}: {problem}", "Copy the model again.") from error
+
+
+def _call(pipeline: DiffusionPipeline, suite: Suite, settings: PipelineSettings) -> _Call:
+    name = type(pipeline).__name__
+    known = {key: value for key, value in inspect.signature(pipeline.__call__).parameters.items() if key != "self"}
+    for needed in _NEEDED:
+        if needed not in known:
+            raise UserError(f"{name} is no text-to-video pipeline: it takes no {needed}.", "Give one that is.")
+    unfilled = [key for key, value in known.items() if value.default is value.empty and key != "prompt"]
+    if unfilled:
+        raise UserError(f"{name} needs more than a prompt: {', '.join(unfilled)}.", "Give a text-to-video pipeline.")
+    arguments: dict[str, Any] = {
+        "height": suite.height, "width": suite.width, "num_frames": suite.frames, "output_type": "np"
+    }  # fmt: skip
+    if "frame_rate" in known:
+        arguments["frame_rate"] = suite.fps
+    steps = _chosen(name, known, "num_inference_steps", settings.steps, arguments)
+    guidance = _chosen(name, known, "guidance_scale", settings.guidance, arguments)
+    negative: str | None = None
+    if settings.negative_prompt is not None or "negative_prompt" in known:
+        negative = _chosen(name, known, "negative_prompt", settings.negative_prompt or "", arguments)
+    return _Call(arguments, steps, guidance, negative if guidance is not None and guidance > 1 else None)
+
+
+def _chosen(name: str, known: Mapping[str, inspect.Parameter], key: str, value: Any, arguments: dict[str, Any]) -> Any:
+    """Put a chosen value among the arguments; return what holds, the pipeline's default where nothing was chosen."""
+    if value is not None:
+        if key not in known:
+            raise UserError(f"{name} takes no {key}.", "Leave that option out.")
+        arguments[key] = value
+        return value
+    return known[key].default if key in known else None
+
+
+def _check_length(pipeline: DiffusionPipeline, frames: int) -> None:
+    for name in _TEMPORAL_STRIDES:
+        stride = getattr(pipeline, name, None)
+        if stride and (frames - 1) % stride:
+            below = 1 + (frames - 1) // stride * stride
+            raise UserError(
+                f"{type(pipeline).__name__} makes videos of 1 + {stride}·n frames, not of {frames}.",
+                f"Choose a length with {below} or {below + stride} frames.",
+            )
+
+
+def _wan_geometry(pipeline: DiffusionPipeline, suite: Suite) -> LatentGeometry:
+    stride, config = pipeline.vae_scale_factor_spatial, pipeline.transformer.config
+    multiple = stride * config.patch_size[1]
+    if suite.height % multiple or suite.width % multiple:
+        raise UserError(
+            f"{type(pipeline).__name__} refuses frames of {suite.height}x{suite.width}: no multiples of {multiple}.",
+            "Choose another --size.",
+        )
+    return LatentGeometry(
+        latent_channels=config.in_channels,
+        latent_height=suite.height // stride,
+        latent_width=suite.width // stride,
+        patch=tuple(config.patch_size),
+        spatial_stride=stride,
+    )
+
+
+def _shift(pipeline: DiffusionPipeline, shift: float | None) -> float | None:
+    """Set the scheduler's timestep shift if one is asked for; return what holds, None where the scheduler has none."""
+    settings = pipeline.scheduler.config
+    name = next((name for name in _SHIFTS if name in settings and not settings.get("use_dynamic_shifting")), None)
+    if shift is None:
+        return None if name is None else float(settings[name])
+    if name is None:
+        raise UserError(f"{type(pipeline).__name__} finds its timestep shift itself.", "Leave --shift out.")
+    pipeline.scheduler = type(pipeline.scheduler).from_config(settings, **{name: shift})
+    return shift
