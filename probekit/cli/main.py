@@ -20,6 +20,7 @@ from probekit.cli import (
     sample,
     score,
     suites,
+    total,
     vbench,
     weights,
 )
@@ -36,6 +37,7 @@ app.command("import")(importing.import_videos)
 app.command()(importing.import_vbench)
 app.command()(exporting.export_vbench)
 app.command()(score.score)
+app.command()(total.total)
 app.command()(compare.compare)
 app.command()(power.power)
 app.command()(drop.drop)

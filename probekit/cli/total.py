@@ -1,0 +1,29 @@
+"""`probekit total`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from probekit.cli.errors import reporting_errors
+
+
+def total(
+    runs: Annotated[list[Path], typer.Argument(help="Scored run folders, or folders of VBench's own result files.")],
+    weighting: Annotated[
+        str, typer.Option(help="Mean of a dimension: 'prompt-mean', 'video-mean' or the official 'frame-weighted'.")
+    ] = "prompt-mean",
+    out: Annotated[Path | None, typer.Option(help="Folder for <run>.csv and <run>.md.")] = None,
+) -> None:
+    """Dimension means of single runs with n of N videos, and Quality, Semantic, Total where no dimension is missing."""
+    with reporting_errors():
+        from probekit.evaluation.weighting import weighting_named
+        from probekit.workflows.comparing import open_scored_run
+        from probekit.workflows.totalling import total_lines, total_of_run, write_total
+
+        form = weighting_named(weighting)
+        for run in runs:
+            found = total_of_run(open_scored_run(run), form)
+            typer.echo("\n".join([f"{run}:", *total_lines(found)]))
+            if out is not None:
+                typer.echo(f"wrote {', '.join(map(str, write_total(found, out, run.resolve().name)))}")

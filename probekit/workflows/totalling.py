@@ -1,0 +1,168 @@
+"""One scored run's dimension means with their coverage, and Quality, Semantic and Total where nothing is missing."""
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probekit.atomic_files import write_text
+from probekit.errors import UserError
+from probekit.evaluation.aggregation import Aggregate, aggregate, check_possible
+from probekit.evaluation.dimension_constants import DimensionConstant
+from probekit.evaluation.manifest import load_video_set, manifest_files
+from probekit.evaluation.suites import constants_of, planned_dimensions
+from probekit.evaluation.weighting import Weighting, prompt_sums
+from probekit.statistics.prompt_scores import (
+    ClipKey,
+    clip_scores,
+    prompt_denominators,
+    prompt_videos,
+    read_denominators,
+    read_table,
+)
+from probekit.workflows.comparing import ScoredRun
+
+PERCENT = 100.0
+_AGGREGATES = ("quality", "semantic", "total")
+_COLUMNS = ("quantity", "group", "raw", "normalised_percent", "weight", "videos_scored", "videos_planned", "reason")
+
+
+class DimensionTotal(NamedTuple):
+    """One dimension of a run.
+
+    Attributes:
+        constant: its group, range and weight.
+        mean: raw; None where no video has a score.
+        n_scored: videos with a score in all their clips.
+        n_planned: videos that should have one.
+        reason: why there is no mean.
+    """
+
+    constant: DimensionConstant
+    mean: float | None
+    n_scored: int
+    n_planned: int
+    reason: str | None
+
+    @property
+    def normalised(self) -> float | None:
+        """Percent of the way from low to high, not clipped."""
+        low, high = self.constant.low, self.constant.high
+        return None if self.mean is None else PERCENT * (self.mean - low) / (high - low)
+
+
+class RunTotal(NamedTuple):
+    """All of a run: every dimension of its suite, and what is made of them."""
+
+    weighting: Weighting
+    dimensions: tuple[DimensionTotal, ...]
+    aggregate: Aggregate
+
+
+def total_of_run(run: ScoredRun, weighting: Weighting) -> RunTotal:
+    """Aggregate one run; a dimension without a single score is missing, and so is what needs it.
+
+    Raises:
+        UserError: if a score is one that its dimension cannot have, or the table is damaged.
+    """
+    constants = constants_of(run.suite)
+    scores = clip_scores(read_table(run.table), run.method)
+    unknown = sorted(scores.keys() - {constant.dimension for constant in constants})
+    if unknown:
+        raise UserError(
+            f"{run.root} has scores of {unknown[0]!r}, which is no dimension of {run.suite}.", "remove them."
+        )
+    by_frames = [constant.dimension for constant in constants if constant.pooling == "frames"]
+    denominators = clip_scores(read_denominators(run.table, by_frames), run.method)
+    planned = _planned_videos(run, [constant.dimension for constant in constants])
+    rows = tuple(
+        _dimension(c, scores.get(c.dimension, {}), denominators.get(c.dimension, {}), planned[c.dimension], weighting)
+        for c in constants
+    )
+    return RunTotal(weighting, rows, aggregate({row.constant.dimension: row.mean for row in rows}, constants))
+
+
+def _planned_videos(run: ScoredRun, dimensions: Iterable[str]) -> dict[str, set[tuple[str, int]]]:
+    """Videos of the manifest that a dimension is planned for; without a manifest, those of the table."""
+    videos = set(zip(run.table["prompt_id"], run.table["sample"].astype(int), strict=True))
+    if manifest_files(run.root):
+        videos |= {(row.prompt_id, row.sample) for row in load_video_set(run.root).rows}
+    wanted = {prompt: planned_dimensions(run.suite, prompt) for prompt, _ in videos} if manifest_files(run.root) else {}
+    planned: dict[str, set[tuple[str, int]]] = defaultdict(set)
+    for dimension in dimensions:
+        for prompt, sample in videos:
+            of_prompt = wanted.get(prompt)
+            if of_prompt is None or dimension in of_prompt:
+                planned[dimension].add((prompt, sample))
+    return planned
+
+
+def _dimension(
+    constant: DimensionConstant,
+    scores: Mapping[ClipKey, float | None],
+    denominators: Mapping[ClipKey, float | None],
+    planned: set[tuple[str, int]],
+    weighting: Weighting,
+) -> DimensionTotal:
+    for value in scores.values():
+        if value is not None:
+            check_possible({constant.dimension: value}, [constant])
+    unscored = {(key.prompt_id, key.sample) for key, value in scores.items() if value is None}
+    scored = {(key.prompt_id, key.sample) for key in scores} - unscored
+    videos, counted = prompt_videos(scores), prompt_denominators(scores, denominators)
+    prompts = sorted(videos)
+    mean = prompt_sums(_array(prompts, videos), weighting, _array(prompts, counted)).mean() if prompts else None
+    reason = None if mean is not None else "no video has a score" if scores else "not scored"
+    return DimensionTotal(constant, mean, len(scored), len(planned | scored | unscored), reason)
+
+
+def _array(prompts: Sequence[str], videos: Mapping[str, Sequence[float]]) -> NDArray[np.float64]:
+    values = np.full((len(prompts), max([1, *map(len, videos.values())])), np.nan)
+    for row, prompt in enumerate(prompts):
+        values[row, : len(videos[prompt])] = videos[prompt]
+    return values
+
+
+def total_lines(total: RunTotal) -> list[str]:
+    """A Markdown table for readers: raw and normalised means, weights, coverage, and the three aggregates."""
+    lines = [
+        "| dimension | group | raw | normalised % | weight | videos scored |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    for row in total.dimensions:
+        raw, normalised = ("n/a" if value is None else f"{value:.4f}" for value in (row.mean, row.normalised))
+        coverage = f"{row.n_scored} of {row.n_planned}"
+        name = row.constant.dimension.replace("_", " ")
+        lines.append(f"| {name} | {row.constant.group} | {raw} | {normalised} | {row.constant.weight:g} | {coverage} |")
+    for name in _AGGREGATES:
+        value = getattr(total.aggregate, name)
+        lines.append(f"| **{name.capitalize()}** | | | {'n/a' if value is None else f'**{value:.2f}**'} | | |")
+    lines += ["", f"Weighting: {total.weighting}."]
+    if total.aggregate.missing:
+        names = ", ".join(name.replace("_", " ") for name in total.aggregate.missing)
+        lines.append(f"Not scored, so what needs them is n/a and not a partial sum: {names}.")
+    return lines
+
+
+def write_total(total: RunTotal, out: Path, name: str) -> list[Path]:
+    """Write ``<name>.csv`` and ``<name>.md``."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for row in total.dimensions:
+        c = row.constant
+        numbers = ["" if value is None else f"{value:.8g}" for value in (row.mean, row.normalised)]
+        writer.writerow([c.dimension, c.group, *numbers, c.weight, row.n_scored, row.n_planned, row.reason or ""])
+    for aggregate_name in _AGGREGATES:
+        value = getattr(total.aggregate, aggregate_name)
+        reason = "" if value is not None else "dimensions are missing"
+        writer.writerow([aggregate_name, "aggregate", "", "" if value is None else f"{value:.8g}", "", "", "", reason])
+    paths = [out / f"{name}.csv", out / f"{name}.md"]
+    write_text(paths[0], text.getvalue())
+    write_text(paths[1], "\n".join([*total_lines(total), ""]))
+    return paths
