@@ -19,6 +19,9 @@ from probekit.provenance import sha256_text
 
 ENDING: Final = "_eval_results.json"
 SUITE: Final = vbench_suite.NAME
+UNKNOWN_VIDEO: Final = "unknown"
+"""Stands for the hash of the video: official files tell its name only."""
+
 _NAME: Final = re.compile(r"(?P<prompt>.+)-(?P<sample>\d+)\.[A-Za-z0-9]+")
 
 
@@ -96,7 +99,7 @@ def _rows(path: Path, dimension: str, results: Any, model: str) -> Iterator[Scor
             range_low=facts.range[0],
             range_high=facts.range[1],
             scorer_id=f"vbench-official:{dimension}",
-            video_sha256="",
+            video_sha256=UNKNOWN_VIDEO,
         )
 
 

@@ -100,7 +100,7 @@ def test_a_video_that_kills_its_process_twice_is_the_failure(tmp_path: Path) -> 
 def test_the_worker_needs_nothing_of_ours(tmp_path: Path) -> None:
     blocked = "".join(f"sys.modules[{name!r}] = None; " for name in FOREIGN)
     run = "from probekit.evaluation.official.worker import main; sys.exit(main(['color', '--check']))"
-    command = [HERE, "-c", f"import sys; {blocked}{run}"]
+    command = [str(HERE), "-c", f"import sys; {blocked}{run}"]
     environment = worker_environment(tmp_path)
     result = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
