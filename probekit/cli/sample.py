@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from probekit.cli.errors import reporting_errors
-from probekit.cli.options import ShardOption, parse_shard
+from probekit.cli.options import ShardOption, SuiteOptions, parse_shard
 from probekit.config import validated
 from probekit.diffusion.pipeline_settings import PipelineSettings
 from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.errors import UserError
 from probekit.streaming_options import StreamingOptions
+from probekit.visible_gpus import take_own_gpu
 
 if TYPE_CHECKING:
     from probekit.evaluation.suites import Suite
@@ -39,6 +40,7 @@ def sample(
     model: Annotated[str, typer.Option(help="Shipped model, model folder in diffusers layout, or Hub id.")],
     out: Annotated[Path, typer.Option(help="Run folder for the videos; finished ones are kept.")],
     suite: Annotated[str, typer.Option(help="Suite of prompts.")] = "sprite-5s",
+    suite_option: SuiteOptions = None,
     prompts: Annotated[str | None, typer.Option(help="A prompt file in place of the suite, or the first N.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Length of the videos, rounded up to whole chunks.")] = None,
     size: Annotated[str | None, typer.Option(help="Frame size of a prompt file's videos, e.g. 480x832.")] = None,
@@ -76,15 +78,12 @@ def sample(
     """Sample a suite of prompts with a model into a run folder."""
     with reporting_errors():
         share = parse_shard(shard)
+        take_own_gpu()
         options = _streaming(window, sink, rotary, few_steps, first_chunk_steps, negative_prompt or "")
         chosen = {"steps": steps, "guidance": guidance, "shift": shift, "negative_prompt": negative_prompt}
-        planned = _planned(model, suite, prompts, samples, seconds, size)
+        planned = _planned(model, suite, suite_option, prompts, samples, seconds, size)
         if plan:
-            from probekit.models.loading import model_folder
-            from probekit.workflows.planning import plan_lines
-
-            for line in plan_lines(model_folder(model), planned, options, batch_size):
-                typer.echo(line)
+            _print_plan(model, planned, options, batch_size)
             return
         if measure and share is not None:
             raise UserError("Several workers on one machine would slow one another.", "Use --measure without --shard.")
@@ -96,6 +95,14 @@ def sample(
             bf16=bf16, speed=SpeedSettings(warm_up, repeats) if measure else None,
         )  # fmt: skip
         typer.echo(f"{len(rows)} videos in {out}{', and speed.json' if measure else ''}")
+
+
+def _print_plan(model: str, planned: "Suite", options: StreamingOptions, batch_size: int) -> None:
+    from probekit.models.loading import model_folder
+    from probekit.workflows.planning import plan_lines
+
+    for line in plan_lines(model_folder(model), planned, options, batch_size):
+        typer.echo(line)
 
 
 def _settings(kind: type[Settings], chosen: dict[str, int | float | str | None]) -> Settings:
@@ -130,20 +137,28 @@ def _steps(text: str | None) -> tuple[int, ...] | None:
 
 
 def _planned(
-    model: str, suite: str, prompts: str | None, samples: int | None, seconds: float | None, size: str | None
+    model: str,
+    suite: str,
+    suite_option: list[str] | None,
+    prompts: str | None,
+    samples: int | None,
+    seconds: float | None,
+    size: str | None,
 ) -> "Suite":
     """The suite, cut to its first prompts, at another length, or made of a prompt file."""
     from probekit.evaluation.prompt_files import frames_of, suite_from_file
     from probekit.evaluation.suites import load_suite
 
     if prompts is None or prompts.isdecimal():
-        chosen = load_suite(suite).reduced(int(prompts) if prompts else None, samples)
+        chosen = load_suite(suite, suite_option or ()).reduced(int(prompts) if prompts else None, samples)
         if seconds is None:
             return chosen
         return chosen._replace(frames=frames_of(seconds), horizon=f"{seconds:g}s")
     from probekit.models.loading import model_folder
     from probekit.workflows.planning import default_size
 
+    if suite_option:
+        raise UserError(f"A prompt file has no {suite_option[0]!r}.", "Leave out --suite-option, or the prompt file.")
     shape = default_size(model_folder(model)) if size is None else _size(size)
     return suite_from_file(Path(prompts), seconds=seconds or 5.0, size=shape, samples=samples or 1)
 

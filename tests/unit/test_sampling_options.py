@@ -1,5 +1,6 @@
 """Prompt files, lengths, policies, the prompt cache and the plan of `probekit sample`."""
 
+import importlib.util
 import logging
 from pathlib import Path
 
@@ -158,3 +159,24 @@ def test_ranks_of_torchrun_share_the_work(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("WORLD_SIZE", "3")
     assert parse_shard(None) == Shard(1, 3)
     assert parse_shard("0/2") == Shard(0, 2)
+
+
+def test_suite_options_reach_the_suite(student: Path, tmp_path: Path) -> None:
+    """A plan of temporal flickering alone: 75 entries of VBench, of 25 videos each."""
+    if importlib.util.find_spec("vbench") is None:
+        pytest.skip("needs the package vbench")
+    options = ("--suite-option", "dimensions=temporal_flickering", "--suite-option", "flickering_samples=25")
+    code, output = invoke("--model", str(student), "--out", str(tmp_path), "--suite", "vbench", *options, "--plan")
+    assert code == 0, output
+    assert "videos 1875 of 81 frames" in output
+
+
+def test_options_that_a_suite_does_not_have_are_refused(student: Path, tmp_path: Path) -> None:
+    (tmp_path / "prompts.txt").write_text("a green square\n")
+    given = ("--model", str(student), "--out", str(tmp_path / "run"), "--suite-option", "frames=501")
+    code, output = invoke(*given)
+    assert code == 2
+    assert "the options of sprite-5s: unknown key 'frames'" in output
+    code, output = invoke(*given, "--prompts", str(tmp_path / "prompts.txt"))
+    assert code == 2
+    assert "A prompt file has no 'frames=501'" in output
