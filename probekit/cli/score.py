@@ -7,6 +7,9 @@ import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import ShardOption, parse_shard
+from probekit.config import validated
+from probekit.evaluation.fast.settings import FastSettings
+from probekit.visible_gpus import take_own_gpu
 
 
 def score(
@@ -18,6 +21,12 @@ def score(
     workers: Annotated[
         int | None, typer.Option(help="Processes that share the videos and outlive a crash; one a GPU.", min=1)
     ] = None,
+    device: Annotated[str, typer.Option(help="Fast backend: auto, cpu, cuda or cuda:1.")] = "auto",
+    bf16: Annotated[bool, typer.Option("--bf16", help="Fast backend: half precision; scorer ids say it.")] = False,
+    unverified_weights: Annotated[
+        bool,
+        typer.Option("--unverified-weights", help="Fast backend: take weight files that are not the published ones."),
+    ] = False,
     shard: ShardOption = None,
     clips: Annotated[
         str, typer.Option(help="What is scored together: 'whole' videos, or 2 s clips as 'vbench-long' cuts them.")
@@ -32,12 +41,19 @@ def score(
     """Score videos by every dimension that can run here; scored videos are not scored again."""
     with reporting_errors():
         share = parse_shard(shard)
+        take_own_gpu()
+        precision = "bfloat16" if bf16 else "float32"
+        settings = validated(
+            FastSettings,
+            {"device": device, "precision": precision, "unverified_weights": unverified_weights},
+            "the command's options",
+        )
         from probekit.workflows.scoring import runs_to_score, score_against_reference, score_run
 
         runs, failures = runs_to_score(target, out)
         not_run: dict[str, str] = {}
         for run in runs:
-            summary = score_run(run, share, clips, backend=backend, workers=workers)
+            summary = score_run(run, share, clips, backend=backend, workers=workers, settings=settings)
             typer.echo(f"{run}: {summary.n_scored} videos scored")
             failures += [f"{failure.path}: {failure.problem}" for failure in summary.failures]
             not_run.update({missing.dimension: missing.reason for missing in summary.not_run})

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from probekit.errors import UserError
+from probekit.evaluation.fast.settings import FastSettings
 from probekit.evaluation.generation_runner import claim_folder
 from probekit.evaluation.long_horizon.clips import WHOLE, ClipRule, clip_spans, scorer_id_under
 from probekit.evaluation.manifest import Shard
@@ -46,6 +47,7 @@ def score_video_set(
     backend: str = "free",
     workers: int | None = None,
     clips: ClipRule = WHOLE,
+    settings: FastSettings | None = None,
     scorers: ScorerSource | None = None,
     videos_per_file: int = VIDEOS_PER_FILE,
 ) -> ScoringSummary:
@@ -63,13 +65,14 @@ def score_video_set(
         backend: which implementation scores VBench's dimensions, see `scorers_for`.
         workers: processes that share the videos and survive a crash; None scores in this process.
         clips: what of a video is scored together.
+        settings: of the fast backend.
         scorers: makes other scorers than the suite's own; each process calls it once.
         videos_per_file: videos of each Parquet file.
 
     Raises:
         UserError: if `out` belongs to another set, holds damaged scores, or cannot be written.
     """
-    source = scorers or partial(scorers_for, video_set.protocol.prompts.suite, backend)
+    source = scorers or partial(scorers_for, video_set.protocol.prompts.suite, backend, settings)
     suite = source()
     ids = {dimension: scorer_id_under(scorer_id, clips) for dimension, scorer_id in suite.ids().items()}
     _describe(video_set, ids, clips, out)

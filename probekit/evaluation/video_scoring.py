@@ -80,7 +80,7 @@ class VideoScorer:
         is one, with the error as its reason.
         """
         try:
-            video = _open(task.path, task.row)
+            video = _open(task)
         except UserError as error:
             yield ScoringFailure(None, error.problem)
             return
@@ -101,11 +101,13 @@ class VideoScorer:
         return row
 
 
-def _open(path: Path, row: VideoRow) -> ScoringInput:
+def _open(task: ScoringTask) -> ScoringInput:
+    path, row = task.path, task.row
+    asked = frozenset(part.dimension for part in task.parts)
     clip = read_video(path, expect_frames=row.n_frames)
     if sha256_file(path) != row.sha256:
         raise UserError(f"{path} changed after its manifest was written.", "generate or copy the set again.")
-    return ScoringInput(clip.frames, clip.fps, row.prompt, row.prompt_id, path)
+    return ScoringInput(clip.frames, clip.fps, row.prompt, row.prompt_id, path, asked)
 
 
 def _cut(video: ScoringInput, span: Span) -> ScoringInput:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from types import TracebackType
 from typing import Final, Generic, NamedTuple, Self, TypeVar
 
 from probekit.errors import UserError
+from probekit.visible_gpus import VISIBLE_GPUS, gpu_of
 
 T = TypeVar("T")
 M = TypeVar("M")
@@ -25,7 +25,6 @@ Handler = Callable[[T], Iterable[M]]
 """Works on one task and yields messages about it as they arise."""
 
 _CONTEXT: Final = multiprocessing.get_context("spawn")
-_GPU_FOLDER: Final = Path("/proc/driver/nvidia/gpus")
 _SECONDS_TO_END: Final = 5.0
 
 
@@ -143,7 +142,7 @@ class WorkerPool(Generic[T, M]):
         taken = {worker.slot for worker in self._workers}
         slot = next(number for number in range(len(taken) + 1) if number not in taken)
         ours, theirs = _CONTEXT.Pipe()
-        process = _CONTEXT.Process(target=_work, args=(theirs, self._make_handler, device_of(slot)), daemon=False)
+        process = _CONTEXT.Process(target=_work, args=(theirs, self._make_handler, gpu_of(slot)), daemon=False)
         process.start()
         theirs.close()  # else the pipe would not close with the process
         worker: _Worker[T] = _Worker(process, ours, slot)
@@ -187,21 +186,11 @@ class WorkerPool(Generic[T, M]):
             worker.process.join()
 
 
-def device_of(slot: int) -> str | None:
-    """The GPU of a worker, as CUDA_VISIBLE_DEVICES names it: workers take turns. None where there is no GPU."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        devices = [name.strip() for name in named.split(",") if name.strip()]
-    else:
-        devices = [str(index) for index, _ in enumerate(_GPU_FOLDER.glob("*"))]
-    return devices[slot % len(devices)] if devices else None
-
-
 def _work(connection: Connection, make_handler: Callable[[], Handler[T, M]], device: str | None) -> None:
     """The life of one process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; who started us decides
     if device is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = device
+        os.environ[VISIBLE_GPUS] = device
     try:
         try:
             handle = make_handler()

@@ -1,6 +1,5 @@
 """Sampling a suite with a model folder, and measuring how fast that goes."""
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,14 +68,14 @@ def sample_suite(
         options: of a streaming generator.
         pipeline: in place of the defaults of another pipeline.
         prompt_cache: folder of prompt embeddings; with it the text encoder leaves memory before sampling begins.
-        device: where the networks run; ``cuda`` under torchrun is the rank's own GPU.
+        device: where the networks run.
         bf16: run them in half precision.
         speed: also measure throughput and latency into `speed.json`.
 
     Raises:
         UserError: for an unknown model folder, or an output folder of another protocol.
     """
-    folder, device = model_folder(model), own_device(device)
+    folder = model_folder(model)
     dtype = torch.bfloat16 if bf16 else torch.float32
     if is_foreign(folder):
         sampler: VideoGenerator = DiffusersSampler(folder, suite, pipeline, seed, device, dtype)
@@ -87,12 +86,6 @@ def sample_suite(
     if speed is not None:
         write_speed(out, _measured(sampler, folder, suite, speed, device, dtype))
     return rows
-
-
-def own_device(device: str) -> str:
-    """The device of this process: under torchrun, ``cuda`` is the GPU of its local rank."""
-    rank = os.environ.get("LOCAL_RANK")
-    return f"cuda:{rank}" if device == "cuda" and rank is not None else device
 
 
 def _measured(

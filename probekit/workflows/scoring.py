@@ -5,6 +5,7 @@ from typing import get_args
 
 from probekit.errors import UserError
 from probekit.evaluation.absent_videos import write_absent_scores
+from probekit.evaluation.fast.settings import FastSettings
 from probekit.evaluation.folder_pairs import score_folder_pairs
 from probekit.evaluation.long_horizon.clips import WHOLE, clip_rule
 from probekit.evaluation.manifest import Shard, load_video_set, manifest_files
@@ -47,6 +48,7 @@ def score_run(
     *,
     backend: str = DEFAULT_BACKEND,
     workers: int | None = None,
+    settings: FastSettings | None = None,
 ) -> ScoringSummary:
     """Score the videos of a run folder that have no scores yet, into the folder itself.
 
@@ -56,13 +58,16 @@ def score_run(
         clips: name of a clip rule.
         backend: which implementation scores VBench's dimensions.
         workers: processes that share the videos and survive a crash; None scores in this process.
+        settings: of the fast backend.
 
     Raises:
         UserError: for an unknown clip rule or backend, or as `score_video_set`.
     """
     rule = clip_rule(clips)
     video_set = load_video_set(run)
-    summary = score_video_set(video_set, run, shard=shard, backend=backend, workers=workers, clips=rule)
+    summary = score_video_set(
+        video_set, run, shard=shard, backend=backend, workers=workers, clips=rule, settings=settings
+    )
     write_absent_scores(video_set, run)
     return summary._replace(failures=(*video_set.problems, *summary.failures))
 

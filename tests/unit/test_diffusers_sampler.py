@@ -26,7 +26,6 @@ from probekit.rollout.bidirectional_sampler import BidirectionalSampler
 from probekit.rollout.diffusers_sampler import DiffusersSampler
 from probekit.rollout.speed import frame_source, measure
 from probekit.rollout.streaming_sampler import StreamingSampler
-from probekit.workflows.sampling import own_device
 from tests.architecture.source_tree import REPOSITORY
 from tests.model_folders import write_tiny_model
 from tests.pipeline_folders import PIPELINES, write_pipeline
@@ -246,10 +245,3 @@ def test_half_precision_reaches_a_bidirectional_model(tmp_path: Path) -> None:
     )
     a, b = (sampler.generate(requests()[:1]).astype(int) for sampler in (full, half))
     assert 0 < np.abs(a - b).mean() < 10
-
-
-def test_a_rank_of_torchrun_takes_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("LOCAL_RANK", raising=False)
-    assert own_device("cuda") == "cuda"
-    monkeypatch.setenv("LOCAL_RANK", "3")
-    assert [own_device(name) for name in ("cuda", "cuda:1", "cpu")] == ["cuda:3", "cuda:1", "cpu"]

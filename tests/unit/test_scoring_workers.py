@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -10,11 +11,17 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from probekit.cli.main import app
+from probekit.evaluation.fast.settings import FastSettings
 from probekit.evaluation.manifest import Shard, VideoSet, load_video_set
 from probekit.evaluation.score_table import read_scores
+from probekit.evaluation.scorers import Score, ScorerSet
+from probekit.evaluation.scorers.base import WeightFreeScorer
 from probekit.evaluation.scoring_runner import ScoringSummary, score_video_set
-from probekit.evaluation.worker_pool import Died, Finished, Message, WorkerPool, device_of
+from probekit.evaluation.worker_pool import Died, Finished, Message, WorkerPool
+from probekit.visible_gpus import gpu_of, take_own_gpu
 from tests.architecture.source_tree import REPOSITORY
 from tests.unit.logged_scorers import DIMENSIONS, Plan, scorers_of
 from tests.unit.video_set_files import write_set
@@ -176,8 +183,6 @@ def test_a_second_run_reads_no_video_and_makes_no_worker(
 
 
 def test_a_second_run_of_the_command_loads_neither_torch_nor_a_decoder(videos: VideoSet, tmp_path: Path) -> None:
-    import shutil
-
     shutil.copytree(videos.root, tmp_path / "run")
     card = tmp_path / "run" / "protocol.json"
     card.write_text(card.read_text().replace("sprite-test", "custom"))
@@ -226,9 +231,19 @@ def test_shards_after_a_killed_whole_run_repeat_nothing(
 
 def test_workers_take_turns_with_the_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, 5")
-    assert [device_of(slot) for slot in range(3)] == ["3", "5", "3"]
+    assert [gpu_of(slot) for slot in range(3)] == ["3", "5", "3"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert device_of(0) is None
+    assert gpu_of(0) is None
+
+
+def test_a_rank_of_torchrun_sees_its_own_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    take_own_gpu()
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "4,5,6"
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    take_own_gpu()
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "6"
 
 
 def test_each_process_of_the_pool_sees_its_own_device(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,3 +274,45 @@ def start(script: str, *arguments: str) -> "subprocess.Popen[bytes]":
     path.write_text(script)
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     return subprocess.Popen([sys.executable, str(path), *arguments], env=environment)
+
+
+def test_a_scorer_knows_which_dimensions_are_asked_of_its_video(videos: VideoSet, tmp_path: Path) -> None:
+    asked: list[frozenset[str] | None] = []
+
+    def noting() -> ScorerSet:
+        scorers = [
+            WeightFreeScorer(name, "rgb.1", frozenset({"frames"}), lambda video: note(video.dimensions))
+            for name in ("a", "b")
+        ]
+        return ScorerSet(tuple(scorers), ())
+
+    def note(dimensions: frozenset[str] | None) -> Score:
+        asked.append(dimensions)
+        return Score(0.5)
+
+    one = videos._replace(rows=videos.rows[:1])
+    run(one, tmp_path, Plan(tmp_path / "log", dimensions=("a",)))
+    score_video_set(one, tmp_path, scorers=noting)
+    assert asked == [frozenset({"b"})]
+
+
+def test_the_commands_options_reach_the_scorers(
+    videos: VideoSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[object, ...]] = []
+
+    def scorers(*arguments: object) -> ScorerSet:
+        seen.append(arguments)
+        return ScorerSet((), ())
+
+    monkeypatch.setattr("probekit.evaluation.scoring_runner.scorers_for", scorers)
+    target = tmp_path / "run"
+    shutil.copytree(videos.root, target)
+    options = ["--backend", "fast", "--device", "cuda:1", "--bf16", "--unverified-weights"]
+    result = CliRunner().invoke(app, ["score", str(target), *options])
+    assert result.exit_code == 0, result.output
+    settings = FastSettings(device="cuda:1", precision="bfloat16", unverified_weights=True)
+    assert seen == [("sprite-test", "fast", settings)]
+    refused = CliRunner().invoke(app, ["score", str(target), "--device", "tpu"])
+    assert refused.exit_code == 2
+    assert "device" in refused.output
