@@ -59,7 +59,7 @@ def train_from_recipe(
     if isinstance(config, TrajectoryConfig):
         with joined_world() as world:
             placed = config if out is None else config.model_copy(update={"out": out})
-            make_trajectories(placed, range(config.shards)[world.rank :: world.size])
+            make_trajectories(placed, range(config.shards)[world.rank :: world.size], world)
         return Ending.COMPLETE
     folder = out or Path("runs") / config.name
     if not resume and checkpoint_paths(folder / "checkpoints"):

@@ -5,12 +5,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pytest
 import torch
+from diffusers import WanTransformer3DModel
 from pydantic import BaseModel
 
 from probekit.config import StrictModel
 from probekit.models.causal_card import CausalCard, read_causal_card, write_causal_card
+from probekit.models.loading import load_text_encoder, load_transformer
+from probekit.models.text_encoding import TextEncoder
 from tests.model_folders import write_tiny_model
 from tests.unit.recipe_option_catalogue import CATALOGUE
 from tests.unit.test_asymmetric_dmd import dmd_config, dmd_stage, folders  # noqa: F401
@@ -24,6 +28,7 @@ from trainer.config import (
     ConsistencyConfig,
     DmdConfig,
 )
+from trainer.data.trajectories import Trajectories, TrajectoryBatch
 from trainer.ema import ExponentialMovingAverage
 from trainer.loop import Stage
 from trainer.optimizer_config import OptimizerConfig
@@ -31,6 +36,7 @@ from trainer.optimizers import build_adamw
 from trainer.stages.ar_finetune import AutoregressiveStage
 from trainer.stages.bidirectional import BidirectionalStage
 from trainer.stages.consistency import ConsistencyStage
+from trainer.stages.ode_trajectories import make_trajectories, parts_of_shard
 from trainer.stages.whole_clip_trajectories import whole_clip_shard
 
 UNIT: Final = Path(__file__).parent
@@ -265,10 +271,12 @@ TRAJECTORIES: Final[dict[str, object]] = {
 }  # fmt: skip
 
 
+def solved(model: WanTransformer3DModel, text: TextEncoder, config: TrajectoryConfig) -> TrajectoryBatch:
+    return whole_clip_shard(model, text, config, 0, range(config.clips_per_shard))
+
+
 @pytest.mark.parametrize("option", TRAJECTORIES)
 def test_each_option_of_trajectories_changes_them(option: str, base: Path, tmp_path: Path) -> None:  # noqa: F811
-    from probekit.models.loading import load_text_encoder, load_transformer
-
     value = TRAJECTORIES[option]
     if option == "prompts":
         value = tmp_path / "prompts.txt"
@@ -277,12 +285,47 @@ def test_each_option_of_trajectories_changes_them(option: str, base: Path, tmp_p
     plain = trajectory_config(Path(), base, tmp_path, **small)
     changed = trajectory_config(Path(), base, tmp_path, **{**small, option: value})
     model, text = load_transformer(base), load_text_encoder(plain.text_and_codec)
-    ours, theirs = (whole_clip_shard(model, text, config, 0) for config in (plain, changed))
+    ours, theirs = (solved(model, text, config) for config in (plain, changed))
     if option == "few_steps":
         assert theirs.states.shape[1] == 2
     else:
         assert ours.endpoint.shape != theirs.endpoint.shape or not torch.equal(ours.endpoint, theirs.endpoint)
     assert (ours.captions == theirs.captions) == (option not in ("seed", "prompts", "clips_per_shard"))
+
+
+@pytest.mark.parametrize("teacher_kind", ["bidirectional", "ar"])
+def test_how_trajectories_are_solved_does_not_change_what_they_are(
+    teacher_kind: str,
+    clips: Path,  # noqa: F811
+    base: Path,  # noqa: F811
+    teacher: Path,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One clip at a time; prompts from disk; in bf16, which differs by its rounding alone."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    whole = teacher_kind == "bidirectional"
+    made = {}
+    for name, changes in {
+        "plain": {}, "one": {"clips_at_once": 1}, "text": {"precompute_text": True}, "bf16": {"precision": "bf16"},
+    }.items():  # fmt: skip
+        fixed: dict[str, object] = {"data": None, "latent_frames": 3} if whole else {}
+        config = trajectory_config(clips, base if whole else teacher, tmp_path / name, shards=1, **fixed, **changes)
+        make_trajectories(config)
+        stored = Trajectories(tmp_path / name, (1.0, 0.9375, 0.8333333, 0.625))
+        made[name] = stored.take(np.arange(2))
+    for name in ("one", "text"):
+        torch.testing.assert_close(made[name].endpoint, made["plain"].endpoint, atol=2e-3, rtol=0)
+        assert made[name].captions == made["plain"].captions
+    error = (made["bf16"].endpoint - made["plain"].endpoint).abs().max()
+    assert 0 < error < 0.2
+    assert list((tmp_path / "cache").rglob("*.safetensors"))
+
+
+def test_a_shard_is_solved_in_parts_of_the_asked_size() -> None:
+    config = trajectory_config(Path(), Path("x"), Path(), clips_per_shard=5, clips_at_once=2)
+    assert parts_of_shard(config) == [range(2), range(2, 4), range(4, 5)]
+    assert parts_of_shard(config.model_copy(update={"clips_at_once": None})) == [range(5)]
 
 
 def test_only_matrices_decay() -> None:

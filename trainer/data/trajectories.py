@@ -34,6 +34,17 @@ class TrajectoryBatch(NamedTuple):
     captions: list[str]
 
 
+def joined(parts: Sequence[TrajectoryBatch]) -> TrajectoryBatch:
+    """Batches one after the other."""
+    clean = [part.clean for part in parts if part.clean is not None]
+    return TrajectoryBatch(
+        torch.cat([part.states for part in parts]),
+        torch.cat([part.endpoint for part in parts]),
+        torch.cat(clean) if clean else None,
+        [caption for part in parts for caption in part.captions],
+    )
+
+
 def trajectory_path(folder: Path, number: int) -> Path:
     """File of one shard."""
     return folder / f"trajectories-{number:05d}.safetensors"

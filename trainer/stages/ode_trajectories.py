@@ -11,9 +11,8 @@ from probekit.diffusion.few_step import euler_sigmas, few_step_sigmas
 from probekit.errors import UserError
 from probekit.models.causal_card import is_causal
 from probekit.models.causal_wan import CausalWan
-from probekit.models.loading import load_text_encoder, model_folder
+from probekit.models.loading import PromptEncoder, model_folder
 from probekit.models.text_context import TextContext
-from probekit.models.text_encoding import TextEncoder
 from probekit.progress import track
 from probekit.rollout.chunk_denoisers import EulerDenoiser
 from probekit.rollout.noise import SeededNoise
@@ -22,10 +21,11 @@ from probekit.rollout.streaming_rollout import Rollout, roll_out
 from probekit.seeding import generator
 from trainer.config import TrajectoryConfig
 from trainer.data.latent_clips import LatentBatch, LatentClips
-from trainer.data.trajectories import TrajectoryBatch, trajectory_path, write_trajectories
-from trainer.distributed.world import local_device
+from trainer.data.training_text import TrainingText
+from trainer.data.trajectories import TrajectoryBatch, joined, trajectory_path, write_trajectories
+from trainer.distributed.world import World, local_device
 from trainer.stages.causal_parts import check_frames, open_generator, open_score
-from trainer.stages.whole_clip_trajectories import stored_steps, whole_clip_shard
+from trainer.stages.whole_clip_trajectories import prompts_of, stored_steps, whole_clip_shard
 
 
 class StateRecorder:
@@ -52,16 +52,22 @@ class StateRecorder:
 
 @torch.no_grad()
 def teacher_trajectories(
-    teacher: CausalWan, text: TextEncoder, clips: LatentBatch, config: TrajectoryConfig, names: Sequence[str | int]
+    teacher: CausalWan,
+    text: PromptEncoder,
+    clips: LatentBatch,
+    config: TrajectoryConfig,
+    names: Sequence[str | int],
+    rows: range | None = None,
 ) -> TrajectoryBatch:
     """Solve the teacher's flow for every chunk, each after the ground truth of the chunks before it.
 
     Args:
         teacher: AR model.
-        text: encodes the captions and the empty negative prompt.
+        text: encodes the captions and the negative prompt.
         clips: ground truth.
         config: of the solver.
         names: seed of the noise.
+        rows: numbers of the clips in their shard, which the noise depends on; None is from 0 on.
     """
     size, channels, frames, height, width = clips.latents.shape
     shape = (channels, config.chunk_frames, height, width)
@@ -70,7 +76,7 @@ def teacher_trajectories(
     results = Rollout(
         teacher,
         TextContext(text.encode([*clips.captions, *negative])),
-        SeededNoise(names, range(size), shape),
+        SeededNoise(names, range(size) if rows is None else rows, shape),
         EulerDenoiser(euler_sigmas(config.euler_steps, config.shift)),
         chunks=check_frames(frames, config.chunk_frames),
         guidance=config.guidance,
@@ -82,41 +88,59 @@ def teacher_trajectories(
     )
 
 
-def make_trajectories(config: TrajectoryConfig, numbers: Sequence[int] | None = None) -> None:
+def make_trajectories(
+    config: TrajectoryConfig, numbers: Sequence[int] | None = None, world: World | None = None
+) -> None:
     """Write the shards that are not there yet.
 
     Args:
         config: of the run.
         numbers: shards of this worker; None is all.
+        world: of the run; None is one process on this machine's device.
 
     Raises:
         UserError: if the teacher cannot be one, or an AR teacher has no clips to be forced on.
     """
-    solve = _solver(config)
+    world = World(device=local_device()) if world is None else world
+    solve = _solver(config, world)
     sigmas = few_step_sigmas(config.few_steps, config.shift)
     for number in track(range(config.shards) if numbers is None else numbers, "solving the teacher's flow"):
         path = trajectory_path(config.out, number)
         if not path.exists():
-            write_trajectories(path, solve(number), sigmas)
+            with torch.autocast(world.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+                parts = [solve(number, rows) for rows in parts_of_shard(config)]
+            write_trajectories(path, joined(parts), sigmas)
 
 
-def _solver(config: TrajectoryConfig) -> Callable[[int], TrajectoryBatch]:
-    """From a shard's number to its trajectories; an AR teacher has a `causal.json`."""
-    device = local_device()
-    text = load_text_encoder(model_folder(str(config.text_and_codec))).to(device)
+def parts_of_shard(config: TrajectoryConfig) -> list[range]:
+    """Rows of a shard that are solved together."""
+    size, step = config.clips_per_shard, config.clips_at_once or config.clips_per_shard
+    return [range(first, min(first + step, size)) for first in range(0, size, step)]
+
+
+Solver = Callable[[int, range], TrajectoryBatch]
+"""From the number of a shard and rows of it to their trajectories."""
+
+
+def _solver(config: TrajectoryConfig, world: World) -> Solver:
+    """An AR teacher has a `causal.json`."""
+    text = TrainingText(config.text_and_codec, world, config.precompute_text)
     if not is_causal(model_folder(config.teacher)):
-        whole = open_score(config.teacher, config.chunk_frames, "a teacher").to(device)
+        whole = open_score(config.teacher, config.chunk_frames, "a teacher").to(world.device)
+        text.prepare([config.negative_prompt, *prompts_of(config)])
         return functools.partial(whole_clip_shard, whole, text, config)
     teacher = open_generator(config.teacher, ("ar_teacher",), config.chunk_frames, "the teacher of ODE trajectories")
     if config.data is None:
         raise UserError(f"The AR teacher {config.teacher} is forced on clips.", "Set data: to a folder of them.")
     clips = LatentClips(config.data, "train")
-    return functools.partial(_forced_shard, teacher.eval().requires_grad_(False).to(device), text, clips, config)
+    text.prepare([config.negative_prompt, *clips.captions])
+    return functools.partial(_forced_shard, teacher.eval().requires_grad_(False).to(world.device), text, clips, config)
 
 
 def _forced_shard(
-    teacher: CausalWan, text: TextEncoder, clips: LatentClips, config: TrajectoryConfig, number: int
+    teacher: CausalWan, text: PromptEncoder, clips: LatentClips, config: TrajectoryConfig, number: int, rows: range
 ) -> TrajectoryBatch:
     order = generator("trajectory-clips", config.seed).permutation(len(clips))
-    rows = np.take(order, range(number * config.clips_per_shard, (number + 1) * config.clips_per_shard), mode="wrap")
-    return teacher_trajectories(teacher, text, clips.take(rows), config, ("trajectory", config.seed, number))
+    first = number * config.clips_per_shard
+    chosen = np.take(order, range(first + rows.start, first + rows.stop), mode="wrap")
+    return teacher_trajectories(teacher, text, clips.take(chosen), config, ("trajectory", config.seed, number), rows)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from probekit.diffusion.few_step import euler_sigmas
 from probekit.diffusion.flow_matching import TIMESTEPS, classifier_free_guidance
-from probekit.models.text_encoding import TextEncoder
+from probekit.models.loading import PromptEncoder
 from probekit.rollout.noise import normal_rows
 from trainer.causal_configs import TrajectoryConfig
 from trainer.data.prompts import PromptFile, sprite_prompts
@@ -23,19 +23,20 @@ def stored_steps(config: TrajectoryConfig) -> list[int]:
 
 @torch.no_grad()
 def whole_clip_shard(
-    teacher: WanTransformer3DModel, text: TextEncoder, config: TrajectoryConfig, number: int
+    teacher: WanTransformer3DModel, text: PromptEncoder, config: TrajectoryConfig, number: int, rows: range
 ) -> TrajectoryBatch:
-    """Solve the teacher's flow from noise for one shard of prompts.
+    """Solve the teacher's flow from noise for prompts of a shard.
 
     Args:
         teacher: bidirectional.
         text: encodes the prompts and the negative prompt.
         config: of the solver.
         number: of the shard.
+        rows: of the shard.
     """
-    prompts = _prompts(config, number)
+    prompts = _prompts(config, number)[rows.start : rows.stop]
     shape = (teacher.config.in_channels, config.latent_frames, *config.latent_size)
-    latents = normal_rows(shape, range(len(prompts)), "trajectory", config.seed, number).to(teacher.device)
+    latents = normal_rows(shape, rows, "trajectory", config.seed, number).to(teacher.device)
     conditions = text.encode(prompts)
     negative = text.encode([config.negative_prompt]).expand_as(conditions)
     sigmas, kept, states = euler_sigmas(config.euler_steps, config.shift), stored_steps(config), []
@@ -45,6 +46,11 @@ def whole_clip_shard(
         flow = _guided_flow(teacher, latents, sigma, conditions, negative, config.guidance)
         latents = euler_step(latents, flow, sigma, following)
     return TrajectoryBatch(torch.stack(states, dim=1), latents, None, prompts)
+
+
+def prompts_of(config: TrajectoryConfig) -> list[str]:
+    """Prompts of all shards."""
+    return [prompt for number in range(config.shards) for prompt in _prompts(config, number)]
 
 
 def _prompts(config: TrajectoryConfig, number: int) -> list[str]:
