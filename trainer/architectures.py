@@ -11,6 +11,10 @@ _HUB: Final[dict[str, dict[str, Any]]] = {
     "Wan-AI/Wan2.1-T2V-1.3B-Diffusers": WAN_1_3B,
     "Wan-AI/Wan2.1-T2V-14B-Diffusers": WAN_14B,
 }
+_UMT5_XXL: Final[dict[str, Any]] = {
+    "vocab_size": 256_384, "d_model": 4096, "d_kv": 64, "num_heads": 64, "d_ff": 10_240, "num_layers": 24,
+    "relative_attention_num_buckets": 32,
+}  # fmt: skip
 WAN_TEXT_TOKENS: Final = 512
 SPRITE_TEXT_TOKENS: Final = 16
 
@@ -40,3 +44,27 @@ def architecture(model: str, like: str) -> dict[str, Any]:
 def text_tokens(config: dict[str, Any]) -> int:
     """Length to which prompts are padded: 512 for Wan, less in the sprite world."""
     return WAN_TEXT_TOKENS if config["text_dim"] == WAN_1_3B["text_dim"] else SPRITE_TEXT_TOKENS
+
+
+def text_encoder_parameters(model: str) -> int:
+    """Parameters of a model's text encoder: UMT5-xxl for Wan2.1.
+
+    Raises:
+        UserError: if the model is not known here.
+    """
+    if model in _HUB:
+        return _umt5_parameters(_UMT5_XXL)
+    for folder in (SHIPPED_MODELS / model, Path(model)):
+        if (folder / "text_encoder" / "config.json").is_file():
+            return _umt5_parameters(read_component_config(folder, "text_encoder"))
+    raise UserError(
+        f"The text encoder of {model} is not known here.", f"Give a local folder or one of {', '.join(_HUB)}."
+    )
+
+
+def _umt5_parameters(config: dict[str, Any]) -> int:
+    """Embedding, and a layer's q, k, v, o, gated feed-forward, two norms and relative positions; a last norm."""
+    width, inner = config["d_model"], config["num_heads"] * config["d_kv"]
+    positions = config["relative_attention_num_buckets"] * config["num_heads"]
+    layer = 4 * width * inner + 3 * width * config["d_ff"] + 2 * width + positions
+    return int(config["vocab_size"] * width + config["num_layers"] * layer + width)

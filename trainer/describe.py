@@ -19,6 +19,7 @@ from trainer.recipe_plan import (
     processes_needed,
     sizes_of,
 )
+from trainer.trajectory_plan import solver_lines
 
 _SIZES = (80, 141)
 
@@ -37,8 +38,7 @@ def description(config: StageConfig | TrajectoryConfig, processes: int, gigabyte
     yield "# configuration"
     yield from dump_config(config).strip().splitlines()
     if isinstance(config, TrajectoryConfig):
-        steps = config.euler_steps * (2 if config.guidance > 1 else 1)
-        yield f"# work: {config.shards * config.clips_per_shard} clips, {steps} passes of each chunk or clip"
+        yield from solver_lines(config, gigabytes)
         return
     models = models_of(config)
     yield "# models"

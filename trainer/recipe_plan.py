@@ -9,7 +9,7 @@ from torch import nn
 from probekit.errors import UserError
 from probekit.models.flops import width_of
 from probekit.models.presets import sprite_transformer_config
-from trainer.architectures import architecture, text_tokens
+from trainer.architectures import architecture, text_encoder_parameters, text_tokens
 from trainer.causal_configs import AutoregressiveConfig, CausalOdeConfig, ConsistencyConfig
 from trainer.config import BidirectionalConfig, DmdConfig, StageConfig
 from trainer.cost import CycleShape, executed_cost, forward_cost, rollout_pass_cost
@@ -136,6 +136,8 @@ def memory_of(config: StageConfig, processes: int) -> Memory:
     static = static_parts(models, predictor, half)
     gathered = gathered_blocks([model.config for model in models], processes)
     static += (Part("blocks that are whole at a time", gathered, False),) if gathered else ()
+    if not scale.precompute_text:
+        static += (Part("text encoder", 4 * text_encoder_parameters(str(config.text_and_codec)), False),)
     videos = len(World(0, processes).micro_batches(batch_of(config), scale.gradient_accumulation)[0])
     if isinstance(config, DmdConfig):
         real = next(dict(model.config) for model in models if model.name == "real score")
@@ -211,6 +213,7 @@ def _changes(config: StageConfig, processes: int) -> Iterator[tuple[str, StageCo
     scale = config.scale
     for key, value in (
         ("gradient_accumulation", batch_of(config) // processes),
+        ("precompute_text", True),
         ("activation_checkpointing", True),
         ("precision", "bf16"),
     ):

@@ -4,14 +4,18 @@ import re
 from pathlib import Path
 
 import pytest
+from transformers import UMT5EncoderModel
 from typer.testing import CliRunner
 
 from probekit.errors import UserError
+from probekit.models.loading import SHIPPED_MODELS
+from trainer.architectures import text_encoder_parameters
 from trainer.cli import app
 from trainer.config import BidirectionalConfig, CausalOdeConfig, DmdConfig, TrajectoryConfig, load_recipe
 from trainer.describe import description
 from trainer.memory_plan import GB
 from trainer.recipe_plan import check_fit, memory_of, operations_of
+from trainer.trajectory_plan import solver_operations, solver_plan
 
 RECIPES = Path(__file__).parents[2] / "trainer" / "recipes"
 WAN = sorted(path for path in (RECIPES / "wan").rglob("*.yaml") if path.parent.name != "sweeps")
@@ -29,9 +33,11 @@ def test_every_wan_recipe_fits_eight_gpus_of_80_gb(path: Path) -> None:
     config = load_recipe(path)
     processes = 1 if path.stem.startswith("one_gpu") else 8
     lines = list(description(config, processes, 141 if processes == 1 else 80))
-    if not isinstance(config, TrajectoryConfig):
+    assert "1560 a latent frame, " in "\n".join(lines)
+    if isinstance(config, TrajectoryConfig):
+        assert lines[-1] == "fits 80 GB"
+    else:
         assert lines[-1] == f"fits {processes} x {141 if processes == 1 else 80} GB"
-        assert "1560 a latent frame, " in "\n".join(lines)
 
 
 @pytest.mark.parametrize("path", SPRITE, ids=lambda path: str(path.relative_to(RECIPES)))
@@ -81,10 +87,59 @@ def test_the_plans_for_one_gpu() -> None:
 def test_each_memory_option_counts() -> None:
     config = dmd("one_gpu_141gb.yaml")
     reference = memory_of(config, 1).on_each(1)
-    for change in ({"activation_checkpointing": False}, {"precision": "fp32"}, {"gradient_accumulation": 32}):
+    for change in (
+        {"activation_checkpointing": False}, {"precision": "fp32"}, {"gradient_accumulation": 32},
+        {"precompute_text": False},
+    ):  # fmt: skip
         other = config.model_copy(update={"scale": config.scale.model_copy(update=change)})
         assert memory_of(other, 1).on_each(1) > reference, change
     assert memory_of(dmd("dmd_foresight.yaml"), 8).on_each(8) < reference / 2
+
+
+def test_the_text_encoder_counts_unless_its_work_is_done_before() -> None:
+    """UMT5-xxl: 5.68 billion parameters, 22.7 GB in fp32."""
+    assert text_encoder_parameters("Wan-AI/Wan2.1-T2V-1.3B-Diffusers") == 5_680_910_336
+    sprite = UMT5EncoderModel.from_pretrained(SHIPPED_MODELS / "sprite-base" / "text_encoder")
+    assert text_encoder_parameters("sprite-base") == sum(parameter.numel() for parameter in sprite.parameters())
+    with pytest.raises(UserError, match="text encoder of nowhere is not known"):
+        text_encoder_parameters("nowhere")
+    config = dmd("one_gpu_141gb.yaml")
+    loaded = config.model_copy(update={"scale": config.scale.model_copy(update={"precompute_text": False})})
+    more = memory_of(loaded, 1).on_each(1) - memory_of(config, 1).on_each(1)
+    assert more / GB == pytest.approx(22.72, abs=0.01)
+    with pytest.raises(UserError, match="precompute_text=true"):
+        check_fit(loaded, 1, 110)
+
+
+def trajectories(name: str, **changes: object) -> TrajectoryConfig:
+    config = load_recipe(RECIPES / "wan" / name)
+    assert isinstance(config, TrajectoryConfig)
+    return config.model_copy(update=changes)
+
+
+def test_what_trajectories_take() -> None:
+    """48 guided steps of the AR teacher: 19.0 PFLOP of denoising a clip, and the committing passes."""
+    forced, whole = trajectories("ode_trajectories.yaml"), trajectories("self_forcing/ode_trajectories.yaml")
+    assert solver_operations(forced, solver_plan(forced)) / 1e12 == pytest.approx(49 * 2 * 198.2, rel=2e-3)
+    assert solver_operations(whole, solver_plan(whole)) / 1e12 == pytest.approx(48 * 2 * 283.0, rel=1e-3)
+    text = "\n".join(description(forced, 1, None))
+    for part in ("6000 clips, 96 passes", "1,418,996,800", "5,680,910,336", "keys and values", "peak"):
+        assert part in text
+    unguided = trajectories("ode_trajectories.yaml", guidance=1.0)
+    assert solver_operations(unguided, solver_plan(unguided)) < 0.51 * solver_operations(forced, solver_plan(forced))
+
+
+def test_trajectories_that_cannot_fit_are_refused_with_settings_that_do() -> None:
+    crowded = trajectories("ode_trajectories.yaml", clips_at_once=None, precompute_text=False)
+    with pytest.raises(UserError, match=r"needs 1\d\d\.\d GB") as refused:
+        list(description(crowded, 1, 80))
+    changes = re.findall(r"--set (\S+?)\.?(?= |$)", refused.value.fix)
+    assert changes == ["precompute_text=true", "clips_at_once=1"]
+    fitting = load_recipe(RECIPES / "wan" / "ode_trajectories.yaml", changes)
+    assert list(description(fitting, 1, 80))[-1] == "fits 80 GB"
+    with pytest.raises(UserError, match="needs") as hopeless:
+        list(description(crowded, 1, 4))
+    assert hopeless.value.fix == "Use larger GPUs."
 
 
 def test_steps_are_the_papers() -> None:

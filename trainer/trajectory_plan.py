@@ -1,0 +1,126 @@
+"""What solving trajectories takes: models, operations and memory, from configurations alone.
+
+Shards are independent, so every process holds the whole teacher; nothing is sharded.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from probekit.errors import UserError
+from probekit.models.flops import parameter_count
+from trainer.architectures import architecture, text_encoder_parameters, text_tokens
+from trainer.causal_configs import TrajectoryConfig
+from trainer.cost import CycleShape, forward_cost, rollout_pass_cost
+from trainer.memory_plan import GB, Memory, Part, cache_bytes, reading_activations
+
+
+class SolverPlan(NamedTuple):
+    """What a recipe's solver works on.
+
+    Attributes:
+        teacher: configuration of its transformer.
+        text: parameters of the text encoder.
+        forced: an AR teacher that is forced on clips, chunk after chunk; else a bidirectional one that makes whole clips.
+        frame: tokens of a latent frame.
+        video: tokens of a video.
+    """
+
+    teacher: Mapping[str, Any]
+    text: int
+    forced: bool
+    frame: int
+    video: int
+
+
+def solver_plan(config: TrajectoryConfig) -> SolverPlan:
+    """Sizes of a recipe; with `data` its teacher is taken for an AR one, Wan's latents being 60 x 104.
+
+    Raises:
+        UserError: if an architecture is not known here.
+    """
+    base = str(config.text_and_codec)
+    teacher = architecture(config.teacher, base)
+    forced, wan = config.data is not None, teacher["text_dim"] > 1000
+    rows, columns = (60, 104) if wan and forced else config.latent_size
+    _, patch_rows, patch_columns = teacher["patch_size"]
+    frame = (rows // patch_rows) * (columns // patch_columns)
+    return SolverPlan(teacher, text_encoder_parameters(base), forced, frame, frame * config.latent_frames)
+
+
+def solver_operations(config: TrajectoryConfig, plan: SolverPlan) -> float:
+    """Operations of one clip; an AR teacher also commits every chunk."""
+    tokens = text_tokens(dict(plan.teacher))
+    branches = 2 if config.guidance > 1 else 1
+    if not plan.forced:
+        return branches * config.euler_steps * forward_cost(plan.teacher, plan.video, tokens)
+    chunks = config.latent_frames // config.chunk_frames
+    shape = CycleShape(tokens=plan.video, chunks=chunks, text_tokens=tokens)
+    return branches * (config.euler_steps + 1) * rollout_pass_cost(plan.teacher, shape)
+
+
+def solver_memory(config: TrajectoryConfig, plan: SolverPlan) -> Memory:
+    """Memory of each process."""
+    half, clips = (
+        config.precision == "bf16",
+        min(config.clips_at_once or config.clips_per_shard, config.clips_per_shard),
+    )
+    videos = clips * (2 if config.guidance > 1 else 1)
+    static = [Part("teacher: frozen weights", 4 * parameter_count(plan.teacher), False)]
+    if not config.precompute_text:
+        static.append(Part("text encoder", 4 * plan.text, False))
+    tokens = plan.frame * config.chunk_frames if plan.forced else plan.video
+    dynamic = [Part("activations of a pass", videos * reading_activations(plan.teacher, tokens, half), False)]
+    if plan.forced:
+        dynamic.append(Part("keys and values", videos * cache_bytes(plan.teacher, plan.video, half), False))
+    return Memory(tuple(static), tuple(dynamic))
+
+
+def solver_lines(config: TrajectoryConfig, gigabytes: float | None) -> Iterator[str]:
+    """Models, tokens, operations and memory, in lines for a reader.
+
+    Raises:
+        UserError: if a process does not fit into so many gigabytes, with the closest settings that do.
+    """
+    plan = solver_plan(config)
+    clips, branches = config.shards * config.clips_per_shard, 2 if config.guidance > 1 else 1
+    yield f"# work: {clips} clips, {config.euler_steps * branches} passes of each chunk or clip"
+    yield "# models"
+    yield f"{'teacher (frozen)':28} {parameter_count(plan.teacher):>14,} parameters"
+    yield f"{'text encoder (frozen)':28} {plan.text:>14,} parameters"
+    yield "# tokens"
+    yield f"{plan.frame} a latent frame, {plan.frame * config.chunk_frames} a chunk, {plan.video} a video"
+    yield "# operations"
+    one = solver_operations(config, plan)
+    yield f"{'a clip':28} {one / 1e12:>14,.3f} TFLOP"
+    yield f"{'all clips':28} {clips * one / 1e12:>14,.3f} TFLOP"
+    memory = solver_memory(config, plan)
+    yield "# memory of each process; shards are shared out over any number of GPUs"
+    for part in (*memory.static, *memory.dynamic):
+        yield f"{part.name:44} {part.bytes / GB:>10,.2f} GB"
+    yield f"{'peak':44} {memory.on_each(1) / GB:>10,.2f} GB"
+    if gigabytes is not None:
+        check_solver(config, plan, gigabytes)
+        yield f"fits {gigabytes:g} GB"
+
+
+def check_solver(config: TrajectoryConfig, plan: SolverPlan, gigabytes: float) -> None:
+    """Refuse what does not fit.
+
+    Raises:
+        UserError: with the closest settings that do.
+    """
+    memory = solver_memory(config, plan)
+    if memory.fits(1, gigabytes):
+        return
+    changes: list[str] = []
+    fix = "Use larger GPUs."
+    smaller = config
+    for key, value in (("precompute_text", True), ("clips_at_once", 1), ("precision", "bf16")):
+        if dict(smaller)[key] == value:
+            continue
+        smaller = smaller.model_copy(update={key: value})
+        changes.append(f"--set {key}={str(value).lower()}")
+        if solver_memory(smaller, plan).fits(1, gigabytes):
+            fix = f"This fits: {' '.join(changes)}."
+            break
+    raise UserError(f"{config.name} needs {memory.on_each(1) / GB:.1f} GB on a GPU of {gigabytes:g} GB.", fix)
