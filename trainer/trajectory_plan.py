@@ -20,7 +20,7 @@ class SolverPlan(NamedTuple):
     Attributes:
         teacher: configuration of its transformer.
         text: parameters of the text encoder.
-        forced: an AR teacher that is forced on clips, chunk after chunk; else a bidirectional one that makes whole clips.
+        forced: an AR teacher, forced on clips chunk after chunk; else a bidirectional one that makes whole clips.
         frame: tokens of a latent frame.
         video: tokens of a video.
     """
