@@ -38,6 +38,8 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
             typer.echo(f"{each.dimension}: {'runs' if each.ready else 'does not run'}{where}")
             for line in (*each.environment, *each.hub):
                 typer.echo(f"  missing: {line}")
+            for line in each.different:
+                typer.echo(f"  different: {line}")
             for file in each.files:
                 typer.echo(f"  missing: {file.name}, {_size(file.size_bytes)}: {file.path} from {file.url}")
         typer.echo(f"{sum(each.ready for each in found)} of {len(found)} dimensions run.")
@@ -54,6 +56,7 @@ def _as_json(found: "Readiness") -> dict[str, object]:
         "place": found.place,
         "environment": list(found.environment),
         "files": files,
+        "different": list(found.different),
         "hub": list(found.hub),
     }
 

@@ -29,6 +29,8 @@ assert result.exit_code == 0, result.output
         "probekit.evaluation.manifest",
         "probekit.evaluation.protocol_card",
         "probekit.evaluation.aggregation",
+        "probekit.evaluation.vbench_weights",
+        "probekit.evaluation.official.scorers",
         "probekit.sprite_world",
         "probekit.sprite_world.episodes",
         "trainer",

@@ -71,6 +71,10 @@ def test_a_process_that_cannot_score_at_all_says_why(tmp_path: Path) -> None:
     with ChildSession(HERE, "background_consistency", "cpu") as session:
         with pytest.raises(UserError, match=r"ViT-B-32\.pt"):
             session(on(tmp_path / "any.mp4"))
+        process = session._process
+        with pytest.raises(UserError, match=r"ViT-B-32\.pt"):
+            session(on(tmp_path / "another.mp4"))
+        assert session._process is process, "no second try"
     with ChildSession(HERE, "color", "cpu") as session:
         with pytest.raises(UserError, match="compiled operators"):
             session(on(tmp_path / "any.mp4"))

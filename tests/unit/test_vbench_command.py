@@ -15,7 +15,7 @@ from probekit.errors import UserError
 from probekit.evaluation.official import extras, fetch
 from probekit.evaluation.official.dimensions import GRIT_DIMENSIONS, OFFICIAL_DIMENSIONS
 from probekit.evaluation.official.environment import PINS
-from probekit.evaluation.vbench_weights import MUSIQ, RAFT_THINGS, WEIGHTS, WeightFile
+from probekit.evaluation.vbench_weights import GRIT, MUSIQ, RAFT_THINGS, WEIGHTS, WeightFile
 
 CONTENT = b"weights"
 
@@ -25,7 +25,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("VBENCH_CACHE_DIR", str(tmp_path / "vbench"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setenv("PROBEKIT_VBENCH_ENVIRONMENT", str(tmp_path / "environment"))
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    for name in ("HF_HUB_OFFLINE", "PROBEKIT_UNVERIFIED_WEIGHTS"):
+        monkeypatch.delenv(name, raising=False)
     return tmp_path
 
 
@@ -59,9 +60,14 @@ def test_doctor_names_all_that_sixteen_dimensions_lack() -> None:
     assert found["subject_consistency"]["environment"] == []
 
 
-def test_doctor_sees_what_is_there() -> None:
+def test_doctor_sees_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "imaging_quality: does not run" in vbench("doctor")
     put(MUSIQ)
+    assert f"different: {MUSIQ.path} has 7 bytes" in vbench("doctor")
+    assert MUSIQ.url in vbench("fetch", "imaging_quality", "--dry-run"), "a file that is not the published one"
+    monkeypatch.setenv("PROBEKIT_UNVERIFIED_WEIGHTS", "1")
+    put(GRIT)
+    assert f"different: {GRIT.path} has 7 bytes" in vbench("doctor"), "what loads pickles takes nothing unverified"
     lines = vbench("doctor").splitlines()
     assert "imaging_quality: runs" in lines
     assert lines[-1] == "2 of 16 dimensions run."
@@ -77,6 +83,7 @@ def test_fetch_only_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert "Offline, and not there" in " ".join(vbench("fetch", "imaging_quality", status=2).split())
     put(MUSIQ)
+    monkeypatch.setenv("PROBEKIT_UNVERIFIED_WEIGHTS", "1")
     assert vbench("fetch", "imaging_quality") == ""
     assert "no dimension 'beauty'" in " ".join(vbench("fetch", "beauty", status=2).split())
 

@@ -34,6 +34,7 @@ class ChildSession:
         self._process: subprocess.Popen[str] | None = None
         self._log: IO[bytes] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._does_not_load: UserError | None = None  # known after the first try; other videos do not try again
 
     def __call__(self, video: OfficialInput) -> dict[str, Any] | None:
         """Score a video.
@@ -41,6 +42,8 @@ class ChildSession:
         Raises:
             UserError: if the official code fails on it, the process dies on it twice, or it cannot be started.
         """
+        if self._does_not_load is not None:
+            raise self._does_not_load
         line = json.dumps(video._asdict(), default=dict)
         answer = self._ask(line) or self._ask(line)
         if answer is None:
@@ -86,7 +89,8 @@ class ChildSession:
         if answer is None:
             raise UserError(f"{self._dimension} cannot be loaded: {self._end()}.", "Run probekit vbench doctor.")
         if "error" in answer:
-            raise UserError(str(answer["error"]), "Run probekit vbench doctor.")
+            self._does_not_load = UserError(str(answer["error"]), "Run probekit vbench doctor.")
+            raise self._does_not_load
 
     def _end(self) -> str:
         """How the process ended, and its last words."""

@@ -14,6 +14,7 @@ from probekit.atomic_files import atomic_path
 from probekit.errors import UserError
 from probekit.evaluation.official.dimensions import OFFICIAL_DIMENSIONS
 from probekit.evaluation.official.extras import HUB_MODELS, missing_code, missing_hub_files
+from probekit.evaluation.official.readiness import different_files
 from probekit.evaluation.vbench_weights import WeightFile, missing
 from probekit.provenance import sha256_file
 
@@ -36,7 +37,7 @@ class Wanted(NamedTuple):
 
 
 def wanted(dimensions: Sequence[str]) -> Wanted:
-    """All that dimensions lack.
+    """All that dimensions lack, and files that are there but are not the published ones.
 
     Args:
         dimensions: names; none means all sixteen.
@@ -45,9 +46,14 @@ def wanted(dimensions: Sequence[str]) -> Wanted:
         UserError: if VBench has no such dimension.
     """
     names = dimensions or tuple(OFFICIAL_DIMENSIONS)
-    files = dict.fromkeys(file for name in names for file in (*missing(name), *missing_code(name)))
+    files = dict.fromkeys(file for name in names for file in _lacking(name))
     hub = dict.fromkeys((HUB_MODELS[name].name, path) for name in names for path in _hub_files(name))
     return Wanted(tuple(files), tuple(hub))
+
+
+def _lacking(dimension: str) -> list[WeightFile]:
+    absent = [*missing(dimension), *missing_code(dimension)]
+    return absent + [file for file, _ in different_files(OFFICIAL_DIMENSIONS[dimension])]
 
 
 def _hub_files(dimension: str) -> list[str]:

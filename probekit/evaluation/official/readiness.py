@@ -13,7 +13,7 @@ from probekit.evaluation.official.child import worker_command, worker_environmen
 from probekit.evaluation.official.dimensions import GRIT_DIMENSIONS, OFFICIAL_DIMENSIONS, OPERATORS, OfficialDimension
 from probekit.evaluation.official.environment import environment_python, has_environment
 from probekit.evaluation.official.extras import missing_code, missing_hub_files
-from probekit.evaluation.vbench_weights import WeightFile, missing
+from probekit.evaluation.vbench_weights import WeightFile, missing, weight_files, weight_path
 
 _SETUP = "its own environment (probekit vbench setup)"
 _GRIT_SETUP = "its own environment (probekit vbench setup --detectron2 ...)"
@@ -28,6 +28,7 @@ class Readiness(NamedTuple):
         place: "here", or "own" for the environment of its own.
         environment: what the place lacks: the environment itself, packages, operators.
         files: weights, and code that is fetched like weights, that are not there.
+        different: weights that are there and are not the published ones, in words.
         hub: files of Hub models that are not in the Hub's cache.
     """
 
@@ -35,6 +36,7 @@ class Readiness(NamedTuple):
     place: str
     environment: tuple[str, ...]
     files: tuple[WeightFile, ...]
+    different: tuple[str, ...]
     hub: tuple[str, ...]
 
     @property
@@ -45,14 +47,30 @@ class Readiness(NamedTuple):
     @property
     def lacking(self) -> tuple[str, ...]:
         """All that it lacks, in words."""
-        return (*self.environment, *(f"{file.name} ({file.path})" for file in self.files), *self.hub)
+        files = (f"{file.name} ({file.path})" for file in self.files)
+        different = (f"the published file: {text}" for text in self.different)
+        return (*self.environment, *files, *different, *self.hub)
 
 
 def readiness(facts: OfficialDimension) -> Readiness:
-    """Look what a dimension lacks. Nothing is imported here, fetched or loaded."""
+    """Look what a dimension lacks. Nothing is imported here, fetched or loaded; weights are read for their hash."""
     files = (*missing_code(facts.name), *missing(facts.name))
     place = _missing_here(facts) if facts.place == "here" else _missing_in_own(facts)
-    return Readiness(facts.name, facts.place, place, files, missing_hub_files(facts.name))
+    different = tuple(text for _, text in different_files(facts))
+    return Readiness(facts.name, facts.place, place, files, different, missing_hub_files(facts.name))
+
+
+def different_files(facts: OfficialDimension) -> list[tuple[WeightFile, str]]:
+    """Weights of a dimension that are there, and are refused because they are not the published ones; and why."""
+    strict = False if facts.place == "own" else None  # what loads pickles takes nothing unverified
+    found = []
+    for file in weight_files(facts.name):
+        if file.path.is_file():
+            try:
+                weight_path(file, unverified=strict)
+            except UserError as error:
+                found.append((file, error.problem))
+    return found
 
 
 def report() -> list[Readiness]:

@@ -56,13 +56,17 @@ class OfficialScorer:
         return self.facts.range
 
     @cached_property
-    def _session(self) -> Session:
+    def _session(self) -> Session | UserError:
+        """The loaded dimension, or why it does not load: thousands of videos should not each try again."""
         device = self.device or _default_device()
         if self.facts.place == "own":
             return ChildSession(environment_python(), self.dimension, device)
         from probekit.evaluation.official.worker import session_for
 
-        return session_for(self.dimension, device)
+        try:
+            return session_for(self.dimension, device)
+        except UserError as error:
+            return error
 
     def score(self, video: ScoringInput) -> Score:
         """Score the file of a video, which is decoded again by the official code.
@@ -79,8 +83,11 @@ class OfficialScorer:
             )
         if len(video.frames) < self.facts.min_frames:
             return Score(None, reason=_FEW_FRAMES.format(self.facts.min_frames))
+        session = self._session
+        if isinstance(session, UserError):
+            raise session
         with accepted_name(video.path) as path:
-            record = self._session(OfficialInput(str(path), video.prompt, self._auxiliary(video)))
+            record = session(OfficialInput(str(path), video.prompt, self._auxiliary(video)))
         return Score(None, reason=NO_COLOR) if record is None else score_of(self.dimension, record, len(video.frames))
 
     def _auxiliary(self, video: ScoringInput) -> Mapping[str, Any] | None:
