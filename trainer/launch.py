@@ -28,7 +28,7 @@ from trainer.config import (
 )
 from trainer.data.encode_videos import CLIPS_PER_SHARD, ClipSize, encode_videos, read_captions
 from trainer.data.sprite_latents import encode_episodes
-from trainer.distributed.world import SINGLE, World, joined_world
+from trainer.distributed.world import SINGLE, World, joined_world, local_device
 from trainer.loop import Ending, Stage, run
 from trainer.plugins import auxiliary_of
 from trainer.stages.ar_finetune import AutoregressiveStage
@@ -116,8 +116,11 @@ def encode_captioned_videos(
     pairs = read_captions(captions, videos)
     count = -(-len(pairs) // CLIPS_PER_SHARD)
     numbers = range(count) if shard is None else range(count)[shard.index :: shard.count]
-    codec = load_codec(model_folder(model))
-    return encode_videos(pairs, codec, out, size, split=split, numbers=numbers, skip_corrupt=skip_corrupt)
+    device = local_device()
+    codec = load_codec(model_folder(model)).to(device)
+    return encode_videos(
+        pairs, codec, out, size, split=split, numbers=numbers, skip_corrupt=skip_corrupt, device=device
+    )
 
 
 def fit_shared_parts(out: Path, episodes: int, text_steps: int) -> float:

@@ -146,3 +146,29 @@ def test_the_command_encodes_a_folder(videos: Path, tmp_path: Path) -> None:
     taken = CliRunner().invoke(app, [*arguments, "--skip-corrupt"])
     assert taken.exit_code == 0, taken.output
     assert LatentClips(tmp_path / "out", "validation").captions == ["video 0.mp4"]
+    uneven = CliRunner().invoke(app, [*arguments, "--frames", "8"])
+    assert "--frames 8 is not 1 more than a multiple of 4" in uneven.output
+    assert "Use 9" in uneven.output
+    ragged = CliRunner().invoke(app, [*arguments, "--height", "30"])
+    assert "30x32 is not a multiple of 4 pixels" in ragged.output
+    shared = CliRunner().invoke(app, [*arguments, "--shard", "1/2", "--out", str(tmp_path / "none")])
+    assert shared.exit_code == 0
+    assert list((tmp_path / "none").glob("*.safetensors")) == []
+
+
+def test_lines_that_are_not_records_are_named(videos: Path, tmp_path: Path) -> None:
+    path = tmp_path / "captions.jsonl"
+    for line, message in (("{broken", "line 2 is not JSON"), ('["0.mp4"]', "line 2 is not an object")):
+        path.write_text('{"file": "0.mp4", "caption": "a"}\n' + line + "\n")
+        with pytest.raises(UserError, match=message):
+            read_captions(path, videos)
+
+
+@pytest.mark.gpu
+def test_a_gpu_encodes_as_the_cpu_does(videos: Path, tmp_path: Path) -> None:
+    pairs = [CaptionedVideo(videos / "0.mp4", "a")]
+    for device in (torch.device("cpu"), torch.device("cuda")):
+        codec = load_codec(SHIPPED_MODELS / "sprite-base").to(device)
+        encode_videos(pairs, codec, tmp_path / device.type, SIZE, device=device)
+    ours, theirs = (LatentClips(tmp_path / name, "train").take(np.array([0])).latents for name in ("cpu", "cuda"))
+    torch.testing.assert_close(ours, theirs, atol=2e-3, rtol=0)

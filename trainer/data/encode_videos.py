@@ -3,9 +3,9 @@
 import csv
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from trainer.data.latent_clips import shard_path, write_index, write_shard
 LOGGER = logging.getLogger("trainer")
 
 CLIPS_PER_SHARD: Final = 64
+_CPU: Final = torch.device("cpu")
 
 
 class CaptionedVideo(NamedTuple):
@@ -47,11 +48,8 @@ def read_captions(path: Path, videos: Path) -> list[CaptionedVideo]:
     """
     if not path.is_file():
         raise UserError(f"There is no caption file {path}.", "Give a .csv or .jsonl with file and caption.")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file) if path.suffix == ".csv" else (json.loads(line) for line in file if line.strip())
-        records = list(rows)
     pairs = []
-    for number, record in enumerate(records, start=2 if path.suffix == ".csv" else 1):
+    for number, record in _records(path):
         name, caption = (str(record.get(key) or "").strip() for key in ("file", "caption"))
         found = videos / name
         if not name or not caption:
@@ -62,6 +60,40 @@ def read_captions(path: Path, videos: Path) -> list[CaptionedVideo]:
     if not pairs:
         raise UserError(f"{path} names no videos.", "Write one line a video.")
     return pairs
+
+
+def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Lines with their numbers."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        if path.suffix == ".csv":
+            yield from enumerate(csv.DictReader(file), start=2)
+            return
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line)
+            except ValueError as error:
+                raise UserError(f"{path}, line {number} is not JSON: {error}.", "Correct the line.") from error
+            if not isinstance(record, dict):
+                raise UserError(f"{path}, line {number} is not an object.", 'Write {"file": …, "caption": …}.')
+            yield number, record
+
+
+def check_size(size: ClipSize, codec: VideoCodec) -> None:
+    """Refuse sizes that the codec cannot encode.
+
+    Raises:
+        UserError: naming sizes that it can.
+    """
+    stride = codec.spatial_stride
+    if (size.frames - 1) % 4:
+        near = 1 + 4 * round((size.frames - 1) / 4)
+        raise UserError(f"--frames {size.frames} is not 1 more than a multiple of 4.", f"Use {near}, for example.")
+    if size.height % stride or size.width % stride:
+        raise UserError(
+            f"{size.height}x{size.width} is not a multiple of {stride} pixels.", "Change --height, --width."
+        )
 
 
 def fitted_frames(frames: NDArray[np.uint8], size: ClipSize, path: Path) -> NDArray[np.uint8]:
@@ -95,6 +127,7 @@ def encode_videos(
     numbers: Sequence[int] | None = None,
     skip_corrupt: bool = False,
     clips_per_shard: int = CLIPS_PER_SHARD,
+    device: torch.device = _CPU,
 ) -> list[str]:
     """Encode the shards that are not there yet, and write the index.
 
@@ -107,13 +140,16 @@ def encode_videos(
         numbers: shards of this worker; None is all.
         skip_corrupt: leave out videos that cannot be read or are too short.
         clips_per_shard: videos of a shard.
+        device: of the codec.
 
     Returns:
         What was left out, one line each.
 
     Raises:
-        UserError: for the first such video, if none may be left out; finished shards are kept.
+        UserError: for the first such video, if none may be left out; finished shards are kept. For a size that the
+            codec cannot encode.
     """
+    check_size(size, codec)
     skipped: list[str] = []
     count = -(-len(pairs) // clips_per_shard)
     for number in track(range(count) if numbers is None else [n for n in numbers if n < count], "encoding videos"):
@@ -123,7 +159,7 @@ def encode_videos(
         clips: list[tuple[Tensor, CaptionedVideo]] = []
         for pair in pairs[number * clips_per_shard : (number + 1) * clips_per_shard]:
             try:
-                clips.append((_encode(pair.path, codec, size), pair))
+                clips.append((_encode(pair.path, codec, size, device), pair))
             except UserError as error:
                 if not skip_corrupt:
                     raise
@@ -136,6 +172,6 @@ def encode_videos(
 
 
 @torch.no_grad()
-def _encode(path: Path, codec: VideoCodec, size: ClipSize) -> Tensor:
-    frames = fitted_frames(read_video(path).frames, size, path)
-    return codec.encode(to_unit_range(torch.from_numpy(np.ascontiguousarray(frames))[None]))[0]
+def _encode(path: Path, codec: VideoCodec, size: ClipSize, device: torch.device) -> Tensor:
+    frames = torch.from_numpy(np.ascontiguousarray(fitted_frames(read_video(path).frames, size, path)))
+    return codec.encode(to_unit_range(frames[None].to(device)))[0].cpu()
