@@ -20,6 +20,7 @@ from probekit.cli import (
     sample,
     score,
     suites,
+    systems,
     total,
     vbench,
     weights,
@@ -39,6 +40,7 @@ app.command()(exporting.export_vbench)
 app.command()(score.score)
 app.command()(total.total)
 app.command()(compare.compare)
+app.command()(systems.systems)
 app.command()(power.power)
 app.command()(drop.drop)
 app.command()(horizon.horizon)

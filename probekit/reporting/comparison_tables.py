@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from probekit.reporting.cells import (
@@ -18,6 +18,7 @@ from probekit.reporting.cells import (
     score_text,
 )
 from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow
+from probekit.reporting.markup import latex_line, latex_text, markdown_line, markdown_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,11 +30,6 @@ CSV_COLUMNS = (
     "low", "high", "star", "n_prompts", "baseline_scored", "baseline_planned", "method_scored", "method_planned",
     "reason", "banner",
 )  # fmt: skip
-
-_LATEX_ESCAPES = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-}  # fmt: skip
 
 
 class TextColumn(NamedTuple):
@@ -92,13 +88,13 @@ def to_csv(record: ComparisonRecord) -> str:
 def to_markdown(record: ComparisonRecord) -> str:
     """A Markdown table with its notes; aggregates in bold."""
     columns = text_columns(record)
-    lines = [f"**{_markdown(banner)}**\n"] if (banner := record.banner()) else []
-    lines.append(_markdown_line([_markdown(column.heading) for column in columns]))
-    lines.append(_markdown_line(["---:" if column.numeric else "---" for column in columns]))
+    lines = [f"**{markdown_text(banner)}**\n"] if (banner := record.banner()) else []
+    lines.append(markdown_line([markdown_text(column.heading) for column in columns]))
+    lines.append(markdown_line(["---:" if column.numeric else "---" for column in columns]))
     for row in record.rows:
-        cells = [_markdown(column.cell(row)) for column in columns]
-        lines.append(_markdown_line([f"**{cell}**" if cell else "" for cell in cells] if _bold(row) else cells))
-    return "\n".join([*lines, "", *(f"{_markdown(note)}  " for note in notes(record))]) + "\n"
+        cells = [markdown_text(column.cell(row)) for column in columns]
+        lines.append(markdown_line([f"**{cell}**" if cell else "" for cell in cells] if _bold(row) else cells))
+    return "\n".join([*lines, "", *(f"{markdown_text(note)}  " for note in notes(record))]) + "\n"
 
 
 def to_latex(record: ComparisonRecord) -> str:
@@ -108,12 +104,12 @@ def to_latex(record: ComparisonRecord) -> str:
     lines = [f"% {note}" for note in notes(record)]
     lines += [rf"\begin{{tabular}}{{{layout}}}", r"\toprule"]
     if banner := record.banner():
-        lines.append(rf"\multicolumn{{{len(columns)}}}{{l}}{{\textbf{{{_latex(banner)}}}}} \\ \midrule")
-    lines += [_latex_line([_latex(column.heading) for column in columns]), r"\midrule"]
+        lines.append(rf"\multicolumn{{{len(columns)}}}{{l}}{{\textbf{{{latex_text(banner)}}}}} \\ \midrule")
+    lines += [latex_line([latex_text(column.heading) for column in columns]), r"\midrule"]
     for index, row in enumerate(record.rows):
         if index > 0 and row.group != record.rows[index - 1].group:
             lines.append(r"\midrule")
-        lines.append(_latex_line([_latex_cell(column, row) for column in columns]))
+        lines.append(latex_line([_latex_cell(column, row) for column in columns]))
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
@@ -144,28 +140,11 @@ def _csv_number(value: float | None) -> str:
     return "" if value is None else f"{value:.{CSV_DECIMALS}f}"
 
 
-def _markdown(text: str) -> str:
-    escaped = "".join(f"\\{character}" if character in "\\|*_`<>" else character for character in text)
-    return escaped.replace("\n", " ")
-
-
-def _markdown_line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _latex(text: str) -> str:
-    return "".join(_LATEX_ESCAPES.get(character, character) for character in text).replace("\n", " ")
-
-
 def _latex_cell(column: TextColumn, row: ComparisonRow) -> str:
     text = column.cell(row)
     if not column.numeric:
-        return rf"\textbf{{{_latex(text)}}}" if _bold(row) else _latex(text)
+        return rf"\textbf{{{latex_text(text)}}}" if _bold(row) else latex_text(text)
     if text in ("", NO_VALUE):
         return text
     # Mathematics mode turns hyphens into minus signs; the star must not become an operator.
     return f"${text.replace(STAR, f'^{{{STAR}}}')}$"
-
-
-def _latex_line(cells: Sequence[str]) -> str:
-    return " & ".join(cells) + r" \\"

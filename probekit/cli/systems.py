@@ -1,0 +1,32 @@
+"""`probekit systems`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from probekit.cli.errors import reporting_errors
+from probekit.cli.options import Mismatch
+
+
+def systems(
+    runs: Annotated[list[Path], typer.Argument(help="Scored run folders, one a system.")],
+    out: Annotated[Path, typer.Option(help="Folder for systems.csv, .md and .tex.")],
+    weighting: Annotated[
+        str, typer.Option(help="Mean of a dimension: 'prompt-mean', 'video-mean' or the official 'frame-weighted'.")
+    ] = "prompt-mean",
+    paper: Annotated[bool, typer.Option("--paper", help="Add the systems of the paper's table 5, as printed.")] = False,
+    allow_mismatch: Mismatch = False,
+) -> None:
+    """Systems side by side: parameters, resolution, frames a second, latency, Quality, Semantic, Total."""
+    with reporting_errors():
+        from probekit.evaluation.weighting import weighting_named
+        from probekit.reporting.system_table import systems_markdown
+        from probekit.workflows.comparing import open_scored_run
+        from probekit.workflows.systems import system_table, write_systems
+
+        opened = [open_scored_run(run) for run in runs]
+        table = system_table(opened, weighting_named(weighting), allow_mismatch=allow_mismatch, with_paper=paper)
+        paths = write_systems(table, out)
+        typer.echo(systems_markdown(table))
+        typer.echo(f"wrote {', '.join(map(str, paths))}")
