@@ -19,6 +19,7 @@ from probekit.cli import (
     report,
     sample,
     score,
+    static_filter,
     suites,
     systems,
     total,
@@ -37,6 +38,7 @@ app.command()(sample.sample)
 app.command("import")(importing.import_videos)
 app.command()(importing.import_vbench)
 app.command()(exporting.export_vbench)
+app.command()(static_filter.static_filter)
 app.command()(score.score)
 app.command()(total.total)
 app.command()(compare.compare)

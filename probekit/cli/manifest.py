@@ -25,20 +25,26 @@ def check(
 ) -> None:
     """List missing, extra, unreadable, wrong and case-colliding videos; exits with 1 if there are any."""
     with reporting_errors():
-        from probekit.evaluation.absent_videos import absent_videos, write_absent
+        from probekit.evaluation.absent_videos import absent_videos, read_absent, write_absent
         from probekit.evaluation.manifest import load_video_set
         from probekit.evaluation.suites import load_suite
         from probekit.evaluation.video_set_check import inspect_video_set
 
-        planned = None if suite is None else load_suite(suite, suite_option or ()).keys()
-        found = inspect_video_set(load_video_set(run), planned)
+        video_set = load_video_set(run)
+        known = read_absent(run)
+        reasons = {} if known is None else known.reasons(video_set.protocol.prompts.suite)
+        if suite is not None:
+            planned = set(load_suite(suite, suite_option or ()).keys())
+        else:
+            planned = {row.key() for row in video_set.rows} | set(reasons)
+        found = inspect_video_set(video_set, planned)
         for path, problem in (*found.absent.values(), *found.wrong):
             typer.echo(f"{path}: {problem}")
         for path, note in found.notes:
             typer.echo(f"note: {path}: {note}")
-        absent = absent_videos(found.planned, {key: problem for key, (_, problem) in found.absent.items()})
         if found.wrong or (found.absent and not allow_missing):
             raise typer.Exit(1)
+        absent = absent_videos(found.planned, {k: reasons.get(k, problem) for k, (_, problem) in found.absent.items()})
         write_absent(run, absent)
         missing = f"; the others are missing and count as unscored, coverage {absent.coverage()}"
         typer.echo(f"all videos are as the manifest says{missing if found.absent else ''}")

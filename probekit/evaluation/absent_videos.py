@@ -44,6 +44,10 @@ class AbsentVideos(StrictModel):
         """How many of the planned videos are there, as n/N."""
         return f"{self.planned - len(self.videos)}/{self.planned}"
 
+    def reasons(self, suite: str) -> dict[SampleKey, str]:
+        """Why each video is absent, by its key."""
+        return {SampleKey(suite, video.prompt_id, video.sample): video.reason for video in self.videos}
+
 
 def absent_videos(planned: int, reasons: Mapping[SampleKey, str]) -> AbsentVideos:
     """The list of absent videos, sorted by key."""

@@ -34,6 +34,8 @@ class PromptsCard(StrictModel):
     n_prompts: int
     samples: int
     """Videos for each prompt."""
+    static_filter: str | None = None
+    """Which videos of temporal flickering are scored; None scores all."""
 
 
 class GenerationCard(StrictModel):
@@ -102,6 +104,7 @@ SCORING_FIELDS: tuple[str, ...] = (
     "prompts.scoring_variant",
     "prompts.n_prompts",
     "prompts.samples",
+    "prompts.static_filter",
     "generation.seed",
     "generation.frames",
     "generation.fps",

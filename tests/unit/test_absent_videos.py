@@ -66,6 +66,19 @@ def test_a_video_that_comes_back_is_scored_and_no_longer_absent(lacking: Path) -
     assert not (lacking / ABSENT_FILE).exists()
 
 
+def test_a_check_without_a_plan_keeps_what_an_import_lacked(tmp_path: Path) -> None:
+    write_set(tmp_path, PROMPTS)
+    lacked = absent_videos(4, {SampleKey("sprite-test", "d", 0): "20 prompts share its name"})
+    write_absent(tmp_path, lacked)
+    code, output = _check(tmp_path)
+    assert code == 1
+    assert "sprite-test__d__000.mp4: planned, but not in the manifest" in output
+    code, output = _check(tmp_path, "--allow-missing")
+    assert code == 0
+    assert "coverage 3/4" in output
+    assert read_absent(tmp_path) == lacked
+
+
 def test_wrong_videos_are_never_allowed(lacking: Path) -> None:
     extra = lacking / "videos" / "extra.mp4"
     extra.write_bytes(b"x")

@@ -41,7 +41,7 @@ def test_every_scoring_field_exists_and_is_compared() -> None:
         if not field:
             continue
         old = CARD.model_dump()[section][field]
-        new = f"other {old}" if isinstance(old, str) else old + 1
+        new = old + 1 if isinstance(old, int | float) else f"other {old}"
         assert mismatches(CARD, _changed(section, field, new)) == [FieldMismatch(dotted, old, new)]
 
 

@@ -1,0 +1,33 @@
+"""`probekit static-filter`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from probekit.cli.errors import reporting_errors
+
+
+def static_filter(
+    run: Annotated[Path, typer.Argument(help="Run folder of the suite vbench, best with flickering_samples=25.")],
+    out: Annotated[Path, typer.Option(help="Run folder that lists what is kept; the videos stay where they are.")],
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
+    unverified_weights: Annotated[
+        bool, typer.Option("--unverified-weights", help="Take weights of RAFT that are not the published ones.")
+    ] = False,
+) -> None:
+    """Keep the first 5 static videos of each prompt of temporal flickering, as VBench's leaderboard does."""
+    with reporting_errors():
+        from probekit.config import validated
+        from probekit.evaluation.fast.settings import FastSettings
+        from probekit.workflows.static_filter import filter_static_run
+
+        given = {"device": device, "unverified_weights": unverified_weights}
+        done = filter_static_run(run, out, validated(FastSettings, given, "the command's options"))
+        for key, reason in done.lacking.items():
+            typer.echo(f"lacking: {key.prompt_id}: {reason}")
+        for path, problem in done.problems:
+            typer.echo(f"error: {path}: {problem}", err=True)
+        typer.echo(f"{len(done.rows)} videos in {out}")
+        if done.problems:
+            raise typer.Exit(1)
