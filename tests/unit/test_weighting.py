@@ -8,7 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probekit.errors import UserError
-from probekit.evaluation.dimension_constants import DimensionConstant
+from probekit.evaluation.dimension_constants import VBENCH_CONSTANTS, DimensionConstant
+from probekit.evaluation.official_layout import official_layout
+from probekit.evaluation.score_table import ScoreRow
+from probekit.evaluation.video_set import VideoRow
 from probekit.evaluation.weighting import WEIGHTINGS, Weighting, prompt_sums, weighting_named
 from probekit.reporting.comparison_record import ComparisonSettings
 from probekit.seeding import generator
@@ -116,3 +119,35 @@ def test_records_of_earlier_versions_are_read(pooled: bool, weighting: str) -> N
         "suite": "s", "horizon": "5s", "seed": 0, "replicates": 10, "level": 0.95, "pooled": pooled, "constants": [],
     }  # fmt: skip
     assert ComparisonSettings.model_validate(document).weighting == weighting
+
+
+def test_frame_weighted_is_the_score_of_the_official_layout() -> None:
+    rng = generator("layout")
+    videos, rows = [], []
+    for prompt, samples in (("a", 1), ("b", 3), ("c", 2)):
+        for sample in range(samples):
+            videos.append(
+                VideoRow(
+                    model="m", training_run="r", suite="custom", horizon="5s", prompt_id=prompt, sample=sample,
+                    prompt=prompt, path=f"{prompt}{sample}.mp4", n_frames=81, fps=16.0, height=8, width=8,
+                    sha256="0" * 64,
+                )
+            )  # fmt: skip
+            for dimension in ("background_consistency", "temporal_flickering"):
+                value, frames = float(rng.random()), float(rng.integers(10, 90))
+                rows.append(
+                    ScoreRow(
+                        "m", "r", "custom", "5s", prompt, sample, 0, dimension, value, value * frames, frames, None,
+                        "fraction", 0.0, 1.0, "x", "ab",
+                    )
+                )  # fmt: skip
+    layout = official_layout(rows, videos).dimensions
+    columns: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in ScoreRow._fields}
+    twin = {
+        name: values * 2 if name != "model" else [*values, *["base"] * len(rows)] for name, values in columns.items()
+    }
+    settings = BootstrapSettings(weighting="frame-weighted", replicates=50)
+    (found,) = compare_score_tables(twin, "base", ["m"], VBENCH_CONSTANTS, settings=settings)
+    assert {one.name: one.a for one in found.bootstrap.dimensions} == {
+        name: pytest.approx(dimension.score) for name, dimension in layout.items()
+    }
