@@ -9,15 +9,18 @@ from probekit.evaluation.official.repairs import official_module
 from probekit.evaluation.vbench_weights import AESTHETIC_HEAD, CLIP_B32, CLIP_L14, DINO, WeightFile, weights_folder
 from probekit.video_files import write_video
 
-HUBCONF = '''"""A tiny stand-in for DINO's repository."""
+HUBCONF = '''"""A tiny stand-in for DINO's repository, with its way of loading."""
 import torch
 
 dependencies = ["torch"]
 
 
-def dino_vitb16(pretrained=True):
-    assert not pretrained
-    return torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(4), torch.nn.Flatten(), torch.nn.Linear(48, 16))
+def dino_vitb16(pretrained=True, **_):
+    model = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(4), torch.nn.Flatten(), torch.nn.Linear(48, 16))
+    if pretrained:
+        url = "https://nowhere.invalid/dino_vitbase16_pretrain.pth"
+        model.load_state_dict(torch.hub.load_state_dict_from_url(url, map_location="cpu"))
+    return model
 '''
 
 

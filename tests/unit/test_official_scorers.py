@@ -14,11 +14,11 @@ import pytest
 import torch
 
 from probekit.errors import UserError
-from probekit.evaluation.official import sessions
 from probekit.evaluation.official.dimensions import OFFICIAL_DIMENSIONS
 from probekit.evaluation.official.inputs import accepted_name, action_label
 from probekit.evaluation.official.repairs import official_module
 from probekit.evaluation.official.scorers import OfficialScorer, official_scorers
+from probekit.evaluation.official.sessions import dino_repository
 from probekit.evaluation.scorers import ScoringInput, scorers_for
 from probekit.evaluation.vbench_suite import vbench_entries
 from probekit.evaluation.vbench_weights import (
@@ -100,14 +100,15 @@ def test_background_consistency_is_the_official_one(tmp_path: Path) -> None:
     assert this.scorer_id == f"background_consistency+{weight_hash(CLIP_B32.path)[:12]}+vbench-0.1.5"
 
 
-def test_subject_consistency_counts_frames(tmp_path: Path) -> None:
+def test_subject_consistency_is_the_official_one_and_counts_frames(tmp_path: Path) -> None:
     write_dino()
     path = write_clip_video(tmp_path / "a cat-0.mp4")
+    repository = {"repo_or_dir": str(dino_repository()), "source": "local", "model": "dino_vitb16", "read_frame": False}
+    expected, _ = official_result("subject_consistency", path, repository)
     score = scorer("subject_consistency").score(opened(path))
+    assert score.value == pytest.approx(expected, abs=1e-9)
+    assert score.numerator == pytest.approx(4 * expected)
     assert score.denominator == 4
-    assert score.value is not None
-    assert score.numerator == pytest.approx(4 * score.value)
-    assert 0 < score.value < 1
 
 
 def test_aesthetic_quality_is_the_official_one(tmp_path: Path) -> None:
@@ -201,8 +202,8 @@ def test_human_action_agrees_with_the_official_loop(tmp_path: Path, monkeypatch:
         scorer("human_action").score(opened(path, prompt))
 
 
-def test_consistency_with_text_can_be_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The official network drops layers at random; scores are a function of the file and the prompt all the same."""
+def test_consistency_with_text_is_the_official_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a narrow ViCLIP whose layers would be dropped at random outside evaluation mode."""
     VICLIP_VOCABULARY.path.parent.mkdir(parents=True)
     shutil.copy(Path(clip.__file__).with_name(VICLIP_VOCABULARY.path.name), VICLIP_VOCABULARY.path)
     module = official_module("overall_consistency")
@@ -210,7 +211,7 @@ def test_consistency_with_text_can_be_computed_again(tmp_path: Path, monkeypatch
     encoder = partial(namespace(vision)["VisionTransformer"], 224, 56, 64, 3, 1, output_dim=32, kernel_size=1)
     sizes = {"context_length": 32, "transformer_width": 64, "transformer_heads": 1, "transformer_layers": 1}
     patch = partial(monkeypatch.setattr, module.ViCLIP)
-    patch("build_vision_encoder", lambda _: encoder(num_frames=8, drop_path=0.5, checkpoint_num=24))
+    patch("build_vision_encoder", lambda _: encoder(num_frames=8, drop_path=0.5, checkpoint_num=24).eval())
     patch("build_text_encoder", lambda _: text(embed_dim=32, pretrained=False, **sizes))
     torch.manual_seed(0)
     network = module.ViCLIP(tokenizer=module.SimpleTokenizer(str(VICLIP_VOCABULARY.path)), pretrain=None)
@@ -218,16 +219,14 @@ def test_consistency_with_text_can_be_computed_again(tmp_path: Path, monkeypatch
         torch.nn.init.normal_(parameter, std=0.2)
     torch.save({"model": network.state_dict()}, VICLIP.path)
 
-    first, second = (opened(write_clip_video(tmp_path / f"{i}.mp4", 8 + i)) for i in range(2))
-    this = scorer("overall_consistency")
-    score = this.score(first)
-    assert this.score(second) != score
-    assert this.score(first) == scorer("overall_consistency").score(first) == score
-    assert scorer("temporal_style").score(first) == score
-    other = replace(first, prompt="a dog")
-    assert this.score(other) != score
-    monkeypatch.setattr(sessions, "sha256_file", lambda path: "1" * 64)
-    assert this.score(first) != score, "the network is in training mode, so another seed drops other layers"
+    path, other = (write_clip_video(tmp_path / f"a cat-{i}.mp4", 8 + i) for i in range(2))
+    expected, _ = official_result("overall_consistency", path, {"pretrain": str(VICLIP.path)})
+    this, video = scorer("overall_consistency"), opened(path)
+    score = this.score(video)
+    assert score.value == pytest.approx(expected, abs=1e-9)
+    assert this.score(video) == scorer("temporal_style").score(video) == score
+    assert this.score(opened(other)) != score
+    assert this.score(replace(video, prompt="a dog")) != score
 
 
 def test_pickles_are_not_loaded_although_the_official_code_would(tmp_path: Path) -> None:

@@ -31,7 +31,6 @@ from probekit.evaluation.vbench_weights import (
     weight_path,
     weights_folder,
 )
-from probekit.provenance import sha256_file
 
 Record = dict[str, Any]
 """One video's entry in an official result file."""
@@ -236,20 +235,7 @@ def _against_text(dimension: str, device: Any) -> Session:
     tokenizer = module.SimpleTokenizer(str(vocabulary))
     model = module.ViCLIP(tokenizer=tokenizer, pretrain=str(weights)).to(device)
     score = vars(module)[dimension]
-    return functools.partial(_seeded, lambda video: single(score(model, [video.info()], tokenizer, device)))
-
-
-def _seeded(session: Session, video: OfficialInput) -> Record | None:
-    """The official code leaves ViCLIP in training mode: it skips layers at random (stochastic depth, up to 0.1).
-
-    Its scores differ from call to call. The mode is part of all published numbers and stays; the random numbers become
-    a function of the video's bytes, so that a score can be computed again.
-    """
-    import torch
-
-    with torch.random.fork_rng():
-        torch.manual_seed(int(sha256_file(Path(video.path))[:15], 16))
-        return session(video)
+    return lambda video: single(score(model, [video.info()], tokenizer, device))
 
 
 SESSIONS: Final[Mapping[str, Callable[[Any], Session]]] = MappingProxyType(
