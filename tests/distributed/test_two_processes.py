@@ -16,6 +16,7 @@ from torch.distributed.checkpoint.state_dict_loader import load
 
 from tests.unit.test_asymmetric_dmd import folders  # noqa: F401
 from trainer.checkpoint import checkpoint_paths, newest_checkpoint
+from trainer.data.prompts import sprite_prompts
 from trainer.distributed.safe_checkpoint_files import SafeReader, TensorPlanner
 
 RECIPES = Path(__file__).parents[2] / "trainer" / "recipes" / "sprite"
@@ -151,6 +152,65 @@ def test_the_error_of_one_process_ends_the_others_with_that_error(tmp_path: Path
     _, errors = process.communicate(timeout=120)
     assert process.returncode != 0
     assert "another process failed, rank 1: the shard clips-00007 is gone." in errors
+
+
+SHARDED = """
+import os, sys
+from pathlib import Path
+import torch
+from torch.distributed.fsdp import FSDPModule
+from torch.distributed.tensor import DTensor
+from trainer.config import load_recipe
+from trainer.distributed.sharding import blocks_of
+from trainer.distributed.world import joined_world
+from trainer.errors import NonFiniteTraining
+from trainer.launch import build_stage
+
+with joined_world() as world:
+    stage = build_stage(load_recipe(Path(sys.argv[1])), world)
+    models = {
+        "generator": stage.model, "average": stage.ema.model, "critic": stage.critic, "real": stage.real,
+        "predictor": stage.auxiliary.predictor,
+    }
+    for name, model in models.items():
+        assert isinstance(model, FSDPModule), name
+        assert all(isinstance(block, FSDPModule) for block in blocks_of(model)), name
+        assert all(isinstance(parameter, DTensor) for parameter in model.parameters()), name
+    total = sum(parameter.numel() for parameter in stage.critic.parameters())
+    own = sum(parameter.to_local().numel() for parameter in stage.critic.parameters())
+    assert own < 0.6 * total, (own, total)
+
+    before = [parameter.to_local().clone() for parameter in stage.model.parameters()]
+    whole = stage._score_difference
+    def broken(video, text, step, rows):  # one process alone gets a number that is not finite
+        return whole(video, text, step, rows) * (float("nan") if world.rank == 1 else 1.0)
+    stage._score_difference = broken
+    try:
+        stage.training_step(0)
+    except NonFiniteTraining as error:
+        print(f"rank {world.rank}: {error.problem}", file=sys.stderr, flush=True)
+    else:
+        raise AssertionError("not noticed")
+    same = all(torch.equal(old, new.to_local()) for old, new in zip(before, stage.model.parameters()))
+    assert same, "weights have changed"
+"""
+
+
+def test_every_model_is_sharded_and_a_number_that_is_not_finite_stops_all_processes(
+    recipe: Path, tmp_path: Path
+) -> None:
+    """The process without the fault raises too, names the prompts of the one with it, and no weight has changed."""
+    script = tmp_path / "sharded.py"
+    script.write_text(SHARDED)
+    process = launch(2, str(script), str(recipe))
+    _, errors = process.communicate(timeout=180)
+    assert process.returncode == 0, errors[-3000:]
+    found = {line.split(":")[0]: line for line in errors.splitlines() if line.startswith("rank ")}
+    assert found.keys() == {"rank 0", "rank 1"}
+    assert "step 0" in found["rank 0"]
+    assert "seed 6" in found["rank 0"]
+    prompts = sprite_prompts("train", 4, "dmd", 6, 0, 0)
+    assert f"prompts {prompts[2:]}" in found["rank 0"]
 
 
 def children(parent: int) -> Sequence[int]:

@@ -67,14 +67,14 @@ def update(
     optimizer.zero_grad()
     losses: list[float] = []
     logged: list[dict[str, float]] = []
-    prompts: list[str] = []
+    prompts: list[Sequence[str]] = []
     for number, rows in enumerate(shares, start=1):
         synchronise_gradients(model, number == len(shares))
         micro = loss_of(rows)
         (micro.loss / len(shares)).backward()
         losses.append(float(micro.loss.detach()))
         logged.append(dict(micro.logged))
-        prompts.extend(micro.prompts)
+        prompts.append(micro.prompts)
     norm = gradient_norm(model, clip_norm)
     other = other_norm() if other_norm else 0.0
     check_finite(world, names, losses, [norm, other], prompts)
@@ -84,18 +84,34 @@ def update(
 
 
 def check_finite(
-    world: World, names: UpdateNames, losses: Sequence[float], norms: Sequence[float], prompts: Sequence[str]
+    world: World,
+    names: UpdateNames,
+    losses: Sequence[float],
+    norms: Sequence[float],
+    prompts: Sequence[Sequence[str]],
 ) -> None:
     """Agree on whether any process's losses or norms are not finite.
 
+    Args:
+        world: of the run.
+        names: of the update.
+        losses: of this process's micro-batches.
+        norms: of gradients.
+        prompts: of each micro-batch.
+
     Raises:
-        NonFiniteTraining: on every process, with the losses and prompts of the processes concerned.
+        NonFiniteTraining: on every process, with the prompts of the micro-batches whose loss is not finite, wherever
+            they are; with all prompts if only a gradient is not.
     """
-    broken = not all(map(math.isfinite, [*losses, *norms]))
-    if not world.any(broken):
+    if not world.any(not all(map(math.isfinite, [*losses, *norms]))):
         return
-    reports = [report for report in world.gather((broken, losses, norms, list(prompts))) if report[0]]
-    worst = [value for _, found, _, _ in reports for value in found if not math.isfinite(value)]
-    norm = max((value for _, _, found, _ in reports for value in found), key=lambda value: not math.isfinite(value))
-    concerned = [prompt for *_, found in reports for prompt in found]
-    raise NonFiniteTraining(names.step, worst[0] if worst else reports[0][1][0], norm, names.seed, concerned)
+    micro_batches = list(zip(losses, map(list, prompts), strict=True))
+    reports = [micro for process in world.gather(micro_batches) for micro in process]
+    concerned = [(loss, texts) for loss, texts in reports if not math.isfinite(loss)] or reports
+    norm = max(world.gather(max(norms, key=_badness)), key=_badness)
+    named = [text for _, texts in concerned for text in texts]
+    raise NonFiniteTraining(names.step, concerned[0][0], norm, names.seed, named)
+
+
+def _badness(value: float) -> bool:
+    return not math.isfinite(value)
