@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -30,6 +31,25 @@ class _Dimension(NamedTuple):
     score: Callable[["FastEngine", ScoringInput], Score]
 
 
+class SharedEngine:
+    """The engine of a set of scorers; it comes, and torch with it, when the first of them scores.
+
+    Args:
+        dimensions: of the set.
+        settings: of the backend.
+    """
+
+    def __init__(self, dimensions: frozenset[str], settings: FastSettings) -> None:
+        self._dimensions, self.settings = dimensions, settings
+
+    @cached_property
+    def opened(self) -> "FastEngine":
+        """The engine."""
+        from probekit.evaluation.fast.engine import FastEngine
+
+        return FastEngine(self._dimensions, self.settings)
+
+
 @dataclass(frozen=True)
 class FastScorer:
     """A dimension of the fast backend.
@@ -41,7 +61,7 @@ class FastScorer:
     """
 
     dimension: str
-    engine: "FastEngine"
+    engine: SharedEngine
     definition: _Dimension
     unit: str = "fraction"
     needs: frozenset[Need] = frozenset({"frames"})
@@ -59,7 +79,7 @@ class FastScorer:
 
     def score(self, video: ScoringInput) -> Score:
         """Score a video. Raises UserError where weights are missing, damaged or not the published ones."""
-        return self.definition.score(self.engine, video)
+        return self.definition.score(self.engine.opened, video)
 
 
 def fast_scorers(settings: FastSettings | None = None) -> ScorerSet:
@@ -79,9 +99,7 @@ def fast_scorers(settings: FastSettings | None = None) -> ScorerSet:
 
 
 def _scorers(dimensions: tuple[str, ...], settings: FastSettings) -> tuple[Scorer, ...]:
-    from probekit.evaluation.fast.engine import FastEngine
-
-    engine = FastEngine(frozenset(dimensions), settings)
+    engine = SharedEngine(frozenset(dimensions), settings)
     return tuple(
         _FLICKERING if dimension == _FLICKERING.dimension else FastScorer(dimension, engine, _DIMENSIONS[dimension])
         for dimension in dimensions
