@@ -5,11 +5,16 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner, Result
 
+from probekit.cli.main import app
 from probekit.errors import UserError
+from probekit.evaluation.manifest import load_video_set
 from probekit.evaluation.moviegen_suite import DATASET, ENVIRONMENT
+from probekit.evaluation.named_folders import assign_by_name
 from probekit.evaluation.suites import all_prompts, load_suite
 from tests.shared_data import shared_path
+from tests.unit.bad_videos import write_frames
 
 LINES = [f"A prompt of number {number}." for number in range(1003)]
 
@@ -101,3 +106,52 @@ def test_the_real_list() -> None:
     assert len(load_suite("moviegen-30s", options).prompts) == 998, "five of 1,003 texts stand twice"
     with pytest.raises(UserError, match="998 different prompts"):
         load_suite("moviegen-30s", [f"prompt_file={path}", "prompts=999"])
+
+
+def _import(folder: Path, out: Path, *more: str) -> Result:
+    given = ["import", str(folder), "--suite", "moviegen-30s", "--suite-option", "prompts=3", "--out", str(out), *more]
+    return CliRunner().invoke(app, given, terminal_width=200)
+
+
+@pytest.mark.parametrize("by_line", [False, True])
+def test_all_prompts_may_have_been_generated(listed: Path, tmp_path: Path, by_line: bool) -> None:
+    """A folder of Rolling-Forcing with videos of other prompts too; 2 frames stand for 489."""
+    suite = load_suite("moviegen-30s", ["prompts=3"])
+    drawn = {int(prompt_id.removeprefix("line-")) - 1 for prompt_id in suite.texts()}
+    others = [line for line in range(50) if line not in drawn]
+    for line in [*drawn, *others]:
+        name = f"{line}-0_ema" if by_line else f"{LINES[line][:100]}-0"
+        write_frames(tmp_path / "theirs" / f"{name}.mp4", n_frames=2)
+    result = _import(tmp_path / "theirs", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    assert f"{len(others)} files show prompts that the suite does not use" in result.output
+    assert "coverage 3/3" in result.output
+    videos = load_video_set(tmp_path / "run")
+    assert {row.prompt_id: row.prompt for row in videos.rows} == suite.texts()
+    assert videos.protocol.prompts == suite.card()
+    for row in videos.rows:
+        line = int(row.prompt_id.removeprefix("line-")) - 1
+        assert Path(row.path).stem == (f"{line}-0_ema" if by_line else f"{LINES[line]}-0")
+
+
+def test_cut_names_lose_53_of_the_real_list(tmp_path: Path) -> None:
+    path = shared_path("data", "MovieGenVideoBench.txt")
+    options = [f"prompt_file={path}"]
+    suite = load_suite("moviegen-30s", options)
+    everything = all_prompts(suite, options)
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for prompt in everything:
+        (folder / f"{prompt.text[:100]}-0.mp4").touch()
+    found = assign_by_name([folder], suite, everything)
+    assert len(list(folder.iterdir())) == 1003 - 53
+    assert len(found.files) + len(found.lost) == 200
+    texts = [prompt.text[:100] for prompt in everything]
+    cut = dict.fromkeys(text for text in texts if texts.count(text) > 1)
+    whole = {prompt.prompt_id: prompt.text for prompt in everything}
+    expected = {
+        prompt_id
+        for prompt_id, text in suite.texts().items()
+        if text[:100] in cut and len({other for other in whole.values() if other[:100] == text[:100]}) > 1
+    }
+    assert {key.prompt_id for key in found.lost} == expected
