@@ -133,6 +133,45 @@ def test_the_arms_share_everything_but_the_objective(folders: dict[str, str]) ->
     assert list(plain.ema.model.state_dict()) == list(loud.ema.model.state_dict())
 
 
+WITHOUT_TRAINER = """
+import sys
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "trainer":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Hidden())
+from probekit.cli.main import app
+app(["sample", "--model", sys.argv[1], "--out", sys.argv[2], "--prompts", "1", "--samples", "1"])
+"""
+
+
+def test_once_the_plug_in_is_dropped_the_foresight_arm_is_the_baselines_code_and_keys(
+    folders: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    """At weight 0 the exports are equal byte for byte, files and names; sampling needs nothing of the trainer."""
+    silent = FORESIGHT.model_copy(update={"weight": 0.0})
+    for name, foresight in (("plain", None), ("silent", silent), ("loud", FORESIGHT)):
+        stage = dmd_stage(dmd_config(folders, foresight=foresight))
+        stage.training_step(0)
+        stage.export(tmp_path / name / "export")
+    files = {
+        name: {str(p.relative_to(tmp_path / name)): p.read_bytes() for p in (tmp_path / name).rglob("*") if p.is_file()}
+        for name in ("plain", "silent", "loud")
+    }
+    assert files["plain"] == files["silent"]
+    differing = {path for path in files["plain"] if files["plain"][path] != files["loud"][path]}
+    assert files["plain"].keys() == files["loud"].keys()
+    assert differing == {"export/transformer/diffusion_pytorch_model.safetensors"}
+    keys = [list(load_transformer(tmp_path / name / "export").state_dict()) for name in ("plain", "loud")]
+    assert keys[0] == keys[1]
+    sampled = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TRAINER, str(tmp_path / "loud" / "export"), str(tmp_path / "videos")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert sampled.returncode == 0, sampled.stderr[-2000:]
+
+
 def test_the_recipes_of_the_arms_differ_in_the_foresight_block_alone() -> None:
     baseline, method = (load_recipe(RECIPES / f"dmd_{arm}.yaml").model_dump() for arm in ("baseline", "foresight"))
     differing = {key for key in baseline if baseline[key] != method[key]}
