@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import get_args
 
+from probekit.atomic_files import write_json
 from probekit.errors import UserError
 from probekit.evaluation.absent_videos import write_absent_scores
 from probekit.evaluation.fast.settings import FastSettings
@@ -10,12 +11,15 @@ from probekit.evaluation.folder_pairs import score_folder_pairs
 from probekit.evaluation.long_horizon.clips import WHOLE, clip_rule
 from probekit.evaluation.manifest import Shard, load_video_set, manifest_files
 from probekit.evaluation.perceptual_distance import Backbone, lpips_metric
+from probekit.evaluation.protocol_card import read_protocol
 from probekit.evaluation.reference_metrics import ReferenceMetric, reference_metrics
 from probekit.evaluation.score_table import write_scores
 from probekit.evaluation.scoring_runner import ScoringSummary, score_video_set
 from probekit.workflows.importing import import_any
 
 REFERENCE_SCORES = "reference_scores.parquet"
+REFERENCE_PROTOCOL = "reference_protocol.json"
+"""The card of those scores: the run's, with the metrics and the hash of the reference set as scorers."""
 DEFAULT_BACKEND = "free"
 
 
@@ -84,6 +88,8 @@ def score_against_reference(run: Path, reference: Path, lpips: str | None) -> Pa
     scores = score_folder_pairs(run, reference, metrics)
     path = run / REFERENCE_SCORES
     write_scores(path, scores.rows)
+    card = read_protocol(run).model_copy(update={"scorers": {row.dimension: row.scorer_id for row in scores.rows}})
+    write_json(run / REFERENCE_PROTOCOL, card.model_dump(mode="json"))
     return path
 
 
