@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 from probekit.atomic_files import is_temporary
 from probekit.errors import UserError
 from probekit.evaluation.sample_key import SampleKey
-from probekit.evaluation.video_set import Problem, VideoRow, describe_video
-from probekit.evaluation.video_table import IMPORTED_RUN, IMPORTED_SUITE, VideoTable, imported_set
+from probekit.evaluation.video_set import Problem, VideoRow, VideoSet, describe_video
+from probekit.evaluation.video_table import IMPORTED_RUN, IMPORTED_SUITE, VideoTable, imported_set, usual_generation
 from probekit.progress import track
 
 SIDECARS: Final = frozenset(
@@ -21,6 +21,7 @@ SIDECARS: Final = frozenset(
 """Suffixes of files that lie beside videos and are none; whatever else is in a folder is taken for a video."""
 
 _NUMBERED = re.compile(r"(?P<text>.+)-(?P<sample>\d{1,9})", re.DOTALL)
+_SAME_LENGTH = 1.25
 _READABLE = 60  # characters of a text that stay in its identifier
 
 
@@ -52,12 +53,12 @@ def _is_aside(path: Path) -> bool:
 
 
 def read_video_folder(folder: Path, *, model: str | None = None, horizon: str | None = None) -> VideoTable:
-    """Read the videos of a folder into one set of the suite `custom`.
+    """Read the videos of a folder into sets of the suite `custom`: one, or one for each class of lengths.
 
     Args:
         folder: with the videos; its folders are not looked into.
         model: name in tables; by default the folder's.
-        horizon: length class in tables; by default the whole seconds of most videos, e.g. '5s'.
+        horizon: length class in tables; by default videos of 5 s and of 30 s are two sets, '5s' and '30s'.
 
     Raises:
         UserError: as `video_files`.
@@ -82,10 +83,28 @@ def read_video_folder(folder: Path, *, model: str | None = None, horizon: str | 
             )  # fmt: skip
         except UserError as error:
             problems.append(Problem(path, error.problem))
-    if not rows:
-        return VideoTable([], problems)
-    named = horizon or _horizon(rows)
-    return VideoTable([imported_set(folder, [row.model_copy(update={"horizon": named}) for row in rows])], problems)
+    groups = [rows] if horizon and rows else _by_length(rows)
+    return VideoTable([_set(folder, group, horizon or _horizon(group)) for group in groups], problems)
+
+
+def _set(folder: Path, rows: Sequence[VideoRow], horizon: str) -> VideoSet:
+    video_set = imported_set(folder, [row.model_copy(update={"horizon": horizon}) for row in rows])
+    protocol = video_set.protocol.model_copy(update={"generation": usual_generation(rows)})
+    return video_set._replace(protocol=protocol)
+
+
+def _by_length(rows: Sequence[VideoRow]) -> list[list[VideoRow]]:
+    """Videos of about the same length together: none is a quarter longer than the shortest of its group."""
+    groups: list[list[VideoRow]] = []
+    for row in sorted(rows, key=_seconds):
+        if not groups or _seconds(row) > _SAME_LENGTH * _seconds(groups[-1][0]):
+            groups.append([])
+        groups[-1].append(row)
+    return groups
+
+
+def _seconds(row: VideoRow) -> float:
+    return row.n_frames / row.fps
 
 
 def _two_files(path: Path, claims: Sequence[Path]) -> str:
@@ -118,5 +137,5 @@ def safe_identifier(text: str) -> str:
 
 
 def _horizon(rows: Sequence[VideoRow]) -> str:
-    seconds = Counter(max(1, int(row.n_frames / row.fps)) for row in rows)
+    seconds = Counter(max(1, int(_seconds(row))) for row in rows)
     return f"{min(seconds, key=lambda length: (-seconds[length], length))}s"

@@ -4,7 +4,7 @@ import csv
 import difflib
 import json
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -165,6 +165,15 @@ def imported_set(root: Path, rows: list[VideoRow]) -> VideoSet:
     shared = {name: _shared(rows, name) for name in ("model", "n_frames", "fps", "height", "width")}
     generation = GenerationCard(frames=shared.pop("n_frames"), **shared)
     return VideoSet(root, tuple(ordered), protocol_card(prompts, generation))
+
+
+def usual_generation(rows: Sequence[VideoRow]) -> GenerationCard:
+    """What most of these videos are, so that a check names the others."""
+    usual: dict[str, Any] = {
+        name: Counter(row.model_dump(include={name})[name] for row in rows).most_common(1)[0][0]
+        for name in ("model", "n_frames", "fps", "height", "width")
+    }
+    return GenerationCard(frames=usual.pop("n_frames"), **usual)
 
 
 def _shared(rows: list[VideoRow], name: str) -> Any:

@@ -2,23 +2,22 @@
 
 import os
 import re
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from probekit.errors import UserError
 from probekit.evaluation.absent_videos import absent_videos, write_absent
 from probekit.evaluation.generation_runner import claim_folder
 from probekit.evaluation.manifest import write_manifest
 from probekit.evaluation.named_folders import AUTO, Assignment, assign_by_name
-from probekit.evaluation.protocol_card import GenerationCard, protocol_card, write_protocol
+from probekit.evaluation.protocol_card import protocol_card, write_protocol
 from probekit.evaluation.sample_key import SampleKey
 from probekit.evaluation.suites import Prompt, Suite
 from probekit.evaluation.vbench_export import read_export
 from probekit.evaluation.video_folder import read_video_folder
 from probekit.evaluation.video_set import Problem, VideoRow, VideoSet, describe_video
-from probekit.evaluation.video_table import IMPORTED_RUN, read_video_table
+from probekit.evaluation.video_table import IMPORTED_RUN, read_video_table, usual_generation
 from probekit.progress import track
 from probekit.provenance import sha256_file
 
@@ -174,12 +173,7 @@ def _describe(
 
 def _write_named(rows: Sequence[VideoRow], suite: Suite, out: Path) -> Path:
     """Write a run whose protocol says what most of its videos are, so that a check finds the others."""
-    common: dict[str, Any] = {
-        name: Counter(row.model_dump(include={name})[name] for row in rows).most_common(1)[0][0]
-        for name in ("model", "n_frames", "fps", "height", "width")
-    }
-    generation = GenerationCard(frames=common.pop("n_frames"), **common)
-    claim_folder(out, protocol_card(suite.card(), generation))
+    claim_folder(out, protocol_card(suite.card(), usual_generation(rows)))
     write_manifest(out, sorted(rows, key=VideoRow.key))
     return out
 

@@ -58,6 +58,18 @@ def test_model_and_horizon_may_be_given(tmp_path: Path) -> None:
     assert (video_set.rows[0].model, video_set.rows[0].horizon) == ("NOVA", "5s")
 
 
+def test_long_and_short_videos_are_two_sets(tmp_path: Path) -> None:
+    for name, n_frames in (("a", 81), ("b", 81), ("c", 77), ("d", 489)):
+        write_frames(tmp_path / f"{name}.mp4", n_frames=n_frames)
+    sets = read_video_folder(tmp_path).video_sets
+    assert [[row.prompt_id for row in video_set.rows] for video_set in sets] == [["a", "b", "c"], ["d"]]
+    assert [video_set.rows[0].horizon for video_set in sets] == ["5s", "30s"]
+    (problem,) = check_video_set(sets[0])
+    assert problem.path.name == "c.mp4"
+    assert problem.problem == "frames is 77, the protocol says 81"
+    assert len(read_video_folder(tmp_path, horizon="all").video_sets) == 1
+
+
 def test_a_folder_of_everything(tmp_path: Path) -> None:
     """Each bad file is one line that names it; each legal one, however strange, is in the set."""
     legal = {
