@@ -64,6 +64,8 @@ class GenerationCard(StrictModel):
     """Latent frames that a streaming generator makes together."""
     window_policy: str | None = None
     rope_policy: str | None = None
+    precision: str | None = None
+    """Number format of the denoiser; None where it is float32, or unknown."""
 
 
 class SoftwareCard(StrictModel):
@@ -113,6 +115,7 @@ SCORING_FIELDS: tuple[str, ...] = (
     "generation.codec",
     "generation.window_policy",
     "generation.rope_policy",
+    "generation.precision",
     "clip_rule",
     "scorers",
 )

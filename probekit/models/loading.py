@@ -195,6 +195,11 @@ def in_precision(model: WanTransformer3DModel, dtype: torch.dtype) -> WanTransfo
     return model
 
 
+def precision_name(dtype: torch.dtype) -> str | None:
+    """A number format as protocol cards state it; None for float32, the usual one."""
+    return None if dtype == torch.float32 else str(dtype).removeprefix("torch.")
+
+
 def model_name(folder: Path) -> str:
     """The folder's name; a training run's, if the folder is its `export`; the model's own, if it is a Hub snapshot."""
     resolved = folder.resolve()

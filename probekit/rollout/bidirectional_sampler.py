@@ -14,7 +14,7 @@ from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.evaluation.generation_runner import Request
 from probekit.evaluation.protocol_card import GenerationCard
 from probekit.evaluation.suites import Suite
-from probekit.models.loading import ModelParts, in_precision, load_model
+from probekit.models.loading import ModelParts, in_precision, load_model, precision_name
 from probekit.models.video_codec import to_uint8_frames
 from probekit.rollout.initial_noise import initial_noise
 
@@ -118,6 +118,7 @@ class BidirectionalSampler:
             shift=settings.shift,
             negative_prompt=settings.negative_prompt if settings.guidance > 1 else None,
             codec=self._parts.codec_name,
+            precision=precision_name(dtype),
         )
 
     @torch.no_grad()

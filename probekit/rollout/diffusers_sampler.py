@@ -19,7 +19,7 @@ from probekit.evaluation.protocol_card import GenerationCard
 from probekit.evaluation.sample_key import SampleKey
 from probekit.evaluation.suites import Suite
 from probekit.geometry import LatentGeometry
-from probekit.models.loading import model_name
+from probekit.models.loading import model_name, precision_name
 from probekit.models.pipeline_folder import hash_denoisers
 from probekit.rollout.initial_noise import initial_noise
 from probekit.seeding import counter_seed
@@ -97,6 +97,7 @@ class DiffusersSampler:
             shift=shift,
             negative_prompt=self._call.negative_prompt,
             codec=type(self._pipeline.vae).__name__,
+            precision=precision_name(dtype),
         )
 
     def generate(self, requests: list[Request]) -> NDArray[Any]:

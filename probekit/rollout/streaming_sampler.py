@@ -16,7 +16,14 @@ from probekit.evaluation.protocol_card import GenerationCard
 from probekit.evaluation.suites import Suite
 from probekit.models.causal_card import CausalCard, read_causal_card
 from probekit.models.causal_wan import CausalWan
-from probekit.models.loading import ModelParts, PromptEncoder, in_precision, load_model, read_component_config
+from probekit.models.loading import (
+    ModelParts,
+    PromptEncoder,
+    in_precision,
+    load_model,
+    precision_name,
+    read_component_config,
+)
 from probekit.models.presets import SPRITE_GEOMETRY
 from probekit.models.text_context import TextContext
 from probekit.models.video_codec import to_uint8_frames
@@ -111,9 +118,9 @@ class StreamingSampler:
         self.model = causal_from(self.parts, dtype).to(device)
         self.parts = self.parts.to(device)
         self._seed = seed
-        self.card = self._generation_card(suite)
+        self.card = self._generation_card(suite, precision_name(dtype))
 
-    def _generation_card(self, suite: Suite) -> GenerationCard:
+    def _generation_card(self, suite: Suite, precision: str | None) -> GenerationCard:
         causal = self.causal
         return GenerationCard(
             model=self.parts.name,
@@ -131,6 +138,7 @@ class StreamingSampler:
             guidance=causal.guidance,
             shift=causal.shift,
             codec=self.parts.codec_name,
+            precision=precision,
             chunk_frames=causal.chunk_frames,
             window_policy=self.options.policy.window_name,
             rope_policy=self.options.policy.rotary,

@@ -245,3 +245,13 @@ def test_half_precision_reaches_a_bidirectional_model(tmp_path: Path) -> None:
     )
     a, b = (sampler.generate(requests()[:1]).astype(int) for sampler in (full, half))
     assert 0 < np.abs(a - b).mean() < 10
+    assert (full.card.precision, half.card.precision) == (None, "bfloat16")
+
+
+def test_half_precision_reaches_a_pipeline_and_its_card(folders: dict[str, Path]) -> None:
+    full, half = (
+        DiffusersSampler(folders["LTXPipeline"], SUITE, ONE_STEP, dtype=dtype)
+        for dtype in (torch.float32, torch.bfloat16)
+    )
+    assert (full.card.precision, half.card.precision) == (None, "bfloat16")
+    assert (full.generate(requests()[:1]) != half.generate(requests()[:1])).any()
