@@ -8,18 +8,20 @@ from probekit.errors import UserError
 from probekit.evaluation.absent_videos import write_absent_scores
 from probekit.evaluation.fast.settings import FastSettings
 from probekit.evaluation.folder_pairs import score_folder_pairs
-from probekit.evaluation.long_horizon.clips import WHOLE, clip_rule
+from probekit.evaluation.long_horizon.clips import WHOLE, ClipRule, clip_rule, write_clip_table
 from probekit.evaluation.manifest import Shard, load_video_set, manifest_files
 from probekit.evaluation.perceptual_distance import Backbone, lpips_metric
 from probekit.evaluation.protocol_card import read_protocol
 from probekit.evaluation.reference_metrics import ReferenceMetric, reference_metrics
 from probekit.evaluation.score_table import write_scores
 from probekit.evaluation.scoring_runner import ScoringSummary, score_video_set
+from probekit.evaluation.video_set import VideoSet
 from probekit.workflows.importing import import_any
 
 REFERENCE_SCORES = "reference_scores.parquet"
 REFERENCE_PROTOCOL = "reference_protocol.json"
 """The card of those scores: the run's, with the metrics and the hash of the reference set as scorers."""
+CLIP_TABLE = "clips.csv"
 DEFAULT_BACKEND = "free"
 
 
@@ -72,8 +74,18 @@ def score_run(
     summary = score_video_set(
         video_set, run, shard=shard, backend=backend, workers=workers, clips=rule, settings=settings
     )
+    _describe_clips(video_set, run / CLIP_TABLE, rule)
     write_absent_scores(video_set, run)
     return summary._replace(failures=(*video_set.problems, *summary.failures))
+
+
+def _describe_clips(video_set: VideoSet, path: Path, rule: ClipRule) -> None:
+    """Say beside the scores which frames each clip has; whole videos need no table."""
+    if rule == WHOLE:
+        path.unlink(missing_ok=True)
+    else:
+        videos = [(row.key().filename(), row.n_frames, row.fps) for row in video_set.rows]
+        write_clip_table(path, videos, rule)
 
 
 def score_against_reference(run: Path, reference: Path, lpips: str | None) -> Path:

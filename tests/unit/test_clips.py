@@ -1,11 +1,21 @@
 """VBench-Long's clip boundaries, exactly."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from probekit.errors import UserError
-from probekit.evaluation.long_horizon.clips import ClipRow, Span, clip_rule, clip_spans, clip_table, scorer_id_under
+from probekit.evaluation.long_horizon.clips import (
+    ClipRow,
+    Span,
+    clip_rule,
+    clip_spans,
+    clip_table,
+    scorer_id_under,
+    write_clip_table,
+)
 
 
 def official(n_frames: int, fps: float) -> list[tuple[int, int]]:
@@ -50,6 +60,12 @@ def test_clip_table() -> None:
         ClipRow("a", 0, 0, 32), ClipRow("a", 1, 8, 40), ClipRow("b", 0, 0, 3),
     ]  # fmt: skip
     assert clip_table([("a", 40, 16.0)], "whole") == [ClipRow("a", 0, 0, 40)]
+
+
+def test_clip_table_as_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "clips.csv"
+    write_clip_table(path, [("a b,c", 81, 16.0)], "vbench-long")
+    assert path.read_bytes() == b'video,clip,start,stop\n"a b,c",0,0,32\n"a b,c",1,32,64\n"a b,c",2,49,81\n'
 
 
 def test_rule_names() -> None:

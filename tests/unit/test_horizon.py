@@ -1,6 +1,7 @@
 """From run folders, tables and files to the tables and figures of `probekit horizon`."""
 
 import csv
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -59,12 +60,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return make_run(root / "base", "base", 0.0), make_run(root / "ours", "ours", 60.0)
 
 
+@cache
+def small_diagnosis(prompt: int, drift: float) -> VideoDiagnosis:
+    statistics = frame_statistics(frames_of(prompt, drift + prompt)[::2], FPS / 2)
+    return diagnose("m", f"p{prompt}", 0, statistics, settings=DiagnosisSettings(window=2.0))
+
+
 def small_diagnoses(prompts: int, drift: float, label: str) -> list[VideoDiagnosis]:
-    settings = DiagnosisSettings(window=2.0)
-    return [
-        diagnose(label, f"p{n}", 0, frame_statistics(frames_of(n, drift + n), FPS), settings=settings)
-        for n in range(prompts)
-    ]
+    return [small_diagnosis(prompt, drift)._replace(label=label) for prompt in range(prompts)]
 
 
 def test_command_writes_tables_and_figures(runs: tuple[Path, Path], tmp_path: Path) -> None:
@@ -91,7 +94,8 @@ def test_changes_are_paired_over_prompts() -> None:
     base, ours = small_diagnoses(7, 5.0, "base"), small_diagnoses(7, 40.0, "ours")
     record = horizon_record([*base, *ours], seed=3, replicates=500)
     rows = {(row.label, row.baseline): row for row in record.changes if row.quantity == "brightness"}
-    ends = [first_last(frame_statistics(frames_of(n, 40.0 + n), FPS).curves["brightness"], FPS, 2.0) for n in range(7)]
+    brightness = [frame_statistics(frames_of(n, 40.0 + n)[::2], FPS).curves["brightness"] for n in range(7)]
+    ends = [first_last(curve, FPS / 2, 2.0) for curve in brightness]
     changes = [end.change for end in ends if end is not None]
     assert rows["ours", None].change == pytest.approx(np.mean(changes))
     difference = rows["ours", "base"]

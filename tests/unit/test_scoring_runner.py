@@ -24,6 +24,7 @@ from probekit.evaluation.scoring_runner import score_video_set
 from probekit.evaluation.video_set import VideoRow, VideoSet, describe_video, video_path
 from probekit.sprite_world.episodes import episode
 from probekit.video_files import read_video, write_video
+from probekit.workflows.scoring import score_run
 
 N_FRAMES = 13
 SCORERS = scorers_for("sprite-test").scorers
@@ -217,3 +218,13 @@ def test_clip_rules_do_not_compare(tmp_path: Path) -> None:
         score_video_set(videos, tmp_path / rule, clips=rule)
     cards = [read_protocol(tmp_path / rule) for rule in CLIP_RULES]
     assert mismatches(*cards)[0] == ("clip_rule", "whole", "vbench-long")
+
+
+def test_clip_boundaries_stand_beside_the_scores(tmp_path: Path) -> None:
+    run = make_long_set(tmp_path / "set").root
+    score_run(run, clips="vbench-long")
+    lines = (run / "clips.csv").read_text().splitlines()
+    assert lines[0] == "video,clip,start,stop"
+    assert lines[1:4] == [f"sprite-test__p0__000.mp4,{clip}" for clip in ("0,0,16", "1,16,32", "2,25,41")]
+    score_run(run)
+    assert not (run / "clips.csv").exists()
