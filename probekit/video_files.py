@@ -1,14 +1,14 @@
 """Reading and writing video files with PyAV.
 
-Decoded frames are converted by swscale's default conversion, which for 8-bit yuv420p gives the pixels that OpenCV's
-``VideoCapture`` gives; the official VBench dimensions see those.
+Decoded frames are the pixels that OpenCV's ``VideoCapture`` gives (the same for 8 bits, within 4 levels for 10), turned
+as the file says, as OpenCV and decord do; the official VBench dimensions see those.
 """
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ from probekit.matroska import matroska_end
 _LARGEST_RATE_DENOMINATOR = 1001  # NTSC rates are n/1001
 _WORST_CRF = 51
 _WRITTEN_SUFFIXES = (".mp4", ".mkv", ".mov")
+_QUARTER_TURN = 90  # degrees
 _COPY_AGAIN = "generate or copy it again."
 
 
@@ -53,12 +54,12 @@ def read_video(path: Path, *, expect_frames: int | None = None) -> VideoClip:
         expect_frames: Number of frames that the file must have.
 
     Raises:
-        UserError: The file is missing, unreadable, empty, truncated, damaged, without a video stream, stored rotated or
-            of another length.
+        UserError: The file is missing, unreadable, empty, truncated, damaged, without a video stream, stored
+            askew or of another length.
     """
     with _open_video(path) as (container, stream):
         fps = _fps(stream, path)
-        frames = _collect(_decoded(container, stream, path), stream.height, stream.width)
+        frames = _collect(_decoded(container, stream, path))
     _check_length(path, len(frames), expect_frames)
     return VideoClip(frames, fps)
 
@@ -71,7 +72,7 @@ def iter_frames(path: Path) -> Iterator[NDArray[np.uint8]]:
     """
     with _open_video(path) as (container, stream):
         for frame in _decoded(container, stream, path):
-            yield _rgb(frame)
+            yield _upright(frame)
 
 
 def video_info(path: Path) -> VideoInfo:
@@ -81,10 +82,15 @@ def video_info(path: Path) -> VideoInfo:
         UserError: As `read_video`, or frames are not equally far apart.
     """
     with _open_video(path) as (container, stream):
-        times = [frame.time for frame in _decoded(container, stream, path)]
+        times: list[float | None] = []
+        height, width = stream.height, stream.width
+        for frame in _decoded(container, stream, path):
+            if not times and _quarter_turns(frame, path) % 2:
+                height, width = width, height
+            times.append(frame.time)
         fps = _fps(stream, path)
         _check_constant_rate([time for time in times if time is not None], fps, path)
-        return VideoInfo(len(times), stream.height, stream.width, fps)
+        return VideoInfo(len(times), height, width, fps)
 
 
 def _check_constant_rate(times: Sequence[float], fps: float, path: Path) -> None:
@@ -223,8 +229,7 @@ def _undamaged(container: InputContainer, stream: VideoStream, path: Path) -> It
             for frame in packet.decode():
                 if frame.is_corrupt or (frame.height, frame.width) != size:
                     raise _damaged(path, count)
-                if frame.rotation:
-                    raise _rotated(path, frame.rotation)
+                _quarter_turns(frame, path)
                 count += 1
                 yield frame
     except av.FFmpegError as error:
@@ -235,22 +240,28 @@ def _damaged(path: Path, count: int) -> UserError:
     return UserError(f"{path} is truncated or damaged after {count} frames.", _COPY_AGAIN)
 
 
-def _rotated(path: Path, degrees: int) -> UserError:
-    # OpenCV turns such frames and decord does not, so official dimensions would not see one and the same video.
-    return UserError(
-        f"{path} is stored rotated by {degrees} degrees; decoders disagree about what it shows.",
-        "encode it again upright (ffmpeg does so by itself).",
-    )
+def _quarter_turns(frame: av.VideoFrame, path: Path) -> int:
+    """Counter-clockwise quarter turns that a frame is stored rotated by, which OpenCV and decord apply too."""
+    turns, rest = divmod(frame.rotation, _QUARTER_TURN)
+    if rest:
+        raise UserError(
+            f"{path} is stored rotated by {frame.rotation} degrees, which is no quarter turn.",
+            "encode it again upright (ffmpeg does so by itself).",
+        )
+    return turns
 
 
-def _collect(decoded: Iterator[av.VideoFrame], height: int, width: int) -> NDArray[np.uint8]:
+def _upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """Pixels (H, W, 3) as players show them. Bicubic: for more than 8 bits the nearest to what OpenCV gives."""
+    pixels = frame.to_ndarray(format="rgb24", interpolation="BICUBIC").astype(np.uint8, copy=False)
+    return np.ascontiguousarray(np.rot90(pixels, frame.rotation // _QUARTER_TURN)) if frame.rotation else pixels
+
+
+def _collect(decoded: Iterator[av.VideoFrame]) -> NDArray[np.uint8]:
     # fromiter grows one array in place; stacking a list would hold the video twice.
-    pixels: Any = np.dtype((np.uint8, (height, width, 3)))
-    return np.fromiter((_rgb(frame) for frame in decoded), dtype=pixels)
-
-
-def _rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    return frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+    first = _upright(next(decoded))
+    pixels: Any = np.dtype((np.uint8, first.shape))
+    return np.fromiter(chain([first], map(_upright, decoded)), dtype=pixels)
 
 
 def _fps(stream: VideoStream, path: Path) -> float:

@@ -1,5 +1,6 @@
 """Videos as people really have them, made by PyAV: odd, grey, deep, rotated, uneven, silent and broken ones."""
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -51,10 +52,10 @@ def write_frames(
 
 def _rotate(path: Path, degrees: int) -> None:
     """Overwrite the display matrix of an MP4's track header (ISO 14496-12, section 8.3.2)."""
-    cos, sin = {90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
     one, data = 0x10000, path.read_bytes()
+    cos, sin = (round(one * of(math.radians(degrees))) for of in (math.cos, math.sin))
     upright = b"".join(v.to_bytes(4, "big") for v in (one, 0, 0, 0, one, 0, 0, 0, 0x40000000))
-    turned = (cos * one, sin * one, 0, -sin * one, cos * one, 0, 0, 0, 0x40000000)
+    turned = (cos, sin, 0, -sin, cos, 0, 0, 0, 0x40000000)
     header = data.index(b"tkhd")
     before, found, after = data[header:].partition(upright)
     assert found

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from probekit.errors import UserError
-from probekit.video_files import read_video, video_info
+from probekit.video_files import iter_frames, read_video, video_info
 from tests.unit.bad_videos import write_frames, write_sound, write_truncated
 
 
@@ -51,8 +51,8 @@ def _text(path: Path) -> None:
     path.write_text("this is not a video\n" * 100)
 
 
-def _rotated(path: Path) -> None:
-    write_frames(path, width=48, rotation=90)
+def _askew(path: Path) -> None:
+    write_frames(path, width=48, rotation=45)
 
 
 def _uneven(path: Path) -> None:
@@ -70,7 +70,7 @@ def _dropped(path: Path) -> None:
         (_text, "is not a video that can be decoded"),
         (write_sound, "has no video stream"),
         (write_truncated, "truncated"),
-        (_rotated, r"is stored rotated by -?90 degrees"),
+        (_askew, r"is stored rotated by -45 degrees, which is no quarter turn"),
         (_uneven, r"no constant frame rate: its frames are 62 to 812 ms apart"),
         (_dropped, r"no constant frame rate: its frames are 62 to 125 ms apart"),
     ],
@@ -88,11 +88,33 @@ def test_what_cannot_be_scored_gives_one_line_and_a_fix(
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
-def test_rotated_videos_are_refused_by_every_reader(tmp_path: Path, degrees: int) -> None:
+def test_rotated_videos_are_shown_upright(tmp_path: Path, degrees: int) -> None:
+    """A display matrix turns clockwise (ISO 14496-12)."""
+    stored, turned = tmp_path / "stored.mp4", tmp_path / "turned.mp4"
+    write_frames(stored, width=48)
+    write_frames(turned, width=48, rotation=degrees)
+    expected = np.rot90(read_video(stored).frames, -degrees // 90, axes=(1, 2))
+    assert np.array_equal(read_video(turned).frames, expected)
+    assert video_info(turned)[1:3] == expected.shape[1:3]
+    assert all(np.array_equal(*pair) for pair in zip(iter_frames(turned), expected, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("pixel_format", "rotation", "levels"),
+    [("yuv420p", 0, 0), ("yuv444p", 0, 0), ("gray", 0, 0), ("yuv444p10le", 0, 0), ("yuv420p10le", 0, 4)]
+    + [("yuv420p", degrees, 0) for degrees in (90, 180, 270)],
+)
+def test_pixels_are_those_of_opencv(tmp_path: Path, pixel_format: str, rotation: int, levels: int) -> None:
+    """The official dimensions see what OpenCV decodes."""
+    cv2 = pytest.importorskip("cv2")
     path = tmp_path / "a.mp4"
-    write_frames(path, rotation=degrees)
-    with pytest.raises(UserError, match="rotated"):
-        read_video(path)
+    write_frames(path, width=48, pixel_format=pixel_format, rotation=rotation)
+    capture = cv2.VideoCapture(str(path))
+    for frame in read_video(path).frames:
+        seen, theirs = capture.read()
+        assert seen
+        assert theirs.shape == frame.shape
+        assert np.abs(theirs[..., ::-1].astype(int) - frame).max() <= levels
 
 
 def test_clocks_that_round_are_constant(tmp_path: Path) -> None:

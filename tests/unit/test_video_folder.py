@@ -83,6 +83,7 @@ def test_a_folder_of_everything(tmp_path: Path) -> None:
     for name, (height, width, pixel_format) in legal.items():
         write_frames(tmp_path / name, height=height, width=width, pixel_format=pixel_format)
     write_frames(tmp_path / "picture.mp4", n_frames=1)
+    write_frames(tmp_path / "askew.mp4", rotation=45)
     write_frames(tmp_path / "turned.mp4", rotation=90)
     write_frames(tmp_path / "uneven.mp4", times=lambda number: number * number)
     write_frames(tmp_path / "twice.mp4")
@@ -93,11 +94,11 @@ def test_a_folder_of_everything(tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no video")
     (tmp_path / "dangling.mp4").symlink_to(tmp_path / "gone.mp4")
     table = read_video_folder(tmp_path)
-    assert {row.path for video_set in table.video_sets for row in video_set.rows} == set(legal)
+    assert {row.path for video_set in table.video_sets for row in video_set.rows} == {*legal, "turned.mp4"}
     found = {problem.path.name: problem.problem for problem in table.problems}
     expected = {
         "picture.mp4": "has one frame; it is a picture",
-        "turned.mp4": "is stored rotated",
+        "askew.mp4": "is stored rotated by -45 degrees",
         "uneven.mp4": "no constant frame rate",
         "twice.mp4": "shows the same sample as twice.mkv",
         "twice.mkv": "shows the same sample as twice.mp4",
