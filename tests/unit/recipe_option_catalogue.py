@@ -41,7 +41,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "OptimizerConfig.warmup_steps": "test_training_loop.py::test_learning_rate_warms_up_and_decays",
     "OptimizerConfig.decay_steps": "test_training_loop.py::test_learning_rate_warms_up_and_decays",
     "OptimizerConfig.clip_norm": f"{_OPTIONS}::test_gradients_are_clipped_to_the_norm",
-    "ScaleConfig.gradient_accumulation": _SCALE,
+    "ScaleConfig.gradient_accumulation": "test_scale.py::test_an_update_is_made_of_as_many_micro_batches_as_asked",
     "ScaleConfig.precision": _SCALE,
     "ScaleConfig.attention": (
         "test_scale.py::test_math_attention_uses_no_fused_kernel_and_leaves_the_switches_as_they_were"
@@ -49,10 +49,8 @@ CATALOGUE: Final[dict[str, str]] = {
     "ScaleConfig.activation_checkpointing": "test_scale.py::test_recomputation_keeps_less_for_the_backward_pass",
     "ScaleConfig.compile": "test_scale.py::test_compiled_parts_keep_the_names_of_their_weights",
     "ScaleConfig.precompute_text": "test_scale.py::test_precomputed_prompts_are_the_encoders_and_stay_on_disk",
-    "ScaleConfig.keep_checkpoints": "test_scale.py::test_an_unfinished_checkpoint_is_not_one",
-    "ScaleConfig.asynchronous_checkpoints": (
-        "test_scale.py::test_asynchronous_checkpoints_hold_the_state_at_the_time_of_saving"
-    ),
+    "ScaleConfig.keep_checkpoints": "test_scale.py::test_a_run_writes_its_checkpoints_as_the_recipe_says",
+    "ScaleConfig.asynchronous_checkpoints": ("test_scale.py::test_a_run_writes_its_checkpoints_as_the_recipe_says"),
     "WatchConfig.samples_every": _WATCH,
     "WatchConfig.evaluate_every": _WATCH,
     "WatchConfig.suite": "test_watching.py::test_the_suite_of_the_recipe_is_sampled",
@@ -127,7 +125,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "DmdConfig.timestep_range": _DMD,
     "DmdConfig.prompts": "test_prompt_files.py::test_a_stage_trains_on_the_file",
     "DmdConfig.latent_size": _DMD,
-    "DmdConfig.export_every": "test_asymmetric_dmd.py::test_interrupted_and_resumed_equals_uninterrupted",
+    "DmdConfig.export_every": "test_asymmetric_dmd.py::test_exports_are_kept_as_often_as_asked",
     "DmdConfig.ema_start": "test_asymmetric_dmd.py::test_until_the_average_begins_the_generator_itself_is_exported",
     "DmdConfig.official": "test_asymmetric_dmd.py::test_each_official_switch_changes_what_it_names",
     "DmdConfig.preset": (

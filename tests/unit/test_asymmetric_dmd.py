@@ -260,6 +260,14 @@ def test_the_official_preset_sets_every_switch_that_a_recipe_leaves_open(folders
     assert (kept.official.noisy_commit, kept.official.table_sigmas, kept.ema_start) == (False, True, 3)
 
 
+def test_exports_are_kept_as_often_as_asked(folders: dict[str, str], tmp_path: Path) -> None:
+    stage = dmd_stage(dmd_config(folders, export_every=3))
+    for updates in (2, 3, 4):
+        stage._updates.fill_(updates)
+        stage.export(tmp_path / "export")
+    assert [path.name for path in (tmp_path / "exports").iterdir()] == ["step-0003"]
+
+
 def test_until_the_average_begins_the_generator_itself_is_exported(folders: dict[str, str], tmp_path: Path) -> None:
     stage = dmd_stage(dmd_config(folders, ema_start=5))
     before = stage.ema.model.state_dict()

@@ -3,9 +3,11 @@
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch.distributed.checkpoint.state_dict_saver import async_save
 from torch.nn.functional import scaled_dot_product_attention
 
 from probekit.context_policy import ContextPolicy
@@ -21,7 +23,9 @@ from tests.training_states import copy_state
 from tests.unit.test_asymmetric_dmd import FORESIGHT, dmd_config, dmd_stage, folders  # noqa: F401
 from trainer.checkpoint import CheckpointWriter, checkpoint_paths, load_checkpoint, newest_checkpoint
 from trainer.distributed.sharding import autocast, blocks_of, whole
+from trainer.distributed.update import MicroBatch
 from trainer.distributed.world import SINGLE, World
+from trainer.loop import run
 from trainer.scale_config import ScaleConfig
 
 
@@ -181,6 +185,7 @@ def test_asynchronous_checkpoints_hold_the_state_at_the_time_of_saving(
     copy_state(stage, later, tmp_path / "reference")
     writer = CheckpointWriter(tmp_path / "run", SINGLE, keep=1, asynchronous=True)
     writer.save(1, stage.training_state(), "a: 1")
+    assert newest_checkpoint(tmp_path / "run") is None  # it is being written, and gets its name when it is complete
     stage.training_step(1)  # must not reach the checkpoint
     writer.finish()
     facts = newest_checkpoint(tmp_path / "run")
@@ -188,6 +193,43 @@ def test_asynchronous_checkpoints_hold_the_state_at_the_time_of_saving(
     assert (facts.steps_done, facts.config) == (1, "a: 1")
     load_checkpoint(facts, read.training_state())
     assert read.training_step(1) == later.training_step(1)
+
+
+def test_a_run_writes_its_checkpoints_as_the_recipe_says(
+    folders: dict[str, str],  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun: list[object] = []
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        begun.append(options["storage_writer"])
+        return async_save(*arguments, **options)
+
+    monkeypatch.setattr("trainer.checkpoint.async_save", counted)
+    changes = {"steps": 3, "checkpoint_every": 1, "critic_updates": 1}
+    for name, scale in {
+        "plain": {}, "background": {"asynchronous_checkpoints": True}, "few": {"keep_checkpoints": 1},
+    }.items():  # fmt: skip
+        config = dmd_config(folders, scale=scale, **changes)
+        run(dmd_stage(config), config, tmp_path / name)
+        kept = [path.name for path in checkpoint_paths(tmp_path / name / "checkpoints")]
+        assert kept == ["step-0000002", "step-0000003"][1 if name == "few" else 0 :]
+        assert len(begun) == (0 if name == "plain" else 3)
+
+
+def test_an_update_is_made_of_as_many_micro_batches_as_asked(folders: dict[str, str]) -> None:  # noqa: F811
+    stage = dmd_stage(dmd_config(folders, batch_size=4, scale={"gradient_accumulation": 2}))
+    seen: list[range] = []
+    whole_loss = stage._generator_loss
+
+    def counted(step: int, rows: range) -> MicroBatch:
+        seen.append(rows)
+        return whole_loss(step, rows)
+
+    stage.__dict__["_generator_loss"] = counted
+    stage.update_generator(0)
+    assert seen == [range(2), range(2, 4)]
 
 
 def test_an_unfinished_checkpoint_is_not_one(folders: dict[str, str], tmp_path: Path) -> None:  # noqa: F811
