@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probekit.errors import UserError
-from probekit.evaluation.long_horizon.slow_fast import MappingTable, consistency, read_mapping_table, slow_fast
+from probekit.evaluation.long_horizon.clips import clip_spans
+from probekit.evaluation.long_horizon.slow_fast import (
+    MappingTable,
+    consistency,
+    read_mapping_table,
+    slow_fast,
+    slow_fast_video,
+)
 from probekit.seeding import generator
 
 KNOTS = {0.0: 0.0, 0.4: 0.7, 0.9: 0.95, 1.0: 1.0}
@@ -99,3 +106,15 @@ def test_bad_features_are_refused(tmp_path: Path) -> None:
         slow_fast([features(0), features(1)], features(2, frames=3))
     with pytest.raises(UserError, match="There is no mapping table"):
         read_mapping_table(tmp_path / "absent.yaml")
+
+
+def test_a_video_is_cut_by_the_clip_rule() -> None:
+    vectors, spans = features("video", frames=81), clip_spans(81, 16.0, "vbench-long")
+    table = MappingTable.of(KNOTS)
+    found = slow_fast_video(vectors, spans, table=table, w_inclip=0.5, w_clip2clip=0.5)
+    clips = [vectors[0:32], vectors[32:64], vectors[49:81]]
+    assert found == slow_fast(clips, vectors[[0, 32, 49]], table, w_inclip=0.5, w_clip2clip=0.5)
+    other = features("another encoder", frames=3)
+    assert slow_fast_video(vectors, spans, other).clip2clip == consistency(other)
+    with pytest.raises(UserError, match="end at frame 81"):
+        slow_fast_video(vectors[:80], spans)

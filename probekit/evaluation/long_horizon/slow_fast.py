@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.errors import UserError
+from probekit.evaluation.long_horizon.clips import Span
 
 Features = NDArray[np.floating]
 """One vector a frame, (T, D)."""
@@ -161,3 +162,39 @@ def slow_fast(
     mapped = table.at(clip2clip)
     fused = w_inclip * inclip + w_clip2clip * mapped if mapped != 0.0 else inclip
     return SlowFastScore(inclip, clip2clip, mapped, fused)
+
+
+def slow_fast_video(
+    features: Features,
+    spans: Sequence[Span],
+    first_frames: Features | None = None,
+    table: MappingTable | None = None,
+    *,
+    w_inclip: float = 1.0,
+    w_clip2clip: float = 0.0,
+) -> SlowFastScore:
+    """Slow-fast score of a video from the features of all its frames.
+
+    Args:
+        features: (T, D), frame by frame.
+        spans: its clips, from `clip_spans`.
+        first_frames: (clips, D') of the clips' first frames by another encoder; by default those of `features`.
+        table: see `slow_fast`.
+        w_inclip: see `slow_fast`.
+        w_clip2clip: see `slow_fast`.
+
+    Raises:
+        UserError: if a clip lies beyond the features, or as `slow_fast`.
+    """
+    if spans[-1].stop != len(features):
+        raise UserError(
+            f"The clips end at frame {spans[-1].stop}, the features at {len(features)}.", "give one vector a frame."
+        )
+    starts = [span.start for span in spans]
+    return slow_fast(
+        [features[span.start : span.stop] for span in spans],
+        features[starts] if first_frames is None else first_frames,
+        table,
+        w_inclip=w_inclip,
+        w_clip2clip=w_clip2clip,
+    )
