@@ -25,7 +25,7 @@ _POLICY = StreamingOptions().policy
 
 
 def _own(default: float) -> str:
-    return f"[default: {default:g}; other pipelines: their own]"
+    return f"Default {default:g}; of other pipelines, their own."
 
 
 class Rotary(StrEnum):
@@ -43,7 +43,7 @@ def sample(
     suite_option: SuiteOptions = None,
     prompts: Annotated[str | None, typer.Option(help="A prompt file in place of the suite, or the first N.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Length of the videos, rounded up to whole chunks.")] = None,
-    size: Annotated[str | None, typer.Option(help="Frame size of a prompt file's videos, e.g. 480x832.")] = None,
+    size: Annotated[str | None, typer.Option(help="Frame size, rows x columns, where it is not the suite's.")] = None,
     samples: Annotated[int | None, typer.Option(help="Only the first N videos of each prompt.")] = None,
     steps: Annotated[
         int | None, typer.Option(help=f"Bidirectional models: solver steps. {_own(_DEFAULTS.steps)}")
@@ -151,6 +151,9 @@ def _planned(
 
     if prompts is None or prompts.isdecimal():
         chosen = load_suite(suite, suite_option or ()).reduced(int(prompts) if prompts else None, samples)
+        if size is not None:
+            rows, columns = _size(size)
+            chosen = chosen._replace(height=rows, width=columns)
         if seconds is None:
             return chosen
         return chosen._replace(frames=frames_of(seconds), horizon=f"{seconds:g}s")

@@ -199,6 +199,15 @@ def test_the_command_samples_scores_and_measures_another_system(folders: dict[st
     assert "without --shard" in refused.output
 
 
+def test_a_suite_is_sampled_at_a_systems_own_size(folders: dict[str, Path], tmp_path: Path) -> None:
+    arguments = ["--prompts", 1, "--samples", 1, "--seconds", 0.1, "--size", "32x64", "--steps", 1]
+    made = probekit("sample", "--model", folders["LTXPipeline"], "--out", tmp_path / "run", *arguments)
+    assert made.exit_code == 0, made.output
+    videos = load_video_set(tmp_path / "run")
+    assert [(row.suite, row.height, row.width) for row in videos.rows] == [("sprite-5s", 32, 64)]
+    assert (videos.protocol.generation.height, videos.protocol.generation.width) == (32, 64)
+
+
 def test_a_folder_does_not_mix_pipelines(folders: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "prompts.txt").write_text("a red circle\n")
     common = ["--prompts", tmp_path / "prompts.txt", "--size", "32x32", "--seconds", 0.1, "--steps", 1]
