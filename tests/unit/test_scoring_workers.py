@@ -316,3 +316,22 @@ def test_the_commands_options_reach_the_scorers(
     refused = CliRunner().invoke(app, ["score", str(target), "--device", "tpu"])
     assert refused.exit_code == 2
     assert "device" in refused.output
+
+
+@pytest.mark.dist
+def test_ranks_of_torchrun_share_the_videos(videos: VideoSet, tmp_path: Path) -> None:
+    one, many = tmp_path / "one", tmp_path / "many"
+    for target in (one, many):
+        shutil.copytree(videos.root, target)
+        card = target / "protocol.json"
+        card.write_text(card.read_text().replace("sprite-test", "custom"))
+    assert CliRunner().invoke(app, ["score", str(one)]).exit_code == 0
+    script = tmp_path / "run_command.py"
+    script.write_text("from probekit.cli.main import app\napp()\n")
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+    subprocess.run([*launch, str(script), "score", str(many)], env=environment, check=True, timeout=120)
+    assert {path.name for path in (many / "scores").iterdir()} == {
+        "shard-0-of-2-0000.parquet", "shard-1-of-2-0000.parquet",
+    }  # fmt: skip
+    pd.testing.assert_frame_equal(read_scores(many), read_scores(one), check_exact=True)
