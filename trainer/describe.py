@@ -1,6 +1,8 @@
 """`trainer describe`: a recipe in full before it runs, in lines for a reader."""
 
+import math
 from collections.abc import Iterator
+from typing import Any
 
 from probekit.config import dump_config
 from probekit.models.flops import parameter_count, width_of
@@ -72,6 +74,7 @@ def _predictor_lines(
     config: CausalOdeConfig | DmdConfig, foresight: ForesightConfig, models: list[TrainedModel]
 ) -> Iterator[str]:
     generator, encoder = dict(models[0].config), encoder_of(config, models)
+    yield from _tap_lines(config, foresight, generator, encoder)
     predictor = predictor_of(foresight, generator, encoder)
     yield f"# predictor ({foresight.predictor}), used in training alone"
     for name, child in predictor.named_children():
@@ -83,6 +86,23 @@ def _predictor_lines(
         paper = predictor_of(foresight.model_copy(update={"dead_modulation": True}), generator, encoder)
         note = "with the modulation matrices that never train, as the paper counts"
         yield f"{'the same, official':28} {parameters_of(paper):>14,} parameters ({note})"
+
+
+def _tap_lines(
+    config: CausalOdeConfig | DmdConfig, foresight: ForesightConfig, generator: dict[str, Any], encoder: dict[str, Any]
+) -> Iterator[str]:
+    """Where the state and the target of a segment are read."""
+    sizes = sizes_of(config, generator)
+    yield "# foresight"
+    for name, model, layer, depth in (
+        ("state: generator", generator, foresight.student_layer, foresight.student_depth),
+        (f"target: {foresight.encoder}", encoder, foresight.encoder_layer, foresight.encoder_depth),
+    ):
+        block = math.floor(depth * model["num_layers"]) if layer is None else layer
+        shape = f"(videos, {sizes.frame * sizes.chunk_frames}, {width_of(model)})"
+        yield f"{name:28} output of blocks.{block}, {shape} a segment"
+    seen = [offset for offset in foresight.offsets if offset < sizes.chunks]
+    yield f"{'segments with a target':28} {sizes.chunks - min(seen, default=sizes.chunks)} of {sizes.chunks}"
 
 
 def _memory_lines(config: StageConfig, processes: int) -> Iterator[str]:

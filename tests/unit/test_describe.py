@@ -60,6 +60,19 @@ def test_the_numbers_at_wan_size() -> None:
     assert 95 < memory_of(config, 1).on_each(1) / GB < 105
 
 
+def test_where_foresight_reads_is_named_with_its_shape() -> None:
+    text = "\n".join(description(dmd("dmd_foresight.yaml"), 8, 80))
+    assert re.search(r"state: generator +output of blocks\.15, \(videos, 4680, 1536\) a segment", text)
+    assert re.search(r"target: real +output of blocks\.20, \(videos, 4680, 5120\) a segment", text)
+    assert re.search(r"segments with a target +7 of 7", text)
+    framewise = "\n".join(description(dmd("table10/next.yaml"), 8, 80))
+    assert re.search(r"blocks\.15, \(videos, 1560, 1536\)", framewise)
+    assert re.search(r"segments with a target +20 of 21", framewise)
+    shallow = "\n".join(description(dmd("table03/depth-0.3.yaml"), 8, 80))
+    assert "blocks.9," in shallow
+    assert "blocks.12," in shallow
+
+
 def test_operations_are_those_of_the_cost_model() -> None:
     cycle = operations_of(dmd("dmd_baseline.yaml"))["cycle"] / 64
     assert cycle / 1e12 == pytest.approx(14_058, rel=1e-3)
