@@ -141,8 +141,8 @@ def official_scorers_of_flickering(folder: Path) -> Any:
 def peak_memory(frames: int, height: int, width: int) -> None:
     """Print by how many MB the memory of this process exceeds the models' when it reads a long video.
 
-    All frames are there; the networks read the first two batches of them, since memory does not grow with more, and
-    both motion dimensions their first pairs.
+    All frames are there; the networks read the first batch of them and one more, since memory does not grow with more, and
+    both motion dimensions their first pair.
     """
     networks = NetworkSet(FastSettings(unverified_weights=True))
     settings = networks.settings
@@ -154,10 +154,10 @@ def peak_memory(frames: int, height: int, width: int) -> None:
     video = rng.integers(0, 256, (frames, height, width, 3), dtype=np.uint8)
     from probekit.evaluation.fast.engine import VideoReading
 
-    head = ScoringInput(video[: 2 * settings.batch_frames], 16.0, "")
+    head = ScoringInput(video[: settings.batch_frames + 1], 16.0, "")
     VideoReading(head, networks, frozenset(QUALITY)).of_frames("subject_consistency")
-    motion.motion_smoothness(video[:5], networks)
-    motion.FlowMeter(video[:3], networks).motion(range(2))
+    motion.motion_smoothness(video[:3], networks)
+    motion.FlowMeter(video[:2], networks).motion(range(1))
     formulas.flickering(video)
     print(f"{_status('VmHWM') - before:.0f} {video.nbytes / 1e6:.0f}")
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from probekit.errors import UserError
-from probekit.evaluation.long_horizon.clips import ClipRule, Span, clip_spans, scorer_id_under
+from probekit.evaluation.fast.seeking import read_frames_at
+from probekit.evaluation.long_horizon.clips import WHOLE, ClipRule, Span, clip_spans, scorer_id_under
 from probekit.evaluation.score_store import score_key
 from probekit.evaluation.score_table import ScoreRow, check_rows
-from probekit.evaluation.scorers import Scorer, ScorerSet, ScoringInput
+from probekit.evaluation.scorers import Scorer, ScorerSet, ScoringInput, frames_to_decode
 from probekit.evaluation.video_set import VideoRow
 from probekit.provenance import sha256_file
-from probekit.video_files import read_video
+from probekit.video_files import VideoClip, read_video
 
 SCORER_ERRORS: Final = (UserError, ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, ValueError)
 """What libraries raise about one input. Other errors are defects of the program and end the process."""
@@ -80,7 +81,7 @@ class VideoScorer:
         is one, with the error as its reason.
         """
         try:
-            video = _open(task)
+            video = _open(task, self._numbers(task))
         except UserError as error:
             yield ScoringFailure(None, error.problem)
             return
@@ -89,6 +90,13 @@ class VideoScorer:
             cut = _cut(video, spans[clip - task.row.clip])
             for part in parts:
                 yield self._score(task, part, cut)
+
+    def _numbers(self, task: ScoringTask) -> tuple[int, ...] | None:
+        """Numbers of the frames that are enough for all that is asked; None means all."""
+        if task.rule != WHOLE:
+            return None
+        asked = dict.fromkeys(part.dimension for part in task.parts)
+        return frames_to_decode([self._scorers[dimension] for dimension in asked], task.row.n_frames)
 
     def _score(self, task: ScoringTask, part: Part, video: ScoringInput) -> ScoreRow | ScoringFailure:
         try:
@@ -101,20 +109,23 @@ class VideoScorer:
         return row
 
 
-def _open(task: ScoringTask) -> ScoringInput:
+def _open(task: ScoringTask, numbers: tuple[int, ...] | None) -> ScoringInput:
     path, row = task.path, task.row
     asked = frozenset(part.dimension for part in task.parts)
-    clip = read_video(path, expect_frames=row.n_frames)
+    if numbers is None:
+        clip = read_video(path, expect_frames=row.n_frames)
+    else:
+        clip = VideoClip(read_frames_at(path, numbers), row.fps)
     if sha256_file(path) != row.sha256:
         raise UserError(f"{path} changed after its manifest was written.", "generate or copy the set again.")
-    return ScoringInput(clip.frames, clip.fps, row.prompt, row.prompt_id, path, asked)
+    return ScoringInput(clip.frames, clip.fps, row.prompt, row.prompt_id, path, asked, numbers, row.n_frames)
 
 
 def _cut(video: ScoringInput, span: Span) -> ScoringInput:
     """The clip's own input; only that of a whole video has a file of its own."""
-    if span == (0, len(video.frames)):
+    if span == (0, video.length):
         return video
-    return replace(video, frames=video.frames[span.start : span.stop], path=None)
+    return replace(video, frames=video.frames[span.start : span.stop], path=None, n_frames=None)
 
 
 def _score_row(task: ScoringTask, part: Part, scorer: Scorer, video: ScoringInput) -> ScoreRow:

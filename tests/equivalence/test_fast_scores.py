@@ -24,6 +24,7 @@ from probekit.evaluation.fast.engine import VideoReading
 from probekit.evaluation.fast.frame_pass import Transform, as_tensor
 from probekit.evaluation.fast.motion import FlowMeter
 from probekit.evaluation.fast.network_set import NetworkSet
+from probekit.evaluation.fast.networks import raft
 from probekit.evaluation.fast.networks.umt import Umt
 from probekit.evaluation.fast.sampling import dynamic_indices, middle_indices
 from probekit.evaluation.fast.scorers import fast_scorers
@@ -38,7 +39,8 @@ from tests.shared_data import SHARED
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the packages that are compared with
 
-FRAMES, HEIGHT, WIDTH, FPS = 17, 144, 256, 16
+FRAMES, HEIGHT, WIDTH, FPS = 17, 128, 160, 16
+FEW, SLOW_FPS = 4, 8
 FEATURES, FLOW, SCORES = 1e-4, 1e-3, 1e-4
 SETTINGS = FastSettings(device="cpu", unverified_weights=True)
 STYLED = next(entry for entry in vbench_entries() if "appearance_style" in entry.auxiliary)
@@ -64,9 +66,20 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
         write_weights(SMALL)
         path = folder / "clip-0.mp4"
         write_video(path, _frames(), FPS, crf=10)
-        frames, networks = read_video(path).frames, NetworkSet(SETTINGS)
-        video = ScoringInput(frames, FPS, STYLED.text)
-        yield Case(path, frames, networks, VideoReading(video, networks, frozenset(files.WEIGHTS)))
+        yield _case(path, NetworkSet(SETTINGS), frozenset(files.WEIGHTS) - {"imaging_quality"})
+
+
+@pytest.fixture(scope="module")
+def short(case: Case) -> Case:
+    """The first frames alone, for what takes long: an even number, so that AMT leaves out the last."""
+    path = case.path.with_name("short-0.mp4")
+    write_video(path, case.frames[:FEW], SLOW_FPS, crf=10)
+    return _case(path, case.networks, frozenset({"imaging_quality"}))
+
+
+def _case(path: Path, networks: NetworkSet, dimensions: frozenset[str]) -> Case:
+    frames = read_video(path).frames
+    return Case(path, frames, networks, VideoReading(ScoringInput(frames, FPS, ""), networks, dimensions))
 
 
 def _frames() -> NDArray[np.uint8]:
@@ -100,7 +113,7 @@ def test_clip_is_shown_the_same(case: Case) -> None:
 def test_dino_is_shown_the_same(case: Case) -> None:
     utils = official_module("utils")
     official = utils.dino_transform(224)(utils.load_video(str(case.path)))
-    assert official.shape == (FRAMES, 3, 224, 398)
+    assert official.shape == (FRAMES, 3, 224, 280)
     assert torch.equal(official, _shown(case, transforms.dino_input))
 
 
@@ -158,12 +171,12 @@ def test_clip_answers_the_same(case: Case, file: files.WeightFile, dimension: st
     _close(case.reading.of_frames(dimension), answers)
 
 
-def test_musiq_answers_the_same_although_it_is_shown_no_padding(case: Case) -> None:
+def test_musiq_answers_the_same_although_it_is_shown_no_padding(short: Case) -> None:
     official = _official_musiq()
-    images = _shown(case, transforms.musiq_input)
+    images = _shown(short, transforms.musiq_input)
     with torch.no_grad():
         answers = torch.cat([official(image[None]) for image in images]).flatten()
-    _close(case.reading.of_frames("imaging_quality"), answers)
+    _close(short.reading.of_frames("imaging_quality"), answers)
 
 
 def test_amt_interpolates_the_same(case: Case) -> None:
@@ -175,16 +188,27 @@ def test_amt_interpolates_the_same(case: Case) -> None:
     _close(ours, answer)
 
 
-def test_raft_sees_the_same_flow_whichever_pairs_are_asked_together(case: Case) -> None:
+def test_raft_sees_the_same_flow_whichever_pairs_are_asked_together(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert raft.ITERATIONS == 20
+    monkeypatch.setattr(raft, "ITERATIONS", iterations := 3)
     official = _official_dynamic()
     sampled = case.frames[list(dynamic_indices(FRAMES, FPS, half_to_even=True))[:4]]
     images = as_tensor(sampled, torch.device("cpu")).float()
     with torch.no_grad():
-        flows = [official.model(a[None], b[None], iters=20, test_mode=True)[1] for a, b in pairwise(images)]
+        pairs = pairwise(images)
+        flows = [official.model(a[None], b[None], iters=iterations, test_mode=True)[1] for a, b in pairs]
     meter = FlowMeter(sampled, case.networks)
     ours = torch.cat([meter.flow(range(0, 1)), meter.flow(range(1, 3))])
     torch.testing.assert_close(ours, torch.cat(flows), rtol=0, atol=FLOW)
     assert meter.motion(range(2, 3)) == pytest.approx([official.get_score(images[:1], flows[2])], abs=FLOW)
+
+
+@pytest.mark.slow
+def test_dynamic_degree(short: Case, tmp_path: Path) -> None:
+    submodules = {"model": str(files.RAFT_THINGS.path)}
+    _same(short, "dynamic_degree", _official(short, "dynamic_degree", submodules, tmp_path))
 
 
 def test_viclip_answers_the_same(case: Case) -> None:
@@ -214,9 +238,9 @@ def test_temporal_flickering_to_1e_8(case: Case, tmp_path: Path) -> None:
     assert _score(case, "temporal_flickering") == pytest.approx(official, abs=1e-8)
 
 
-def test_motion_smoothness(case: Case, tmp_path: Path) -> None:
+def test_motion_smoothness(short: Case, tmp_path: Path) -> None:
     submodules = {"config": _amt_config(), "ckpt": str(files.AMT_S.path)}
-    _same(case, "motion_smoothness", _official(case, "motion_smoothness", submodules, tmp_path))
+    _same(short, "motion_smoothness", _official(short, "motion_smoothness", submodules, tmp_path))
 
 
 def test_aesthetic_quality(case: Case, tmp_path: Path) -> None:
@@ -224,9 +248,9 @@ def test_aesthetic_quality(case: Case, tmp_path: Path) -> None:
     _same(case, "aesthetic_quality", _official(case, "aesthetic_quality", submodules, tmp_path))
 
 
-def test_imaging_quality(case: Case) -> None:
-    official, _ = official_module("imaging_quality").technical_quality(_official_musiq(), [str(case.path)], "cpu")
-    _same(case, "imaging_quality", official)
+def test_imaging_quality(short: Case) -> None:
+    official, _ = official_module("imaging_quality").technical_quality(_official_musiq(), [str(short.path)], "cpu")
+    _same(short, "imaging_quality", official)
 
 
 def test_overall_consistency_and_temporal_style(case: Case) -> None:
@@ -275,7 +299,8 @@ def _official(case: Case, dimension: str, submodules: Any, tmp_path: Path) -> fl
 
 def _score(case: Case, dimension: str, prompt: str = STYLED.text) -> float:
     scorers = {scorer.dimension: scorer for scorer in fast_scorers(SETTINGS).scorers}
-    video = ScoringInput(case.frames, FPS, prompt, dimensions=frozenset({dimension}))
+    fps = FPS if len(case.frames) == FRAMES else SLOW_FPS
+    video = ScoringInput(case.frames, fps, prompt, dimensions=frozenset({dimension}))
     value = scorers[dimension].score(video).value
     assert value is not None
     return value

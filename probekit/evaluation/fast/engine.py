@@ -47,7 +47,7 @@ class VideoReading:
     """
 
     def __init__(self, video: ScoringInput, networks: NetworkSet, dimensions: frozenset[str]) -> None:
-        self._frames = video.frames
+        self._video = video
         self._networks = networks
         self._dimensions = dimensions
 
@@ -72,7 +72,7 @@ class VideoReading:
                 found[name] = error
         with self._networks.inference():
             device, batch = self._networks.device, settings.batch_frames
-            return found | read_frames(self._frames, readers, settings.compatibility, device, batch)
+            return found | read_frames(self._video.frames, readers, settings.compatibility, device, batch)
 
     def _reader(self, name: str) -> FrameReader:
         networks = self._networks
@@ -89,7 +89,7 @@ class VideoReading:
     def viclip(self) -> Tensor:
         """ViCLIP's features (C,)."""
         networks = self._networks
-        frames = self._frames[middle_indices(len(self._frames), VICLIP_FRAMES)]
+        frames = self._video.frames_at(middle_indices(self._video.length, VICLIP_FRAMES))
         with networks.inference():
             images = viclip_input(as_tensor(frames, networks.device), networks.settings.compatibility)
             features = networks.viclip.encode_video(images).float().cpu()
@@ -99,7 +99,7 @@ class VideoReading:
     def action_logits(self) -> Tensor:
         """UMT's logits (400,)."""
         networks = self._networks
-        frames = self._frames[middle_indices(len(self._frames), UMT_FRAMES)]
+        frames = self._video.frames_at(middle_indices(self._video.length, UMT_FRAMES))
         with networks.inference():
             images = action_input(as_tensor(frames, networks.device), networks.settings.compatibility)
             logits = networks.umt(images).float().cpu()

@@ -67,6 +67,6 @@ def _inputs(
 ) -> Iterator[Inputs]:
     for start in range(0, len(frames), batch):
         with torch.inference_mode():  # the mode belongs to a thread, and this runs in its own
-            pixels = as_tensor(frames[start : start + batch], device)
+            pixels = as_tensor(frames[start : start + batch], device).float()  # once for all transforms
             inputs = {transform: transform(pixels, switches) for transform in transforms}
         yield inputs

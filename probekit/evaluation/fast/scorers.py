@@ -1,6 +1,6 @@
 """The fast backend's scorers: which dimensions it has, and which of them can run here. Torch-free until one scores."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from probekit.evaluation.dimension_constants import VBENCH_CONSTANTS
+from probekit.evaluation.fast.sampling import UMT_FRAMES, VICLIP_FRAMES, middle_indices
 from probekit.evaluation.fast.settings import Compatibility, FastSettings
 from probekit.evaluation.scorers.base import Need, NotRun, Score, Scorer, ScorerSet, ScoringInput, WeightFreeScorer
 from probekit.evaluation.scorers.temporal_flickering import TEMPORAL_FLICKERING
@@ -25,10 +26,11 @@ _UNBOUNDED: Final = (-inf, inf)  # regressions: nothing in their networks keeps 
 
 
 class _Dimension(NamedTuple):
-    """How a dimension is computed, in which range."""
+    """How a dimension is computed, in which range, from how many frames of a video (None: all)."""
 
     range: tuple[float, float]
     score: Callable[["FastEngine", ScoringInput], Score]
+    frames: int | None = None
 
 
 class SharedEngine:
@@ -76,6 +78,11 @@ class FastScorer:
         """Name, hash of the weights, version, and what differs from the official computation."""
         weights = weights_id(_needed(self.dimension))
         return "+".join((self.dimension, weights, VERSION, *_departures(self.engine.settings)))
+
+    def frame_numbers(self, n_frames: int) -> Sequence[int] | None:
+        """Numbers of the frames that the dimension reads; None means all."""
+        count = self.definition.frames
+        return None if count is None else middle_indices(n_frames, count)
 
     def score(self, video: ScoringInput) -> Score:
         """Score a video. Raises UserError where weights are missing, damaged or not the published ones."""
@@ -208,9 +215,9 @@ _DIMENSIONS: Final[Mapping[str, _Dimension]] = MappingProxyType(
         "dynamic_degree": _Dimension(_FRACTION, _dynamic),
         "aesthetic_quality": _Dimension(_UNBOUNDED, _aesthetic),
         "imaging_quality": _Dimension(_UNBOUNDED, _imaging),
-        "human_action": _Dimension(_FRACTION, _action),
+        "human_action": _Dimension(_FRACTION, _action, UMT_FRAMES),
         "appearance_style": _Dimension(_COSINE, _style),
-        "temporal_style": _Dimension(_COSINE, _video_text),
-        "overall_consistency": _Dimension(_COSINE, _video_text),
+        "temporal_style": _Dimension(_COSINE, _video_text, VICLIP_FRAMES),
+        "overall_consistency": _Dimension(_COSINE, _video_text, VICLIP_FRAMES),
     }
 )

@@ -1,7 +1,7 @@
 """What each network is shown: pure functions from frames to inputs, with the official code's quirks by name.
 
-Frames are uint8 (N, 3, H, W), RGB, as both decoders of the official code give them (decord, and OpenCV after its
-conversion from BGR). `vbench/utils.py` has the transforms that these reproduce.
+Frames are whole numbers 0..255 of any type, (N, 3, H, W), RGB, as both decoders of the official code give them (decord,
+and OpenCV after its conversion from BGR). `vbench/utils.py` has the transforms that these reproduce.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ def style_input(frames: Tensor, switches: Compatibility) -> Tensor:
     if not switches.style_through_pillow:
         return clip_input(frames, switches)
     size = _size_by_short_side(frames.shape[2], frames.shape[3], SIDE)
-    images = frames.permute(0, 2, 3, 1).cpu().numpy()
+    images = frames.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     resized = [np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BICUBIC)) for image in images]
     pixels = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).to(frames.device)
     return _normalised(_centre(pixels.float(), SIDE), _CLIP_MEAN, _CLIP_STD)
@@ -74,7 +74,7 @@ def action_input(frames: Tensor, switches: Compatibility) -> Tensor:
     del switches  # none concerns it
     height, width = frames.shape[2:]
     size = _size_by_short_side(height, width, _ACTION_SIDE)
-    images = frames.permute(0, 2, 3, 1).cpu().numpy()
+    images = frames.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     if min(height, width) != _ACTION_SIDE:
         images = np.stack([cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR) for image in images])
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).to(frames.device)

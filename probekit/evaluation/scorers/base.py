@@ -1,10 +1,10 @@
 """What a scorer is: one dimension, from a decoded video to one raw score."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ class ScoringInput:
         prompt_id: of the prompt in its suite; None where the video belongs to none.
         path: the file that `frames` were decoded from, for scorers that read files themselves; None without one.
         dimensions: those that are asked of this video, for scorers that share work; None means any.
+        numbers: of `frames` in their video, where only some were decoded; None means all were.
+        n_frames: of the whole video, with `numbers`.
     """
 
     frames: NDArray[np.uint8]
@@ -35,6 +37,18 @@ class ScoringInput:
     prompt_id: str | None = None
     path: Path | None = None
     dimensions: frozenset[str] | None = None
+    numbers: tuple[int, ...] | None = None
+    n_frames: int | None = None
+
+    @property
+    def length(self) -> int:
+        """Frames of the video, decoded or not."""
+        return len(self.frames) if self.n_frames is None else self.n_frames
+
+    def frames_at(self, numbers: Sequence[int]) -> NDArray[np.uint8]:
+        """Frames (len(numbers), H, W, 3) by their numbers in the video, which must have been decoded."""
+        places = numbers if self.numbers is None else [self.numbers.index(number) for number in numbers]
+        return self.frames[list(places)]
 
     @cached_property
     def tracks(self) -> TrackedVideo:
@@ -110,6 +124,26 @@ class Scorer(Protocol):
             UserError: if the video or its prompt is not what the dimension is made for.
         """
         ...
+
+
+@runtime_checkable
+class SparseScorer(Protocol):
+    """A scorer for which some frames of a video are enough."""
+
+    def frame_numbers(self, n_frames: int) -> Sequence[int] | None:
+        """Numbers of the frames that it reads of a video of `n_frames`; None means all."""
+        ...
+
+
+def frames_to_decode(scorers: Iterable[Scorer], n_frames: int) -> tuple[int, ...] | None:
+    """Numbers of the frames that scorers read together; None where one of them reads all."""
+    wanted: set[int] = set()
+    for scorer in scorers:
+        numbers = scorer.frame_numbers(n_frames) if isinstance(scorer, SparseScorer) else None
+        if numbers is None:
+            return None
+        wanted.update(numbers)
+    return tuple(sorted(wanted))
 
 
 @dataclass(frozen=True)
