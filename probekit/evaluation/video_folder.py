@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 from probekit.atomic_files import is_temporary
 from probekit.errors import UserError
 from probekit.evaluation.sample_key import SampleKey
-from probekit.evaluation.video_set import Problem, VideoRow, VideoSet, describe_video
-from probekit.evaluation.video_table import IMPORTED_RUN, IMPORTED_SUITE, VideoTable, imported_set, usual_generation
+from probekit.evaluation.video_set import Problem, VideoRow, VideoSet
+from probekit.evaluation.video_table import IMPORTED_SUITE, VideoTable, describe_import, imported_set, usual_generation
 from probekit.progress import track
 
 SIDECARS: Final = frozenset(
@@ -76,8 +76,8 @@ def read_video_folder(folder: Path, *, model: str | None = None, horizon: str | 
         path, text = files[0]
         try:
             rows.append(
-                describe_video(
-                    folder, path.name, key, model=model or folder.resolve().name, training_run=IMPORTED_RUN,
+                describe_import(
+                    folder, path.name, key, model=model or folder.resolve().name,
                     horizon=horizon or "", prompt=text,
                 )
             )  # fmt: skip

@@ -82,11 +82,9 @@ def describe_video(
     """Decode and hash the file ``root/path`` and return its row.
 
     Raises:
-        UserError: The file is missing or damaged, or has a single frame.
+        UserError: The file is missing or damaged.
     """
     info = video_info(root / path)
-    if info.n_frames == 1:
-        raise UserError(f"{root / path} has one frame; it is a picture.", "give a video of two frames or more.")
     return VideoRow(
         model=model,
         training_run=training_run,
@@ -102,3 +100,13 @@ def describe_video(
         width=info.width,
         sha256=sha256_file(root / path),
     )
+
+
+def refuse_picture(path: Path, n_frames: int) -> None:
+    """Refuse a file of one frame, in which nothing can move.
+
+    Raises:
+        UserError: The file has a single frame.
+    """
+    if n_frames == 1:
+        raise UserError(f"{path} has one frame; it is a picture.", "give a video of two frames or more.")

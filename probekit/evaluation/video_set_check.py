@@ -14,7 +14,7 @@ from probekit.errors import UserError
 from probekit.evaluation.manifest import Shard, manifest_files, manifest_path
 from probekit.evaluation.protocol_card import GenerationCard
 from probekit.evaluation.sample_key import SampleKey
-from probekit.evaluation.video_set import VIDEO_FOLDER, Problem, VideoRow, VideoSet, video_path
+from probekit.evaluation.video_set import VIDEO_FOLDER, Problem, VideoRow, VideoSet, refuse_picture, video_path
 from probekit.progress import track
 from probekit.provenance import sha256_file
 from probekit.video_files import video_info
@@ -78,6 +78,7 @@ def inspect_video_set(video_set: VideoSet, planned: Collection[SampleKey] | None
 def _difference(path: Path, row: VideoRow, planned: GenerationCard) -> str | None:
     """How a video that can be read differs from what is said of it. Raises UserError if it cannot be read."""
     info = video_info(path)
+    refuse_picture(path, info.n_frames)
     listed = (row.n_frames, row.height, row.width, row.fps)
     protocol = (planned.frames, planned.height, planned.width, planned.fps)
     for name, found, *expected in zip(("frames", "height", "width", "fps"), info, listed, protocol, strict=True):

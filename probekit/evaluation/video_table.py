@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from probekit.errors import UserError
 from probekit.evaluation.protocol_card import GenerationCard, PromptsCard, protocol_card
 from probekit.evaluation.sample_key import SampleKey
-from probekit.evaluation.video_set import Problem, VideoRow, VideoSet, describe_video
+from probekit.evaluation.video_set import Problem, VideoRow, VideoSet, describe_video, refuse_picture
 from probekit.progress import track
 from probekit.provenance import sha256_text
 
@@ -137,15 +137,25 @@ def _model_name(cells: Cells) -> str:
 
 
 def _row(root: Path, cells: Cells) -> VideoRow:
-    return describe_video(
+    return describe_import(
         root,
         _relative(root, cells["file"]),
         _key(cells),
         model=_model_name(cells),
-        training_run=IMPORTED_RUN,
         horizon=cells["horizon"],
         prompt=cells["prompt"],
     )
+
+
+def describe_import(root: Path, path: str, key: SampleKey, *, model: str, horizon: str, prompt: str) -> VideoRow:
+    """Row of a video from elsewhere, as `describe_video`.
+
+    Raises:
+        UserError: The file is missing or damaged, or has a single frame.
+    """
+    row = describe_video(root, path, key, model=model, training_run=IMPORTED_RUN, horizon=horizon, prompt=prompt)
+    refuse_picture(root / path, row.n_frames)
+    return row
 
 
 def _relative(root: Path, file: str) -> str:

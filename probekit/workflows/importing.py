@@ -16,8 +16,8 @@ from probekit.evaluation.sample_key import SampleKey
 from probekit.evaluation.suites import Prompt, Suite
 from probekit.evaluation.vbench_export import read_export
 from probekit.evaluation.video_folder import read_video_folder
-from probekit.evaluation.video_set import Problem, VideoRow, VideoSet, describe_video
-from probekit.evaluation.video_table import IMPORTED_RUN, read_video_table, usual_generation
+from probekit.evaluation.video_set import Problem, VideoRow, VideoSet
+from probekit.evaluation.video_table import describe_import, read_video_table, usual_generation
 from probekit.progress import track
 from probekit.provenance import sha256_file
 
@@ -158,8 +158,8 @@ def _describe(
     for key, path in track(files.items(), "reading videos", total=len(files)):
         try:
             if path not in described:
-                described[path] = describe_video(
-                    path.parent, path.name, key, model=model, training_run=IMPORTED_RUN, horizon=suite.horizon,
+                described[path] = describe_import(
+                    path.parent, path.name, key, model=model, horizon=suite.horizon,
                     prompt=texts[key.prompt_id],
                 )  # fmt: skip
         except UserError as error:

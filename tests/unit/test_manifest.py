@@ -334,3 +334,12 @@ def test_rows_survive_json(tmp_path: Path) -> None:
     rows = write_set(tmp_path)
     assert read_manifest(manifest_path(tmp_path)) == rows
     assert [VideoRow.model_validate_json(row.model_dump_json()) for row in rows] == rows
+
+
+def test_a_picture_is_nothing_to_score(tmp_path: Path) -> None:
+    rows = [write_sample(tmp_path, "a"), write_sample(tmp_path, "b", n_frames=1)]
+    write_manifest(tmp_path, rows)
+    write_card(tmp_path, 2)
+    found = inspect_video_set(load_video_set(tmp_path))
+    assert found.wrong == []
+    assert found.absent[rows[1].key()].problem.endswith("has one frame; it is a picture.")
