@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ class Outcome(NamedTuple):
     failure: ScoringFailure | None = None
 
 
-def score_here(tasks: Sequence[ScoringTask], source: ScorerSource) -> Iterator[Outcome]:
+def score_here(tasks: Sequence[ScoringTask], source: ScorerSource) -> Generator[Outcome, None, None]:
     """Work through the tasks in this process; without tasks no scorer is made."""
     score: VideoScorer | None = None
     for task in tasks:
@@ -32,7 +32,9 @@ def score_here(tasks: Sequence[ScoringTask], source: ScorerSource) -> Iterator[O
         yield Outcome(task)
 
 
-def score_in_workers(tasks: Sequence[ScoringTask], source: ScorerSource, workers: int) -> Iterator[Outcome]:
+def score_in_workers(
+    tasks: Sequence[ScoringTask], source: ScorerSource, workers: int
+) -> Generator[Outcome, None, None]:
     """The same from processes that take one video at a time.
 
     A video whose process dies is tried once more by a new process, in the dimensions that it lacks by then. If that

@@ -4,6 +4,7 @@ One broken video costs one line, one broken dimension costs that dimension, one 
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -86,7 +87,8 @@ def score_video_set(
         if (parts := tuple(Part(key.clip, key.dimension) for key in planned.get(row, ()) if key not in done))
     ]
     outcomes = score_here(tasks, source) if workers is None else score_in_workers(tasks, source, workers)
-    _collect(outcomes, store, len(tasks), failures, videos_per_file)
+    with closing(outcomes):  # an error here ends the workers at once
+        _collect(outcomes, store, len(tasks), failures, videos_per_file)
     failed = [row for row in rows if row in failures]
     problems = [problem for row in failed for problem in _problems(video_set.root / row.path, failures[row], clips)]
     return ScoringSummary(len(rows) - len(failed), tuple(problems), suite.not_run)

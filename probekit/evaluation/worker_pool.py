@@ -142,7 +142,7 @@ class WorkerPool(Generic[T, M]):
         taken = {worker.slot for worker in self._workers}
         slot = next(number for number in range(len(taken) + 1) if number not in taken)
         ours, theirs = _CONTEXT.Pipe()
-        process = _CONTEXT.Process(target=_work, args=(theirs, self._make_handler, gpu_of(slot)), daemon=False)
+        process = _CONTEXT.Process(target=_work, args=(theirs, self._make_handler, gpu_of(slot)), daemon=True)
         process.start()
         theirs.close()  # else the pipe would not close with the process
         worker: _Worker[T] = _Worker(process, ours, slot)

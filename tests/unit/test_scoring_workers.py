@@ -1,6 +1,7 @@
 """Scoring by several processes, killed ones, broken scorers: the table is the same, and nothing is done twice."""
 
 import logging
+import multiprocessing
 import os
 import shutil
 import subprocess
@@ -16,7 +17,8 @@ from typer.testing import CliRunner
 from probekit.cli.main import app
 from probekit.evaluation.fast.settings import FastSettings
 from probekit.evaluation.manifest import Shard, VideoSet, load_video_set
-from probekit.evaluation.score_table import read_scores
+from probekit.evaluation.score_store import ScoreStore
+from probekit.evaluation.score_table import ScoreRow, read_scores
 from probekit.evaluation.scorers import Score, ScorerSet
 from probekit.evaluation.scorers.base import WeightFreeScorer
 from probekit.evaluation.scoring_runner import ScoringSummary, score_video_set
@@ -335,3 +337,25 @@ def test_ranks_of_torchrun_share_the_videos(videos: VideoSet, tmp_path: Path) ->
         "shard-0-of-2-0000.parquet", "shard-1-of-2-0000.parquet",
     }  # fmt: skip
     pd.testing.assert_frame_equal(read_scores(many), read_scores(one), check_exact=True)
+
+
+def test_an_interruption_ends_the_workers_and_keeps_what_they_did(
+    videos: VideoSet, table: pd.DataFrame, tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = ScoreStore.add
+    kept: list[ScoreRow] = []
+
+    def interrupted(store: ScoreStore, row: ScoreRow) -> None:
+        if len(kept) == 5:
+            raise KeyboardInterrupt
+        kept.append(row)
+        add(store, row)
+
+    monkeypatch.setattr(ScoreStore, "add", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(videos, tmp_path, plan, workers=2)
+    assert multiprocessing.active_children() == []
+    assert len(read_scores(tmp_path)) == 5
+    monkeypatch.setattr(ScoreStore, "add", add)
+    run(videos, tmp_path, plan)
+    expect_table(tmp_path, table)
