@@ -105,6 +105,13 @@ def test_frames_are_decoded_alike(case: Case) -> None:
     assert torch.equal(utils.load_video(str(case.path)), as_tensor(case.frames, torch.device("cpu")).float())
 
 
+@pytest.mark.parametrize("n_frames", [1, 7, 8, 9, 16, 80, 81, 489, 501])
+def test_the_same_frames_are_chosen(n_frames: int) -> None:
+    for count in (8, 16):
+        official = official_module("utils").get_frame_indices(count, n_frames, sample="middle")
+        assert middle_indices(n_frames, count) == [int(number) for number in official]
+
+
 def test_clip_is_shown_the_same(case: Case) -> None:
     utils = official_module("utils")
     assert torch.equal(utils.clip_transform(224)(utils.load_video(str(case.path))), _shown(case, transforms.clip_input))

@@ -100,7 +100,7 @@ class NetworkSet:
         return network if half and self.device.type == "cuda" else network.float()
 
     def _path(self, file: WeightFile) -> Path:
-        return weight_path(file, unverified=self.settings.unverified_weights)
+        return weight_path(file, unverified=self.settings.unverified_weights or None)
 
     def _placed(self, network: N) -> N:
         return network.to(self.device)
