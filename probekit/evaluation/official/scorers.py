@@ -81,14 +81,14 @@ class OfficialScorer:
                 f"The official {self.dimension} reads whole files, and this is a part of one.",
                 "Score whole videos, or use --backend fast.",
             )
-        if len(video.frames) < self.facts.min_frames:
+        if video.length < self.facts.min_frames:
             return Score(None, reason=_FEW_FRAMES.format(self.facts.min_frames))
         session = self._session
         if isinstance(session, UserError):
             raise session
         with accepted_name(video.path) as path:
             record = session(OfficialInput(str(path), video.prompt, self._auxiliary(video)))
-        return Score(None, reason=NO_COLOR) if record is None else score_of(self.dimension, record, len(video.frames))
+        return Score(None, reason=NO_COLOR) if record is None else score_of(self.dimension, record, video.length)
 
     def _auxiliary(self, video: ScoringInput) -> Mapping[str, Any] | None:
         if not self.facts.needs_auxiliary:
