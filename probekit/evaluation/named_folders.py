@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from probekit.errors import UserError
 from probekit.evaluation.foreign_names import NamedVideo, NameReader, best_reader, naming_called
 from probekit.evaluation.sample_key import SampleKey
 from probekit.evaluation.suite import Prompt, Suite
@@ -55,26 +56,32 @@ def assign_by_name(
         UserError: for an unknown naming, a folder that cannot be read, or if no name is read at all.
     """
     listed = [(position, path) for position, folder in enumerate(folders) for path in video_files(folder)]
-    reader = _reader([path.stem for _, path in listed], suite, everything, naming)
-    claims = [_Claim(path, position, reader.read(path.stem)) for position, path in listed]
+    by_key = {path: named for _, path in listed if (named := _key_of(path, suite))}
+    foreign = [path.stem for _, path in listed if path not in by_key]
+    reader = _reader(foreign, suite, everything, naming) if foreign else None
+    used = reader.naming.name if reader else "sample key"
+    claims = [
+        _Claim(path, position, by_key.get(path) or (reader.read(path.stem) if reader else None))
+        for position, path in listed
+    ]
     problems: list[Problem] = []
     found: dict[SampleKey, list[Path]] = defaultdict(list)
     shared: dict[str, tuple[str, int]] = {}
     planned, not_drawn = suite.texts(), 0
     for claim in claims:
         if claim.named is None:
-            problems.append(Problem(claim.path, f"not named after a prompt of {suite.name} ({reader.naming.name})"))
+            problems.append(Problem(claim.path, f"not named after a prompt of {suite.name} ({used})"))
         elif len(claim.named.prompt_ids) > 1 and not claim.named.same_text:
             problems.append(Problem(claim.path, _ambiguous(claim.named.prompt_ids)))
             shared |= {name: (claim.path.name, len(claim.named.prompt_ids)) for name in claim.named.prompt_ids}
         elif not any(prompt_id in planned for prompt_id in claim.named.prompt_ids):
             not_drawn += 1
         else:
-            problems += _place(claim, claim.named, suite, found)
+            problems += _place(claim, claim.named, suite, planned, found)
     problems += [problem for paths in found.values() if len(paths) > 1 for problem in _rivals(paths)]
     files = {key: paths[0] for key, paths in found.items() if len(paths) == 1}
     lost = {key: _why_lost(key, found, shared) for key in suite.keys() if key not in files}
-    return Assignment(reader.naming.name, files, problems, lost, not_drawn)
+    return Assignment(used, files, problems, lost, not_drawn)
 
 
 def _reader(stems: Sequence[str], suite: Suite, everything: Sequence[Prompt], naming: str) -> NameReader:
@@ -86,12 +93,26 @@ def _reader(stems: Sequence[str], suite: Suite, everything: Sequence[Prompt], na
     return best_reader(stems, everything, columns, [naming_called(naming)])
 
 
-def _place(claim: _Claim, named: NamedVideo, suite: Suite, found: dict[SampleKey, list[Path]]) -> Iterator[Problem]:
+def _key_of(path: Path, suite: Suite) -> NamedVideo | None:
+    """What a file says that this toolkit named, by the key of a video of the suite."""
+    try:
+        key = SampleKey.parse(path.name)
+    except UserError:
+        return None
+    return NamedVideo((key.prompt_id,), True, key.sample) if key.suite == suite.name else None
+
+
+def _place(
+    claim: _Claim,
+    named: NamedVideo,
+    suite: Suite,
+    planned: Mapping[str, str],
+    found: dict[SampleKey, list[Path]],
+) -> Iterator[Problem]:
     """Give a file to the videos that it shows: one, or the entries of one text."""
     sample = claim.position if named.sample is None else named.sample
-    texts = suite.texts()
     for prompt_id in named.prompt_ids:
-        if prompt_id not in texts:
+        if prompt_id not in planned:
             continue
         if sample < suite.samples_of(prompt_id):
             found[SampleKey(suite.name, prompt_id, sample)].append(claim.path)

@@ -172,3 +172,13 @@ def test_names_may_be_made_of_the_extended_texts(tmp_path: Path) -> None:
     found = assign_by_name([_folder(tmp_path, stems)], suite, PROMPTS)
     assert {key.prompt_id for key in found.files} == {"p0", "p1"}
     assert found.files[SampleKey("vbench", "p0", 0)].stem == "In a wide shot, A cat. p0-0"
+
+
+def test_the_toolkits_own_names_are_read_too(tmp_path: Path) -> None:
+    folder = _folder(tmp_path, ["vbench__p2__001", "vbench__p9__000", "custom__p0__000", "A cat.-0"])
+    found = assign_by_name([folder], SUITE, PROMPTS)
+    assert {(key.prompt_id, key.sample) for key in found.files} == {("p0", 0), ("p2", 1), ("p5", 0)}
+    assert found.not_drawn == 1
+    assert [problem.path.stem for problem in found.problems] == ["custom__p0__000"]
+    own = _folder(tmp_path, ["vbench__p0__000"], "own")
+    assert assign_by_name([own], SUITE, PROMPTS).naming == "sample key"

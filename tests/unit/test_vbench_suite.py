@@ -135,3 +135,13 @@ def test_misspelt_options_name_their_neighbours() -> None:
         load_suite("vbench", ["flickering_sample=25"])
     with pytest.raises(UserError, match="flickering_samples"):
         load_suite("vbench", ["flickering_samples=none"])
+
+
+def test_a_cut_suite_keeps_its_texts_and_numbers_together(tmp_path: Path) -> None:
+    path = tmp_path / "extended.txt"
+    path.write_text("".join(f"long {entry.prompt_id}\n" for entry in vbench_entries()), encoding="utf-8")
+    suite = load_suite("vbench", [f"extended_prompts={path}", "scoring_variant=extended", "flickering_samples=25"])
+    cut = suite.reduced(2, None)
+    assert len(cut.keys()) == 50
+    assert cut.texts() == {"0000": "long 0000", "0001": "long 0001"}
+    assert len(suite.reduced(2, 3).keys()) == 6
