@@ -1,8 +1,9 @@
 """The fast scores against VBench's own modules: wall time, where it goes, peak memory, and that the scores agree.
 
-Run from the repository on an idle machine: ``OMP_NUM_THREADS=2 python -m benchmarks.scoring`` (about a quarter of an hour; networks of
-the published sizes with seeded random weights); it writes ``reports/benchmarks/scoring.md``. ``--small`` takes small
-networks and shows only that everything runs. Official and fast alternate, dimension by dimension, in one process.
+Run from the repository on an idle machine: ``OMP_NUM_THREADS=2 python -m benchmarks.scoring`` (a quarter of an hour;
+networks of the published sizes with seeded random weights); it writes ``reports/benchmarks/scoring.md``. ``--small``
+takes small networks and shows only that everything runs. Official and fast alternate, dimension by dimension, in one
+process.
 """
 
 import argparse

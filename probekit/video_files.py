@@ -72,7 +72,7 @@ def iter_frames(path: Path) -> Iterator[NDArray[np.uint8]]:
     """
     with _open_video(path) as (container, stream):
         for frame in _decoded(container, stream, path):
-            yield _upright(frame)
+            yield upright_pixels(frame)
 
 
 def video_info(path: Path) -> VideoInfo:
@@ -251,7 +251,7 @@ def _quarter_turns(frame: av.VideoFrame, path: Path) -> int:
     return turns
 
 
-def _upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
+def upright_pixels(frame: av.VideoFrame) -> NDArray[np.uint8]:
     """Pixels (H, W, 3) as players show them. Bicubic: for more than 8 bits the nearest to what OpenCV gives."""
     pixels = frame.to_ndarray(format="rgb24", interpolation="BICUBIC").astype(np.uint8, copy=False)
     return np.ascontiguousarray(np.rot90(pixels, frame.rotation // _QUARTER_TURN)) if frame.rotation else pixels
@@ -259,9 +259,9 @@ def _upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
 
 def _collect(decoded: Iterator[av.VideoFrame]) -> NDArray[np.uint8]:
     # fromiter grows one array in place; stacking a list would hold the video twice.
-    first = _upright(next(decoded))
+    first = upright_pixels(next(decoded))
     pixels: Any = np.dtype((np.uint8, first.shape))
-    return np.fromiter(chain([first], map(_upright, decoded)), dtype=pixels)
+    return np.fromiter(chain([first], map(upright_pixels, decoded)), dtype=pixels)
 
 
 def _fps(stream: VideoStream, path: Path) -> float:

@@ -1,6 +1,6 @@
 """Seeded random weights in the official files' places and layouts, of small networks where the classes allow."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -76,7 +76,7 @@ def small_viclip(width: int, depth: int) -> nn.Module:
     return Small(pretrain=None)
 
 
-def _save(make: "type[nn.Module]", path: Path, *, inside: str | None = None, prefix: str = "") -> None:
+def _save(make: Callable[[], nn.Module], path: Path, *, inside: str | None = None, prefix: str = "") -> None:
     network = make()
     state = {f"{prefix}{key}": value for key, value in _random(network.state_dict()).items()}
     torch.save({inside: state} if inside else state, path)
@@ -89,7 +89,9 @@ def _random(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _filled(key: str, value: Tensor) -> Tensor:
     learnt = value.is_floating_point() and "running" not in key
-    unset = learnt and (not torch.isfinite(value).all() or value.numel() > 1 and value.std() < 1e-6 and value.ndim > 1)
+    unset = learnt and (
+        not torch.isfinite(value).all() or (value.numel() > 1 and value.std() < 1e-6 and value.ndim > 1)
+    )
     embedding = learnt and ("embed" in key or "proj" in key.rpartition(".")[2] or "cls" in key) and value.ndim > 0
     return torch.randn_like(value) * 0.05 if unset or embedding else value
 

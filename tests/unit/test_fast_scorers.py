@@ -24,6 +24,7 @@ from probekit.evaluation.scorers.temporal_flickering import TEMPORAL_FLICKERING,
 from probekit.seeding import generator
 from probekit.video_files import read_video, write_video
 from tests.equivalence.vbench_weights_folder import write_weights
+from tests.unit.bad_videos import write_frames
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the packages that bring the networks
 
@@ -256,9 +257,16 @@ def test_frames_by_number_are_those_of_the_whole_video(tmp_path: Path, crf: int 
     path = tmp_path / "video.mp4"
     write_video(path, _video(40, 32, 48), 16, crf=crf)
     numbers = [0, 3, 17, 17, 39]
-    assert np.array_equal(read_frames_at(path, numbers), read_video(path).frames[numbers])
-    with pytest.raises(UserError, match="40 frames, not 41"):
-        read_frames_at(path, [40])
+    assert np.array_equal(read_frames_at(path, numbers, 40), read_video(path).frames[numbers])
+    with pytest.raises(UserError, match="40 frames, not the expected 41"):
+        read_frames_at(path, [0], 41)
+
+
+def test_a_rotated_video_is_turned_upright(tmp_path: Path) -> None:
+    path = tmp_path / "turned.mp4"
+    write_frames(path, width=48, rotation=90)
+    whole = read_video(path).frames
+    assert np.array_equal(read_frames_at(path, [2], len(whole)), whole[2:3])
 
 
 @pytest.mark.usefixtures("weights")

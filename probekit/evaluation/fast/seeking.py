@@ -12,8 +12,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from probekit.errors import UserError
-
-_READ_AGAIN = "generate or copy it again."
+from probekit.video_files import read_video, upright_pixels
 
 
 class _Index(NamedTuple):
@@ -23,68 +22,74 @@ class _Index(NamedTuple):
     keys: list[int]
 
 
-def read_frames_at(path: Path, numbers: Sequence[int]) -> NDArray[np.uint8]:
-    """Decode frames of a video by their numbers.
+def read_frames_at(path: Path, numbers: Sequence[int], n_frames: int) -> NDArray[np.uint8]:
+    """Decode frames of a video by their numbers; all of it where its container does not say when each is shown.
 
     Args:
         path: a file.
         numbers: of frames, from 0; may repeat.
+        n_frames: of the video.
 
     Returns:
         RGB frames (len(numbers), H, W, 3), the same pixels as `read_video` gives.
 
     Raises:
-        UserError: if the file is damaged, does not say when its frames are shown, or has fewer frames.
+        UserError: if the file is damaged where it was read, or has another number of frames.
     """
+    found = _seek(path, sorted(set(numbers)), n_frames)
+    if found is None:
+        return read_video(path, expect_frames=n_frames).frames[list(numbers)]
+    return np.stack([found[number] for number in numbers])
+
+
+def _seek(path: Path, numbers: Sequence[int], n_frames: int) -> dict[int, NDArray[np.uint8]] | None:
+    """Frames by number; None where they cannot be found by their time."""
     try:
         with av.open(f"file:{path}", metadata_errors="ignore") as container:
+            if not container.streams.video:
+                return None
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
-            index = _index(container, stream, path)
-            if max(numbers) >= len(index.times):
-                raise UserError(f"{path} has {len(index.times)} frames, not {max(numbers) + 1}.", _READ_AGAIN)
-            wanted = {index.times[number] for number in numbers}
-            found = dict(_decoded(container, stream, index, sorted(wanted)))
-    except (av.FFmpegError, IndexError) as error:
-        raise UserError(f"{path} is not a video that can be decoded.", _READ_AGAIN) from error
-    if wanted - found.keys():
-        raise UserError(f"{path} is damaged: {len(wanted - found.keys())} frames cannot be decoded.", _READ_AGAIN)
-    return np.stack([found[index.times[number]] for number in numbers])
+            index = _index(container, stream)
+            if index is None or len(index.times) != n_frames:
+                return None
+            times = [index.times[number] for number in numbers]
+            pixels = dict(_decoded(container, stream, index, times))
+    except av.FFmpegError as error:
+        raise UserError(f"{path} cannot be decoded: truncated or damaged.", "generate or copy it again.") from error
+    return {n: pixels[t] for n, t in zip(numbers, times, strict=True)} if len(pixels) == len(times) else None
 
 
-def _index(container: InputContainer, stream: VideoStream, path: Path) -> _Index:
+def _index(container: InputContainer, stream: VideoStream) -> _Index | None:
     times, keys = [], []
     for packet in container.demux(stream):
         if packet.size == 0:
             continue
         if packet.pts is None:
-            raise UserError(f"{path} does not say when its frames are shown.", "copy it into an .mp4 file.")
+            return None
         if packet.pts >= 0:  # an edit list hides what comes before
             times.append(packet.pts)
         if packet.is_keyframe:
             keys.append(packet.pts)
-    return _Index(sorted(times), sorted(keys))
+    return _Index(sorted(times), sorted(keys)) if keys else None
 
 
 def _decoded(
     container: InputContainer, stream: VideoStream, index: _Index, wanted: Sequence[int]
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """The wanted times with their frames. Seeks only where a key frame lies ahead, before the next wanted frame."""
+    """The wanted times, in order, with their frames. Seeks where a key frame lies between what was read and wanted."""
     remaining = list(wanted)
     while remaining:
-        key = index.keys[max(0, bisect_right(index.keys, remaining[0]) - 1)]
-        container.seek(key, stream=stream, backward=True)
-        reached: int | None = None
+        container.seek(index.keys[_key_before(index, remaining[0])], stream=stream, backward=True)
         for frame in container.decode(stream):
             if frame.pts == remaining[0]:
-                yield remaining.pop(0), frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
-            reached = frame.pts
-            if not remaining or _key_ahead(index, reached, remaining[0]):
+                yield remaining.pop(0), upright_pixels(frame)
+            key_ahead = remaining and index.keys[_key_before(index, remaining[0])] > (frame.pts or 0)
+            if not remaining or key_ahead:
                 break
         else:
             return  # the end was reached without the wanted frame
 
 
-def _key_ahead(index: _Index, reached: int | None, wanted: int) -> bool:
-    key = index.keys[max(0, bisect_right(index.keys, wanted) - 1)]
-    return reached is not None and key > reached
+def _key_before(index: _Index, time: int) -> int:
+    return max(0, bisect_right(index.keys, time) - 1)
