@@ -87,6 +87,8 @@ def sample(
             return
         if measure and share is not None:
             raise UserError("Several workers on one machine would slow one another.", "Use --measure without --shard.")
+        if measure and prompt_cache is not None:
+            raise UserError("The text encoder belongs to the time of a video.", "Use --measure without --prompt-cache.")
         from probekit.workflows.sampling import SpeedSettings, sample_suite
 
         rows = sample_suite(

@@ -194,9 +194,10 @@ def test_the_command_samples_scores_and_measures_another_system(folders: dict[st
     assert speed.first_output_seconds == speed.seconds or max(speed.first_output_seconds) <= max(speed.seconds)
     assert speed.parameters == count_parameters(folders["LTXPipeline"])
     assert probekit("score", tmp_path / "run").exit_code == 0
-    refused = probekit(*arguments, "--measure", "--shard", "0/2")
-    assert refused.exit_code == 2
-    assert "without --shard" in refused.output
+    for option, value in (("--shard", "0/2"), ("--prompt-cache", tmp_path / "cache")):
+        refused = probekit(*arguments, "--measure", option, value)
+        assert refused.exit_code == 2
+        assert f"without {option}" in refused.output
 
 
 def test_a_suite_is_sampled_at_a_systems_own_size(folders: dict[str, Path], tmp_path: Path) -> None:
