@@ -20,7 +20,7 @@ class RunConfig(StrictModel):
         text_and_codec: pipeline folder that gives the tokenizer, the text encoder and the codec.
         ema_decay: of the exported exponential moving average.
         scale: processes, memory and precision.
-        skip_corrupt_shards: leave out shards of clips or trajectories that cannot be read, with a warning.
+        skip_corrupt_shards: leave out shards of clips, trajectories or prompts that cannot be read, with a warning.
         watch: what is looked at while the run goes on.
         threads: CPU threads; by default torch's own choice.
     """

@@ -1,5 +1,6 @@
 """Training prompts from files: order, resumption, formats, and the audit against evaluation prompts."""
 
+import logging
 from pathlib import Path
 
 import pandas as pd
@@ -66,6 +67,24 @@ def test_a_folder_of_shards_is_one_list_in_the_order_of_names(tmp_path: Path) ->
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="no prompt file"):
         read_prompts(tmp_path / "empty")
+
+
+def test_a_broken_shard_of_prompts_is_named_and_skipped_only_if_told_to(
+    folders: dict[str, str],  # noqa: F811
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    folder = tmp_path / "prompts"
+    folder.mkdir()
+    write(folder / "a.txt", ["a small red circle"])
+    (folder / "b.parquet").write_bytes(b"PAR1 no table")
+    (folder / "c.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match=r"b\.parquet cannot be read"):
+        dmd_stage(dmd_config(folders, prompts=folder))
+    with caplog.at_level(logging.WARNING, logger="trainer"):
+        stage = dmd_stage(dmd_config(folders, prompts=folder, skip_corrupt_shards=True))
+    assert [record.getMessage().split(" cannot")[0][-9:] for record in caplog.records] == ["b.parquet", "pts/c.txt"]
+    assert stage._prompts(0, 0, range(2)) == ["a small red circle"] * 2
 
 
 @given(

@@ -1,15 +1,19 @@
 """Training prompts, of the sprite world or from people's files; functions of names, so resuming needs no state."""
 
 import csv
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from pyarrow import ArrowException
 
 from probekit.errors import UserError
 from probekit.seeding import generator
 from probekit.sprite_world.captions import facts_of, write_caption
 from probekit.sprite_world.episodes import Split, draw_split_scene
+
+LOGGER = logging.getLogger("trainer")
 
 _COLUMNS = ("prompt", "caption", "text")
 
@@ -20,37 +24,48 @@ def sprite_prompts(split: Split, count: int, *names: str | int) -> list[str]:
     return [write_caption(facts_of(draw_split_scene(split, rng))) for _ in range(count)]
 
 
-def read_prompts(path: Path) -> list[str]:
+def read_prompts(path: Path, skip_corrupt: bool = False) -> list[str]:
     """Prompts of a file or of a folder of such files, by name; duplicates are kept once, in order.
 
     Args:
         path: a `.csv` or `.parquet` with a column prompt, caption or text; any other text file with a prompt a line; or
             a folder of them.
+        skip_corrupt: leave out files of a folder that cannot be read, with a warning that names them.
 
     Raises:
-        UserError: if the file is missing, empty, or has no such column.
+        UserError: if a file is missing, empty, cannot be read, or has no such column.
     """
     shards = sorted(file for file in path.iterdir() if file.is_file() and file.name[0] != ".") if path.is_dir() else []
-    texts = [text for shard in shards or [path] for text in _texts(shard)]
+    texts: list[str | None] = []
+    for shard in shards or [path]:
+        try:
+            texts += _texts(shard)
+        except UserError as error:
+            if not (shards and skip_corrupt):
+                raise
+            LOGGER.warning("skipped: %s", error.problem)
     prompts = list(dict.fromkeys(text.strip() for text in texts if text and text.strip()))
     if not prompts:
         raise UserError(f"{path} holds no prompts.", "Write one prompt a line.")
     return prompts
 
 
-def _texts(path: Path) -> list[str]:
+def _texts(path: Path) -> list[str | None]:
     if not path.is_file():
         raise UserError(f"There is no prompt file {path}.", "Give a .txt, .csv or .parquet file, or a folder of them.")
-    if path.suffix == ".parquet":
-        table = pq.read_table(path)
-        found: list[str] = table.column(_column(path, table.column_names)).to_pylist()
-        return found
-    if path.suffix == ".csv":
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            column = _column(path, list(reader.fieldnames or ()))
-            return [row[column] for row in reader]
-    return path.read_text(encoding="utf-8").splitlines()
+    try:
+        if path.suffix == ".parquet":
+            table = pq.read_table(path)
+            found: list[str | None] = table.column(_column(path, table.column_names)).to_pylist()
+            return found
+        if path.suffix == ".csv":
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                reader = csv.DictReader(file)
+                column = _column(path, list(reader.fieldnames or ()))
+                return [row[column] for row in reader]
+        return list(path.read_text(encoding="utf-8").splitlines())
+    except (OSError, ArrowException, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"The prompts of {path} cannot be read: {error}.", "Copy the file again.") from error
 
 
 def _column(path: Path, names: Sequence[str]) -> str:
@@ -66,10 +81,11 @@ class PromptFile:
     Args:
         path: of the file, or of a folder of files.
         seed: of the permutations.
+        skip_corrupt: leave out files of a folder that cannot be read.
     """
 
-    def __init__(self, path: Path, seed: int) -> None:
-        self.prompts, self._seed = read_prompts(path), seed
+    def __init__(self, path: Path, seed: int, skip_corrupt: bool = False) -> None:
+        self.prompts, self._seed = read_prompts(path, skip_corrupt), seed
         self._shuffled: tuple[int, list[int]] | None = None
 
     def __len__(self) -> int:

@@ -70,7 +70,8 @@ class AsymmetricDmdStage:
         self._chunks = check_frames(config.latent_frames, config.chunk_frames)
         self._sigmas = few_step_sigmas(config.few_steps, config.shift)
         self._text = TrainingText(config.text_and_codec, world, config.scale.precompute_text)
-        self._prompt_file = None if config.prompts is None else PromptFile(config.prompts, config.seed)
+        given = config.prompts
+        self._prompt_file = None if given is None else PromptFile(given, config.seed, config.skip_corrupt_shards)
         self._text.prepare(["", *(self._prompt_file.prompts if self._prompt_file else ())])
         self._no_prompt = self._text.encode([""])
         model = open_generator(config.initial_model, _ROLES, config.chunk_frames, "distilled by DMD")
