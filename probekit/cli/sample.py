@@ -16,6 +16,7 @@ from probekit.streaming_options import StreamingOptions
 from probekit.visible_gpus import take_own_gpu
 
 if TYPE_CHECKING:
+    from probekit.evaluation.manifest import Shard
     from probekit.evaluation.suites import Suite
 
 Settings = TypeVar("Settings", SamplerSettings, PipelineSettings)
@@ -85,10 +86,8 @@ def sample(
         if plan:
             _print_plan(model, planned, options, batch_size)
             return
-        if measure and share is not None:
-            raise UserError("Several workers on one machine would slow one another.", "Use --measure without --shard.")
-        if measure and prompt_cache is not None:
-            raise UserError("The text encoder belongs to the time of a video.", "Use --measure without --prompt-cache.")
+        if measure:
+            _check_measurable(share, prompt_cache)
         from probekit.workflows.sampling import SpeedSettings, sample_suite
 
         rows = sample_suite(
@@ -105,6 +104,13 @@ def _print_plan(model: str, planned: "Suite", options: StreamingOptions, batch_s
 
     for line in plan_lines(model_folder(model), planned, options, batch_size):
         typer.echo(line)
+
+
+def _check_measurable(share: "Shard | None", prompt_cache: Path | None) -> None:
+    if share is not None:
+        raise UserError("Several workers on one machine would slow one another.", "Use --measure without --shard.")
+    if prompt_cache is not None:
+        raise UserError("The text encoder belongs to the time of a video.", "Use --measure without --prompt-cache.")
 
 
 def _settings(kind: type[Settings], chosen: dict[str, int | float | str | None]) -> Settings:
