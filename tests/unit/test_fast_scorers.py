@@ -7,18 +7,23 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from typer.testing import CliRunner
 
+from probekit.cli.main import app
 from probekit.errors import UserError
 from probekit.evaluation import vbench_weights as files
 from probekit.evaluation.fast import formulas, transforms
 from probekit.evaluation.fast.engine import FastEngine, VideoReading
 from probekit.evaluation.fast.frame_pass import FrameReader, Transform, read_frames
 from probekit.evaluation.fast.guard import BrokenNetworkError, check_features, check_weights
+from probekit.evaluation.fast.motion import FlowMeter, dynamic_degree
 from probekit.evaluation.fast.network_set import NetworkSet, chosen_device
+from probekit.evaluation.fast.networks import raft
 from probekit.evaluation.fast.networks.weight_reading import read_state
 from probekit.evaluation.fast.scorers import FastScorer, fast_scorers
 from probekit.evaluation.fast.seeking import read_frames_at
 from probekit.evaluation.fast.settings import Compatibility, FastSettings
+from probekit.evaluation.score_table import read_scores
 from probekit.evaluation.scorers import ScoringInput, frames_to_decode, scorers_for
 from probekit.evaluation.scorers.temporal_flickering import TEMPORAL_FLICKERING, temporal_flickering
 from probekit.seeding import generator
@@ -279,3 +284,74 @@ def test_a_video_of_which_only_the_asked_frames_were_decoded_scores_the_same() -
     assert scorer.score(sparse) == scorer.score(ScoringInput(frames, 16, "a cat"))
     assert frames_to_decode([scorer, _scorers()["subject_consistency"]], 40) is None
     assert frames_to_decode([TEMPORAL_FLICKERING], 40) is None
+
+
+def _raft(settings: FastSettings, monkeypatch: pytest.MonkeyPatch) -> NetworkSet:
+    monkeypatch.setattr(raft, "ITERATIONS", 1)
+    networks = NetworkSet(settings)
+    torch.manual_seed(0)
+    vars(networks)["raft"] = raft.Raft().eval()
+    return networks
+
+
+def _switched(**switches: bool) -> FastSettings:
+    return SETTINGS.model_copy(update={"compatibility": Compatibility.model_validate(switches)})
+
+
+def test_padding_counts_among_the_flow_unless_it_is_cut_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = _video(2, 130, 140)
+    kept = FlowMeter(frames, _raft(SETTINGS, monkeypatch)).flow(range(1))
+    cut = FlowMeter(frames, _raft(_switched(flow_of_padding=False), monkeypatch)).flow(range(1))
+    assert kept.shape == (1, 2, 136, 144)
+    assert torch.equal(cut, kept[:, :, 3:133, 2:142])
+
+
+def test_frames_are_encoded_once_though_they_stand_in_two_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    networks, encoded = _raft(SETTINGS, monkeypatch), []
+    encode = networks.raft.encode
+    monkeypatch.setattr(networks.raft, "encode", lambda images: encoded.append(len(images)) or encode(images))
+    meter = FlowMeter(_video(4, 128, 128), networks)
+    meter.motion(range(0, 1))
+    meter.motion(range(1, 3))
+    assert encoded == [2, 2]
+
+
+@pytest.mark.parametrize(("half_to_even", "needed"), [(True, 2), (False, 3)])
+def test_the_rounding_decides_how_many_pairs_must_move(
+    monkeypatch: pytest.MonkeyPatch, half_to_even: bool, needed: int
+) -> None:
+    """Of 10 sampled frames 2.5 must move; all do."""
+    monkeypatch.setattr(FlowMeter, "motion", lambda _, pairs: [100.0 for _ in pairs])
+    networks = NetworkSet(_switched(round_half_to_even=half_to_even))
+    assert dynamic_degree(_video(10), 8, networks) == (True, needed)
+
+
+def test_memory_and_batch_limit_the_pairs_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(FlowMeter, "motion", lambda _, pairs: asked.append(len(pairs)) or [0.0 for _ in pairs])
+    frames = _video(33, 256, 256)  # 1024 places, 5.6 MB a pair
+    for settings in (SETTINGS, SETTINGS.model_copy(update={"flow_memory_mib": 12})):
+        dynamic_degree(frames, 8, NetworkSet(settings))
+    assert asked == [8, 8, 8, 1] + [2] * 12 + [1]  # after 25 still pairs of 32, 8 moving ones are out of reach
+
+
+@pytest.mark.usefixtures("weights")
+@pytest.mark.parametrize(("half", "dtype"), [(True, torch.float16), (False, torch.float32)])
+def test_clip_keeps_half_precision_on_a_gpu(monkeypatch: pytest.MonkeyPatch, half: bool, dtype: torch.dtype) -> None:
+    networks = NetworkSet(_switched(clip_half_on_gpu=half))
+    assert next(networks.clip_b32.network.visual.parameters()).dtype == torch.float32
+    del vars(networks)["clip_b32"]
+    networks.device = torch.device("cuda")
+    monkeypatch.setattr(NetworkSet, "_placed", lambda _, network: network)
+    assert networks.clip_b32.network.visual.conv1.weight.dtype == dtype
+
+
+@pytest.mark.usefixtures("weights")
+def test_a_set_of_videos_is_scored_from_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(files.UNVERIFIED_VARIABLE, "1")
+    folder = tmp_path / "videos"
+    write_video(folder / "a cat-0.mp4", _video(9), 16)
+    result = CliRunner().invoke(app, ["score", str(folder), "--out", str(tmp_path / "out"), "--backend", "fast"])
+    assert result.exit_code == 0, result.output
+    tables = list((tmp_path / "out").rglob("scores"))
+    assert set(read_scores(tables[0])["dimension"]) >= FRAME_DIMENSIONS | {"overall_consistency"}
