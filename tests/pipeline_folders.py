@@ -8,6 +8,7 @@ from diffusers import (
     FlowMatchEulerDiscreteScheduler,
     LTXPipeline,
     LTXVideoTransformer3DModel,
+    SkyReelsV2DiffusionForcingPipeline,
     SkyReelsV2Pipeline,
     SkyReelsV2Transformer3DModel,
     UniPCMultistepScheduler,
@@ -20,14 +21,16 @@ from probekit.models.sprite_text import build_text_encoder, build_tokenizer
 from tests.model_folders import tiny_vae
 
 PIPELINES = ("WanPipeline", "LTXPipeline", "SkyReelsV2Pipeline")
+FORCING = "SkyReelsV2DiffusionForcingPipeline"
 WIDTH = 64
 
 
 def write_pipeline(folder: Path, name: str, seed: int = 0) -> Path:
-    """Write one of `PIPELINES` to a folder and return it."""
+    """Write one of `PIPELINES`, or `FORCING`, to a folder and return it."""
+    makers = {"WanPipeline": _wan, "LTXPipeline": _ltx, "SkyReelsV2Pipeline": _skyreels, FORCING: _forcing}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        {"WanPipeline": _wan, "LTXPipeline": _ltx, "SkyReelsV2Pipeline": _skyreels}[name]().save_pretrained(folder)
+        makers[name]().save_pretrained(folder)
     return folder
 
 
@@ -57,6 +60,13 @@ def _skyreels() -> SkyReelsV2Pipeline:
         qk_norm="rms_norm_across_heads", rope_max_seq_len=64,
     )  # fmt: skip
     return SkyReelsV2Pipeline(_tokenizer(), build_text_encoder(0), transformer, tiny_vae(), _scheduler())
+
+
+def _forcing() -> SkyReelsV2DiffusionForcingPipeline:
+    parts = _skyreels()
+    return SkyReelsV2DiffusionForcingPipeline(
+        parts.tokenizer, parts.text_encoder, parts.transformer, parts.vae, parts.scheduler
+    )
 
 
 def _ltx() -> LTXPipeline:

@@ -28,7 +28,7 @@ from probekit.rollout.speed import frame_source, measure
 from probekit.rollout.streaming_sampler import StreamingSampler
 from tests.architecture.source_tree import REPOSITORY
 from tests.model_folders import write_tiny_model
-from tests.pipeline_folders import PIPELINES, write_pipeline
+from tests.pipeline_folders import FORCING, PIPELINES, write_pipeline
 
 SUITE = load_suite("sprite-5s").reduced(2, 2)._replace(frames=9)
 CHANGES: tuple[dict[str, object], ...] = (
@@ -67,6 +67,17 @@ def test_a_video_belongs_to_its_key_and_prompt_alone(folders: dict[str, Path], n
     assert (together[0] != together[1]).any()
     other_seed = DiffusersSampler(folders[name], suite, ONE_STEP, seed=1).generate([some[1]])
     assert (other_seed != alone).any()
+
+
+def test_diffusion_forcing_is_one_of_any_pipelines(tmp_path: Path) -> None:
+    """The SkyReels-V2 of the paper's table 5; nothing in the sampler knows it."""
+    folder, suite = write_pipeline(tmp_path / "forcing", FORCING), suite_for(FORCING)
+    assert is_foreign(folder)
+    sampler = DiffusersSampler(folder, suite, ONE_STEP)
+    first, again, other = (sampler.generate([request]) for request in (*requests()[:1] * 2, requests()[1]))
+    assert (first == again).all()
+    assert (first != other).any()
+    assert sampler.card.sampler == f"{FORCING} UniPCMultistepScheduler"
 
 
 def test_two_samples_of_a_prompt_differ(folders: dict[str, Path]) -> None:

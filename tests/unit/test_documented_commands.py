@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from probekit.cli.main import app
 from probekit.cli.options import parse_shard
+from probekit.models.loading import SHIPPED_MODELS
 from tests.architecture.source_tree import REPOSITORY
 
 PAGES = ("scaling.md", "other_systems.md")
@@ -40,6 +41,8 @@ def test_the_command_parses(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert words[0] == "probekit"
     options = parse(words)
     assert "$" not in line
+    if str(options.get("model")).startswith("sprite-"):
+        assert (SHIPPED_MODELS / options["model"]).is_dir()
     assert options.get("shard") is None or parse_shard(options["shard"]) is not None
 
 
