@@ -121,11 +121,12 @@ def test_the_frame_weighted_sums_pool_as_the_official_score_does() -> None:
 @pytest.mark.usefixtures("weights")
 def test_lower_precision_only_when_asked() -> None:
     video = ScoringInput(_video(), 16, "")
-    full = _scorers()["subject_consistency"].engine.opened.reading(video).of_frames("subject_consistency")
-    settings = SETTINGS.model_copy(update={"precision": "bfloat16"})
-    low = _scorers(settings)["subject_consistency"].engine.opened.reading(video).of_frames("subject_consistency")
-    assert not torch.equal(full, low)
-    torch.testing.assert_close(full, low, rtol=0.1, atol=0.1)
+    lower = SETTINGS.model_copy(update={"precision": "bfloat16"})
+    full, low = (FastEngine(FRAME_DIMENSIONS, settings).reading(video) for settings in (SETTINGS, lower))
+    pairs = [(full.of_frames(name), low.of_frames(name)) for name in sorted(FRAME_DIMENSIONS)]
+    for a, b in [*pairs, (full.viclip, low.viclip)]:
+        assert not torch.equal(a, b)
+        torch.testing.assert_close(a, b, rtol=0.1, atol=0.1)
 
 
 @pytest.mark.usefixtures("weights")

@@ -1,4 +1,7 @@
-"""The two dimensions of motion: neighbouring frames through AMT and RAFT, several pairs at once where memory allows."""
+"""The two dimensions of motion: neighbouring frames through AMT and RAFT, several pairs at once where memory allows.
+
+Both run in float32 whatever the precision of the other networks: they look up correlations at fractions of a pixel.
+"""
 
 from typing import Final
 
@@ -40,7 +43,7 @@ def motion_smoothness(frames: Frames, networks: NetworkSet) -> Score:
     total = 0.0
     for start in range(0, pairs, at_once):
         stop = min(start + at_once, pairs)
-        with networks.inference():
+        with torch.inference_mode():
             images, inside = padded(as_tensor(even[start : stop + 1], networks.device) / 255.0, amt.PAD)
             between = networks.amt(images[:-1], images[1:])[:, :, inside[0], inside[1]]
         check_features(between.flatten(1), amt.NAME)
@@ -72,7 +75,7 @@ class FlowMeter:
         asked = range(pairs.start, pairs.stop + 1)
         new = [index for index in asked if index not in self._encoded]
         network = self._networks.raft
-        with self._networks.inference():
+        with torch.inference_mode():
             images, inside = padded(as_tensor(self._frames[new], self._networks.device).float(), raft.PAD)
             known = {**self._encoded, **dict(zip(new, network.encode(images), strict=True))}
             flow = network.flow([known[i] for i in pairs], [known[i + 1] for i in pairs])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -10,9 +11,13 @@ T = TypeVar("T")
 def ahead(items: Iterable[T]) -> Iterator[T]:
     """The items in order; each is made in a thread while the one before is used, so at most two are alive."""
     source = iter(items)
-    missing = object()
     with ThreadPoolExecutor(max_workers=1) as pool:
-        pending = pool.submit(next, source, missing)
-        while (item := pending.result()) is not missing:
-            pending = pool.submit(next, source, missing)
-            yield item  # type: ignore[misc]
+        pending = pool.submit(_next, source)
+        while found := pending.result():
+            pending = pool.submit(_next, source)
+            yield found[0]
+
+
+def _next(source: Iterator[T]) -> tuple[T, ...]:
+    """The next item alone, or nothing at the end."""
+    return tuple(islice(source, 1))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 VERSION: Final = "fast.1"
 """Of the preprocessing and formulas; a change makes older scores incomparable."""
 
+_FULL_PRECISION: Final = ("motion_smoothness", "dynamic_degree")
 _COSINE: Final = (-1.0, 1.0)
 _FRACTION: Final = (0.0, 1.0)
 _UNBOUNDED: Final = (-inf, inf)  # regressions: nothing in their networks keeps them in 0..1
@@ -77,7 +78,7 @@ class FastScorer:
     def scorer_id(self) -> str:
         """Name, hash of the weights, version, and what differs from the official computation."""
         weights = weights_id(_needed(self.dimension))
-        return "+".join((self.dimension, weights, VERSION, *_departures(self.engine.settings)))
+        return "+".join((self.dimension, weights, VERSION, *_departures(self.engine.settings, self.dimension)))
 
     def frame_numbers(self, n_frames: int) -> Sequence[int] | None:
         """Numbers of the frames that the dimension reads; None means all."""
@@ -127,10 +128,10 @@ def _needed(dimension: str) -> tuple[WeightFile, ...]:
     return tuple(file for file in weight_files(dimension) if file != VICLIP_VOCABULARY)
 
 
-def _departures(settings: FastSettings) -> list[str]:
+def _departures(settings: FastSettings, dimension: str) -> list[str]:
     switches = settings.compatibility.model_dump()
     off = [f"no_{name}" for name in Compatibility.model_fields if not switches[name]]
-    return [*off, *(["bfloat16"] if settings.precision == "bfloat16" else [])]
+    return [*off, *(["bfloat16"] if settings.precision == "bfloat16" and dimension not in _FULL_PRECISION else [])]
 
 
 def _flickering(video: ScoringInput) -> Score:

@@ -55,7 +55,7 @@ class FastSettings(BaseModel):
 
     Attributes:
         device: "auto" is the first GPU, or the CPU without one.
-        precision: of the networks; bfloat16 is faster on GPUs and changes scores, so the scorer ids say it.
+        precision: of the transformers; bfloat16 is faster on GPUs and changes scores, so the scorer ids say it.
         batch_frames: frames that a network sees at once; only speed and memory depend on it.
         flow_memory_mib: what the all-pairs correlation of RAFT and AMT may hold; more pairs at once where it allows.
         unverified_weights: take weight files that are not the published ones; false leaves it to `weight_path`.
