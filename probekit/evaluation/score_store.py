@@ -10,9 +10,10 @@ import operator
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 from probekit.atomic_files import is_temporary
+from probekit.errors import UserError
 from probekit.evaluation.manifest import Shard
 from probekit.evaluation.score_table import SCORES_FOLDER, ScoreRow, read_scores, write_scores
 from probekit.evaluation.video_set import VideoRow
@@ -78,7 +79,7 @@ class ScoreStore:
         whole = {key._replace(clip=0) for key in wanted}
         done: set[ScoreKey] = set()
         for path in self._parquet_files():
-            rows = list(_rows_of(path))
+            rows = _rows_of(path)
             current = [row for row in rows if not _outdated(row, wanted, whole)]
             if not current:
                 path.unlink(missing_ok=True)
@@ -117,7 +118,7 @@ class ScoreStore:
 
     def _journaled(self) -> Iterator[ScoreRow]:
         for path in sorted(self._folder.glob(f"*{JOURNAL_SUFFIX}")):
-            for line in path.read_bytes().splitlines(keepends=True):
+            for line in _lines_of(path):
                 if line.endswith(b"\n"):  # the last line of a killed writer may be half
                     yield ScoreRow(*json.loads(line))
 
@@ -138,9 +139,18 @@ def _key_of(row: ScoreRow) -> ScoreKey:
     return score_key(row, row.dimension, row.clip)
 
 
-def _rows_of(path: Path) -> Iterator[ScoreRow]:
-    table = read_scores(path)
-    records: Iterator[tuple[Any, ...]] = (
-        table.astype(object).where(table.notna(), None).itertuples(index=False, name=None)
-    )
-    return (ScoreRow(*record) for record in records)
+def _lines_of(path: Path) -> list[bytes]:
+    try:
+        return path.read_bytes().splitlines(keepends=True)
+    except FileNotFoundError:  # its writer has just moved it into a Parquet file
+        return []
+
+
+def _rows_of(path: Path) -> list[ScoreRow]:
+    try:
+        table = read_scores(path)
+    except UserError:
+        if path.exists():
+            raise
+        return []  # another writer has just removed it, since all of it was outdated
+    return [ScoreRow(*record) for record in table.astype(object).where(table.notna(), None).values.tolist()]
