@@ -145,7 +145,7 @@ def run(
     )
     watcher = Watcher(config.watch, folder, config.name)
     settings = config.model_dump(mode="json")
-    with Tracker(folder, world.main, service, settings) as tracker, StopRequest().listening() as stop:
+    with StopRequest().listening() as stop, Tracker(folder, world.main, service, settings) as tracker:
         shown = track(steps, f"training {config.name}", len(steps)) if world.main else steps
         for step in shown:
             costs = StepCosts(world, stage.tokens(step))
