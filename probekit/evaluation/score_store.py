@@ -15,23 +15,11 @@ from typing import IO, NamedTuple
 from probekit.atomic_files import is_temporary
 from probekit.errors import UserError
 from probekit.evaluation.manifest import Shard
+from probekit.evaluation.score_key import ScoreKey
 from probekit.evaluation.score_table import SCORES_FOLDER, ScoreRow, read_scores, write_scores
 from probekit.evaluation.video_set import VideoRow
 
 JOURNAL_SUFFIX = ".journal.jsonl"
-
-
-class ScoreKey(NamedTuple):
-    """One video and dimension of a score table."""
-
-    model: str
-    training_run: str
-    suite: str
-    horizon: str
-    prompt_id: str
-    sample: int
-    clip: int
-    dimension: str
 
 
 class Version(NamedTuple):

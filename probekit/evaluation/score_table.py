@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from probekit.atomic_files import atomic_path, is_temporary
 from probekit.errors import UserError
+from probekit.evaluation.score_key import ScoreKey
 
 SCORES_FOLDER = "scores"
 RANGE_TOLERANCE = 1e-9
@@ -41,7 +42,7 @@ SCHEMA = pa.schema(
     ]
 )
 COLUMNS: tuple[str, ...] = tuple(SCHEMA.names)
-KEY_COLUMNS: tuple[str, ...] = COLUMNS[: COLUMNS.index("value")]
+KEY_COLUMNS: tuple[str, ...] = ScoreKey._fields
 
 _NULLABLE = pa.schema([pa.field(field.name, field.type) for field in SCHEMA])
 _KINDS: Mapping[pa.DataType, tuple[type, str]] = {

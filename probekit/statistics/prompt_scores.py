@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from probekit.errors import UserError
+from probekit.evaluation.score_key import ScoreKey
 
 
 class ScoreTable(Protocol):
@@ -36,19 +37,6 @@ class Method(NamedTuple):
     def label(self) -> str:
         """Name for messages and tables."""
         return self.model if self.training_run is None else f"{self.model} ({self.training_run})"
-
-
-class TableKey(NamedTuple):
-    """Columns that identify one score."""
-
-    model: str
-    training_run: str
-    suite: str
-    horizon: str
-    prompt_id: str
-    sample: int
-    clip: int
-    dimension: str
 
 
 class ClipKey(NamedTuple):
@@ -82,17 +70,17 @@ class Coverage(NamedTuple):
     prompts_scored: int
 
 
-def read_table(table: ScoreTable) -> dict[TableKey, float | None]:
+def read_table(table: ScoreTable) -> dict[ScoreKey, float | None]:
     """Read the scores of a long table; a row that occurs twice with the same value counts once.
 
     Raises:
         UserError: A column is missing, a value is NaN without a reason or infinite, or two rows contradict each other.
     """
-    for column in (*TableKey._fields, "value", "reason"):
+    for column in (*ScoreKey._fields, "value", "reason"):
         if column not in table:
             raise UserError(f"The score table has no column {column!r}.", "read it with probekit's score table reader.")
-    scores: dict[TableKey, float | None] = {}
-    keys = (TableKey(*row) for row in zip(*(table[name] for name in TableKey._fields), strict=True))
+    scores: dict[ScoreKey, float | None] = {}
+    keys = (ScoreKey(*row) for row in zip(*(table[name] for name in ScoreKey._fields), strict=True))
     for key, value, reason in zip(keys, table["value"], table["reason"], strict=True):
         score = _checked_value(key, value, reason)
         if scores.setdefault(key, score) != score:
@@ -100,12 +88,12 @@ def read_table(table: ScoreTable) -> dict[TableKey, float | None]:
     return scores
 
 
-def read_denominators(table: ScoreTable, dimensions: Iterable[str]) -> dict[TableKey, float]:
+def read_denominators(table: ScoreTable, dimensions: Iterable[str]) -> dict[ScoreKey, float]:
     """What each value of these dimensions was divided by; rows without a denominator are left out."""
     if "denominator" not in table:
         return {}
     wanted = set(dimensions)
-    keys = (TableKey(*row) for row in zip(*(table[name] for name in TableKey._fields), strict=True))
+    keys = (ScoreKey(*row) for row in zip(*(table[name] for name in ScoreKey._fields), strict=True))
     return {
         key: float(denominator)
         for key, denominator in zip(keys, table["denominator"], strict=True)
@@ -113,7 +101,7 @@ def read_denominators(table: ScoreTable, dimensions: Iterable[str]) -> dict[Tabl
     }
 
 
-def clip_scores(scores: Mapping[TableKey, float | None], method: Method) -> dict[str, dict[ClipKey, float | None]]:
+def clip_scores(scores: Mapping[ScoreKey, float | None], method: Method) -> dict[str, dict[ClipKey, float | None]]:
     """One method's scores by dimension; `method.training_run` must be given."""
     selected: dict[str, dict[ClipKey, float | None]] = {}
     for key, value in scores.items():
@@ -171,7 +159,7 @@ def coverage(dimension: str, method: str, scores: ClipScores, planned: Iterable[
     return Coverage(dimension, method, len(keys), len(scored), len(prompts_planned), len(prompts_scored))
 
 
-def _checked_value(key: TableKey, value: float | None, reason: str | None) -> float | None:
+def _checked_value(key: ScoreKey, value: float | None, reason: str | None) -> float | None:
     if value is None or math.isnan(value):
         if not isinstance(reason, str):
             raise UserError(f"{_place(key)} has neither a value nor a reason.", "score that video again.")
@@ -181,6 +169,6 @@ def _checked_value(key: TableKey, value: float | None, reason: str | None) -> fl
     return float(value)
 
 
-def _place(key: TableKey) -> str:
+def _place(key: ScoreKey) -> str:
     of = f"Dimension {key.dimension!r}, prompt {key.prompt_id!r} of {key.model} ({key.training_run})"
     return f"{of}, sample {key.sample}, clip {key.clip}"

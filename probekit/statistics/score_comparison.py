@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from probekit.errors import UserError
 from probekit.evaluation.aggregation import check_known, check_possible, warn_outside
 from probekit.evaluation.dimension_constants import DimensionConstant
+from probekit.evaluation.score_key import ScoreKey
 from probekit.evaluation.weighting import Weighting
 from probekit.seeding import generator
 from probekit.statistics.bootstrap_settings import BootstrapSettings
@@ -21,7 +22,6 @@ from probekit.statistics.prompt_scores import (
     Coverage,
     Method,
     ScoreTable,
-    TableKey,
     clip_scores,
     coverage,
     prompt_denominators,
@@ -32,7 +32,7 @@ from probekit.statistics.prompt_scores import (
 )
 from probekit.statistics.run_bootstrap import bootstrap_over_runs
 
-Scores = Mapping[TableKey, float | None]
+Scores = Mapping[ScoreKey, float | None]
 Floats = NDArray[np.float64]
 MethodScores = Mapping[str, Mapping[ClipKey, float | None]]
 
@@ -254,7 +254,7 @@ def _of_models(scores: Scores, models: set[str]) -> Scores:
 
 def _of_one(scores: Scores, column: str, wanted: str | None) -> Scores:
     """Keep the rows of one suite or horizon; a table with several needs to be told which."""
-    position = TableKey._fields.index(column)
+    position = ScoreKey._fields.index(column)
     found = {str(key[position]) for key in scores}
     if wanted is None and len(found) > 1:
         raise UserError(f"The score table holds several values of {column}: {_listed(found)}.", f"say which {column}.")

@@ -32,8 +32,24 @@ class Clip(nn.Module):
         self.network = network
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images (N, 3, 224, 224) to features (N, C)."""
-        features: Tensor = self.network.encode_image(images)
+        """Images (N, 3, 224, 224) to features (N, C).
+
+        As the network's own `encode_image`, except that its last block computes the class token alone: nothing else of
+        that block is read.
+        """
+        visual = self.network.visual
+        images = images.type(self.network.dtype)
+        patches = visual.conv1(images).flatten(2).transpose(1, 2)
+        start = visual.class_embedding.to(patches.dtype).expand(len(images), 1, -1)
+        tokens = torch.cat([start, patches], dim=1) + visual.positional_embedding.to(patches.dtype)
+        tokens = visual.ln_pre(tokens).transpose(0, 1)
+        *blocks, last = visual.transformer.resblocks
+        for block in blocks:
+            tokens = block(tokens)
+        normed = last.ln_1(tokens)
+        token = tokens[:1] + last.attn(normed[:1], normed, normed, need_weights=False)[0]
+        token = token + last.mlp(last.ln_2(token))
+        features: Tensor = visual.ln_post(token[0]) @ visual.proj
         return features
 
     def encode_text(self, tokens: Tensor) -> Tensor:

@@ -2,10 +2,11 @@
 
 from math import isqrt
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 from probekit.evaluation.fast.networks.weight_reading import count_blocks, filled, read_state, require
@@ -56,10 +57,24 @@ class Dino(nn.Module):
         assert positions is not None
         tokens = torch.cat([class_token.expand(len(images), -1, -1), patches], dim=1)
         tokens = tokens + dino_positions(positions, height, width)
-        for block in self.vit.blocks:
+        *blocks, last = self.vit.blocks
+        for block in blocks:
             tokens = block(tokens)
-        features: Tensor = self.vit.norm(tokens[:, 0])
+        features: Tensor = self.vit.norm(_class_token(last, tokens))
         return features
+
+
+def _class_token(block: Any, tokens: Tensor) -> Tensor:
+    """Class token (N, C) after timm's block: only it is read of the last one, so only its query is answered."""
+    width, heads = tokens.shape[2], block.attn.num_heads
+    normed, weight, bias = block.norm1(tokens), block.attn.qkv.weight, block.attn.qkv.bias
+    query = F.linear(normed[:, :1], weight[:width], bias[:width])
+    key, value = F.linear(normed, weight[width:], bias[width:]).chunk(2, dim=-1)
+    query, key, value = (rearrange(x, "n t (h c) -> n h t c", h=heads) for x in (query, key, value))
+    answer = rearrange(F.scaled_dot_product_attention(query, key, value), "n h t c -> n t (h c)")
+    token = tokens[:, :1] + block.attn.proj(answer)
+    out: Tensor = token + block.mlp(block.norm2(token))
+    return out[:, 0]
 
 
 def dino_positions(embedding: Tensor, height: int, width: int) -> Tensor:

@@ -3,12 +3,14 @@
 from pathlib import Path
 from typing import Final
 
+import torch
 from torch import Tensor, nn
 
 from probekit.evaluation.fast.networks.weight_reading import count_blocks, filled, read_state, require
 from probekit.torchvision_operators import ensure_torchvision_importable
 
 NAME: Final = "MUSIQ"
+_AT_ONCE_ON_CPU: Final = 2  # the convolutions of more do not fit into caches
 _ENCODER: Final = "transformer_encoder.transformer.encoderblock_"
 
 
@@ -28,6 +30,10 @@ class Musiq(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (N, 3, H, W) in 0..1 to scores (N,)."""
+        at_once = _AT_ONCE_ON_CPU if images.device.type == "cpu" else len(images)
+        return torch.cat([self._scores(some) for some in images.split(at_once)])
+
+    def _scores(self, images: Tensor) -> Tensor:
         from pyiqa.data.multiscale_trans_util import get_multiscale_patches
 
         patches: Tensor = get_multiscale_patches((images - 0.5) * 2, **self.network.data_preprocess_opts)
