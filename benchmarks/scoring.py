@@ -144,9 +144,9 @@ def flickering_times(sources: Sequence[Path], repeats: int, folder: Path) -> tup
 
 def official_scorers_of_flickering(folder: Path) -> Any:
     """The official temporal flickering of a file."""
-    from benchmarks.scoring_official import _scorer
+    from benchmarks.scoring_official import official_scorer
 
-    return _scorer("temporal_flickering", folder).score
+    return official_scorer("temporal_flickering", folder).score
 
 
 def peak_memory(frames: int, height: int, width: int) -> None:

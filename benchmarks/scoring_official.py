@@ -60,10 +60,10 @@ class Official(NamedTuple):
 def official_scorers(folder: Path) -> dict[str, Official]:
     """The seven quality dimensions with the weights in their places, loaded once."""
     with no_prints():
-        return {dimension: _scorer(dimension, folder) for dimension in QUALITY}
+        return {dimension: official_scorer(dimension, folder) for dimension in QUALITY}
 
 
-def _scorer(dimension: str, folder: Path) -> Official:
+def official_scorer(dimension: str, folder: Path) -> Official:
     module, clock, device = official_module(dimension), Clock(), torch.device("cpu")
     function = vars(module).get(dimension)
     if dimension == "subject_consistency":
