@@ -64,6 +64,7 @@ def official_scorers(folder: Path) -> dict[str, Official]:
 
 
 def official_scorer(dimension: str, folder: Path) -> Official:
+    """One dimension; `folder` takes what it must find in files."""
     module, clock, device = official_module(dimension), Clock(), torch.device("cpu")
     function = vars(module).get(dimension)
     if dimension == "subject_consistency":
