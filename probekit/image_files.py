@@ -14,10 +14,12 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     Raises:
         UserError: the file is missing, is no image, is truncated, or is neither RGB nor 8-bit grey.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
     if not path.is_file():
         raise UserError(f"The image {path} does not exist.", "Correct its path, or restore the file.")
+    lenient = ImageFile.LOAD_TRUNCATED_IMAGES  # some packages turn it on for everybody when they are imported
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         with Image.open(path) as image:
             if image.mode not in ("RGB", "L"):
@@ -25,3 +27,5 @@ def read_image(path: Path) -> NDArray[np.uint8]:
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except (UnidentifiedImageError, OSError, SyntaxError) as error:  # Pillow calls a broken PNG a SyntaxError
         raise UserError(f"{path} cannot be read as an image ({error}).", "Replace it by an intact file.") from error
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = lenient

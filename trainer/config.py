@@ -1,5 +1,6 @@
 """What a training run is: one frozen object, read from a recipe file. Each stage has its own keys."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -94,6 +95,8 @@ class BidirectionalConfig(RunConfig):
 class DmdConfig(CausalRunConfig):
     """Stage 3: asymmetric distribution-matching distillation with self-rollout; steps count generator updates.
 
+    With the official `trainer_steps` they count critic updates, several to a generator update.
+
     Attributes:
         real_model: folder or name of the frozen real score (and foresight encoder).
         critic_model: folder or name that the fake score starts from.
@@ -123,6 +126,15 @@ class DmdConfig(CausalRunConfig):
     official: OfficialSwitches = OfficialSwitches()
     preset: Literal["official"] | None = None
     foresight: ForesightConfig | None = None
+
+    def generator_updates(self, count: int) -> int:
+        """Generator updates in a count of the recipe."""
+        return math.ceil(count / self.critic_updates) if self.official.trainer_steps else count
+
+    @property
+    def total_steps(self) -> int:
+        """Generator updates of the run."""
+        return self.generator_updates(self.steps)
 
     @model_validator(mode="before")
     @classmethod

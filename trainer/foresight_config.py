@@ -78,11 +78,14 @@ class OfficialSwitches(StrictModel):
             of timestep / 1000.
         noisy_commit: noise the chunk that is written into the cache at timestep 0 with the table's last level.
         critic_through_x0: turn the critic's flow into x0 and back with two different tables.
+        trainer_steps: `steps`, `ema_start` and the foresight's `start_step` count critic updates, of which every
+            `critic_updates`-th comes with a generator update: 100 are 20 generator updates.
     """
 
     table_sigmas: bool = False
     noisy_commit: bool = False
     critic_through_x0: bool = False
+    trainer_steps: bool = False
 
 
 OFFICIAL_SWITCHES: Final = dict.fromkeys(OfficialSwitches.model_fields, True)

@@ -19,4 +19,8 @@ def auxiliary_of(config: DmdConfig | CausalOdeConfig) -> MakeAuxiliary | None:
         from trainer.foresight.objective import ForesightObjective
     except ModuleNotFoundError as error:
         raise UserError(f"The recipe asks for foresight, but {error.name} is missing.", "Remove the block.") from error
-    return functools.partial(ForesightObjective, config.foresight, chunk_frames=config.chunk_frames, seed=config.seed)
+    foresight = config.foresight
+    if isinstance(config, DmdConfig):
+        start = config.generator_updates(foresight.start_step)
+        foresight = foresight.model_copy(update={"start_step": start})
+    return functools.partial(ForesightObjective, foresight, chunk_frames=config.chunk_frames, seed=config.seed)

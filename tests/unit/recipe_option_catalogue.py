@@ -135,6 +135,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "OfficialSwitches.table_sigmas": "test_asymmetric_dmd.py::test_each_official_switch_changes_what_it_names",
     "OfficialSwitches.noisy_commit": "test_asymmetric_dmd.py::test_each_official_switch_changes_what_it_names",
     "OfficialSwitches.critic_through_x0": "test_asymmetric_dmd.py::test_each_official_switch_changes_what_it_names",
+    "OfficialSwitches.trainer_steps": "test_asymmetric_dmd.py::test_official_steps_count_critic_updates",
     "ForesightConfig.offsets": _VARIANT,
     "ForesightConfig.weight": _VARIANT,
     "ForesightConfig.start_step": "test_foresight_variants.py::test_lambda_can_start_late_and_rise",

@@ -1,5 +1,6 @@
 """Stage 3 at tiny size: its formulas, its pairing of arms, resumption, and the plug-in that it does not need."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -266,6 +267,23 @@ def test_exports_are_kept_as_often_as_asked(folders: dict[str, str], tmp_path: P
         stage._updates.fill_(updates)
         stage.export(tmp_path / "export")
     assert [path.name for path in (tmp_path / "exports").iterdir()] == ["step-0003"]
+
+
+def test_official_steps_count_critic_updates(folders: dict[str, str], tmp_path: Path) -> None:
+    """100 are 20 generator updates, and the average, which begins at 200, never does."""
+    late = FORESIGHT.model_copy(update={"start_step": 3})
+    changes = {"steps": 5, "critic_updates": 2, "ema_start": 4, "foresight": late}
+    ours, theirs = (dmd_config(folders, official={"trainer_steps": flag}, **changes) for flag in (False, True))
+    assert (ours.total_steps, theirs.total_steps) == (5, 3)
+    official = dmd_config(folders, preset="official", steps=100, critic_updates=5)
+    assert (official.total_steps, official.generator_updates(official.ema_start)) == (20, 40)
+    stage = dmd_stage(theirs)
+    run(stage, theirs, tmp_path)
+    records = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    logged = [record for record in records if "dmd_loss" in record]
+    assert [(record["generator_updates"], record["critic_updates"]) for record in logged] == [(1, 2), (2, 4), (3, 6)]
+    assert ["auxiliary_loss" in record for record in logged] == [False, False, True]
+    assert int(stage.ema.updates) == 1
 
 
 def test_until_the_average_begins_the_generator_itself_is_exported(folders: dict[str, str], tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from probekit.errors import UserError
 from probekit.image_files import read_image
@@ -38,7 +38,9 @@ def test_other_modes_are_refused(tmp_path: Path, mode: str) -> None:
         read_image(path)
 
 
-def test_broken_files_are_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lenient", [False, True])
+def test_broken_files_are_named(tmp_path: Path, lenient: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", lenient)  # as other packages leave it behind
     missing, text, truncated = tmp_path / "a.png", tmp_path / "b.png", tmp_path / "c.png"
     text.write_text("no image")
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(truncated)
@@ -46,3 +48,4 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
     for path, message in [(missing, "does not exist"), (text, "cannot be read"), (truncated, "cannot be read")]:
         with pytest.raises(UserError, match=f"{path.name}.*{message}"):
             read_image(path)
+        assert ImageFile.LOAD_TRUNCATED_IMAGES == lenient

@@ -113,7 +113,7 @@ class AsymmetricDmdStage:
     def update_generator(self, step: int) -> dict[str, float]:
         """One update of the generator and of what is plugged in; returns what to log."""
         config = self._config
-        rate = set_learning_rate(self.optimizer, config.optimizer, step, config.steps)
+        rate = set_learning_rate(self.optimizer, config.optimizer, step, config.total_steps)
         auxiliary = self._auxiliary_at(step)
         logged = update(
             self.model,
@@ -127,7 +127,7 @@ class AsymmetricDmdStage:
         )
         if auxiliary is not None:
             logged |= self._world.mean(auxiliary.update())
-        if step >= config.ema_start:
+        if step >= config.generator_updates(config.ema_start):
             self.ema.update(self.model)
         return logged | {"learning_rate": rate, "exit_step": self._exit_step(step, _GENERATOR_UPDATE)}
 
@@ -159,7 +159,7 @@ class AsymmetricDmdStage:
     def update_critic(self, step: int, number: int) -> dict[str, float]:
         """One update of the fake score on a fresh rollout; returns what to log."""
         config = self._config
-        rate = set_learning_rate(self.critic_optimizer, config.critic_optimizer, step, config.steps)
+        rate = set_learning_rate(self.critic_optimizer, config.critic_optimizer, step, config.total_steps)
         logged = update(
             self.critic,
             self.critic_optimizer,
@@ -294,7 +294,7 @@ class AsymmetricDmdStage:
     def export(self, folder: Path) -> None:
         """Write the averaged generator; every `export_every` updates also keep a copy in `exports/` beside it."""
         config, updates = self._config, int(self._updates)
-        shipped = self.ema.model if updates > config.ema_start else self.model
+        shipped = self.ema.model if updates > config.generator_updates(config.ema_start) else self.model
         export_student(shipped, folder, config, "dmd_student", self._world)
         if self._world.main and updates % config.export_every == 0:
             shutil.copytree(folder, folder.parent / "exports" / f"step-{updates:04d}", dirs_exist_ok=True)

@@ -44,8 +44,9 @@ def official_module(dimension: str) -> Any:
     ensure_torchvision_importable()
     _repair_function_base()
     utilities = importlib.import_module("vbench.utils")
-    vars(utilities)["CACHE_DIR"] = str(weights_folder())  # it may have been imported before the environment was set
+    vars(utilities)["CACHE_DIR"] = str(weights_folder())  # it may have been imported before the environment was set,
     module = importlib.import_module(f"vbench.{dimension}")
+    vars(module)["CACHE_DIR"] = str(weights_folder())  # and so may this one, which has a copy
     vars(module)["tqdm"] = _without_bar
     return module
 
