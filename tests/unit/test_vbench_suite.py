@@ -59,7 +59,7 @@ def test_the_list_is_read_without_the_package_itself() -> None:
         "import sys; from probekit.evaluation.vbench_suite import vbench_entries; "
         "sys.exit(not vbench_entries() or 'vbench' in sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", program], check=True)
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_another_version_of_the_list_is_refused(tmp_path: Path) -> None:
