@@ -19,6 +19,7 @@ from probekit.cli import (
     report,
     sample,
     score,
+    slow_fast,
     static_filter,
     suites,
     systems,
@@ -46,6 +47,7 @@ app.command()(systems.systems)
 app.command()(power.power)
 app.command()(drop.drop)
 app.command()(horizon.horizon)
+app.command()(slow_fast.slow_fast)
 app.command()(report.report)
 app.command()(readouts.readouts)
 app.command()(probe.probe)
