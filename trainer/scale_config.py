@@ -14,9 +14,9 @@ class ScaleConfig(StrictModel):
         gradient_accumulation: micro-batches of an update on each process. `batch_size` is the whole batch of an update:
             a process works on batch_size / (processes · gradient_accumulation) videos at a time.
         precision: `bf16` runs the passes under autocast; weights, gradients and optimizers stay in fp32.
-        attention: `auto` is torch's choice; `math` multiplies whole score matrices. On a CPU the backward pass of
-            torch's fused kernel takes half of a step on short sequences, and `math` nearly halves the step
-            (`benchmarks/training_step.py`).
+        attention: `auto` is torch's choice; `math` multiplies whole score matrices. In bf16 on a CPU the backward pass
+            of torch's fused kernel is slow on short sequences; with `math` a step takes 0.67 (single images) and 0.78
+            (clips) of its time in fp32 (`benchmarks/training_step.py`). In fp32 `auto` is faster.
         activation_checkpointing: keep the inputs of blocks alone and repeat their passes in the backward pass.
         compile: `torch.compile` for the blocks of bidirectional models and the feed-forwards of causal ones (a minute
             to begin with, then a quarter faster on a CPU).
