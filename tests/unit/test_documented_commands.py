@@ -1,4 +1,4 @@
-"""The commands of the pages on scaling and on other systems are ones that the command line takes."""
+"""The commands of the README and of the pages on scaling and on other systems are ones that the command line takes."""
 
 import re
 import shlex
@@ -14,6 +14,7 @@ from probekit.cli.main import app
 from probekit.cli.options import parse_shard
 from probekit.models.loading import SHIPPED_MODELS
 from tests.architecture.source_tree import REPOSITORY
+from trainer.cli import app as trainer_app
 
 PAGES = ("scaling.md", "other_systems.md")
 SLURM = {"${SLURM_ARRAY_TASK_ID}": "3", "${SLURM_ARRAY_TASK_COUNT}": "8"}
@@ -46,9 +47,29 @@ def test_the_command_parses(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert options.get("shard") is None or parse_shard(options["shard"]) is not None
 
 
+def readme_commands() -> list[list[str]]:
+    blocks = re.findall(
+        r"^```sh\n(.*?)^```", (REPOSITORY / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    lines = [part for block in blocks for line in block.splitlines() for part in line.split("&&")]
+    return [words for line in lines if (words := shlex.split(line, comments=True)) and words[0] != "make"]
+
+
+@pytest.mark.parametrize("words", readme_commands(), ids=" ".join)
+def test_a_command_of_the_readme_parses(words: list[str]) -> None:
+    if words[0] == "torchrun":
+        arguments = get_args_parser().parse_args(words[1:])
+        assert arguments.module
+        words = [arguments.training_script, *arguments.training_script_args]
+    options = parse(words)
+    model, recipe = options.get("model"), str(options.get("recipe"))
+    assert model is None or not model.startswith("sprite-") or (SHIPPED_MODELS / model).is_dir()
+    assert not recipe.endswith(".yaml") or (REPOSITORY / recipe).is_file()
+
+
 def parse(words: list[str]) -> dict[str, Any]:
     """The values of a command's options, parsed as the command line does; nothing runs."""
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command({"probekit": app, "trainer": trainer_app}[words[0]])
     name, *rest = words
     while isinstance(command, TyperGroup):
         name, *rest = rest
@@ -66,3 +87,4 @@ def test_a_misspelt_option_would_be_seen() -> None:
 def test_every_page_has_commands() -> None:
     assert {page: len(commands(page)) >= 5 for page in PAGES} == dict.fromkeys(PAGES, True)
     assert (Path(REPOSITORY) / "docs" / "suites.md").is_file()
+    assert len(readme_commands()) >= 25
