@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import numpy as np
+
 from probekit.atomic_files import write_json
 from probekit.errors import UserError
 from probekit.evaluation import vbench_suite
@@ -20,6 +22,7 @@ from probekit.evaluation.score_table import ScoreRow
 from probekit.evaluation.scorers.base import Score
 from probekit.evaluation.suites import SPRITE_PREFIX
 from probekit.evaluation.video_set import VideoRow
+from probekit.evaluation.weighting import prompt_sums
 
 INFO_ENDING: Final = "_full_info.json"
 
@@ -99,10 +102,11 @@ def _dimension(
         )
         for row in scored
     ]
-    counted = [(row.numerator, row.denominator) for row in scored if row.numerator is not None and row.denominator]
-    by_frames = OFFICIAL_DIMENSIONS[dimension].pooling == "frames" and len(counted) == len(scored)
-    values = counted if by_frames else [(row.value, 1.0) for row in scored if row.value is not None]
-    score = sum(numerator for numerator, _ in values) / sum(denominator for _, denominator in values)
+    counted = all(row.numerator is not None and row.denominator for row in scored)
+    by_frames = OFFICIAL_DIMENSIONS[dimension].pooling == "frames" and counted
+    pairs = np.array([(row.value, row.denominator or 1.0) for row in scored], dtype=np.float64)[None]
+    score = prompt_sums(pairs[..., 0], "frame-weighted" if by_frames else "video-mean", pairs[..., 1]).mean()
+    assert score is not None
     return DimensionLayout(score, entries, len(rows) - len(scored), "frames" if by_frames else "videos")
 
 
