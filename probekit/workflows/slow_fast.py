@@ -87,11 +87,11 @@ def slow_fast_run(run: Path, out: Path, fusion: Fusion, settings: FastSettings) 
     video_set = load_video_set(run)
     available = fast_scorers(settings)
     tables = {dimension: _table(dimension, fusion) for dimension in TABLE_FILES}
-    ids = {name: _id(scorer_id, fusion) for name, scorer_id in available.ids().items() if name in TABLE_FILES}
+    ids = {name: _id(name, scorer_id, fusion) for name, scorer_id in available.ids().items() if name in TABLE_FILES}
     rows, problems = _known(out, video_set.rows, ids), list[Problem]()
     networks = NetworkSet(settings)
     for row in track(video_set.rows, "scoring clips"):
-        missing = frozenset(name for name in ids if (row.prompt_id, row.sample, name) not in rows)
+        missing = {name: ids[name] for name in ids if (row.prompt_id, row.sample, name) not in rows}
         if not missing:
             continue
         try:
@@ -99,9 +99,7 @@ def slow_fast_run(run: Path, out: Path, fusion: Fusion, settings: FastSettings) 
         except UserError as error:
             problems.append(Problem(video_set.root / row.path, error.problem))
             continue
-        rows |= {
-            (each.prompt_id, each.sample, each.dimension): each._replace(scorer_id=ids[each.dimension]) for each in new
-        }
+        rows |= {(each.prompt_id, each.sample, each.dimension): each for each in new}
         write_json(out / RECORD, [each._asdict() for each in rows.values()])
     ordered = tuple(rows[key] for key in sorted(rows))
     write_text(out / TABLE, pd.DataFrame(ordered, columns=SlowFastRow._fields).to_csv(index=False))
@@ -113,8 +111,7 @@ def _table(dimension: str, fusion: Fusion) -> MappingTable | None:
     return None if fusion.tables is None else read_mapping_table(fusion.tables / TABLE_FILES[dimension])
 
 
-def _id(scorer_id: str, fusion: Fusion) -> str:
-    dimension = scorer_id.split("+")[0]
+def _id(dimension: str, scorer_id: str, fusion: Fusion) -> str:
     table = "" if fusion.tables is None else f",{sha256_file(fusion.tables / TABLE_FILES[dimension])[:8]}"
     return f"{scorer_id}+slow-fast={fusion.w_inclip:g},{fusion.w_clip2clip:g}{table}"
 
@@ -143,15 +140,15 @@ def _known(out: Path, videos: tuple[VideoRow, ...], ids: Mapping[str, str]) -> _
 def _score(
     path: Path,
     row: VideoRow,
-    dimensions: frozenset[str],
+    ids: Mapping[str, str],
     networks: NetworkSet,
     tables: Mapping[str, MappingTable | None],
     fusion: Fusion,
 ) -> Iterator[SlowFastRow]:
     frames = read_video(path, expect_frames=row.n_frames).frames
-    reading = VideoReading(ScoringInput(frames, row.fps, row.prompt), networks, dimensions)
+    reading = VideoReading(ScoringInput(frames, row.fps, row.prompt), networks, frozenset(ids))
     spans = clip_spans(row.n_frames, row.fps, "vbench-long")
-    for dimension in sorted(dimensions):
+    for dimension in sorted(ids):
         score = slow_fast_video(
             reading.of_frames(dimension).numpy(),
             spans,
@@ -159,4 +156,4 @@ def _score(
             w_inclip=fusion.w_inclip,
             w_clip2clip=fusion.w_clip2clip,
         )
-        yield SlowFastRow(row.prompt_id, row.sample, dimension, len(spans), *score, row.sha256, scorer_id="")
+        yield SlowFastRow(row.prompt_id, row.sample, dimension, len(spans), *score, row.sha256, ids[dimension])
