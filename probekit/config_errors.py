@@ -1,8 +1,10 @@
 """Turns pydantic's validation errors into one sentence that names the file, the key and the nearest valid key."""
 
 import difflib
+import json
 from collections.abc import Iterator, Sequence
-from typing import Any, get_args
+from pathlib import Path
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -11,6 +13,21 @@ from probekit.errors import UserError
 
 _MOST_SHOWN = 5
 Models = list[type[BaseModel]]
+M = TypeVar("M", bound=BaseModel)
+
+
+def read_json_model(path: Path, model: type[M], fix: str) -> M:
+    """Read a JSON file into a model.
+
+    Raises:
+        UserError: if the content is not JSON, with `fix`, or does not fit the model.
+    """
+    try:
+        return model.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise explain(error, model, str(path)) from error
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON: {error}.", fix) from error
 
 
 def explain(error: ValidationError, model: type[BaseModel], source: str) -> UserError:

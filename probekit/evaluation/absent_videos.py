@@ -4,17 +4,15 @@ The list is made on purpose, by `--allow-missing`. A score table then has a row 
 table of a comparison states n scored of N planned; a video that is there after all is scored and needs no such row.
 """
 
-import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from probekit.atomic_files import is_temporary, write_json
 from probekit.config import StrictModel
-from probekit.config_errors import explain
-from probekit.errors import UserError
+from probekit.config_errors import read_json_model
 from probekit.evaluation.sample_key import SampleKey
 from probekit.evaluation.score_table import SCORES_FOLDER, ScoreRow, read_scores, write_scores
 from probekit.evaluation.suites import planned_dimensions
@@ -72,12 +70,7 @@ def read_absent(root: Path) -> AbsentVideos | None:
     path = root / ABSENT_FILE
     if not path.is_file():
         return None
-    try:
-        return AbsentVideos.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        raise explain(error, AbsentVideos, str(path)) from error
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON.", "run `probekit manifest check --allow-missing` again.") from error
+    return read_json_model(path, AbsentVideos, "run `probekit manifest check --allow-missing` again.")
 
 
 def write_absent_scores(video_set: VideoSet, out: Path) -> int:

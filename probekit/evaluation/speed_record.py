@@ -1,16 +1,14 @@
 """How fast a system makes videos on a machine: `speed.json` beside a run. Torch-free."""
 
-import json
 from pathlib import Path
 from statistics import median
 from typing import Final
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from probekit.atomic_files import write_json
 from probekit.config import StrictModel
-from probekit.config_errors import explain
-from probekit.errors import UserError
+from probekit.config_errors import read_json_model
 
 SPEED_FILENAME: Final = "speed.json"
 
@@ -75,9 +73,4 @@ def read_speed(folder: Path) -> SpeedRecord | None:
     path = folder / SPEED_FILENAME
     if not path.is_file():
         return None
-    try:
-        return SpeedRecord.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        raise explain(error, SpeedRecord, str(path)) from error
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON: {error}.", "measure again with `probekit sample --measure`.") from error
+    return read_json_model(path, SpeedRecord, "measure again with `probekit sample --measure`.")

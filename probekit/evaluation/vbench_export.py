@@ -6,7 +6,6 @@ where such videos would overwrite one another, the later goes to ``<folder>.2``.
 """
 
 import itertools
-import json
 import os
 import shutil
 import tempfile
@@ -16,11 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from pydantic import ValidationError
-
 from probekit.atomic_files import atomic_path, write_json
 from probekit.config import StrictModel
-from probekit.config_errors import explain
+from probekit.config_errors import read_json_model
 from probekit.errors import UserError
 from probekit.evaluation.video_set import Problem, VideoRow, VideoSet
 from probekit.evaluation.video_set_check import folded
@@ -123,12 +120,7 @@ def read_export(folder: Path) -> ExportRecord | None:
     path = record_path(folder)
     if not path.is_file():
         return None
-    try:
-        return ExportRecord.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        raise explain(error, ExportRecord, str(path)) from error
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON.", "delete it; files are then told by their names.") from error
+    return read_json_model(path, ExportRecord, "delete it; files are then told by their names.")
 
 
 def ignores_case(folder: Path) -> bool:

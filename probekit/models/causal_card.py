@@ -1,14 +1,13 @@
 """What a causal generator was trained to be: `causal.json` in its model folder. Torch-free."""
 
-import json
 from pathlib import Path
 from typing import Final, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from probekit.atomic_files import write_json
 from probekit.config import StrictModel
-from probekit.config_errors import explain
+from probekit.config_errors import read_json_model
 from probekit.errors import UserError
 
 CAUSAL_CARD: Final = "causal.json"
@@ -60,12 +59,7 @@ def read_causal_card(folder: Path, name: str = CAUSAL_CARD) -> CausalCard:
     path = folder / name
     if not path.is_file():
         raise UserError(f"{folder} is not a causal generator: it has no {name}.", "Give a streaming model.")
-    try:
-        return CausalCard.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        raise explain(error, CausalCard, str(path)) from error
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON: {error}.", "Export the model again.") from error
+    return read_json_model(path, CausalCard, "Export the model again.")
 
 
 def require_role(folder: Path, allowed: tuple[Role | None, ...], chunk_frames: int, use: str) -> None:
