@@ -2,8 +2,9 @@
 
     OMP_NUM_THREADS=1 python -m benchmarks.training_step
 
-One forward and backward pass of `sprite-large`'s size, on single images and on clips, each setting in turn in every
-round; prints the fastest time of each and its ratio to fp32 with torch's own choice of kernel.
+One forward and backward pass of a transformer of 5.1 M parameters (6 heads, 8 layers), on single images and on clips,
+each setting in turn in every round; prints the fastest time of each and its ratio to fp32 with torch's own choice of
+kernel.
 """
 
 import argparse

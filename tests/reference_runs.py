@@ -34,7 +34,7 @@ class ReferenceRun(NamedTuple):
     changes: tuple[str, ...]
 
 
-_SHORT: Final = ("steps=2", "batch_size=2", "optimizer.warmup_steps=1")
+_SHORT: Final = ("steps=2", "batch_size=2", "optimizer.warmup_steps=1", "scale={}")
 _STAGED: Final = (*_SHORT, "optimizer.decay_steps=1", "log_every=1")
 _CLIPS: Final = (f"latent_frames={FRAMES}", "data={root}/clips")
 _TEACHER: Final = "{root}/teacher"

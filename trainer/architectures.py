@@ -16,7 +16,7 @@ _UMT5_XXL: Final[dict[str, Any]] = {
     "relative_attention_num_buckets": 32,
 }  # fmt: skip
 WAN_TEXT_TOKENS: Final = 512
-SPRITE_TEXT_TOKENS: Final = 16
+SPRITE_TEXT_TOKENS: Final = 22
 
 
 def architecture(model: str, like: str) -> dict[str, Any]:

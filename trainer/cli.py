@@ -263,7 +263,7 @@ def card(
 def fit_parts(
     out: Annotated[Path, typer.Option(help="Model folder for vae/, text_encoder/ and tokenizer/.")],
     episodes: Annotated[int, typer.Option(help="Training episodes for the codec.", min=2)] = 400,
-    text_steps: Annotated[int, typer.Option(help="Optimizer steps of the text encoder.", min=1)] = 400,
+    text_steps: Annotated[int, typer.Option(help="Optimizer steps of the text encoder.", min=1)] = 800,
 ) -> None:
     """Fit what the sprite models share: the linear codec and the text encoder."""
     with reporting_errors():

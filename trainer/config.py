@@ -58,10 +58,12 @@ class Phase(StrictModel):
 
 
 class BidirectionalConfig(RunConfig):
-    """Flow matching from random weights.
+    """Flow matching from random weights, or from a shallower model's.
 
     Attributes:
         data: folder of encoded clips.
+        grown_from: folder or name of a model whose blocks are kept, each followed by new ones that begin by passing on
+            what they are given; None starts from random weights.
         caption_dropout: share of captions replaced by the empty prompt, for classifier-free guidance.
         sampling_shift: default shift of the exported model's scheduler.
     """
@@ -69,6 +71,7 @@ class BidirectionalConfig(RunConfig):
     stage: Literal["bidirectional"]
     model: TransformerSize
     data: Path
+    grown_from: str | None = None
     phases: tuple[Phase, ...] = Field(min_length=1)
     caption_dropout: float = Field(default=0.1, ge=0, lt=1)
     sampling_shift: float = Field(default=4.0, gt=0)

@@ -116,7 +116,7 @@ def _page(card: dict[str, Any]) -> str:
         f"{rates['background']:.1%}.",
         f"- Sampled with {card['sampling']['steps']} steps, guidance {card['sampling']['guidance']}, "
         f"shift {card['sampling']['shift']}.",
-        "- Text encoder and codec, frozen in training: `trainer fit-parts`, seed 0, 400 episodes, 400 text steps.",
+        "- Text encoder and codec, frozen in training: `trainer fit-parts`, seed 0, 400 episodes, 800 text steps.",
         "",
         "`model_card.json` holds the same with the whole recipe.",
         "",

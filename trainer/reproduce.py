@@ -14,9 +14,9 @@ LOGGER = logging.getLogger("trainer")
 _RECIPES: Final = Path(__file__).parent / "recipes"
 _PARTS: Final = "parts"
 _CLIPS: Final = "latents"
-_TRAIN_SHARDS: Final = 48
+_TRAIN_SHARDS: Final = 72
 _CODEC_EPISODES: Final = 400
-_TEXT_STEPS: Final = 400
+_TEXT_STEPS: Final = 800
 
 
 class Work(NamedTuple):
@@ -38,7 +38,7 @@ _STUDENT: Final = {"initial_model": "sprite-ode", "real_model": "sprite-large", 
 SCALES: Final[dict[str, tuple[Work, ...]]] = {
     "sprite": (
         Work("sprite-base", "sprite/sprite_base.yaml", {}),
-        Work("sprite-large", "sprite/sprite_large.yaml", {}),
+        Work("sprite-large", "sprite/sprite_large.yaml", {"grown_from": "sprite-base"}),
         Work("sprite-ar", "sprite/ar.yaml", {"initial_model": "sprite-base"}),
         Work(_TRAJECTORIES, "sprite/ode_trajectories.yaml", {"teacher": "sprite-ar"}),
         Work("sprite-ode", "sprite/ode.yaml", {"initial_model": "sprite-ar"}),

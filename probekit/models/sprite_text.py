@@ -2,11 +2,10 @@
 
 Wan's cross-attention sees text tokens without positions, so the encoder alone must say which colour goes with which
 shape. It is therefore fitted on a supervised task: from the state of every word of a sprite's phrase, linear heads
-read the whole identity of that sprite, and from every word the scene's background and pillar.
+read the whole identity, start and heading of that sprite, and from every word the scene's background and pillar.
 """
 
 from collections.abc import Sequence
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +18,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
-from probekit.sprite_world.captions import WORDS, facts_of, write_caption
+from probekit.sprite_world.captions import WORDS, WORDS_PER_SPRITE, facts_of, write_caption
 from probekit.sprite_world.scene import Sprite, draw_scene
-from probekit.sprite_world.vocabulary import BACKGROUNDS, COLORS, SHAPES, SIZES
+from probekit.sprite_world.vocabulary import BACKGROUNDS, COLORS, HEADINGS, SHAPES, SIZES, STARTS
 
 SPECIAL_TOKENS = ("<pad>", "</s>", "<unk>")
-MAX_TEXT_TOKENS = 16
-"""The longest caption has 15 words and an end token."""
+MAX_TEXT_TOKENS = 22
+"""The longest caption has 21 words and an end token."""
 
-_IDENTITIES = [Sprite(*names) for names in product(COLORS, SHAPES, SIZES)]
-_FACTS_PER_WORD = (len(COLORS), len(SHAPES), len(SIZES), len(BACKGROUNDS), 2, 2)
+_FACTS_PER_SPRITE = (len(COLORS), len(SHAPES), len(SIZES), len(STARTS), len(HEADINGS))
+_FACTS_PER_WORD = (*_FACTS_PER_SPRITE, len(BACKGROUNDS), 2, 2)
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
@@ -68,7 +67,7 @@ def build_text_encoder(seed: int) -> UMT5EncoderModel:
 
 
 class FittingBatch(tuple[Tensor, Tensor, Tensor]):
-    """Token ids (B, 16), attention mask (B, 16) and facts of every token (B, 16, 6), -1 where a token has none."""
+    """Token ids (B, 22), attention mask (B, 22) and facts of every token (B, 22, 8), -1 where a token has none."""
 
 
 def fitting_batch(tokenizer: PreTrainedTokenizerFast, size: int, rng: np.random.Generator) -> FittingBatch:
@@ -79,16 +78,22 @@ def fitting_batch(tokenizer: PreTrainedTokenizerFast, size: int, rng: np.random.
         captions.append(write_caption(facts))
         n_words = len(captions[-1].split())
         scene_facts = [list(BACKGROUNDS).index(facts.background), int(facts.pillar), len(facts.sprites) - 1]
-        labels[row, : n_words + 1, 3:] = torch.tensor(scene_facts)
+        labels[row, : n_words + 1, len(_FACTS_PER_SPRITE) :] = torch.tensor(scene_facts)
         for position, sprite in enumerate(facts.sprites):
-            start = 5 * position
-            labels[row, start : start + 4, :3] = torch.tensor(_identity_labels(sprite))
+            first = (WORDS_PER_SPRITE + 1) * position
+            labels[row, first : first + WORDS_PER_SPRITE, : len(_FACTS_PER_SPRITE)] = torch.tensor(_labels_of(sprite))
     encoded = tokenizer(captions, padding="max_length", max_length=MAX_TEXT_TOKENS, return_tensors="pt")
     return FittingBatch((encoded.input_ids, encoded.attention_mask, labels))
 
 
-def _identity_labels(sprite: Sprite) -> list[int]:
-    return [list(COLORS).index(sprite.color), SHAPES.index(sprite.shape), list(SIZES).index(sprite.size)]
+def _labels_of(sprite: Sprite) -> list[int]:
+    return [
+        list(COLORS).index(sprite.color),
+        SHAPES.index(sprite.shape),
+        list(SIZES).index(sprite.size),
+        list(STARTS).index(sprite.start),
+        HEADINGS.index(sprite.heading),
+    ]
 
 
 def readout_accuracy(logits: Sequence[Tensor], labels: Tensor) -> float:

@@ -1,19 +1,23 @@
 """Sentences about scenes, and their parser."""
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from probekit.errors import UserError
 from probekit.sprite_world.scene import Scene, Sprite
-from probekit.sprite_world.vocabulary import BACKGROUNDS, COLORS, SHAPES, SIZES
+from probekit.sprite_world.vocabulary import BACKGROUNDS, COLORS, HEADINGS, SHAPES, SIZES, STARTS
 
 WORDS: tuple[str, ...] = (
-    *("a", "and", "over", "the", "behind", "pillar", "in", "open"),
-    *SIZES, *COLORS, *SHAPES, *BACKGROUNDS,
+    *("a", "heading", "and", "over", "the", "behind", "pillar", "in", "open"),
+    *SIZES, *COLORS, *SHAPES, *STARTS, *BACKGROUNDS,
 )  # fmt: skip
 """Every word that a caption can hold."""
 
-_SPRITE = rf"a ({'|'.join(SIZES)}) ({'|'.join(COLORS)}) ({'|'.join(SHAPES)})"
+WORDS_PER_SPRITE: Final = 7
+"""Words of a sprite's phrase, such as 'a small red circle northwest heading east'."""
+
+_IDENTITY = rf"a ({'|'.join(SIZES)}) ({'|'.join(COLORS)}) ({'|'.join(SHAPES)})"
+_SPRITE = rf"{_IDENTITY} ({'|'.join(STARTS)}) heading ({'|'.join(HEADINGS)})"
 _CAPTION = re.compile(rf"{_SPRITE}(?: and {_SPRITE})? over the ({'|'.join(BACKGROUNDS)}) (behind a pillar|in the open)")
 
 
@@ -38,12 +42,12 @@ def facts_of(scene: Scene) -> CaptionFacts:
 
 def write_caption(facts: CaptionFacts) -> str:
     """The sentence that states the facts, and nothing else."""
-    sprites = " and ".join(f"a {s.size} {s.color} {s.shape}" for s in facts.sprites)
+    sprites = " and ".join(f"a {s.size} {s.color} {s.shape} {s.start} heading {s.heading}" for s in facts.sprites)
     return f"{sprites} over the {facts.background} {'behind a pillar' if facts.pillar else 'in the open'}"
 
 
 def caption(scene: Scene) -> str:
-    """The scene's caption, e.g. 'a large red circle and a small blue square over the desert behind a pillar'."""
+    """The scene's caption, e.g. 'a large red circle northwest heading east over the desert behind a pillar'."""
     return write_caption(facts_of(scene))
 
 
@@ -59,11 +63,18 @@ def parse_caption(text: str) -> CaptionFacts:
             f"The prompt {text!r} is not a sentence of the sprite world.",
             f"Write it like {write_caption(_EXAMPLE)!r}.",
         )
-    size1, color1, shape1, size2, color2, shape2, background, place = match.groups()
-    sprites: tuple[Sprite, ...] = (Sprite(color1, shape1, size1),)
-    if color2 is not None:
-        sprites = (*sprites, Sprite(color2, shape2, size2))
+    *phrases, background, place = match.groups()
+    sprites = tuple(_sprite_of(phrases[i : i + 5]) for i in (0, 5) if phrases[i] is not None)
     return CaptionFacts(sprites, background, place == "behind a pillar")
 
 
-_EXAMPLE = CaptionFacts((Sprite("red", "circle", "large"), Sprite("blue", "square", "small")), "desert", True)
+def _sprite_of(words: list[str]) -> Sprite:
+    size, color, shape, start, heading = words
+    return Sprite(color, shape, size, start, heading)
+
+
+_EXAMPLE = CaptionFacts(
+    (Sprite("red", "circle", "large", "northwest", "east"), Sprite("blue", "square", "small", "south", "north")),
+    "desert",
+    True,
+)

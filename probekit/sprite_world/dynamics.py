@@ -4,14 +4,22 @@ A sprite's full state is (x, y, direction) on a lattice, so motion is a finite M
 distribution exactly with the same two functions that the simulator uses, `advance` and `turn`.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from probekit.sprite_world.renderer import sprite_coverages, visible_coverages
-from probekit.sprite_world.scene import Scene
-from probekit.sprite_world.vocabulary import DIRECTIONS, FRAME_SIZE, SPEEDS, TURN_HAZARD, UNITS_PER_PIXEL
+from probekit.sprite_world.scene import Scene, Sprite
+from probekit.sprite_world.vocabulary import (
+    DIRECTIONS,
+    FRAME_SIZE,
+    HEADINGS,
+    SPEEDS,
+    STARTS,
+    TURN_HAZARD,
+    UNITS_PER_PIXEL,
+)
 
 Int = NDArray[np.int64]
 
@@ -19,7 +27,8 @@ _SIGNS = np.array(DIRECTIONS)
 _INDEX_OF_SIGNS = {signs: index for index, signs in enumerate(DIRECTIONS)}
 _FLIP_X = np.array([_INDEX_OF_SIGNS[(-x, y)] for x, y in DIRECTIONS])
 _FLIP_Y = np.array([_INDEX_OF_SIGNS[(x, -y)] for x, y in DIRECTIONS])
-_MINIMUM_FIRST_VISIBILITY = 0.8
+MINIMUM_FIRST_VISIBILITY: Final = 0.8
+"""Share of every sprite that neither the pillar nor another sprite hides in an episode's first frame."""
 
 
 class MotionState(NamedTuple):
@@ -83,19 +92,24 @@ def walk(state: MotionState, radius: float, speed: int, n_frames: int, rng: np.r
     return states
 
 
-def draw_start(scene: Scene, rng: np.random.Generator) -> list[MotionState]:
-    """Draw first states such that every sprite can be seen: at least 80 % of each is neither hidden nor overlapped."""
-    while True:
-        states = [_draw_state(sprite.radius, rng) for sprite in scene.sprites]
-        position = np.array([[[s.x, s.y] for s in states]], np.float32) / UNITS_PER_PIXEL
-        if visible_fractions(scene, position).min() >= _MINIMUM_FIRST_VISIBILITY:
-            return states
+def start_state(sprite: Sprite) -> MotionState:
+    """The state in the first frame: the start and heading that the sprite's caption states."""
+    x, y = (np.asarray(pixel * UNITS_PER_PIXEL) for pixel in STARTS[sprite.start])
+    return MotionState(x, y, np.asarray(HEADINGS.index(sprite.heading)))
 
 
-def _draw_state(radius: float, rng: np.random.Generator) -> MotionState:
-    low = int(np.ceil(radius * UNITS_PER_PIXEL))
-    x, y = rng.integers(low, FRAME_SIZE * UNITS_PER_PIXEL - low + 1, 2)
-    return MotionState(np.asarray(x), np.asarray(y), np.asarray(rng.integers(len(DIRECTIONS))))
+def path_without_turns(sprite: Sprite, n_frames: int) -> NDArray[np.float64]:
+    """Where a sprite is in its first frames if it does not turn: (n_frames, 2) centres (x, y) in pixels."""
+    states = [start_state(sprite)]
+    for _ in range(n_frames - 1):
+        states.append(advance(states[-1], sprite.radius, 0))
+    return np.array([(state.x, state.y) for state in states]) / UNITS_PER_PIXEL
+
+
+def seen_at_start(scene: Scene) -> bool:
+    """Whether at least 80 % of every sprite is neither hidden nor overlapped in the first frame."""
+    position = np.array([[STARTS[sprite.start] for sprite in scene.sprites]], np.float32)
+    return bool(visible_fractions(scene, position).min() >= MINIMUM_FIRST_VISIBILITY)
 
 
 def visible_fractions(scene: Scene, position: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -106,16 +120,15 @@ def visible_fractions(scene: Scene, position: NDArray[np.floating]) -> NDArray[n
 
 
 def simulate(scene: Scene, n_frames: int, rng: np.random.Generator) -> Trajectory:
-    """Draw starts and speeds, then run the dynamics of every sprite; sprites do not interact.
+    """Draw speeds, then run the dynamics of every sprite from its start; sprites do not interact.
 
     Each sprite walks on a generator of its own, so a longer simulation begins with the shorter one.
     """
-    starts = draw_start(scene, rng)
     paths, velocities = [], []
-    for sprite, start in zip(scene.sprites, starts, strict=True):
+    for sprite in scene.sprites:
         own_rng = np.random.default_rng(int(rng.integers(2**63)))
         speed = int(own_rng.integers(len(SPEEDS)))
-        states = walk(start, sprite.radius, speed, n_frames, own_rng)
+        states = walk(start_state(sprite), sprite.radius, speed, n_frames, own_rng)
         paths.append([(s.x, s.y) for s in states])
         velocities.append(np.stack(step_units(np.array([s.direction for s in states]), speed), axis=-1))
     position = np.array(paths, np.float32).swapaxes(0, 1) / np.float32(UNITS_PER_PIXEL)

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.seeding import generator
-from probekit.sprite_world.captions import CaptionFacts, caption, facts_of, write_caption
-from probekit.sprite_world.dynamics import simulate, visible_fractions
+from probekit.sprite_world.captions import CaptionFacts, caption, facts_of
+from probekit.sprite_world.dynamics import seen_at_start, simulate, visible_fractions
 from probekit.sprite_world.renderer import render
-from probekit.sprite_world.scene import Scene, Sprite, draw_scene
+from probekit.sprite_world.scene import Scene, Sprite, draw_scene, place_sprite
 
 Split = Literal["train", "validation", "test"]
 
@@ -47,19 +47,22 @@ class Episode(NamedTuple):
 def split_of(facts: CaptionFacts) -> Split:
     """The split that owns a set of facts: 90 % train, 5 % validation, 5 % test.
 
-    The order of the two sprites plays no part, so the held-out prompts are new combinations, not rephrasings.
+    Neither the order of the two sprites nor how they move plays a part, so the held-out prompts are new combinations
+    of identities, background and pillar, not rephrasings.
     """
-    canonical = write_caption(facts._replace(sprites=tuple(sorted(facts.sprites))))
+    canonical = repr((sorted(sprite.identity for sprite in facts.sprites), facts.background, facts.pillar))
     bucket = hashlib.sha256(canonical.encode()).digest()[0] % _BUCKETS
     return "test" if bucket == 0 else "validation" if bucket == 1 else "train"
 
 
 def draw_split_scene(split: Split, rng: np.random.Generator) -> Scene:
-    """Draw scenes until one belongs to the split."""
-    while True:
+    """Draw scenes until one belongs to the split, then places until its sprites are seen in the first frame."""
+    scene = draw_scene(rng)
+    while split_of(facts_of(scene)) != split:
         scene = draw_scene(rng)
-        if split_of(facts_of(scene)) == split:
-            return scene
+    while not seen_at_start(scene):
+        scene = scene._replace(sprites=tuple(place_sprite(sprite, rng) for sprite in scene.sprites))
+    return scene
 
 
 def episode(split: Split, seed: int, index: int, n_frames: int = 81) -> Episode:

@@ -6,7 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.sprite_world.scene import Scene
-from probekit.sprite_world.vocabulary import BACKGROUNDS, COLORS, FRAME_SIZE, PILLAR_COLOR, PILLAR_WIDTH
+from probekit.sprite_world.vocabulary import (
+    BACKGROUNDS,
+    COLORS,
+    FRAME_SIZE,
+    LIGHT_ACROSS,
+    LIGHT_DOWN,
+    PILLAR_COLOR,
+    PILLAR_WIDTH,
+)
 
 Float = NDArray[np.float32]
 
@@ -67,7 +75,10 @@ def coverage(shape: str, radius: float, cx: NDArray[np.floating], cy: NDArray[np
 
 @functools.cache
 def background_image(name: str) -> NDArray[np.uint8]:
-    """The static pattern of a background, (32, 32, 3) uint8: bands, stripes, dunes or tiles eight pixels wide."""
+    """The static picture of a background, (32, 32, 3) uint8: bands, stripes, dunes or tiles eight pixels wide.
+
+    The light changes from field to field across and down the frame, so that no field looks like another.
+    """
     dark, light = (np.array(tone, np.float32) for tone in BACKGROUNDS[name])
     y, x = np.mgrid[:FRAME_SIZE, :FRAME_SIZE] // 8
     weight = {
@@ -77,7 +88,9 @@ def background_image(name: str) -> NDArray[np.uint8]:
         "stone": ((x + y) % 2).astype(np.float64),
     }[name]
     image = dark + (light - dark) * weight[..., None].astype(np.float32)
-    pixels: NDArray[np.uint8] = np.rint(image).astype(np.uint8)
+    across, down = (place[..., None].astype(np.float32) / 1.5 - 1 for place in (x, y))
+    image = image + across * np.array(LIGHT_ACROSS, np.float32) + down * np.array(LIGHT_DOWN, np.float32)
+    pixels: NDArray[np.uint8] = np.rint(np.clip(image, 0, 255)).astype(np.uint8)
     return pixels
 
 

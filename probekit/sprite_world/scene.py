@@ -1,23 +1,38 @@
-"""What a scene is made of: its sprites, its background and its pillar."""
+"""What a scene is made of: its sprites with their starts, its background and its pillar."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from probekit.sprite_world.vocabulary import BACKGROUNDS, COLORS, PILLAR_COLUMNS, SHAPES, SIZES
+from probekit.sprite_world.vocabulary import BACKGROUNDS, COLORS, HEADINGS, PILLAR_COLUMNS, SHAPES, SIZES, STARTS
 
 
 class Sprite(NamedTuple):
-    """A sprite's identity, constant for the whole video."""
+    """What a caption says of a sprite: its identity, constant for the whole video, and how it begins to move.
+
+    Attributes:
+        color: a key of `COLORS`.
+        shape: a name of `SHAPES`.
+        size: a key of `SIZES`.
+        start: a key of `STARTS`, its place in the first frame.
+        heading: a name of `HEADINGS`, its direction in the first frame.
+    """
 
     color: str
     shape: str
     size: str
+    start: str = "center"
+    heading: str = "east"
 
     @property
     def radius(self) -> float:
         """Radius in pixels."""
         return SIZES[self.size]
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """Colour, shape and size."""
+        return self.color, self.shape, self.size
 
 
 class Scene(NamedTuple):
@@ -35,16 +50,26 @@ class Scene(NamedTuple):
 
 
 def draw_sprite(rng: np.random.Generator, colors: tuple[str, ...]) -> Sprite:
-    """Draw an identity uniformly, the colour from `colors`."""
-    return Sprite(
+    """Draw identity, start and heading uniformly, the colour from `colors`."""
+    identity = Sprite(
         color=colors[int(rng.integers(len(colors)))],
         shape=SHAPES[int(rng.integers(len(SHAPES)))],
         size=tuple(SIZES)[int(rng.integers(len(SIZES)))],
     )
+    return place_sprite(identity, rng)
+
+
+def place_sprite(sprite: Sprite, rng: np.random.Generator) -> Sprite:
+    """The same identity with start and heading drawn anew, uniformly."""
+    start = tuple(STARTS)[int(rng.integers(len(STARTS)))]
+    return sprite._replace(start=start, heading=HEADINGS[int(rng.integers(len(HEADINGS)))])
 
 
 def draw_scene(rng: np.random.Generator) -> Scene:
-    """Draw a scene: one or two sprites, a background and, every second time, a pillar."""
+    """Draw a scene: one or two sprites, a background and, every second time, a pillar.
+
+    Nothing keeps a sprite from being hidden in the first frame; `episodes.draw_split_scene` places such sprites anew.
+    """
     first = draw_sprite(rng, tuple(COLORS))
     sprites: tuple[Sprite, ...] = (first,)
     if rng.random() < 0.5:

@@ -29,7 +29,10 @@ def test_the_wan_recipe_takes_a_step_under_fsdp_on_a_narrow_wan(tmp_path: Path) 
         student, CausalCard(role="ode_student", chunk_frames=3, shift=5.0, few_steps=(1000, 750, 500, 250))
     )
     prompts = tmp_path / "prompts.txt"
-    prompts.write_text("a small red circle over the night in the open\na large blue cross over the stone in the open\n")
+    prompts.write_text(
+        "a small red circle north heading east over the night in the open\n"
+        "a large blue cross south heading west over the stone in the open\n"
+    )
     train(
         2,
         RECIPES.parent / "wan" / "dmd_foresight.yaml",

@@ -35,7 +35,10 @@ def test_solver_equals_the_diffusers_pipeline(name: str, guidance: float, tmp_pa
         tokenizer=None, text_encoder=None, vae=tiny_vae(), scheduler=scheduler, transformer=transformer
     )
     pipeline.set_progress_bar_config(disable=True)
-    embedded, negative = text.encode(["a small red circle over the night in the open"]), text.encode([""])
+    embedded, negative = (
+        text.encode(["a small red circle north heading east over the night in the open"]),
+        text.encode([""]),
+    )
     noise = torch.randn(1, 16, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     theirs = pipeline(
         prompt_embeds=embedded,
@@ -75,7 +78,9 @@ def test_a_video_depends_on_its_key_and_prompt_alone(tmp_path: Path) -> None:
 
 
 def test_observers_see_every_step(tmp_path: Path) -> None:
-    text = load_text_encoder(write_tiny_model(tmp_path)).encode(["a small red circle over the night in the open"])
+    text = load_text_encoder(write_tiny_model(tmp_path)).encode(
+        ["a small red circle north heading east over the night in the open"]
+    )
     settings, seen = SamplerSettings(steps=3, guidance=1.0), []
     with torch.no_grad():
         result = solve_flow(

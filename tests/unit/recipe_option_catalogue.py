@@ -59,6 +59,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "WatchConfig.select": "test_watching.py::test_the_rule_selects_and_the_runner_up_is_recorded",
     "BidirectionalConfig.model": _BIDIRECTIONAL,
     "BidirectionalConfig.data": "test_training_loop.py::test_missing_clips_name_the_command_that_makes_them",
+    "BidirectionalConfig.grown_from": "test_grown_model.py::test_a_recipe_names_the_model_to_grow_from",
     "BidirectionalConfig.phases": _BIDIRECTIONAL,
     "BidirectionalConfig.caption_dropout": _BIDIRECTIONAL,
     "BidirectionalConfig.sampling_shift": (

@@ -11,9 +11,9 @@ from probekit.sprite_world.renderer import render
 from probekit.sprite_world.scene import Scene, Sprite
 from probekit.sprite_world.vocabulary import FPS
 
-TRIANGLE = Sprite("orange", "triangle", "small")
-CIRCLE = Sprite("red", "circle", "large")
-SQUARE = Sprite("blue", "square", "small")
+TRIANGLE = Sprite("orange", "triangle", "small", "west", "east")
+CIRCLE = Sprite("red", "circle", "large", "northwest", "east")
+SQUARE = Sprite("blue", "square", "small", "southeast", "west")
 
 OPEN = Scene((CIRCLE,), "meadow", None)
 PAIR = Scene((CIRCLE, SQUARE), "night", None)
@@ -39,9 +39,9 @@ def straight(start: tuple[float, float], velocity: tuple[float, float], n_frames
 def clip_of(scene: Scene) -> Clip:
     """The scene with every sprite moving straight, without touching a wall or another sprite."""
     paths = {
-        CIRCLE: straight((8.0, 9.0), (0.2, 0.0)),
-        SQUARE: straight((26.0, 25.0), (-0.22, 0.0)),
-        TRIANGLE: straight((4.7, 16.0), (0.28, 0.0)),
+        CIRCLE: straight((6.0, 6.0), (0.25, 0.0)),
+        SQUARE: straight((26.0, 26.0), (-0.25, 0.0)),
+        TRIANGLE: straight((6.0, 16.0), (0.25, 0.0)),
     }
     position = np.stack([paths[sprite] for sprite in scene.sprites], axis=1)
     return Clip(scene, position, render(scene, position))

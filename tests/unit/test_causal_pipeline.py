@@ -13,7 +13,7 @@ from probekit.models.wan_codec import WanVideoCodec
 from probekit.rollout.causal_pipeline import CausalWanPipeline
 from tests.model_folders import tiny_vae, write_tiny_model
 
-PROMPT = "a small red circle over the night in the open"
+PROMPT = "a small red circle north heading east over the night in the open"
 SIZE = {"height": 32, "width": 32}
 
 
@@ -63,7 +63,7 @@ def test_latents_can_begin_a_video_and_prompts_can_change(pipeline: CausalWanPip
     assert latents.shape == (1, 16, 6, 8, 8)
     more = pipeline(PROMPT, **SIZE, num_frames=33, first_latents=latents, output_type="latent").frames
     assert torch.equal(more[:, :, :6], latents)
-    switched = pipeline({0: PROMPT, 1: "a large blue square over the desert"}, **SIZE, num_frames=21,
+    switched = pipeline({0: PROMPT, 1: "a large blue square south heading west over the desert"}, **SIZE, num_frames=21,
                         generator=seeded(), output_type="latent").frames  # fmt: skip
     assert torch.equal(switched[:, :, :3], latents[:, :, :3])
     assert not torch.equal(switched[:, :, 3:], latents[:, :, 3:])

@@ -145,7 +145,7 @@ def test_where_says_what_was_done() -> None:
 
 
 def test_a_scene_whose_sprites_are_hidden_is_still() -> None:
-    hidden = episode("test", 5, 118, n_frames=N_FRAMES)
+    hidden = episode("test", 5, 221, n_frames=N_FRAMES)
     assert hidden_seconds(hidden) > 2.0
     freeze = detections(hidden.frames)[0]
     assert freeze.fired

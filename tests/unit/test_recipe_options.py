@@ -280,7 +280,10 @@ def test_each_option_of_trajectories_changes_them(option: str, base: Path, tmp_p
     value = TRAJECTORIES[option]
     if option == "prompts":
         value = tmp_path / "prompts.txt"
-        value.write_text("a small red circle over the night in the open\na large blue cross over the stone\n")
+        value.write_text(
+            "a small red circle north heading east over the night in the open\n"
+            "a large blue cross south heading west over the stone\n"
+        )
     small: dict[str, object] = {"data": None, "latent_frames": 6}
     plain = trajectory_config(Path(), base, tmp_path, **small)
     changed = trajectory_config(Path(), base, tmp_path, **{**small, option: value})

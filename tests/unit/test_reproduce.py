@@ -10,8 +10,12 @@ from probekit.models.loading import load_transformer
 from trainer.reproduce import SCALES, parse_changes, reproduce
 
 TINY = {
-    "sprite-base": ["model.heads=1", "model.layers=2", "phases=[{steps: 1, latent_frames: 1, batch_size: 2}]"],
-    "sprite-large": ["model.heads=1", "model.layers=2", "phases=[{steps: 1, latent_frames: 1, batch_size: 2}]"],
+    "sprite-base": [
+        "model.heads=1", "model.layers=2", "phases=[{steps: 1, latent_frames: 1, batch_size: 2}]", "scale={}",
+    ],
+    "sprite-large": [
+        "model.heads=1", "model.layers=4", "phases=[{steps: 1, latent_frames: 1, batch_size: 2}]", "scale={}",
+    ],
     "sprite-ar": ["steps=1", "batch_size=1", "latent_frames=6"],
     "sprite-trajectories": ["shards=1", "clips_per_shard=1", "euler_steps=4"],
     "sprite-ode": ["steps=1", "batch_size=1"],

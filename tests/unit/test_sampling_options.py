@@ -43,12 +43,17 @@ def test_lengths_are_whole_chunks(seconds: float, frames: int) -> None:
 
 
 def test_a_prompt_file_is_sampled_at_the_length_asked_for(student: Path, tmp_path: Path) -> None:
-    (tmp_path / "my prompts.txt").write_text("a small red circle over the night in the open\na green square\n")
+    (tmp_path / "my prompts.txt").write_text(
+        "a small red circle north heading east over the night in the open\na green square\n"
+    )
     arguments = ["--model", str(student), "--prompts", str(tmp_path / "my prompts.txt"), "--seconds", "1"]
     code, output = invoke(*arguments, "--out", str(tmp_path / "run"))
     assert code == 0, output
     videos = load_video_set(tmp_path / "run")
-    assert [row.prompt for row in videos.rows] == ["a small red circle over the night in the open", "a green square"]
+    assert [row.prompt for row in videos.rows] == [
+        "a small red circle north heading east over the night in the open",
+        "a green square",
+    ]
     assert videos.protocol.generation.frames == frames_of(1)
     assert videos.protocol.prompts.suite == "my-prompts"
 
@@ -118,7 +123,11 @@ def test_the_plan_prints_and_makes_nothing(student: Path, tmp_path: Path) -> Non
 
 
 def test_cached_prompts_equal_the_encoder_and_open_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    prompts = ["a small red circle over the night in the open", "", "a large blue square over the desert"]
+    prompts = [
+        "a small red circle north heading east over the night in the open",
+        "",
+        "a large blue square south heading west over the desert",
+    ]
     cached = CachedPrompts(BASE, tmp_path)
     assert cached.prepare([*prompts, prompts[0]]) == 3
     expected = load_text_encoder(BASE).encode(prompts)

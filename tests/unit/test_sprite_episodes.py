@@ -4,9 +4,19 @@ import numpy as np
 import pytest
 
 from probekit.sprite_world.captions import facts_of, parse_caption, write_caption
+from probekit.sprite_world.dynamics import path_without_turns
 from probekit.sprite_world.episodes import episode, split_of
 from probekit.sprite_world.renderer import render
-from probekit.sprite_world.vocabulary import BACKGROUNDS, COLORS, FRAME_SIZE, SHAPES, SIZES
+from probekit.sprite_world.vocabulary import (
+    BACKGROUNDS,
+    COLORS,
+    DIRECTIONS,
+    FRAME_SIZE,
+    HEADINGS,
+    SHAPES,
+    SIZES,
+    STARTS,
+)
 
 INDICES = range(40)
 
@@ -93,6 +103,24 @@ def test_sprites_are_hidden_sometimes_and_visible_at_the_start() -> None:
     assert 0.02 < hidden < 0.3
 
 
+def test_sprites_begin_where_the_caption_says_and_go_where_it_says() -> None:
+    for index in INDICES:
+        labels = episode("train", 0, index).labels
+        for i, sprite in enumerate(labels.identity):
+            assert tuple(labels.position[0, i]) == STARTS[sprite.start]
+            assert tuple(np.sign(labels.velocity[0, i])) == DIRECTIONS[HEADINGS.index(sprite.heading)]
+            path = path_without_turns(sprite, 81)
+            turned = (labels.position[:, i] != path).any(-1)
+            assert not turned[0]
+
+
+def test_how_a_sprite_moves_does_not_choose_the_split() -> None:
+    facts = facts_of(episode("test", 0, 0, 1).scene)
+    for start in STARTS:
+        moved = tuple(sprite._replace(start=start, heading="north") for sprite in facts.sprites)
+        assert split_of(facts._replace(sprites=moved)) == "test"
+
+
 def test_visible_fraction_is_what_the_pixels_show() -> None:
     """Where nothing hides a sprite, painting it another colour changes exactly the pixels that it covers."""
     clip = next(c for c in (episode("train", 0, i) for i in INDICES) if len(c.scene.sprites) == 1)
@@ -105,7 +133,14 @@ def test_visible_fraction_is_what_the_pixels_show() -> None:
     assert (seen[fraction < 1e-6] == 0).all()
 
 
-@pytest.mark.parametrize("text", ["a huge red circle over the night in the open", "red circle", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a huge red circle north heading east over the night in the open",
+        "a small red circle over the night in the open",
+        "",
+    ],
+)
 def test_a_sentence_of_another_world_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(Exception, match=r"not a sentence of the sprite world.*a large red circle"):
         parse_caption(text)

@@ -30,7 +30,7 @@ def test_one_step_has_eight_outcomes_with_the_hazard_spread_evenly() -> None:
 
 @pytest.mark.parametrize("horizon", [4, 12, 24])
 def test_probabilities_sum_to_one(horizon: int) -> None:
-    assert enumerate_futures(CENTRE, RADIUS, 1, horizon).probability.sum() == pytest.approx(1, abs=1e-12)
+    assert enumerate_futures(CENTRE, RADIUS, 0, horizon).probability.sum() == pytest.approx(1, abs=1e-12)
 
 
 def test_two_steps_compose_to_one_longer_step() -> None:
@@ -44,8 +44,8 @@ def test_two_steps_compose_to_one_longer_step() -> None:
 
 
 def test_sampling_agrees_with_enumeration_within_its_stated_error() -> None:
-    exact = enumerate_futures(CENTRE, RADIUS, 1, 36)
-    sampled = sample_futures(CENTRE, RADIUS, 1, 36, 20_000, np.random.default_rng(0))
+    exact = enumerate_futures(CENTRE, RADIUS, 0, 36)
+    sampled = sample_futures(CENTRE, RADIUS, 0, 36, 20_000, np.random.default_rng(0))
     for axis in (0, 1):
         for threshold in (200, 256, 300):
             probability = exact.probability[exact.states[axis] > threshold].sum()

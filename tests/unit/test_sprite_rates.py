@@ -8,7 +8,7 @@ from probekit.sprite_world.captions import facts_of, write_caption
 from probekit.sprite_world.episodes import Episode, episode
 from probekit.sprite_world.renderer import render
 
-CLIPS = [episode("test", 2, index) for index in range(12)]
+CLIPS = [episode("test", 2, index) for index in range(24)]
 
 
 def verdict(clip: Episode, frames: np.ndarray | None = None, prompt: str | None = None) -> tuple[bool, ...]:

@@ -107,7 +107,7 @@ def test_wrong_identity_throughout_is_consistent_but_not_what_was_asked() -> Non
 
 def test_frozen_video() -> None:
     clip = clip_of(PAIR)
-    assert lowered(clip, np.repeat(clip.frames[:1], 81, axis=0)) == {"dynamic_degree"}
+    assert lowered(clip, np.repeat(clip.frames[:1], 81, axis=0)) == {"dynamic_degree", "overall_consistency"}
 
 
 def test_background_flip() -> None:
@@ -125,7 +125,17 @@ def test_jitter() -> None:
 def test_jumps() -> None:
     clip = clip_of(OPEN)
     there_and_back = np.array([0, 6]) * (np.arange(81) // 6 % 2)[:, None, None]
-    assert lowered(clip, render(OPEN, clip.position + there_and_back)) == {"motion_smoothness"}
+    assert lowered(clip, render(OPEN, clip.position + there_and_back)) == {"motion_smoothness", "overall_consistency"}
+
+
+def test_another_start_or_heading_is_not_what_was_asked() -> None:
+    clip = clip_of(OPEN)
+    clean = clean_scores(OPEN)["overall_consistency"]
+    elsewhere = straight((6.0, 26.0), (0.25, 0.0))[:, None]
+    downwards = straight((6.0, 6.0), (0.0, 0.25))[:, None]
+    assert clean == Score(1.0, 8.0, 8.0)
+    assert scores_of(clip.scored(render(OPEN, elsewhere)))["overall_consistency"].numerator == 6
+    assert scores_of(clip.scored(render(OPEN, downwards)))["overall_consistency"].numerator == 7
 
 
 def test_missing_second_sprite() -> None:
@@ -176,7 +186,7 @@ def test_a_blob_is_no_sprite() -> None:
 def test_hidden_frames_are_no_errors() -> None:
     """Resting behind the pillar for half of the video costs nothing."""
     clip = clip_of(PILLAR)
-    path = np.concatenate([straight((4.7, 16), (0.28, 0), 40), straight((15.8, 16), (0, 0), 30)])[:, None]
+    path = np.concatenate([straight((6, 16), (0.25, 0), 40), straight((16, 16), (0, 0), 30)])[:, None]
     scores = scores_of(clip.scored(render(PILLAR, path)))
     assert min(score.value for score in scores.values() if score.value is not None) > 0.97
     assert scores["object_permanence"].value is None

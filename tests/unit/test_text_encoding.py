@@ -5,7 +5,7 @@ import torch
 
 from probekit.models.loading import SHIPPED_MODELS, load_text_encoder
 from probekit.models.sprite_text import MAX_TEXT_TOKENS, build_tokenizer, fitting_batch
-from probekit.sprite_world.captions import WORDS
+from probekit.sprite_world.captions import WORDS, WORDS_PER_SPRITE
 from probekit.sprite_world.episodes import episode
 
 
@@ -20,12 +20,12 @@ def test_every_caption_fits_and_holds_no_unknown_word() -> None:
 
 def test_padding_rows_are_zero_and_prompts_do_not_disturb_each_other() -> None:
     encoder = load_text_encoder(SHIPPED_MODELS / "sprite-base")
-    short, long = "a small red circle over the night in the open", ""
+    short, long = "a small red circle north heading east over the night in the open", ""
     together, alone = encoder.encode([short, long]), encoder.encode([short])
     torch.testing.assert_close(together[0], alone[0], atol=1e-5, rtol=1e-4)
     assert together.shape == (2, MAX_TEXT_TOKENS, 64)
-    assert (together[0, 11:] == 0).all()
-    assert (together[0, :11] != 0).any(-1).all()
+    assert (together[0, 14:] == 0).all()
+    assert (together[0, :14] != 0).any(-1).all()
 
 
 def test_the_state_of_every_word_of_a_phrase_names_its_whole_sprite() -> None:
@@ -33,7 +33,7 @@ def test_the_state_of_every_word_of_a_phrase_names_its_whole_sprite() -> None:
     encoder, tokenizer = load_text_encoder(SHIPPED_MODELS / "sprite-base"), build_tokenizer()
     ids, _, labels = fitting_batch(tokenizer, 400, np.random.default_rng(1))
     states = encoder.encode(tokenizer.batch_decode(ids, skip_special_tokens=True))
-    shape_words = [3] if labels.shape[1] < 9 else [3, 8]
+    shape_words = [3, 3 + WORDS_PER_SPRITE + 1]
     features = torch.cat([states[:, word] for word in shape_words])
     colors = torch.cat([labels[:, word, 0] for word in shape_words])
     known = colors >= 0

@@ -190,7 +190,7 @@ def test_objects_say_why_a_sprite_is_out_of_view() -> None:
     passing = clip_of(PILLAR)
     (behind,) = tracked_objects(track_video(passing.frames))
     assert Sight.ABSENT not in behind.sight
-    assert 10 <= (behind.sight == Sight.HIDDEN).sum() <= 30
+    assert 10 <= (behind.sight == Sight.HIDDEN).sum() <= 35
     alone, both = clip_of(OPEN._replace(background="night")), clip_of(PAIR)
     vanishing = np.concatenate([both.frames[:40], alone.frames[40:]])
     objects = tracked_objects(track_video(vanishing))

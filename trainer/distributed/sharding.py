@@ -1,5 +1,7 @@
 """Models on the processes of a run: FSDP2 block by block, activation checkpointing, compilation, whole states."""
 
+import os
+import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from probekit.errors import UserError
 from probekit.models.causal_wan import CausalWan
 from trainer.distributed.world import World
 from trainer.scale_config import ScaleConfig
@@ -43,6 +46,7 @@ def place(model: M, world: World, scale: ScaleConfig) -> M:
     if scale.activation_checkpointing and isinstance(module, Recomputing):
         module.enable_gradient_checkpointing()
     if scale.compile:
+        check_compiler(world.device)
         _compile(model)
     model.to(world.device)
     if not world.shared:
@@ -59,6 +63,20 @@ def blocks_of(model: nn.Module) -> list[nn.Module]:
     """The blocks of a transformer or predictor; none of another module."""
     found = dict(model.named_children()).get("blocks")
     return list(found) if isinstance(found, nn.ModuleList) else []
+
+
+def check_compiler(device: torch.device) -> None:
+    """Refuse to compile for a CPU without a C++ compiler, before torch fails in the middle of a first step.
+
+    Raises:
+        UserError: if there is none.
+    """
+    names = (os.environ.get("CXX", "g++"), "g++", "clang++")
+    if device.type == "cpu" and not any(shutil.which(name) for name in names):
+        raise UserError(
+            "scale.compile needs a C++ compiler on a CPU, and none of g++ and clang++ is installed.",
+            "Install one, or set scale.compile=false (the same training, about half as fast).",
+        )
 
 
 def _compile(model: nn.Module) -> None:

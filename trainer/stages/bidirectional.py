@@ -1,11 +1,11 @@
-"""Flow-matching training of a bidirectional Wan transformer from random weights."""
+"""Flow-matching training of a bidirectional Wan transformer."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from diffusers import WanTransformer3DModel
-from torch import Tensor, nn
+from torch import Tensor
 
 from probekit.diffusion.flow_matching import (
     TIMESTEPS,
@@ -14,7 +14,6 @@ from probekit.diffusion.flow_matching import (
     stratified_sigmas,
     velocity_target,
 )
-from probekit.models.presets import sprite_transformer_config
 from probekit.rollout.noise import normal_rows
 from probekit.seeding import counter_seed, generator
 from trainer.config import BidirectionalConfig
@@ -24,25 +23,11 @@ from trainer.distributed.world import SINGLE, World
 from trainer.objectives.flow_matching import flow_matching_loss
 from trainer.stages.causal_parts import export_transformer
 from trainer.stages.draws import draw_rows, drop_captions
+from trainer.stages.first_weights import first_model
 from trainer.stages.single_model import SingleModelStage
 
 VALIDATION_CLIPS = 64
 VALIDATION_SHIFT = 2.0
-
-
-def build_transformer(config: BidirectionalConfig) -> WanTransformer3DModel:
-    """A seeded transformer of the configured size, initialised as Wan is: Xavier matrices and a zero output layer."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(counter_seed("initial-weights", config.seed) % 2**63)
-        model = WanTransformer3DModel(**sprite_transformer_config(config.model.heads, config.model.layers))
-        for module in model.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.xavier_uniform_(module.weight)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-        nn.init.xavier_uniform_(model.patch_embedding.weight.flatten(1))
-        nn.init.zeros_(model.proj_out.weight)
-    return model
 
 
 class BidirectionalStage(SingleModelStage[WanTransformer3DModel]):
@@ -56,7 +41,7 @@ class BidirectionalStage(SingleModelStage[WanTransformer3DModel]):
             world.micro_batches(phase.batch_size, config.scale.gradient_accumulation)
         self._clips = LatentClips(config.data, "train", config.skip_corrupt_shards)
         self._held_out = LatentClips(config.data, "validation", config.skip_corrupt_shards)
-        super().__init__(config, build_transformer(config), config.total_steps, world)
+        super().__init__(config, first_model(config), config.total_steps, world)
         self._text.prepare(["", *self._clips.captions, *self._held_out.captions])
 
     def shares(self, step: int) -> Sequence[range]:

@@ -15,7 +15,7 @@ from probekit.sprite_world.tracker import Bool, Float
 from probekit.sprite_world.tracker_objects import Sight, TrackedObject, gaps
 from probekit.sprite_world.vocabulary import FRAME_SIZE
 
-TRACKER: Final = "sprite-tracker.1"
+TRACKER: Final = "sprite-tracker.2"
 
 _REFERENCE_FRAMES: Final = 4
 _COLOR_TOLERANCE: Final = 32.0

@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 
 from probekit.evaluation.scorers.base import Need, Score, ScoringInput, WeightFreeScorer, share
 from probekit.evaluation.scorers.sprite_quality import TRACKER
+from probekit.sprite_world.dynamics import path_without_turns
 from probekit.sprite_world.scene import Sprite
 from probekit.sprite_world.tracker import TrackedVideo
 from probekit.sprite_world.tracker_objects import Sight, TrackedObject
 from probekit.sprite_world.vocabulary import BACKGROUNDS, COLORS, SHAPES, SIZES
 
 _BACKGROUND_MATCH: Final = 0.5
+_START_FRAMES: Final = slice(0, 4)
+_HEADING_FRAMES: Final = slice(8, 12)
+_NEAR: Final = 1.0
 
 
 class ShapeCounts(NamedTuple):
@@ -89,13 +93,15 @@ def overall_consistency(video: ScoringInput) -> Score:
     """Share of the caption's facts that the video confirms, each to the extent of the frames that confirm it.
 
     Facts: colour, shape and size of each sprite (over the frames in which its object is clear or absent; objects are
-    assigned to sprites so that most is confirmed, a sprite without an object confirms nothing), the number of sprites
-    (hidden ones count), the background, and whether there is a pillar. Numerator: facts confirmed; denominator: facts.
+    assigned to sprites so that most is confirmed, a sprite without an object confirms nothing), its start and its
+    heading (within 1 px on average of where it should be in frames 0 to 3, and without a turn in frames 8 to 11), the
+    number of sprites (hidden ones count), the background, and whether there is a pillar. Numerator: facts confirmed;
+    denominator: facts.
     """
     facts, tracks = video.facts, video.tracks
     background = tracks.frame_background == list(BACKGROUNDS).index(facts.background)
     confirmed = [
-        *_confirmed_looks(facts.sprites, video.objects),
+        *_confirmed_sprites(facts.sprites, video.objects),
         _count_share(len(facts.sprites), video.objects, len(video.frames)),
         float((background & (tracks.frame_background_match >= _BACKGROUND_MATCH)).mean()),
         _pillar_share(facts.pillar, tracks),
@@ -103,7 +109,7 @@ def overall_consistency(video: ScoringInput) -> Score:
     return share(sum(confirmed), len(confirmed), "the caption states nothing")
 
 
-def _confirmed_looks(sprites: tuple[Sprite, ...], objects: tuple[TrackedObject, ...]) -> list[float]:
+def _confirmed_sprites(sprites: tuple[Sprite, ...], objects: tuple[TrackedObject, ...]) -> list[float]:
     candidates: list[TrackedObject | None] = [*objects, *(None for _ in sprites)]
     options = (
         [fact for sprite, this in zip(sprites, chosen, strict=True) for fact in _facts_of(sprite, this)]
@@ -112,9 +118,14 @@ def _confirmed_looks(sprites: tuple[Sprite, ...], objects: tuple[TrackedObject, 
     return max(options, key=sum)
 
 
-def _facts_of(sprite: Sprite, this: TrackedObject | None) -> tuple[float, float, float]:
+def _facts_of(sprite: Sprite, this: TrackedObject | None) -> tuple[float, ...]:
     if this is None:
-        return 0.0, 0.0, 0.0
+        return (0.0,) * len(sprite)
+    path = path_without_turns(sprite, _HEADING_FRAMES.stop)
+    return *_looks_of(sprite, this), _follows(path, this, _START_FRAMES), _follows(path, this, _HEADING_FRAMES)
+
+
+def _looks_of(sprite: Sprite, this: TrackedObject) -> tuple[float, float, float]:
     clear, absent = this.sight == Sight.CLEAR, this.sight == Sight.ABSENT
     judged = max(int(clear.sum() + absent.sum()), 1)
     expected = (list(COLORS).index(sprite.color), SHAPES.index(sprite.shape), list(SIZES).index(sprite.size))
@@ -123,6 +134,16 @@ def _facts_of(sprite: Sprite, this: TrackedObject | None) -> tuple[float, float,
         float((values[clear] == value).sum() / judged) for values, value in zip(seen, expected, strict=True)
     )
     return color, shape, size
+
+
+def _follows(path: NDArray[np.float64], this: TrackedObject, frames: slice) -> float:
+    """1 if the object's clear positions in these frames are within 1 px of the path's, on average; else 0."""
+    clear = this.sight[frames] == Sight.CLEAR
+    if not clear.any():
+        return 0.0
+    position = np.stack([this.x, this.y], axis=-1)[frames][clear]
+    offset = (position - path[frames][: len(clear)][clear]).mean(0)
+    return float(np.hypot(*offset) <= _NEAR)
 
 
 def _count_share(prompted: int, objects: tuple[TrackedObject, ...], n_frames: int) -> float:
