@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every table and figure of this folder from the shipped models; finished videos and scores are kept, so it resumes.
-# About 25 minutes on two cores. SHARDS processes share the sampling.
+# About 20 minutes on two cores. SHARDS processes share the sampling.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bin=${BIN:-.venv/bin}
