@@ -22,7 +22,7 @@ from probekit.rollout.streaming_rollout import Rollout, roll_out
 from tests.training_states import copy_state
 from tests.unit.test_asymmetric_dmd import FORESIGHT, dmd_config, dmd_stage, folders  # noqa: F401
 from trainer.checkpoint import CheckpointWriter, checkpoint_paths, load_checkpoint, newest_checkpoint
-from trainer.distributed.sharding import autocast, blocks_of, whole
+from trainer.distributed.sharding import autocast, blocks_of, place, whole
 from trainer.distributed.update import MicroBatch
 from trainer.distributed.world import SINGLE, World
 from trainer.loop import run
@@ -264,3 +264,10 @@ def test_a_checkpoint_that_holds_code_is_refused(
 
 def test_scale_is_off_by_default() -> None:
     assert ScaleConfig() == ScaleConfig(gradient_accumulation=1, precision="fp32", activation_checkpointing=False)
+
+
+def test_compiling_without_a_compiler_is_refused_before_anything_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    model = CausalWan(**sprite_transformer_config(heads=1, layers=1))
+    with pytest.raises(UserError, match=r"needs a C\+\+ compiler.*scale.compile=false"):
+        place(model, SINGLE, ScaleConfig(compile=True))
