@@ -110,19 +110,22 @@ def overall_consistency(video: ScoringInput) -> Score:
 
 
 def _confirmed_sprites(sprites: tuple[Sprite, ...], objects: tuple[TrackedObject, ...]) -> list[float]:
-    candidates: list[TrackedObject | None] = [*objects, *(None for _ in sprites)]
+    """Facts of the best assignment of objects to sprites; each pair is judged once."""
+    pairs = [[*_facts_by_object(sprite, objects), *((0.0,) * len(sprite) for _ in sprites)] for sprite in sprites]
     options = (
-        [fact for sprite, this in zip(sprites, chosen, strict=True) for fact in _facts_of(sprite, this)]
-        for chosen in itertools.permutations(candidates, len(sprites))
+        [fact for facts, index in zip(pairs, chosen, strict=True) for fact in facts[index]]
+        for chosen in itertools.permutations(range(len(objects) + len(sprites)), len(sprites))
     )
     return max(options, key=sum)
 
 
-def _facts_of(sprite: Sprite, this: TrackedObject | None) -> tuple[float, ...]:
-    if this is None:
-        return (0.0,) * len(sprite)
+def _facts_by_object(sprite: Sprite, objects: tuple[TrackedObject, ...]) -> list[tuple[float, ...]]:
+    """What each object confirms of a sprite: colour, shape, size, start and heading."""
     path = path_without_turns(sprite, _HEADING_FRAMES.stop)
-    return *_looks_of(sprite, this), _follows(path, this, _START_FRAMES), _follows(path, this, _HEADING_FRAMES)
+    return [
+        (*_looks_of(sprite, this), _follows(path, this, _START_FRAMES), _follows(path, this, _HEADING_FRAMES))
+        for this in objects
+    ]
 
 
 def _looks_of(sprite: Sprite, this: TrackedObject) -> tuple[float, float, float]:
