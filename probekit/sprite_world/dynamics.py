@@ -27,8 +27,7 @@ _SIGNS = np.array(DIRECTIONS)
 _INDEX_OF_SIGNS = {signs: index for index, signs in enumerate(DIRECTIONS)}
 _FLIP_X = np.array([_INDEX_OF_SIGNS[(-x, y)] for x, y in DIRECTIONS])
 _FLIP_Y = np.array([_INDEX_OF_SIGNS[(x, -y)] for x, y in DIRECTIONS])
-MINIMUM_FIRST_VISIBILITY: Final = 0.8
-"""Share of every sprite that neither the pillar nor another sprite hides in an episode's first frame."""
+_MINIMUM_FIRST_VISIBILITY: Final = 0.8
 
 
 class MotionState(NamedTuple):
@@ -109,7 +108,7 @@ def path_without_turns(sprite: Sprite, n_frames: int) -> NDArray[np.float64]:
 def seen_at_start(scene: Scene) -> bool:
     """Whether at least 80 % of every sprite is neither hidden nor overlapped in the first frame."""
     position = np.array([[STARTS[sprite.start] for sprite in scene.sprites]], np.float32)
-    return bool(visible_fractions(scene, position).min() >= MINIMUM_FIRST_VISIBILITY)
+    return bool(visible_fractions(scene, position).min() >= _MINIMUM_FIRST_VISIBILITY)
 
 
 def visible_fractions(scene: Scene, position: NDArray[np.floating]) -> NDArray[np.float32]:
