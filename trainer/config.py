@@ -19,23 +19,6 @@ from trainer.foresight_config import (
 from trainer.optimizer_config import OptimizerConfig, check_schedule
 from trainer.run_config import CausalRunConfig, RunConfig
 
-__all__ = [
-    "AutoregressiveConfig",
-    "BidirectionalConfig",
-    "CausalOdeConfig",
-    "CausalRunConfig",
-    "ConsistencyConfig",
-    "DmdConfig",
-    "ForesightConfig",
-    "Phase",
-    "RunConfig",
-    "StageConfig",
-    "StageName",
-    "TrajectoryConfig",
-    "TransformerSize",
-    "load_recipe",
-]
-
 
 class TransformerSize(StrictModel):
     """Size of a sprite transformer; its width is 32 times its heads."""

@@ -15,17 +15,9 @@ from probekit.models.sprite_text import fit_text_encoder, save_text_side
 from probekit.models.video_codec import to_unit_range
 from probekit.progress import track
 from probekit.sprite_world.episodes import Split, episode
+from trainer.causal_configs import AutoregressiveConfig, CausalOdeConfig, ConsistencyConfig, TrajectoryConfig
 from trainer.checkpoint import checkpoint_paths
-from trainer.config import (
-    AutoregressiveConfig,
-    BidirectionalConfig,
-    CausalOdeConfig,
-    ConsistencyConfig,
-    DmdConfig,
-    StageConfig,
-    TrajectoryConfig,
-    load_recipe,
-)
+from trainer.config import BidirectionalConfig, DmdConfig, StageConfig, load_recipe
 from trainer.data.encode_videos import CLIPS_PER_SHARD, ClipSize, encode_videos, read_captions
 from trainer.data.sprite_latents import encode_episodes
 from trainer.distributed.world import SINGLE, World, joined_world, local_device

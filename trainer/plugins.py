@@ -3,7 +3,8 @@
 import functools
 
 from probekit.errors import UserError
-from trainer.config import CausalOdeConfig, DmdConfig
+from trainer.causal_configs import CausalOdeConfig
+from trainer.config import DmdConfig
 from trainer.objectives.auxiliary import MakeAuxiliary
 
 

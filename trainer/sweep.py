@@ -20,7 +20,8 @@ from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow
 from probekit.workflows.comparing import compare_runs, open_scored_run
 from probekit.workflows.sampling import sample_suite
 from probekit.workflows.scoring import score_run
-from trainer.config import TrajectoryConfig, load_recipe
+from trainer.causal_configs import TrajectoryConfig
+from trainer.config import load_recipe
 
 LOGGER = logging.getLogger("trainer")
 

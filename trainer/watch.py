@@ -14,7 +14,8 @@ from probekit.evaluation.aggregation import Aggregate, aggregate
 from probekit.evaluation.manifest import load_video_set
 from probekit.evaluation.score_table import SCORES_FOLDER, read_scores
 from probekit.evaluation.sprite_rates import sprite_rates
-from probekit.evaluation.suites import Suite, constants_of
+from probekit.evaluation.suite import Suite
+from probekit.evaluation.suites import constants_of
 from probekit.models.loading import model_folder
 from probekit.reporting.contact_sheet import SheetRow, contact_sheet
 from probekit.reporting.figures import save_figure

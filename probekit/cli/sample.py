@@ -17,7 +17,7 @@ from probekit.visible_gpus import take_own_gpu
 
 if TYPE_CHECKING:
     from probekit.evaluation.manifest import Shard
-    from probekit.evaluation.suites import Suite
+    from probekit.evaluation.suite import Suite
 
 Settings = TypeVar("Settings", SamplerSettings, PipelineSettings)
 

@@ -17,7 +17,7 @@ from probekit.evaluation.protocol_card import (
     write_protocol,
 )
 from probekit.evaluation.sample_key import SampleKey
-from probekit.evaluation.suites import Suite
+from probekit.evaluation.suite import Suite
 from probekit.evaluation.video_set import VideoRow, describe_video, video_path
 from probekit.progress import track
 from probekit.provenance import sha256_file

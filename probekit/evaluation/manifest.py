@@ -18,19 +18,6 @@ from probekit.errors import UserError
 from probekit.evaluation.protocol_card import read_protocol
 from probekit.evaluation.sample_key import SampleKey
 from probekit.evaluation.video_set import Problem, VideoRow, VideoSet
-from probekit.evaluation.video_table import video_set_from_csv
-
-__all__ = [
-    "Problem",
-    "Shard",
-    "VideoRow",
-    "VideoSet",
-    "load_video_set",
-    "manifest_path",
-    "read_manifest",
-    "video_set_from_csv",
-    "write_manifest",
-]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from probekit.errors import UserError
 from probekit.evaluation.sample_key import SampleKey
-from probekit.evaluation.suites import Prompt, Suite
+from probekit.evaluation.suite import Prompt, Suite
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9.-]+")
 

@@ -16,7 +16,8 @@ from probekit.evaluation.long_horizon.clips import WHOLE, ClipRule, clip_spans, 
 from probekit.evaluation.manifest import Shard
 from probekit.evaluation.protocol_card import read_protocol, write_protocol
 from probekit.evaluation.score_store import ScoreStore, Version, Versions, score_key
-from probekit.evaluation.scorers import NotRun, scorers_for
+from probekit.evaluation.scorers import scorers_for
+from probekit.evaluation.scorers.base import NotRun
 from probekit.evaluation.scoring_queue import Outcome, score_here, score_in_workers
 from probekit.evaluation.suites import planned_dimensions
 from probekit.evaluation.video_scoring import Part, ScorerSource, ScoringFailure, ScoringTask

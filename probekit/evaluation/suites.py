@@ -15,17 +15,6 @@ from probekit.sprite_world.captions import facts_of, write_caption
 from probekit.sprite_world.episodes import draw_split_scene
 from probekit.sprite_world.vocabulary import FPS, FRAME_SIZE
 
-__all__ = [
-    "SPRITE_PREFIX",
-    "Prompt",
-    "Suite",
-    "all_prompts",
-    "constants_of",
-    "load_suite",
-    "planned_dimensions",
-    "suite_names",
-]
-
 M = TypeVar("M", bound=BaseModel)
 
 SPRITE_PREFIX: Final = "sprite-"

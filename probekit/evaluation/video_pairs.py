@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from probekit.errors import UserError
-from probekit.evaluation.manifest import VideoRow, VideoSet, load_video_set
+from probekit.evaluation.manifest import load_video_set
 from probekit.evaluation.sample_key import SampleKey
+from probekit.evaluation.video_set import VideoRow, VideoSet
 from probekit.provenance import sha256_file
 
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})

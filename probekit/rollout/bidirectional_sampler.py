@@ -13,7 +13,7 @@ from probekit.diffusion.flow_matching import classifier_free_guidance
 from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.evaluation.generation_runner import Request
 from probekit.evaluation.protocol_card import GenerationCard
-from probekit.evaluation.suites import Suite
+from probekit.evaluation.suite import Suite
 from probekit.models.loading import ModelParts, in_precision, load_model, precision_name
 from probekit.models.video_codec import to_uint8_frames
 from probekit.rollout.initial_noise import initial_noise

@@ -17,7 +17,7 @@ from probekit.errors import UserError
 from probekit.evaluation.generation_runner import Request
 from probekit.evaluation.protocol_card import GenerationCard
 from probekit.evaluation.sample_key import SampleKey
-from probekit.evaluation.suites import Suite
+from probekit.evaluation.suite import Suite
 from probekit.geometry import LatentGeometry
 from probekit.models.loading import model_name, precision_name
 from probekit.models.pipeline_folder import hash_denoisers

@@ -13,7 +13,7 @@ from probekit.diffusion.few_step import euler_sigmas, few_step_sigmas, warp
 from probekit.errors import UserError
 from probekit.evaluation.generation_runner import Request
 from probekit.evaluation.protocol_card import GenerationCard
-from probekit.evaluation.suites import Suite
+from probekit.evaluation.suite import Suite
 from probekit.models.causal_card import CausalCard, read_causal_card
 from probekit.models.causal_wan import CausalWan
 from probekit.models.loading import (

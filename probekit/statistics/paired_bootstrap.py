@@ -20,12 +20,9 @@ from probekit.errors import UserError
 from probekit.evaluation.aggregation import check_known
 from probekit.evaluation.dimension_constants import DimensionConstant
 from probekit.statistics.bootstrap_settings import BootstrapSettings
-from probekit.statistics.difference_estimate import BootstrapComparison, DifferenceEstimate
-from probekit.statistics.group_bootstrap import dimension_generators, group_bootstrap
+from probekit.statistics.difference_estimate import BootstrapComparison
+from probekit.statistics.group_bootstrap import group_bootstrap
 from probekit.statistics.paired_units import PairedSamples
-from probekit.statistics.resampling import prompt_indices
-
-__all__ = ["BootstrapComparison", "DifferenceEstimate", "dimension_generators", "paired_bootstrap", "prompt_indices"]
 
 Constants = Sequence[DimensionConstant]
 Floats = NDArray[np.float64]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from probekit.diffusion.sampler_settings import SamplerSettings
-from probekit.evaluation.suites import Suite
+from probekit.evaluation.suite import Suite
 from probekit.probing.probe_experiment import MSE_ID
 from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.reporting.story import Section, write_story

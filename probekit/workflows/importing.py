@@ -13,7 +13,7 @@ from probekit.evaluation.manifest import write_manifest
 from probekit.evaluation.named_folders import AUTO, Assignment, assign_by_name
 from probekit.evaluation.protocol_card import protocol_card, write_protocol
 from probekit.evaluation.sample_key import SampleKey
-from probekit.evaluation.suites import Prompt, Suite
+from probekit.evaluation.suite import Prompt, Suite
 from probekit.evaluation.vbench_export import read_export
 from probekit.evaluation.video_folder import read_video_folder
 from probekit.evaluation.video_set import Problem, VideoRow, VideoSet

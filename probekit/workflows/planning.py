@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from probekit.evaluation.suites import Suite
+from probekit.evaluation.suite import Suite
 from probekit.models.causal_card import CausalCard, read_causal_card
 from probekit.models.flops import RolloutShape, parameter_count, rollout_flops, rollout_memory
 from probekit.models.loading import prompt_length, read_component_config

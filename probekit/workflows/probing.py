@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from probekit.atomic_files import atomic_path, write_json, write_text
 from probekit.evaluation.generation_runner import Request
 from probekit.evaluation.protocol_card import protocol_card
-from probekit.evaluation.suites import Suite
+from probekit.evaluation.suite import Suite
 from probekit.models.loading import model_folder
 from probekit.probing.chunk_states import SITE, ChunkStates, capture, probed_layers
 from probekit.probing.futures import continue_state

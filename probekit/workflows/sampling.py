@@ -10,7 +10,7 @@ from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.evaluation.generation_runner import Request, VideoGenerator, generate_suite
 from probekit.evaluation.manifest import Shard
 from probekit.evaluation.speed_record import SpeedRecord, write_speed
-from probekit.evaluation.suites import Suite
+from probekit.evaluation.suite import Suite
 from probekit.evaluation.video_set import VideoRow
 from probekit.models.causal_card import is_causal, read_causal_card
 from probekit.models.loading import model_folder

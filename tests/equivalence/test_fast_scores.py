@@ -30,7 +30,7 @@ from probekit.evaluation.fast.sampling import dynamic_indices, middle_indices
 from probekit.evaluation.fast.scorers import fast_scorers
 from probekit.evaluation.fast.settings import Compatibility, FastSettings
 from probekit.evaluation.official.repairs import no_prints, official_module
-from probekit.evaluation.scorers import ScoringInput
+from probekit.evaluation.scorers.base import ScoringInput
 from probekit.evaluation.vbench_suite import vbench_entries
 from probekit.seeding import generator
 from probekit.video_files import read_video, write_video

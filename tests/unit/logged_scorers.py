@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from probekit.evaluation.scorers import Score, ScorerSet, ScoringInput
-from probekit.evaluation.scorers.base import WeightFreeScorer
+from probekit.evaluation.scorers.base import Score, ScorerSet, ScoringInput, WeightFreeScorer
 
 DIMENSIONS = ("a", "b", "c")
 

@@ -15,7 +15,7 @@ from probekit.models.loading import SHIPPED_MODELS, load_codec, load_text_encode
 from probekit.models.text_context import TextContext
 from tests.model_folders import write_tiny_model
 from tests.training_states import copy_state
-from trainer.config import AutoregressiveConfig, CausalOdeConfig, TrajectoryConfig
+from trainer.causal_configs import AutoregressiveConfig, CausalOdeConfig, TrajectoryConfig
 from trainer.data.latent_clips import LatentClips, shard_path
 from trainer.data.sprite_latents import encode_shard
 from trainer.data.trajectories import Trajectories, TrajectoryBatch, trajectory_path, write_trajectories

@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 from probekit.errors import UserError
 from probekit.models.loading import SHIPPED_MODELS
 from trainer.architectures import text_encoder_parameters
+from trainer.causal_configs import CausalOdeConfig, TrajectoryConfig
 from trainer.cli import app
-from trainer.config import BidirectionalConfig, CausalOdeConfig, DmdConfig, TrajectoryConfig, load_recipe
+from trainer.config import BidirectionalConfig, DmdConfig, load_recipe
 from trainer.describe import description
 from trainer.memory_plan import GB
 from trainer.recipe_plan import check_fit, memory_of, operations_of

@@ -18,7 +18,8 @@ from probekit.errors import UserError
 from probekit.evaluation.generation_runner import Request, VideoGenerator
 from probekit.evaluation.manifest import load_video_set
 from probekit.evaluation.speed_record import read_speed
-from probekit.evaluation.suites import Suite, load_suite
+from probekit.evaluation.suite import Suite
+from probekit.evaluation.suites import load_suite
 from probekit.evaluation.video_set_check import check_video_set
 from probekit.models.loading import load_transformer, model_name
 from probekit.models.pipeline_folder import count_parameters, is_foreign, pipeline_class

@@ -12,7 +12,8 @@ from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.errors import UserError
 from probekit.evaluation.generation_runner import Request, generate_suite
 from probekit.evaluation.manifest import Shard, load_video_set
-from probekit.evaluation.suites import Suite, load_suite
+from probekit.evaluation.suite import Suite
+from probekit.evaluation.suites import load_suite
 from probekit.evaluation.video_set_check import check_video_set
 from probekit.rollout.bidirectional_sampler import BidirectionalSampler
 from tests.model_folders import write_tiny_model

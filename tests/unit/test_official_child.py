@@ -15,7 +15,7 @@ from probekit.evaluation.official.environment import environment_python, has_env
 from probekit.evaluation.official.inputs import OfficialInput
 from probekit.evaluation.official.readiness import readiness
 from probekit.evaluation.official.scorers import OfficialScorer
-from probekit.evaluation.scorers import ScoringInput
+from probekit.evaluation.scorers.base import ScoringInput
 from probekit.video_files import read_video
 from tests.unit.official_weights import write_clip, write_clip_video
 

@@ -19,7 +19,8 @@ from probekit.evaluation.official.inputs import accepted_name, action_label
 from probekit.evaluation.official.repairs import official_module
 from probekit.evaluation.official.scorers import OfficialScorer, official_scorers
 from probekit.evaluation.official.sessions import dino_repository
-from probekit.evaluation.scorers import ScoringInput, scorers_for
+from probekit.evaluation.scorers import scorers_for
+from probekit.evaluation.scorers.base import ScoringInput
 from probekit.evaluation.vbench_suite import vbench_entries
 from probekit.evaluation.vbench_weights import (
     AMT_S,

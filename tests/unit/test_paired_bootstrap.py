@@ -17,13 +17,10 @@ from probekit.evaluation.dimension_constants import (
 )
 from probekit.seeding import generator
 from probekit.statistics import resampling as module
-from probekit.statistics.paired_bootstrap import (
-    BootstrapComparison,
-    DifferenceEstimate,
-    dimension_generators,
-    paired_bootstrap,
-    prompt_indices,
-)
+from probekit.statistics.difference_estimate import BootstrapComparison, DifferenceEstimate
+from probekit.statistics.group_bootstrap import dimension_generators
+from probekit.statistics.paired_bootstrap import paired_bootstrap
+from probekit.statistics.resampling import prompt_indices
 
 Scores = dict[str, np.ndarray]
 TWO_DIMENSIONS = (

@@ -20,14 +20,8 @@ from tests.unit.recipe_option_catalogue import CATALOGUE
 from tests.unit.test_asymmetric_dmd import dmd_config, dmd_stage, folders  # noqa: F401
 from tests.unit.test_causal_stages import ar_config, base, clips, teacher, trajectory_config  # noqa: F401
 from tests.unit.test_consistency import config_of as consistency_config
-from trainer.causal_configs import TrajectoryConfig
-from trainer.config import (
-    AutoregressiveConfig,
-    BidirectionalConfig,
-    CausalOdeConfig,
-    ConsistencyConfig,
-    DmdConfig,
-)
+from trainer.causal_configs import AutoregressiveConfig, CausalOdeConfig, ConsistencyConfig, TrajectoryConfig
+from trainer.config import BidirectionalConfig, DmdConfig
 from trainer.data.trajectories import Trajectories, TrajectoryBatch
 from trainer.ema import ExponentialMovingAverage
 from trainer.loop import Stage

@@ -19,7 +19,8 @@ from probekit.evaluation.protocol_card import (
 )
 from probekit.evaluation.sample_key import SampleKey
 from probekit.evaluation.score_table import ScoreRow, read_scores, write_scores
-from probekit.evaluation.scorers import Scorer, ScoringInput, scorers_for
+from probekit.evaluation.scorers import scorers_for
+from probekit.evaluation.scorers.base import Scorer, ScoringInput
 from probekit.evaluation.scoring_runner import score_video_set
 from probekit.evaluation.video_set import VideoRow, VideoSet, describe_video, video_path
 from probekit.sprite_world.episodes import episode

@@ -16,12 +16,12 @@ from typer.testing import CliRunner
 
 from probekit.cli.main import app
 from probekit.evaluation.fast.settings import FastSettings
-from probekit.evaluation.manifest import Shard, VideoSet, load_video_set
+from probekit.evaluation.manifest import Shard, load_video_set
 from probekit.evaluation.score_store import ScoreStore
 from probekit.evaluation.score_table import ScoreRow, read_scores
-from probekit.evaluation.scorers import Score, ScorerSet
-from probekit.evaluation.scorers.base import WeightFreeScorer
+from probekit.evaluation.scorers.base import Score, ScorerSet, WeightFreeScorer
 from probekit.evaluation.scoring_runner import ScoringSummary, score_video_set
+from probekit.evaluation.video_set import VideoSet
 from probekit.evaluation.worker_pool import Died, Finished, Message, WorkerPool
 from probekit.visible_gpus import gpu_of, take_own_gpu
 from tests.architecture.source_tree import REPOSITORY

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from probekit.errors import UserError
 from probekit.evaluation.dimension_constants import SPRITE_CONSTANTS, VBENCH_CONSTANTS
-from probekit.evaluation.scorers import Score, ScoringInput, scorers_for
+from probekit.evaluation.scorers import scorers_for
+from probekit.evaluation.scorers.base import Score, ScoringInput
 from probekit.sprite_world.captions import caption
 from probekit.sprite_world.episodes import episode
 from probekit.sprite_world.renderer import render

@@ -4,14 +4,12 @@ from typing import Literal, get_args
 
 from probekit.errors import UserError
 from probekit.evaluation.fast.settings import FastSettings
-from probekit.evaluation.scorers.base import NotRun, Score, Scorer, ScorerSet, ScoringInput, frames_to_decode
+from probekit.evaluation.scorers.base import NotRun, ScorerSet
 from probekit.evaluation.scorers.sprite_quality import QUALITY_SCORERS
 from probekit.evaluation.scorers.sprite_semantic import SEMANTIC_SCORERS
 from probekit.evaluation.scorers.temporal_flickering import TEMPORAL_FLICKERING
 from probekit.evaluation.suites import SPRITE_PREFIX
 from probekit.evaluation.vbench_weights import WEIGHTS, WeightFile
-
-__all__ = ["Backend", "NotRun", "Score", "Scorer", "ScorerSet", "ScoringInput", "frames_to_decode", "scorers_for"]
 
 Backend = Literal["free", "fast", "official"]
 """What scores a suite of VBench: only formulas without weights, our networks too, or VBench's own modules."""
