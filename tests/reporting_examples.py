@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 
 from probekit.evaluation.dimension_constants import SPRITE_CONSTANTS
-from probekit.evaluation.manifest import write_manifest
-from probekit.evaluation.protocol_card import GenerationCard, PromptsCard, ProtocolCard, SoftwareCard, write_protocol
-from probekit.evaluation.sample_key import SampleKey
-from probekit.evaluation.score_table import ScoreRow, read_scores, write_scores
-from probekit.evaluation.video_set import VideoSet, describe_video, video_path
 from probekit.reporting.build_record import comparison_record
 from probekit.reporting.comparison_record import ComparisonRecord
+from probekit.run_folder.manifest import write_manifest
+from probekit.run_folder.protocol_card import GenerationCard, PromptsCard, ProtocolCard, SoftwareCard, write_protocol
+from probekit.run_folder.sample_key import SampleKey
+from probekit.run_folder.score_table import ScoreRow, read_scores, write_scores
+from probekit.run_folder.video_set import VideoSet, describe_video, video_path
 from probekit.seeding import generator
 from probekit.sprite_world.episodes import episode
 from probekit.statistics.bootstrap_settings import BootstrapSettings

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 
 from probekit.errors import UserError
-from probekit.evaluation.manifest import Shard
 from probekit.models.linear_codec import LinearVideoCodec
 from probekit.models.loading import load_codec, model_folder
 from probekit.models.sprite_text import fit_text_encoder, save_text_side
 from probekit.models.video_codec import to_unit_range
 from probekit.progress import track
+from probekit.run_folder.shard import Shard
 from probekit.sprite_world.episodes import Split, episode
 from trainer.causal_configs import AutoregressiveConfig, CausalOdeConfig, ConsistencyConfig, TrajectoryConfig
 from trainer.checkpoint import checkpoint_paths

@@ -11,14 +11,14 @@ from probekit.atomic_files import write_text
 from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.errors import UserError
 from probekit.evaluation.aggregation import Aggregate, aggregate
-from probekit.evaluation.manifest import load_video_set
-from probekit.evaluation.score_table import SCORES_FOLDER, read_scores
 from probekit.evaluation.sprite_rates import sprite_rates
 from probekit.evaluation.suite import Suite
 from probekit.evaluation.suites import constants_of
 from probekit.models.loading import model_folder
 from probekit.reporting.contact_sheet import SheetRow, contact_sheet
 from probekit.reporting.figures import save_figure
+from probekit.run_folder.manifest import load_video_set
+from probekit.run_folder.score_table import SCORES_FOLDER, read_scores
 from probekit.workflows.sampling import sample_suite
 from probekit.workflows.scoring import score_run
 

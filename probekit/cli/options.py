@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from probekit.errors import UserError
-from probekit.evaluation.manifest import Shard
+from probekit.run_folder.shard import Shard
 
 ShardOption = Annotated[str | None, typer.Option("--shard", help="This worker's share, i/n, counted from 0: 0/2, 1/2.")]
 Runs = Annotated[list[Path], typer.Argument(help="Run folders with scores; the first is the baseline.")]

@@ -16,8 +16,8 @@ from probekit.streaming_options import StreamingOptions
 from probekit.visible_gpus import take_own_gpu
 
 if TYPE_CHECKING:
-    from probekit.evaluation.manifest import Shard
     from probekit.evaluation.suite import Suite
+    from probekit.run_folder.shard import Shard
 
 Settings = TypeVar("Settings", SamplerSettings, PipelineSettings)
 

@@ -6,21 +6,15 @@ from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
-from probekit.errors import UserError
-from probekit.evaluation.manifest import Shard, manifest_files, read_manifest, write_manifest
-from probekit.evaluation.protocol_card import (
-    PROTOCOL_FILENAME,
-    GenerationCard,
-    ProtocolCard,
-    protocol_card,
-    read_protocol,
-    write_protocol,
-)
-from probekit.evaluation.sample_key import SampleKey
 from probekit.evaluation.suite import Suite
-from probekit.evaluation.video_set import VideoRow, describe_video, video_path
 from probekit.progress import track
 from probekit.provenance import sha256_file
+from probekit.run_folder.claim import claim_folder
+from probekit.run_folder.manifest import manifest_files, read_manifest, write_manifest
+from probekit.run_folder.protocol_card import GenerationCard, protocol_card
+from probekit.run_folder.sample_key import SampleKey
+from probekit.run_folder.shard import Shard
+from probekit.run_folder.video_set import VideoRow, describe_video, video_path
 from probekit.video_files import write_video
 
 
@@ -88,26 +82,6 @@ def generate_suite(
             )
         write_manifest(out, [finished[key] for key in sorted(finished)], shard)
     return [finished[key] for key in sorted(finished)]
-
-
-def claim_folder(out: Path, card: ProtocolCard) -> None:
-    """Write the protocol of a new folder; refuse a folder that holds another protocol's results.
-
-    Raises:
-        UserError: naming the first field that differs.
-    """
-    if not (out / PROTOCOL_FILENAME).exists():
-        write_protocol(out, card)
-        return
-    found = read_protocol(out)
-    for part in ("prompts", "generation"):
-        ours, theirs = card.model_dump()[part], found.model_dump()[part]
-        for field in ours:
-            if ours[field] != theirs[field]:
-                raise UserError(
-                    f"{out} holds videos with {part}.{field} = {theirs[field]!r}, not {ours[field]!r}.",
-                    "choose another --out, or delete that folder.",
-                )
 
 
 def _finished_rows(out: Path, keys: Container[SampleKey]) -> Iterator[VideoRow]:

@@ -18,11 +18,11 @@ from probekit.evaluation import vbench_suite
 from probekit.evaluation.official.dimensions import OFFICIAL_DIMENSIONS
 from probekit.evaluation.official.records import record_of
 from probekit.evaluation.official_results import ENDING
-from probekit.evaluation.score_table import ScoreRow
 from probekit.evaluation.scorers.base import Score
 from probekit.evaluation.suites import SPRITE_PREFIX
-from probekit.evaluation.video_set import VideoRow
 from probekit.evaluation.weighting import prompt_sums
+from probekit.run_folder.score_table import ScoreRow
+from probekit.run_folder.video_set import VideoRow
 
 INFO_ENDING: Final = "_full_info.json"
 

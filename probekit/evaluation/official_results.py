@@ -13,9 +13,9 @@ from probekit.errors import UserError
 from probekit.evaluation import vbench_suite
 from probekit.evaluation.official.dimensions import OFFICIAL_DIMENSIONS
 from probekit.evaluation.official.records import score_of
-from probekit.evaluation.protocol_card import PromptsCard, ProtocolCard
-from probekit.evaluation.score_table import ScoreRow
 from probekit.provenance import sha256_text
+from probekit.run_folder.protocol_card import PromptsCard, ProtocolCard
+from probekit.run_folder.score_table import ScoreRow
 
 ENDING: Final = "_eval_results.json"
 SUITE: Final = vbench_suite.NAME

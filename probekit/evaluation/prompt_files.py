@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 from probekit.errors import UserError
-from probekit.evaluation.sample_key import SampleKey
 from probekit.evaluation.suite import Prompt, Suite
+from probekit.run_folder.sample_key import SampleKey
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9.-]+")
 

@@ -6,10 +6,10 @@ from collections.abc import Generator, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from probekit.evaluation.score_table import ScoreRow
 from probekit.evaluation.video_scoring import Part, ScorerSource, ScoringFailure, ScoringTask, VideoScorer
-from probekit.evaluation.video_set import VideoRow
 from probekit.evaluation.worker_pool import Died, Finished, Message, WorkerPool
+from probekit.run_folder.score_table import ScoreRow
+from probekit.run_folder.video_set import VideoRow
 
 _log = logging.getLogger("probekit")
 

@@ -11,18 +11,18 @@ from typing import NamedTuple
 
 from probekit.errors import UserError
 from probekit.evaluation.fast.settings import FastSettings
-from probekit.evaluation.generation_runner import claim_folder
 from probekit.evaluation.long_horizon.clips import WHOLE, ClipRule, clip_spans, scorer_id_under
-from probekit.evaluation.manifest import Shard
-from probekit.evaluation.protocol_card import read_protocol, write_protocol
-from probekit.evaluation.score_store import ScoreStore, Version, Versions, score_key
 from probekit.evaluation.scorers import scorers_for
 from probekit.evaluation.scorers.base import NotRun
 from probekit.evaluation.scoring_queue import Outcome, score_here, score_in_workers
 from probekit.evaluation.suites import planned_dimensions
 from probekit.evaluation.video_scoring import Part, ScorerSource, ScoringFailure, ScoringTask
-from probekit.evaluation.video_set import Problem, VideoRow, VideoSet
 from probekit.progress import track
+from probekit.run_folder.claim import claim_folder
+from probekit.run_folder.protocol_card import read_protocol, write_protocol
+from probekit.run_folder.score_store import ScoreStore, Version, Versions, score_key
+from probekit.run_folder.shard import Shard
+from probekit.run_folder.video_set import Problem, VideoRow, VideoSet
 
 VIDEOS_PER_FILE = 25
 

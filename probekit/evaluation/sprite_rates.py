@@ -6,8 +6,8 @@ import numpy as np
 
 from probekit.evaluation.scorers.base import ScoringInput
 from probekit.evaluation.scorers.identity import identity_over
-from probekit.evaluation.video_set import VideoSet
 from probekit.progress import track
+from probekit.run_folder.video_set import VideoSet
 from probekit.sprite_world.tracker_objects import Sight, TrackedObject
 from probekit.sprite_world.vocabulary import COLORS, SHAPES
 from probekit.video_files import read_video

@@ -5,9 +5,9 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from probekit.errors import UserError
-from probekit.evaluation.protocol_card import PromptsCard
-from probekit.evaluation.sample_key import SampleKey
 from probekit.provenance import sha256_text
+from probekit.run_folder.protocol_card import PromptsCard
+from probekit.run_folder.sample_key import SampleKey
 
 Variant = Literal["short", "extended"]
 """Which of a prompt's two texts is meant: the benchmark's own, or a language model's longer version of it."""

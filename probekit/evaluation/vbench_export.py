@@ -19,9 +19,9 @@ from probekit.atomic_files import atomic_path, write_json
 from probekit.config import StrictModel
 from probekit.config_errors import read_json_model
 from probekit.errors import UserError
-from probekit.evaluation.video_set import Problem, VideoRow, VideoSet
-from probekit.evaluation.video_set_check import folded
 from probekit.provenance import sha256_file
+from probekit.run_folder.video_set import Problem, VideoRow, VideoSet
+from probekit.run_folder.video_set_check import folded
 
 _RECORD: Final = ".export.json"
 _PROBE: Final = ".tmp-case"

@@ -10,10 +10,10 @@ from typing import Final, NamedTuple
 
 from probekit.atomic_files import is_temporary
 from probekit.errors import UserError
-from probekit.evaluation.sample_key import SampleKey
-from probekit.evaluation.video_set import Problem, VideoRow, VideoSet
 from probekit.evaluation.video_table import IMPORTED_SUITE, VideoTable, describe_import, imported_set, usual_generation
 from probekit.progress import track
+from probekit.run_folder.sample_key import SampleKey
+from probekit.run_folder.video_set import Problem, VideoRow, VideoSet
 
 SIDECARS: Final = frozenset(
     (".txt", ".json", ".jsonl", ".csv", ".md", ".yaml", ".yml", ".log", ".pt", ".npy", ".npz", ".png", ".jpg", ".html")

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from probekit.errors import UserError
-from probekit.evaluation.manifest import load_video_set
-from probekit.evaluation.sample_key import SampleKey
-from probekit.evaluation.video_set import VideoRow, VideoSet
 from probekit.provenance import sha256_file
+from probekit.run_folder.manifest import load_video_set
+from probekit.run_folder.sample_key import SampleKey
+from probekit.run_folder.video_set import VideoRow, VideoSet
 
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
 

@@ -10,11 +10,11 @@ from typing import Final, NamedTuple
 from probekit.errors import UserError
 from probekit.evaluation.fast.seeking import read_frames_at
 from probekit.evaluation.long_horizon.clips import WHOLE, ClipRule, Span, clip_spans, scorer_id_under
-from probekit.evaluation.score_store import score_key
-from probekit.evaluation.score_table import ScoreRow, check_rows
 from probekit.evaluation.scorers.base import Scorer, ScorerSet, ScoringInput, frames_to_decode
-from probekit.evaluation.video_set import VideoRow
 from probekit.provenance import sha256_file
+from probekit.run_folder.score_store import score_key
+from probekit.run_folder.score_table import ScoreRow, check_rows
+from probekit.run_folder.video_set import VideoRow
 from probekit.video_files import VideoClip, read_video
 
 SCORER_ERRORS: Final = (UserError, ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, ValueError)

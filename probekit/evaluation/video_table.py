@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from probekit.errors import UserError
-from probekit.evaluation.protocol_card import GenerationCard, PromptsCard, protocol_card
-from probekit.evaluation.sample_key import SampleKey
-from probekit.evaluation.video_set import Problem, VideoRow, VideoSet, describe_video, refuse_picture
 from probekit.progress import track
 from probekit.provenance import sha256_text
+from probekit.run_folder.protocol_card import GenerationCard, PromptsCard, protocol_card
+from probekit.run_folder.sample_key import SampleKey
+from probekit.run_folder.video_set import Problem, VideoRow, VideoSet, describe_video, refuse_picture
 
 REQUIRED_COLUMNS = ("file", "prompt_id", "prompt", "horizon", "model")
 OPTIONAL_COLUMNS = ("sample", "training_offsets")

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from probekit.errors import UserError
 from probekit.evaluation.dimension_constants import DimensionConstant
-from probekit.evaluation.protocol_card import ProtocolCard, mismatches
 from probekit.reporting.comparison_record import (
     AGGREGATES,
     ComparisonRecord,
@@ -16,6 +15,7 @@ from probekit.reporting.comparison_record import (
     RowGroup,
     VideoCoverage,
 )
+from probekit.run_folder.protocol_card import ProtocolCard, mismatches
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.difference_estimate import BootstrapComparison, DifferenceEstimate
 from probekit.statistics.prompt_scores import Coverage, Method

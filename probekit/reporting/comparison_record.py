@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from probekit.config import StrictModel
-from probekit.evaluation.protocol_card import ProtocolCard
+from probekit.run_folder.protocol_card import ProtocolCard
 
 RowGroup = Literal["quality", "semantic", "aggregate"]
 

@@ -9,8 +9,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from probekit.atomic_files import write_text
-from probekit.evaluation.protocol_card import software_card
-from probekit.evaluation.video_set import VideoSet
 from probekit.provenance import command_line, hardware
 from probekit.reporting import cells
 from probekit.reporting.comparison_io import write_comparison
@@ -29,6 +27,8 @@ from probekit.reporting.report_videos import (
     sheet_rows,
 )
 from probekit.reporting.summary import prompts_text, summary_sentences
+from probekit.run_folder.protocol_card import software_card
+from probekit.run_folder.video_set import VideoSet
 from probekit.statistics.prompt_scores import ScoreTable
 
 MAX_PROMPTS = 24

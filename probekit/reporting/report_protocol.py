@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from probekit.evaluation.protocol_card import SCORING_FIELDS, ProtocolCard
 from probekit.evaluation.video_table import IMPORTED_RUN
 from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.reporting.report_videos import LabelledSet
+from probekit.run_folder.protocol_card import SCORING_FIELDS, ProtocolCard
 
 UNKNOWN = "unknown"
 

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from probekit.evaluation.video_set import VideoRow
 from probekit.reporting.cells import NO_VALUE, score_text
+from probekit.run_folder.video_set import VideoRow
 from probekit.statistics.prompt_scores import ScoreTable
 
 _PERCENT = 100.0

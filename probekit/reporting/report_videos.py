@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from probekit.errors import UserError
-from probekit.evaluation.protocol_card import ProtocolCard
-from probekit.evaluation.video_set import VIDEO_FOLDER, VideoRow, VideoSet
 from probekit.progress import track
 from probekit.reporting.browser_videos import SMALLEST_SIDE, BrowserVideo, browser_video
 from probekit.reporting.cells import quantity_text
 from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.reporting.contact_sheet import SheetRow
 from probekit.reporting.report_scores import ABSENT, ScoreCell, VideoScores, video_key
+from probekit.run_folder.protocol_card import ProtocolCard
+from probekit.run_folder.video_set import VIDEO_FOLDER, VideoRow, VideoSet
 
 ClipId = tuple[int, int]
 """Sample and clip."""

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from probekit.evaluation.sample_key import SampleKey
 from probekit.geometry import LatentGeometry
+from probekit.run_folder.sample_key import SampleKey
 from probekit.seeding import noise
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from probekit.evaluation.sample_key import SampleKey
+from probekit.run_folder.sample_key import SampleKey
 from probekit.seeding import counter_seed, noise
 
 ChunkShape = tuple[int, int, int, int]

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from probekit.errors import UserError
-from probekit.evaluation.score_key import ScoreKey
+from probekit.run_folder.score_key import ScoreKey
 
 
 class ScoreTable(Protocol):

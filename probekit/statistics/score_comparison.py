@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from probekit.errors import UserError
 from probekit.evaluation.aggregation import check_known, check_possible, warn_outside
 from probekit.evaluation.dimension_constants import DimensionConstant
-from probekit.evaluation.score_key import ScoreKey
 from probekit.evaluation.weighting import Weighting
+from probekit.run_folder.score_key import ScoreKey
 from probekit.seeding import generator
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.difference_estimate import BootstrapComparison

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from probekit.errors import UserError
 from probekit.evaluation import vbench_suite
-from probekit.evaluation.manifest import load_video_set
 from probekit.evaluation.vbench_export import Export, export_named
+from probekit.run_folder.manifest import load_video_set
 
 
 def export_vbench(run: Path, out: Path, *, by_dimension: bool = False) -> Export:

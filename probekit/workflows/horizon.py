@@ -12,12 +12,12 @@ from probekit.errors import UserError
 from probekit.evaluation.long_horizon.curves import FirstLast
 from probekit.evaluation.long_horizon.diagnosis import DiagnosisSettings, VideoDiagnosis, diagnose
 from probekit.evaluation.long_horizon.frame_statistics import QUANTITIES, video_statistics
-from probekit.evaluation.manifest import load_video_set
-from probekit.evaluation.sample_key import SampleKey
-from probekit.evaluation.video_set import Problem, VideoRow, describe_video
 from probekit.evaluation.video_table import read_video_table
 from probekit.progress import track
 from probekit.reporting.horizon_record import ChangeRow, HorizonRecord
+from probekit.run_folder.manifest import load_video_set
+from probekit.run_folder.sample_key import SampleKey
+from probekit.run_folder.video_set import Problem, VideoRow, describe_video
 from probekit.seeding import generator
 from probekit.statistics.difference_estimate import DifferenceEstimate
 from probekit.statistics.paired_means import paired_means

@@ -8,18 +8,18 @@ from typing import NamedTuple
 
 from probekit.errors import UserError
 from probekit.evaluation.absent_videos import absent_videos, write_absent
-from probekit.evaluation.generation_runner import claim_folder
-from probekit.evaluation.manifest import write_manifest
 from probekit.evaluation.named_folders import AUTO, Assignment, assign_by_name
-from probekit.evaluation.protocol_card import protocol_card, write_protocol
-from probekit.evaluation.sample_key import SampleKey
 from probekit.evaluation.suite import Prompt, Suite
 from probekit.evaluation.vbench_export import read_export
 from probekit.evaluation.video_folder import read_video_folder
-from probekit.evaluation.video_set import Problem, VideoRow, VideoSet
 from probekit.evaluation.video_table import describe_import, read_video_table, usual_generation
 from probekit.progress import track
 from probekit.provenance import sha256_file
+from probekit.run_folder.claim import claim_folder
+from probekit.run_folder.manifest import write_manifest
+from probekit.run_folder.protocol_card import protocol_card, write_protocol
+from probekit.run_folder.sample_key import SampleKey
+from probekit.run_folder.video_set import Problem, VideoRow, VideoSet
 
 
 class NamedImport(NamedTuple):

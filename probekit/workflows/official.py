@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from probekit.errors import UserError
-from probekit.evaluation.manifest import load_video_set
 from probekit.evaluation.official_layout import official_layout, write_official_layout
 from probekit.evaluation.official_results import official_card, read_official_results
-from probekit.evaluation.protocol_card import write_protocol
-from probekit.evaluation.score_table import SCORES_FOLDER, ScoreRow, read_scores, write_scores
+from probekit.run_folder.manifest import load_video_set
+from probekit.run_folder.protocol_card import write_protocol
+from probekit.run_folder.score_table import SCORES_FOLDER, ScoreRow, read_scores, write_scores
 
 IMPORTED = "official.parquet"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas
 
-from probekit.evaluation.manifest import load_video_set
 from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.reporting.html_report import write_report
+from probekit.run_folder.manifest import load_video_set
 from probekit.workflows.comparing import ScoredRun
 
 

@@ -8,10 +8,7 @@ import torch
 from probekit.diffusion.pipeline_settings import PipelineSettings
 from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.evaluation.generation_runner import Request, VideoGenerator, generate_suite
-from probekit.evaluation.manifest import Shard
-from probekit.evaluation.speed_record import SpeedRecord, write_speed
 from probekit.evaluation.suite import Suite
-from probekit.evaluation.video_set import VideoRow
 from probekit.models.causal_card import is_causal, read_causal_card
 from probekit.models.loading import model_folder
 from probekit.models.pipeline_folder import count_parameters, is_foreign
@@ -21,6 +18,9 @@ from probekit.rollout.bidirectional_sampler import BidirectionalSampler
 from probekit.rollout.diffusers_sampler import DiffusersSampler
 from probekit.rollout.speed import frame_source, measure
 from probekit.rollout.streaming_sampler import StreamingSampler, card_with, check_length
+from probekit.run_folder.shard import Shard
+from probekit.run_folder.speed_record import SpeedRecord, write_speed
+from probekit.run_folder.video_set import VideoRow
 from probekit.streaming_options import StreamingOptions
 
 

@@ -9,13 +9,14 @@ from probekit.evaluation.absent_videos import write_absent_scores
 from probekit.evaluation.fast.settings import FastSettings
 from probekit.evaluation.folder_pairs import score_folder_pairs
 from probekit.evaluation.long_horizon.clips import WHOLE, ClipRule, clip_rule, write_clip_table
-from probekit.evaluation.manifest import Shard, load_video_set, manifest_files
 from probekit.evaluation.perceptual_distance import Backbone, lpips_metric
-from probekit.evaluation.protocol_card import read_protocol
 from probekit.evaluation.reference_metrics import ReferenceMetric, reference_metrics
-from probekit.evaluation.score_table import write_scores
 from probekit.evaluation.scoring_runner import ScoringSummary, score_video_set
-from probekit.evaluation.video_set import VideoSet
+from probekit.run_folder.manifest import load_video_set, manifest_files
+from probekit.run_folder.protocol_card import read_protocol
+from probekit.run_folder.score_table import write_scores
+from probekit.run_folder.shard import Shard
+from probekit.run_folder.video_set import VideoSet
 from probekit.workflows.importing import import_any
 
 REFERENCE_SCORES = "reference_scores.parquet"

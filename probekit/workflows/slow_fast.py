@@ -15,11 +15,11 @@ from probekit.evaluation.fast.scorers import fast_scorers
 from probekit.evaluation.fast.settings import FastSettings
 from probekit.evaluation.long_horizon.clips import clip_spans
 from probekit.evaluation.long_horizon.slow_fast import MappingTable, read_mapping_table, slow_fast_video
-from probekit.evaluation.manifest import load_video_set
 from probekit.evaluation.scorers.base import NotRun, ScoringInput
-from probekit.evaluation.video_set import Problem, VideoRow
 from probekit.progress import track
 from probekit.provenance import sha256_file
+from probekit.run_folder.manifest import load_video_set
+from probekit.run_folder.video_set import Problem, VideoRow
 from probekit.video_files import read_video
 
 TABLE_FILES: Final[Mapping[str, str]] = {

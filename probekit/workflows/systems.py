@@ -6,9 +6,6 @@ from typing import Final
 
 from probekit.atomic_files import write_text
 from probekit.errors import UserError
-from probekit.evaluation.manifest import load_video_set, manifest_files
-from probekit.evaluation.protocol_card import FieldMismatch, mismatches
-from probekit.evaluation.speed_record import SpeedRecord, read_speed
 from probekit.evaluation.video_table import IMPORTED_RUN
 from probekit.evaluation.weighting import Weighting
 from probekit.reporting.system_table import (
@@ -21,6 +18,9 @@ from probekit.reporting.system_table import (
     systems_latex,
     systems_markdown,
 )
+from probekit.run_folder.manifest import load_video_set, manifest_files
+from probekit.run_folder.protocol_card import FieldMismatch, mismatches
+from probekit.run_folder.speed_record import SpeedRecord, read_speed
 from probekit.workflows.comparing import ScoredRun
 from probekit.workflows.totalling import RunTotal, total_of_run
 

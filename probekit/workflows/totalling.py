@@ -14,9 +14,9 @@ from probekit.atomic_files import write_text
 from probekit.errors import UserError
 from probekit.evaluation.aggregation import Aggregate, aggregate, check_possible
 from probekit.evaluation.dimension_constants import DimensionConstant
-from probekit.evaluation.manifest import load_video_set, manifest_files
 from probekit.evaluation.suites import constants_of, planned_dimensions
 from probekit.evaluation.weighting import Weighting, prompt_sums
+from probekit.run_folder.manifest import load_video_set, manifest_files
 from probekit.statistics.prompt_scores import (
     ClipKey,
     clip_scores,

@@ -11,11 +11,11 @@ import torch
 from typer.testing import CliRunner
 
 from probekit.cli.main import app
-from probekit.evaluation.manifest import write_manifest
 from probekit.evaluation.official.repairs import official_module
-from probekit.evaluation.protocol_card import GenerationCard, PromptsCard, ProtocolCard, write_protocol
-from probekit.evaluation.sample_key import SampleKey
-from probekit.evaluation.video_set import VideoRow, describe_video, video_path
+from probekit.run_folder.manifest import write_manifest
+from probekit.run_folder.protocol_card import GenerationCard, PromptsCard, ProtocolCard, write_protocol
+from probekit.run_folder.sample_key import SampleKey
+from probekit.run_folder.video_set import VideoRow, describe_video, video_path
 from tests.unit.official_weights import write_clip, write_clip_video
 
 DIMENSIONS = ("temporal_flickering", "background_consistency")

@@ -8,9 +8,9 @@ from typer.testing import CliRunner
 from probekit.cli.main import app
 from probekit.errors import UserError
 from probekit.evaluation.absent_videos import ABSENT_FILE, absent_videos, read_absent, write_absent
-from probekit.evaluation.sample_key import SampleKey
-from probekit.evaluation.score_table import read_scores
-from probekit.evaluation.video_set import video_path
+from probekit.run_folder.sample_key import SampleKey
+from probekit.run_folder.score_table import read_scores
+from probekit.run_folder.video_set import video_path
 from probekit.workflows.scoring import score_run
 from tests.unit.video_set_files import write_sample, write_set
 

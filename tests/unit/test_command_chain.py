@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from probekit.cli.main import app
-from probekit.evaluation.score_table import read_scores
 from probekit.reporting.comparison_io import read_comparison
+from probekit.run_folder.score_table import read_scores
 from tests.model_folders import write_tiny_model
 from tests.shared_data import shared_path
 
@@ -77,7 +77,7 @@ def test_a_run_compared_with_its_copy_differs_nowhere(runs: list[Path], tmp_path
         table = pandas.read_parquet(path)
         table["model"] = "twin"
         rows = [tuple(None if pandas.isna(v) else v for v in row) for row in table.itertuples(index=False)]
-        from probekit.evaluation.score_table import ScoreRow, write_scores
+        from probekit.run_folder.score_table import ScoreRow, write_scores
 
         write_scores(path, [ScoreRow(*row) for row in rows])
     result = probekit("compare", runs[0], twin, "--out", tmp_path / "out", "--replicates", 100)

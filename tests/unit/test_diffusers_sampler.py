@@ -16,17 +16,17 @@ from probekit.diffusion.pipeline_settings import PipelineSettings
 from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.errors import UserError
 from probekit.evaluation.generation_runner import Request, VideoGenerator
-from probekit.evaluation.manifest import load_video_set
-from probekit.evaluation.speed_record import read_speed
 from probekit.evaluation.suite import Suite
 from probekit.evaluation.suites import load_suite
-from probekit.evaluation.video_set_check import check_video_set
 from probekit.models.loading import load_transformer, model_name
 from probekit.models.pipeline_folder import count_parameters, is_foreign, pipeline_class
 from probekit.rollout.bidirectional_sampler import BidirectionalSampler
 from probekit.rollout.diffusers_sampler import DiffusersSampler
 from probekit.rollout.speed import frame_source, measure
 from probekit.rollout.streaming_sampler import StreamingSampler
+from probekit.run_folder.manifest import load_video_set
+from probekit.run_folder.speed_record import read_speed
+from probekit.run_folder.video_set_check import check_video_set
 from tests.architecture.source_tree import REPOSITORY
 from tests.model_folders import write_tiny_model
 from tests.pipeline_folders import FORCING, PIPELINES, write_pipeline

@@ -23,10 +23,10 @@ from probekit.evaluation.fast.networks.weight_reading import read_state
 from probekit.evaluation.fast.scorers import FastScorer, fast_scorers
 from probekit.evaluation.fast.seeking import read_frames_at
 from probekit.evaluation.fast.settings import Compatibility, FastSettings
-from probekit.evaluation.score_table import read_scores
 from probekit.evaluation.scorers import scorers_for
 from probekit.evaluation.scorers.base import ScoringInput, frames_to_decode
 from probekit.evaluation.scorers.temporal_flickering import TEMPORAL_FLICKERING, temporal_flickering
+from probekit.run_folder.score_table import read_scores
 from probekit.seeding import generator
 from probekit.video_files import read_video, write_video
 from tests.equivalence.vbench_weights_folder import write_weights

@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 
 from probekit.errors import UserError
 from probekit.evaluation.folder_pairs import PairScores, score_folder_pairs
-from probekit.evaluation.manifest import write_manifest
-from probekit.evaluation.protocol_card import PromptsCard, protocol_card, write_protocol
 from probekit.evaluation.reference_metrics import compare_videos, reference_metrics
-from probekit.evaluation.sample_key import SampleKey
-from probekit.evaluation.score_table import ScoreRow, read_scores, write_scores
 from probekit.evaluation.video_pairs import pair_folders
-from probekit.evaluation.video_set import describe_video, video_path
+from probekit.run_folder.manifest import write_manifest
+from probekit.run_folder.protocol_card import PromptsCard, protocol_card, write_protocol
+from probekit.run_folder.sample_key import SampleKey
+from probekit.run_folder.score_table import ScoreRow, read_scores, write_scores
+from probekit.run_folder.video_set import describe_video, video_path
 from probekit.video_files import write_video
 
 METRICS = reference_metrics()

@@ -15,13 +15,13 @@ from probekit.errors import UserError
 from probekit.evaluation.long_horizon.curves import FirstLast, first_last
 from probekit.evaluation.long_horizon.diagnosis import DiagnosisSettings, VideoDiagnosis, diagnose
 from probekit.evaluation.long_horizon.frame_statistics import QUANTITIES, frame_statistics
-from probekit.evaluation.manifest import write_manifest
-from probekit.evaluation.protocol_card import PromptsCard, ProtocolCard, write_protocol
-from probekit.evaluation.sample_key import SampleKey
-from probekit.evaluation.video_set import describe_video, video_path
 from probekit.reporting.horizon_figures import curves_figure, similarity_figure
 from probekit.reporting.horizon_record import HorizonRecord
 from probekit.reporting.horizon_tables import detection_rows, to_markdown
+from probekit.run_folder.manifest import write_manifest
+from probekit.run_folder.protocol_card import PromptsCard, ProtocolCard, write_protocol
+from probekit.run_folder.sample_key import SampleKey
+from probekit.run_folder.video_set import describe_video, video_path
 from probekit.seeding import generator
 from probekit.sprite_world.episodes import episode
 from probekit.statistics.difference_estimate import TOO_FEW_FOR_INTERVAL

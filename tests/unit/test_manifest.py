@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from probekit.errors import UserError
-from probekit.evaluation.manifest import Shard, load_video_set, manifest_path, read_manifest, write_manifest
-from probekit.evaluation.sample_key import SampleKey
-from probekit.evaluation.video_set import Problem, VideoRow, video_path
-from probekit.evaluation.video_set_check import check_video_set, inspect_video_set
+from probekit.run_folder.manifest import load_video_set, manifest_path, read_manifest, write_manifest
+from probekit.run_folder.sample_key import SampleKey
+from probekit.run_folder.shard import Shard
+from probekit.run_folder.video_set import Problem, VideoRow, video_path
+from probekit.run_folder.video_set_check import check_video_set, inspect_video_set
 from tests.unit.video_set_files import FPS, N_FRAMES, SIZE, write_card, write_sample, write_set
 
 

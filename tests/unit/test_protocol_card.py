@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from probekit.errors import UserError
-from probekit.evaluation.protocol_card import (
+from probekit.run_folder.protocol_card import (
     SCORING_FIELDS,
     FieldMismatch,
     GenerationCard,

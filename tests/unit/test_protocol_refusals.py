@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from probekit.errors import UserError
-from probekit.evaluation.manifest import load_video_set, write_manifest
-from probekit.evaluation.protocol_card import PROTOCOL_FILENAME, SCORING_FIELDS, ProtocolCard
-from probekit.evaluation.score_table import read_scores
 from probekit.evaluation.scoring_runner import score_video_set
+from probekit.run_folder.manifest import load_video_set, write_manifest
+from probekit.run_folder.protocol_card import PROTOCOL_FILENAME, SCORING_FIELDS, ProtocolCard
+from probekit.run_folder.score_table import read_scores
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.workflows.comparing import compare_runs, open_scored_run
 from probekit.workflows.scoring import REFERENCE_PROTOCOL, REFERENCE_SCORES, score_against_reference

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probekit.errors import UserError
-from probekit.evaluation.sample_key import SampleKey
+from probekit.run_folder.sample_key import SampleKey
 
 FIELD = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9.-]{0,20}", fullmatch=True)
 KEYS = st.builds(SampleKey, FIELD, FIELD, st.integers(0, 10**6))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probekit.errors import UserError
-from probekit.evaluation.score_table import COLUMNS, KEY_COLUMNS, SCHEMA, ScoreRow, read_scores, write_scores
+from probekit.run_folder.score_table import COLUMNS, KEY_COLUMNS, SCHEMA, ScoreRow, read_scores, write_scores
 
 ROW = ScoreRow(
     model="base",

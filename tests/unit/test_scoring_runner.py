@@ -8,8 +8,11 @@ import pytest
 
 from probekit.errors import UserError
 from probekit.evaluation.long_horizon.clips import CLIP_RULES, ClipRule
-from probekit.evaluation.manifest import Shard, load_video_set, write_manifest
-from probekit.evaluation.protocol_card import (
+from probekit.evaluation.scorers import scorers_for
+from probekit.evaluation.scorers.base import Scorer, ScoringInput
+from probekit.evaluation.scoring_runner import score_video_set
+from probekit.run_folder.manifest import load_video_set, write_manifest
+from probekit.run_folder.protocol_card import (
     GenerationCard,
     PromptsCard,
     ProtocolCard,
@@ -17,12 +20,10 @@ from probekit.evaluation.protocol_card import (
     read_protocol,
     write_protocol,
 )
-from probekit.evaluation.sample_key import SampleKey
-from probekit.evaluation.score_table import ScoreRow, read_scores, write_scores
-from probekit.evaluation.scorers import scorers_for
-from probekit.evaluation.scorers.base import Scorer, ScoringInput
-from probekit.evaluation.scoring_runner import score_video_set
-from probekit.evaluation.video_set import VideoRow, VideoSet, describe_video, video_path
+from probekit.run_folder.sample_key import SampleKey
+from probekit.run_folder.score_table import ScoreRow, read_scores, write_scores
+from probekit.run_folder.shard import Shard
+from probekit.run_folder.video_set import VideoRow, VideoSet, describe_video, video_path
 from probekit.sprite_world.episodes import episode
 from probekit.video_files import read_video, write_video
 from probekit.workflows.scoring import score_run

@@ -16,13 +16,14 @@ from typer.testing import CliRunner
 
 from probekit.cli.main import app
 from probekit.evaluation.fast.settings import FastSettings
-from probekit.evaluation.manifest import Shard, load_video_set
-from probekit.evaluation.score_store import ScoreStore
-from probekit.evaluation.score_table import ScoreRow, read_scores
 from probekit.evaluation.scorers.base import Score, ScorerSet, WeightFreeScorer
 from probekit.evaluation.scoring_runner import ScoringSummary, score_video_set
-from probekit.evaluation.video_set import VideoSet
 from probekit.evaluation.worker_pool import Died, Finished, Message, WorkerPool
+from probekit.run_folder.manifest import load_video_set
+from probekit.run_folder.score_store import ScoreStore
+from probekit.run_folder.score_table import ScoreRow, read_scores
+from probekit.run_folder.shard import Shard
+from probekit.run_folder.video_set import VideoSet
 from probekit.visible_gpus import gpu_of, take_own_gpu
 from tests.architecture.source_tree import REPOSITORY
 from tests.unit.logged_scorers import DIMENSIONS, Plan, scorers_of

@@ -14,10 +14,10 @@ from typer.testing import CliRunner, Result
 from probekit.cli.main import app
 from probekit.errors import UserError
 from probekit.evaluation.absent_videos import read_absent
-from probekit.evaluation.manifest import load_video_set, write_manifest
-from probekit.evaluation.protocol_card import mismatches
 from probekit.evaluation.static_filter import DECISIONS_FILE, Motion, fastest_motion, filter_static, is_static
-from probekit.evaluation.video_set import VideoSet
+from probekit.run_folder.manifest import load_video_set, write_manifest
+from probekit.run_folder.protocol_card import mismatches
+from probekit.run_folder.video_set import VideoSet
 from probekit.video_files import read_video
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("vbench") is None, reason="needs the package vbench")
@@ -92,8 +92,8 @@ def test_the_first_static_samples_stay_and_verdicts_are_kept(tmp_path: Path) -> 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two videos of an entry of temporal flickering and one of another, and RAFT of random weights."""
-    from probekit.evaluation.sample_key import SampleKey
-    from probekit.evaluation.video_set import describe_video, video_path
+    from probekit.run_folder.sample_key import SampleKey
+    from probekit.run_folder.video_set import describe_video, video_path
     from probekit.video_files import write_video
     from tests.unit.vbench_videos import TEXTS, small_vbench, write_run
 
@@ -144,7 +144,7 @@ def test_what_raft_sees_no_motion_in_stays(run: Path) -> None:
 
 def test_what_moves_goes_and_counts_as_unscored(run: Path) -> None:
     """The verdict on the second video is known from a run before; RAFT of random weights sees motion in the first."""
-    from probekit.evaluation.score_table import read_scores
+    from probekit.run_folder.score_table import read_scores
     from probekit.workflows.scoring import score_run
 
     _write_raft(still=False)

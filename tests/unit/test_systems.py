@@ -9,8 +9,6 @@ from typer.testing import CliRunner, Result
 
 from probekit.cli.main import app
 from probekit.errors import UserError
-from probekit.evaluation.speed_record import SPEED_FILENAME, SpeedRecord, read_speed, write_speed
-from probekit.evaluation.video_set import VIDEO_FOLDER
 from probekit.reporting.system_table import (
     PAPER,
     SystemTable,
@@ -20,6 +18,8 @@ from probekit.reporting.system_table import (
     systems_latex,
     systems_markdown,
 )
+from probekit.run_folder.speed_record import SPEED_FILENAME, SpeedRecord, read_speed, write_speed
+from probekit.run_folder.video_set import VIDEO_FOLDER
 from probekit.workflows.comparing import open_scored_run
 from probekit.workflows.systems import system_table
 from probekit.workflows.totalling import total_of_run

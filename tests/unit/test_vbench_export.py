@@ -10,11 +10,11 @@ from typer.testing import CliRunner, Result
 from probekit.cli.main import app
 from probekit.errors import UserError
 from probekit.evaluation.absent_videos import read_absent
-from probekit.evaluation.manifest import load_video_set
 from probekit.evaluation.vbench_export import export_named, ignores_case, record_path
 from probekit.evaluation.vbench_suite import vbench_prompts
-from probekit.evaluation.video_set import VideoRow, video_path
-from probekit.evaluation.video_set_check import check_video_set
+from probekit.run_folder.manifest import load_video_set
+from probekit.run_folder.video_set import VideoRow, video_path
+from probekit.run_folder.video_set_check import check_video_set
 from probekit.workflows.exporting import export_vbench
 from probekit.workflows.importing import import_named_videos
 

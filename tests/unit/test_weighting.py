@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from probekit.errors import UserError
 from probekit.evaluation.dimension_constants import VBENCH_CONSTANTS, DimensionConstant
 from probekit.evaluation.official_layout import official_layout
-from probekit.evaluation.score_table import ScoreRow
-from probekit.evaluation.video_set import VideoRow
 from probekit.evaluation.weighting import WEIGHTINGS, Weighting, prompt_sums, weighting_named
 from probekit.reporting.comparison_record import ComparisonSettings
+from probekit.run_folder.score_table import ScoreRow
+from probekit.run_folder.video_set import VideoRow
 from probekit.seeding import generator
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.score_comparison import compare_score_tables

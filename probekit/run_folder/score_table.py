@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from probekit.atomic_files import atomic_path, is_temporary
 from probekit.errors import UserError
-from probekit.evaluation.score_key import ScoreKey
+from probekit.run_folder.score_key import ScoreKey
 
 SCORES_FOLDER = "scores"
 RANGE_TOLERANCE = 1e-9

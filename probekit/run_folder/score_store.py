@@ -14,10 +14,10 @@ from typing import IO, NamedTuple
 
 from probekit.atomic_files import is_temporary
 from probekit.errors import UserError
-from probekit.evaluation.manifest import Shard
-from probekit.evaluation.score_key import ScoreKey
-from probekit.evaluation.score_table import SCORES_FOLDER, ScoreRow, read_scores, write_scores
-from probekit.evaluation.video_set import VideoRow
+from probekit.run_folder.score_key import ScoreKey
+from probekit.run_folder.score_table import SCORES_FOLDER, ScoreRow, read_scores, write_scores
+from probekit.run_folder.shard import Shard
+from probekit.run_folder.video_set import VideoRow
 
 JOURNAL_SUFFIX = ".journal.jsonl"
 

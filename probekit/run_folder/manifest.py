@@ -6,7 +6,6 @@ each of n writers. What is not in a manifest does not exist: no step lists folde
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +14,10 @@ from pydantic import ValidationError
 from probekit.atomic_files import is_temporary, write_json
 from probekit.config_errors import explain
 from probekit.errors import UserError
-from probekit.evaluation.protocol_card import read_protocol
-from probekit.evaluation.sample_key import SampleKey
-from probekit.evaluation.video_set import Problem, VideoRow, VideoSet
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One of several workers that share the work on a set.
-
-    Raises:
-        UserError: The index is not in 0..count-1.
-    """
-
-    index: int
-    count: int
-
-    def __post_init__(self) -> None:
-        """Refuse a worker that does not exist."""
-        if not 0 <= self.index < self.count:
-            raise UserError(f"There is no shard {self.index} of {self.count}.", "count shards from 0.")
+from probekit.run_folder.protocol_card import read_protocol
+from probekit.run_folder.sample_key import SampleKey
+from probekit.run_folder.shard import Shard
+from probekit.run_folder.video_set import Problem, VideoRow, VideoSet
 
 
 def manifest_path(root: Path, shard: Shard | None = None) -> Path:

@@ -1,0 +1,1 @@
+"""What a run folder holds: the only thing that the stages of work exchange."""
