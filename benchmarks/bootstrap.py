@@ -12,11 +12,11 @@ import numpy as np
 
 from probekit.atomic_files import write_text
 from probekit.evaluation.aggregation import aggregate
-from probekit.evaluation.dimension_constants import VBENCH_CONSTANTS
 from probekit.seeding import generator
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.group_bootstrap import group_bootstrap
 from probekit.statistics.paired_units import PairedSamples
+from probekit.suites.dimension_constants import VBENCH_CONSTANTS
 
 REPORT = Path(__file__).parents[1] / "reports" / "benchmarks" / "bootstrap.md"
 REPLICATES = 10_000

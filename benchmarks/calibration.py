@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from probekit.atomic_files import write_text
-from probekit.evaluation.dimension_constants import SPRITE_CONSTANTS
 from probekit.progress import track
 from probekit.seeding import generator
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.group_bootstrap import group_bootstrap
 from probekit.statistics.paired_units import PairedSamples, quantity_slopes
 from probekit.statistics.significance_table import significance_rows
+from probekit.suites.dimension_constants import SPRITE_CONSTANTS
 
 REPORT = Path(__file__).parents[1] / "reports" / "benchmarks" / "calibration.md"
 SAMPLES, REPLICATES = 5, 500

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from probekit.evaluation.dimension_constants import SPRITE_CONSTANTS
 from probekit.reporting.build_record import comparison_record
 from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.run_folder.manifest import write_manifest
@@ -19,6 +18,7 @@ from probekit.sprite_world.episodes import episode
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.prompt_scores import Method
 from probekit.statistics.score_comparison import compare_score_tables
+from probekit.suites.dimension_constants import SPRITE_CONSTANTS
 from probekit.video_files import write_video
 
 SUITE, HORIZON, RUN = "sprite", "5s", "run-1"

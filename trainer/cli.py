@@ -172,7 +172,7 @@ def watch_command(
 ) -> None:
     """Sample, score and show every kept export of training runs."""
     with reporting_errors():
-        from probekit.evaluation.suites import load_suite
+        from probekit.suites.registry import load_suite
         from trainer.watch import watch
 
         watch(runs, load_suite("sprite-5s").reduced(prompts, samples), out, start)
@@ -227,7 +227,7 @@ def audit_prompts(
 ) -> None:
     """List evaluation prompts that are trained on, or nearly so; exits with 1 if there are any."""
     with reporting_errors():
-        from probekit.evaluation.suites import load_suite
+        from probekit.suites.registry import load_suite
         from trainer.data.prompt_audit import shared_prompts
         from trainer.data.prompts import read_prompts
 

@@ -14,9 +14,9 @@ from probekit.atomic_files import write_text
 from probekit.config import StrictModel, load_config
 from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.errors import UserError
-from probekit.evaluation.suites import load_suite
 from probekit.reporting.comparison_io import write_comparison
 from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow
+from probekit.suites.registry import load_suite
 from probekit.workflows.comparing import compare_runs, open_scored_run
 from probekit.workflows.sampling import sample_suite
 from probekit.workflows.scoring import score_run

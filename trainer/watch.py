@@ -12,13 +12,13 @@ from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.errors import UserError
 from probekit.evaluation.aggregation import Aggregate, aggregate
 from probekit.evaluation.sprite_rates import sprite_rates
-from probekit.evaluation.suite import Suite
-from probekit.evaluation.suites import constants_of
 from probekit.models.loading import model_folder
 from probekit.reporting.contact_sheet import SheetRow, contact_sheet
 from probekit.reporting.figures import save_figure
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.score_table import SCORES_FOLDER, read_scores
+from probekit.suites.registry import constants_of
+from probekit.suites.suite import Suite
 from probekit.workflows.sampling import sample_suite
 from probekit.workflows.scoring import score_run
 

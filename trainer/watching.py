@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from probekit.atomic_files import write_json
 from probekit.diffusion.sampler_settings import SamplerSettings
-from probekit.evaluation.suites import load_suite
 from probekit.reporting.contact_sheet import SheetRow, contact_sheet
 from probekit.reporting.figures import save_figure
 from probekit.run_folder.manifest import load_video_set
+from probekit.suites.registry import load_suite
 from probekit.workflows.sampling import sample_suite
 from probekit.workflows.scoring import score_run
 from trainer.watch import EXPORTS, suite_totals

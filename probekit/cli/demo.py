@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def demo_plan(prompts: int, samples: int, long_prompts: int, probe_prompts: int) -> "DemoPlan":
     """Sizes of a demo."""
-    from probekit.evaluation.suites import load_suite
+    from probekit.suites.registry import load_suite
     from probekit.workflows.demo import DemoPlan
 
     short = load_suite("sprite-5s")

@@ -64,7 +64,7 @@ def _import_named(
     naming: str,
     allow_missing: bool,
 ) -> None:
-    from probekit.evaluation.suites import all_prompts, load_suite
+    from probekit.suites.registry import all_prompts, load_suite
     from probekit.workflows.importing import import_named_videos
 
     settings = suite_option or []

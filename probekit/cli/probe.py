@@ -20,7 +20,7 @@ def probe(
 ) -> None:
     """Read future frames from two generators' states, beside an untrained network and a copy of the present."""
     with reporting_errors():
-        from probekit.evaluation.suites import load_suite
+        from probekit.suites.registry import load_suite
 
         planned = load_suite(suite).reduced(prompts, samples)
         from probekit.probing.probe_comparison import contrast_markdown

@@ -16,8 +16,8 @@ from probekit.streaming_options import StreamingOptions
 from probekit.visible_gpus import take_own_gpu
 
 if TYPE_CHECKING:
-    from probekit.evaluation.suite import Suite
     from probekit.run_folder.shard import Shard
+    from probekit.suites.suite import Suite
 
 Settings = TypeVar("Settings", SamplerSettings, PipelineSettings)
 
@@ -154,8 +154,8 @@ def _planned(
     size: str | None,
 ) -> "Suite":
     """The suite, cut to its first prompts, at another length, or made of a prompt file."""
-    from probekit.evaluation.prompt_files import frames_of, suite_from_file
-    from probekit.evaluation.suites import load_suite
+    from probekit.suites.prompt_files import frames_of, suite_from_file
+    from probekit.suites.registry import load_suite
 
     if prompts is None or prompts.isdecimal():
         chosen = load_suite(suite, suite_option or ()).reduced(int(prompts) if prompts else None, samples)

@@ -14,8 +14,8 @@ def suites(
 ) -> None:
     """Print what a suite plans: prompts, videos, lengths and, for VBench, the videos of each dimension."""
     with reporting_errors():
-        from probekit.evaluation.suite_plan import plan_lines
-        from probekit.evaluation.suites import load_suite, suite_names
+        from probekit.suites.registry import load_suite, suite_names
+        from probekit.suites.summary import plan_lines
 
         if name is None:
             for known in suite_names():

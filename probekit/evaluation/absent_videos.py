@@ -13,10 +13,10 @@ from pydantic import Field
 from probekit.atomic_files import is_temporary, write_json
 from probekit.config import StrictModel
 from probekit.config_errors import read_json_model
-from probekit.evaluation.suites import planned_dimensions
 from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.score_table import SCORES_FOLDER, ScoreRow, read_scores, write_scores
 from probekit.run_folder.video_set import VideoSet
+from probekit.suites.registry import planned_dimensions
 
 ABSENT_FILE: Final = "absent.json"
 ABSENT_SCORES: Final = "absent.parquet"

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.errors import UserError
-from probekit.evaluation.dimension_constants import QUALITY_WEIGHT, SEMANTIC_WEIGHT, DimensionConstant, Group
+from probekit.suites.dimension_constants import QUALITY_WEIGHT, SEMANTIC_WEIGHT, DimensionConstant, Group
 
 Constants = Sequence[DimensionConstant]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from probekit.errors import UserError
-from probekit.evaluation.suite import Prompt
+from probekit.suites.suite import Prompt
 
 _SAMPLE = r"-(?P<sample>\d+)"
 _MODEL = r"_(?:regular|ema)"

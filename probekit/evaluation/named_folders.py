@@ -7,10 +7,10 @@ from typing import Final, NamedTuple
 
 from probekit.errors import UserError
 from probekit.evaluation.foreign_names import NamedVideo, NameReader, best_reader, naming_called
-from probekit.evaluation.suite import Prompt, Suite
 from probekit.evaluation.video_folder import video_files
 from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.video_set import Problem
+from probekit.suites.suite import Prompt, Suite
 
 AUTO: Final = "auto"
 _SHOWN = 3  # identifiers that a message lists

@@ -14,15 +14,15 @@ import numpy as np
 
 from probekit.atomic_files import write_json
 from probekit.errors import UserError
-from probekit.evaluation import vbench_suite
 from probekit.evaluation.official.dimensions import OFFICIAL_DIMENSIONS
 from probekit.evaluation.official.records import record_of
 from probekit.evaluation.official_results import ENDING
 from probekit.evaluation.scorers.base import Score
-from probekit.evaluation.suites import SPRITE_PREFIX
 from probekit.evaluation.weighting import prompt_sums
 from probekit.run_folder.score_table import ScoreRow
 from probekit.run_folder.video_set import VideoRow
+from probekit.suites import vbench
+from probekit.suites.registry import SPRITE_PREFIX
 
 INFO_ENDING: Final = "_full_info.json"
 
@@ -85,8 +85,8 @@ def _check(rows: Iterable[ScoreRow]) -> None:
 def official_name(video: VideoRow) -> str:
     """`<prompt>-<i>.mp4` with VBench's own text of the prompt; the path of the video where that cannot be a name."""
     text = video.prompt
-    if video.suite == vbench_suite.NAME:
-        text = {entry.prompt_id: entry.text for entry in vbench_suite.vbench_entries()}.get(video.prompt_id, text)
+    if video.suite == vbench.NAME:
+        text = {entry.prompt_id: entry.text for entry in vbench.vbench_entries()}.get(video.prompt_id, text)
     return video.path if "/" in text else f"{text}-{video.sample}.mp4"
 
 
@@ -114,7 +114,7 @@ def _full_info(videos: Sequence[VideoRow], dimensions: Sequence[str]) -> list[di
     lists: dict[str, list[VideoRow]] = defaultdict(list)
     for video in videos:
         lists[video.prompt_id].append(video)
-    entries = {entry.prompt_id: entry for entry in vbench_suite.vbench_entries()} if _is_vbench(videos) else {}
+    entries = {entry.prompt_id: entry for entry in vbench.vbench_entries()} if _is_vbench(videos) else {}
     info = []
     for prompt_id, rows in lists.items():
         document: dict[str, Any] = {"prompt_en": rows[0].prompt, "dimension": list(dimensions)}
@@ -127,7 +127,7 @@ def _full_info(videos: Sequence[VideoRow], dimensions: Sequence[str]) -> list[di
 
 
 def _is_vbench(videos: Sequence[VideoRow]) -> bool:
-    return any(video.suite == vbench_suite.NAME for video in videos)
+    return any(video.suite == vbench.NAME for video in videos)
 
 
 def write_official_layout(layout: OfficialLayout, out: Path, name: str) -> list[Path]:

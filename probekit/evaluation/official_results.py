@@ -10,15 +10,15 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from probekit.errors import UserError
-from probekit.evaluation import vbench_suite
 from probekit.evaluation.official.dimensions import OFFICIAL_DIMENSIONS
 from probekit.evaluation.official.records import score_of
 from probekit.provenance import sha256_text
 from probekit.run_folder.protocol_card import PromptsCard, ProtocolCard
 from probekit.run_folder.score_table import ScoreRow
+from probekit.suites import vbench
 
 ENDING: Final = "_eval_results.json"
-SUITE: Final = vbench_suite.NAME
+SUITE: Final = vbench.NAME
 UNKNOWN_VIDEO: Final = "unknown"
 """Stands for the hash of the video: official files tell its name only."""
 
@@ -111,7 +111,7 @@ def _prompt_id(text: str, dimension: str) -> str:
 @cache
 def _entries_by_text() -> Mapping[tuple[str, str], str]:
     try:
-        entries = vbench_suite.vbench_entries()
+        entries = vbench.vbench_entries()
     except UserError:  # without VBench's list a text stands for itself
         return MappingProxyType({})
     return MappingProxyType(

@@ -15,7 +15,6 @@ from probekit.evaluation.long_horizon.clips import WHOLE, ClipRule, clip_spans, 
 from probekit.evaluation.scorers import scorers_for
 from probekit.evaluation.scorers.base import NotRun
 from probekit.evaluation.scoring_queue import Outcome, score_here, score_in_workers
-from probekit.evaluation.suites import planned_dimensions
 from probekit.evaluation.video_scoring import Part, ScorerSource, ScoringFailure, ScoringTask
 from probekit.progress import track
 from probekit.run_folder.claim import claim_folder
@@ -23,6 +22,7 @@ from probekit.run_folder.protocol_card import read_protocol, write_protocol
 from probekit.run_folder.score_store import ScoreStore, Version, Versions, score_key
 from probekit.run_folder.shard import Shard
 from probekit.run_folder.video_set import Problem, VideoRow, VideoSet
+from probekit.suites.registry import planned_dimensions
 
 VIDEOS_PER_FILE = 25
 

@@ -17,8 +17,8 @@ from typing import Any, Final, Literal
 
 from probekit.atomic_files import write_json
 from probekit.errors import UserError
-from probekit.evaluation.dimension_constants import VBENCH_CONSTANTS
 from probekit.provenance import sha256_file
+from probekit.suites.dimension_constants import VBENCH_CONSTANTS
 
 CACHE_VARIABLE: Final = "VBENCH_CACHE_DIR"
 UNVERIFIED_VARIABLE: Final = "PROBEKIT_UNVERIFIED_WEIGHTS"

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from probekit.errors import UserError
-from probekit.evaluation.dimension_constants import DimensionConstant
 from probekit.reporting.comparison_record import (
     AGGREGATES,
     ComparisonRecord,
@@ -20,6 +19,7 @@ from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.difference_estimate import BootstrapComparison, DifferenceEstimate
 from probekit.statistics.prompt_scores import Coverage, Method
 from probekit.statistics.score_comparison import MethodComparison
+from probekit.suites.dimension_constants import DimensionConstant
 
 PERCENT = 100.0
 

@@ -12,11 +12,11 @@ from torch import Tensor
 from probekit.diffusion.flow_matching import classifier_free_guidance
 from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.evaluation.generation_runner import Request
-from probekit.evaluation.suite import Suite
 from probekit.models.loading import ModelParts, in_precision, load_model, precision_name
 from probekit.models.video_codec import to_uint8_frames
 from probekit.rollout.initial_noise import initial_noise
 from probekit.run_folder.protocol_card import GenerationCard
+from probekit.suites.suite import Suite
 
 StepObserver = Callable[[int, Tensor], None]
 """Called after each step with its index and the latents (B, C, L, h, w)."""

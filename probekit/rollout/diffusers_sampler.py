@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from probekit.diffusion.pipeline_settings import PipelineSettings
 from probekit.errors import UserError
 from probekit.evaluation.generation_runner import Request
-from probekit.evaluation.suite import Suite
 from probekit.geometry import LatentGeometry
 from probekit.models.loading import model_name, precision_name
 from probekit.models.pipeline_folder import hash_denoisers
@@ -23,6 +22,7 @@ from probekit.rollout.initial_noise import initial_noise
 from probekit.run_folder.protocol_card import GenerationCard
 from probekit.run_folder.sample_key import SampleKey
 from probekit.seeding import counter_seed
+from probekit.suites.suite import Suite
 
 _NEEDED: Final = ("prompt", "height", "width", "num_frames", "generator", "output_type")
 _TEMPORAL_STRIDES: Final = ("vae_scale_factor_temporal", "vae_temporal_compression_ratio")

@@ -12,7 +12,6 @@ from probekit.context_policy import ContextPolicy
 from probekit.diffusion.few_step import euler_sigmas, few_step_sigmas, warp
 from probekit.errors import UserError
 from probekit.evaluation.generation_runner import Request
-from probekit.evaluation.suite import Suite
 from probekit.models.causal_card import CausalCard, read_causal_card
 from probekit.models.causal_wan import CausalWan
 from probekit.models.loading import (
@@ -32,6 +31,7 @@ from probekit.rollout.records import RolloutObserver
 from probekit.rollout.streaming_rollout import Rollout, roll_out
 from probekit.run_folder.protocol_card import GenerationCard
 from probekit.streaming_options import StreamingOptions
+from probekit.suites.suite import Suite
 
 
 def causal_from(parts: ModelParts, dtype: torch.dtype = torch.float32) -> CausalWan:

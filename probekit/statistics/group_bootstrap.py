@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from probekit.errors import UserError
 from probekit.evaluation.aggregation import aggregate_array, check_known
-from probekit.evaluation.dimension_constants import DimensionConstant
 from probekit.evaluation.weighting import Weighting
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.difference_estimate import (
@@ -32,6 +31,7 @@ from probekit.statistics.paired_units import (
     split_by_shared_prompts,
 )
 from probekit.statistics.resampling import Replicates, resample_prompts, resample_prompts_and_seeds
+from probekit.suites.dimension_constants import DimensionConstant
 
 Floats = NDArray[np.float64]
 Constants = Sequence[DimensionConstant]

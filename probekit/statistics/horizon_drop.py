@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.errors import UserError
-from probekit.evaluation.dimension_constants import DimensionConstant
 from probekit.seeding import generator
 from probekit.statistics.difference_estimate import BootstrapComparison
 from probekit.statistics.paired_bootstrap import paired_bootstrap
+from probekit.suites.dimension_constants import DimensionConstant
 
 PromptScores = Mapping[str, Mapping[str, float | None]]
 """Score of each prompt, by dimension; None is not scored."""

@@ -18,11 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from probekit.errors import UserError
 from probekit.evaluation.aggregation import check_known
-from probekit.evaluation.dimension_constants import DimensionConstant
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.difference_estimate import BootstrapComparison
 from probekit.statistics.group_bootstrap import group_bootstrap
 from probekit.statistics.paired_units import PairedSamples
+from probekit.suites.dimension_constants import DimensionConstant
 
 Constants = Sequence[DimensionConstant]
 Floats = NDArray[np.float64]

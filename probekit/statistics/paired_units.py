@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.evaluation.aggregation import aggregate_array
-from probekit.evaluation.dimension_constants import DimensionConstant
 from probekit.evaluation.weighting import Weighting, prompt_sums
+from probekit.suites.dimension_constants import DimensionConstant
 
 Floats = NDArray[np.float64]
 

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.errors import UserError
-from probekit.evaluation.dimension_constants import DimensionConstant
 from probekit.statistics.difference_estimate import BootstrapComparison, DifferenceEstimate
 from probekit.statistics.intervals import percentile_interval
 from probekit.statistics.paired_units import COMPOSITES, quantity_slopes
 from probekit.statistics.resampling import prompt_indices
+from probekit.suites.dimension_constants import DimensionConstant
 
 Floats = NDArray[np.float64]
 

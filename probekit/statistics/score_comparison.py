@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from probekit.errors import UserError
 from probekit.evaluation.aggregation import check_known, check_possible, warn_outside
-from probekit.evaluation.dimension_constants import DimensionConstant
 from probekit.evaluation.weighting import Weighting
 from probekit.run_folder.score_key import ScoreKey
 from probekit.seeding import generator
@@ -31,6 +30,7 @@ from probekit.statistics.prompt_scores import (
     read_table,
 )
 from probekit.statistics.run_bootstrap import bootstrap_over_runs
+from probekit.suites.dimension_constants import DimensionConstant
 
 Scores = Mapping[ScoreKey, float | None]
 Floats = NDArray[np.float64]

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from probekit.evaluation.dimension_constants import DimensionConstant
 from probekit.seeding import generator
 from probekit.statistics.paired_units import (
     COMPOSITES,
@@ -26,6 +25,7 @@ from probekit.statistics.significance import (
     welch_freedom,
     win_tie_loss,
 )
+from probekit.suites.dimension_constants import DimensionConstant
 
 
 class SignificanceRow(NamedTuple):

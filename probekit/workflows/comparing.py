@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from probekit.errors import UserError
 from probekit.evaluation.official_results import SUITE, official_card, official_files, read_official_results
 from probekit.evaluation.scorers import scorers_for
-from probekit.evaluation.suites import constants_of
 from probekit.provenance import command_line, sha256_file
 from probekit.reporting.build_record import comparison_record
 from probekit.reporting.comparison_record import ComparisonRecord
@@ -16,6 +15,7 @@ from probekit.run_folder.score_table import COLUMNS, SCORES_FOLDER, read_scores
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.prompt_scores import Method
 from probekit.statistics.score_comparison import compare_recipes, compare_score_tables
+from probekit.suites.registry import constants_of
 
 if TYPE_CHECKING:
     import pandas

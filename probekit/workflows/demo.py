@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from probekit.diffusion.sampler_settings import SamplerSettings
-from probekit.evaluation.suite import Suite
 from probekit.probing.probe_experiment import MSE_ID
 from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.reporting.story import Section, write_story
 from probekit.reporting.summary import summary_sentences
+from probekit.suites.suite import Suite
 from probekit.workflows.comparing import ScoredRun, compare_runs, open_scored_run
 from probekit.workflows.dropping import DropReport, drop_of_runs, write_drops
 from probekit.workflows.probing import ProbeResult, probe_arms

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from probekit.atomic_files import write_text
 from probekit.errors import UserError
-from probekit.evaluation.suites import constants_of
 from probekit.run_folder.protocol_card import mismatches
 from probekit.statistics.difference_estimate import BootstrapComparison, DifferenceEstimate
 from probekit.statistics.horizon_drop import HorizonScores, drop_difference, horizon_drop
 from probekit.statistics.prompt_scores import clip_scores, prompt_means, read_table
+from probekit.suites.registry import constants_of
 from probekit.workflows.comparing import ScoredRun, open_scored_run
 
 _HORIZON_FIELDS = ("prompts.file_hash", "prompts.suite", "prompts.n_prompts", "prompts.samples", "generation.frames")

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from probekit.errors import UserError
-from probekit.evaluation import vbench_suite
 from probekit.evaluation.vbench_export import Export, export_named
 from probekit.run_folder.manifest import load_video_set
+from probekit.suites import vbench
 
 
 def export_vbench(run: Path, out: Path, *, by_dimension: bool = False) -> Export:
@@ -22,11 +22,11 @@ def export_vbench(run: Path, out: Path, *, by_dimension: bool = False) -> Export
     """
     video_set = load_video_set(run)
     suite = video_set.protocol.prompts.suite
-    if suite != vbench_suite.NAME:
+    if suite != vbench.NAME:
         raise UserError(f"{run} is a run of {suite}; VBench knows its own prompts alone.", "give a run of vbench.")
-    texts = dict(vbench_suite.vbench_prompts())
+    texts = dict(vbench.vbench_prompts())
     unknown = sorted({row.prompt_id for row in video_set.rows} - set(texts))
     if unknown:
         raise UserError(f"{run} has videos of {unknown[0]!r}, which is no entry of VBench.", "correct its manifest.")
-    folders = {entry.prompt_id: entry.dimensions for entry in vbench_suite.vbench_entries()}
+    folders = {entry.prompt_id: entry.dimensions for entry in vbench.vbench_entries()}
     return export_named(video_set, out, texts, folders if by_dimension else None)

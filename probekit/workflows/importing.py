@@ -9,7 +9,6 @@ from typing import NamedTuple
 from probekit.errors import UserError
 from probekit.evaluation.absent_videos import absent_videos, write_absent
 from probekit.evaluation.named_folders import AUTO, Assignment, assign_by_name
-from probekit.evaluation.suite import Prompt, Suite
 from probekit.evaluation.vbench_export import read_export
 from probekit.evaluation.video_folder import read_video_folder
 from probekit.evaluation.video_table import describe_import, read_video_table, usual_generation
@@ -20,6 +19,7 @@ from probekit.run_folder.manifest import write_manifest
 from probekit.run_folder.protocol_card import protocol_card, write_protocol
 from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.video_set import Problem, VideoRow, VideoSet
+from probekit.suites.suite import Prompt, Suite
 
 
 class NamedImport(NamedTuple):

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from probekit.atomic_files import atomic_path, write_json, write_text
 from probekit.evaluation.generation_runner import Request
-from probekit.evaluation.suite import Suite
 from probekit.models.loading import model_folder
 from probekit.probing.chunk_states import SITE, ChunkStates, capture, probed_layers
 from probekit.probing.futures import continue_state
@@ -20,6 +19,7 @@ from probekit.probing.probe_figures import plot_futures, plot_probe_errors
 from probekit.probing.readout_decoder import ProbeBudget, fit_and_read
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.run_folder.protocol_card import protocol_card
+from probekit.suites.suite import Suite
 
 _FUTURE_CHUNK = 2
 

@@ -8,7 +8,6 @@ import torch
 from probekit.diffusion.pipeline_settings import PipelineSettings
 from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.evaluation.generation_runner import Request, VideoGenerator, generate_suite
-from probekit.evaluation.suite import Suite
 from probekit.models.causal_card import is_causal, read_causal_card
 from probekit.models.loading import model_folder
 from probekit.models.pipeline_folder import count_parameters, is_foreign
@@ -22,6 +21,7 @@ from probekit.run_folder.shard import Shard
 from probekit.run_folder.speed_record import SpeedRecord, write_speed
 from probekit.run_folder.video_set import VideoRow
 from probekit.streaming_options import StreamingOptions
+from probekit.suites.suite import Suite
 
 
 class SpeedSettings(NamedTuple):

@@ -10,7 +10,6 @@ import pandas
 
 from probekit.atomic_files import write_text
 from probekit.errors import UserError
-from probekit.evaluation.suites import constants_of
 from probekit.seeding import generator
 from probekit.statistics.paired_units import (
     PairedSamples,
@@ -29,6 +28,7 @@ from probekit.statistics.planning import (
 )
 from probekit.statistics.score_comparison import pairs_of_table
 from probekit.statistics.significance_table import SignificanceRow, significance_rows
+from probekit.suites.registry import constants_of
 from probekit.workflows.comparing import ScoredRun
 
 PERCENT = 100.0

@@ -10,9 +10,9 @@ from probekit.evaluation.fast.network_set import NetworkSet
 from probekit.evaluation.fast.settings import FastSettings
 from probekit.evaluation.fast.static_motion import static_motion
 from probekit.evaluation.static_filter import KEPT, Filtered, filter_static
-from probekit.evaluation.vbench_suite import NAME
 from probekit.run_folder.claim import claim_folder
 from probekit.run_folder.manifest import load_video_set, write_manifest
+from probekit.suites.vbench import NAME
 
 SCORER_ID = "vbench-static-filter:raft-things:v1"
 

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from probekit.atomic_files import write_text
 from probekit.errors import UserError
 from probekit.evaluation.aggregation import Aggregate, aggregate, check_possible
-from probekit.evaluation.dimension_constants import DimensionConstant
-from probekit.evaluation.suites import constants_of, planned_dimensions
 from probekit.evaluation.weighting import Weighting, prompt_sums
 from probekit.run_folder.manifest import load_video_set, manifest_files
 from probekit.statistics.prompt_scores import (
@@ -25,6 +23,8 @@ from probekit.statistics.prompt_scores import (
     read_denominators,
     read_table,
 )
+from probekit.suites.dimension_constants import DimensionConstant
+from probekit.suites.registry import constants_of, planned_dimensions
 from probekit.workflows.comparing import ScoredRun
 
 PERCENT = 100.0

@@ -27,7 +27,7 @@ assert result.exit_code == 0, result.output
         "probekit.statistics.paired_bootstrap",
         "probekit.run_folder.score_table",
         "probekit.evaluation.static_filter",
-        "probekit.evaluation.suites",
+        "probekit.suites.registry",
         "probekit.workflows.exporting",
         "probekit.workflows.importing",
         "probekit.run_folder.manifest",

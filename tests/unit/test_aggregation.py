@@ -12,8 +12,8 @@ from hypothesis.extra import numpy as hnp
 
 from probekit.errors import UserError
 from probekit.evaluation.aggregation import aggregate, aggregate_array
-from probekit.evaluation.dimension_constants import SPRITE_CONSTANTS, VBENCH_CONSTANTS, DimensionConstant
 from probekit.evaluation.official.dimensions import OFFICIAL_DIMENSIONS
+from probekit.suites.dimension_constants import SPRITE_CONSTANTS, VBENCH_CONSTANTS, DimensionConstant
 from tests.shared_data import shared_path
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "video_mirai_vbench_tables.json"

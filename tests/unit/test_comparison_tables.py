@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from probekit.errors import UserError
-from probekit.evaluation.dimension_constants import SPRITE_CONSTANTS
 from probekit.reporting.build_record import comparison_record
 from probekit.reporting.cells import difference_text, quantity_text, score_text
 from probekit.reporting.comparison_io import read_comparison, write_comparison
@@ -27,6 +26,7 @@ from probekit.reporting.summary import summary_sentences
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.prompt_scores import Method
 from probekit.statistics.score_comparison import compare_score_tables
+from probekit.suites.dimension_constants import SPRITE_CONSTANTS
 from tests.reporting_examples import BASELINE, HORIZON, RUN, SUITE, card, record_of, score_rows, score_table
 
 HUNDRED = BootstrapSettings(replicates=100)

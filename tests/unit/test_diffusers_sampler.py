@@ -16,8 +16,6 @@ from probekit.diffusion.pipeline_settings import PipelineSettings
 from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.errors import UserError
 from probekit.evaluation.generation_runner import Request, VideoGenerator
-from probekit.evaluation.suite import Suite
-from probekit.evaluation.suites import load_suite
 from probekit.models.loading import load_transformer, model_name
 from probekit.models.pipeline_folder import count_parameters, is_foreign, pipeline_class
 from probekit.rollout.bidirectional_sampler import BidirectionalSampler
@@ -27,6 +25,8 @@ from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.speed_record import read_speed
 from probekit.run_folder.video_set_check import check_video_set
+from probekit.suites.registry import load_suite
+from probekit.suites.suite import Suite
 from tests.architecture.source_tree import REPOSITORY
 from tests.model_folders import write_tiny_model
 from tests.pipeline_folders import FORCING, PIPELINES, write_pipeline

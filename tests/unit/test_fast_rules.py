@@ -16,7 +16,7 @@ from probekit.evaluation.fast.sampling import (
     rounded,
 )
 from probekit.evaluation.fast.settings import Compatibility, FastSettings
-from probekit.evaluation.vbench_suite import vbench_entries
+from probekit.suites.vbench import vbench_entries
 
 
 def test_middles_of_the_published_lengths() -> None:

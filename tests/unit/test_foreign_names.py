@@ -8,11 +8,11 @@ import pytest
 
 from probekit.errors import UserError
 from probekit.evaluation.foreign_names import NAMINGS, NameReader, Naming, best_reader, lost_by_cutting, naming_called
-from probekit.evaluation.moviegen_suite import moviegen_prompts
 from probekit.evaluation.named_folders import assign_by_name
-from probekit.evaluation.suite import Prompt, Suite
-from probekit.evaluation.vbench_suite import vbench_prompts
 from probekit.run_folder.sample_key import SampleKey
+from probekit.suites.moviegen import moviegen_prompts
+from probekit.suites.suite import Prompt, Suite
+from probekit.suites.vbench import vbench_prompts
 from tests.shared_data import shared_path
 
 SNOW = "Snow falls on mountains, " + "slowly, " * 10

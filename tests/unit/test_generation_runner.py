@@ -11,12 +11,12 @@ import pytest
 from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.errors import UserError
 from probekit.evaluation.generation_runner import Request, generate_suite
-from probekit.evaluation.suite import Suite
-from probekit.evaluation.suites import load_suite
 from probekit.rollout.bidirectional_sampler import BidirectionalSampler
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.shard import Shard
 from probekit.run_folder.video_set_check import check_video_set
+from probekit.suites.registry import load_suite
+from probekit.suites.suite import Suite
 from tests.model_folders import write_tiny_model
 
 SUITE = load_suite("sprite-5s").reduced(3, 2)._replace(frames=9)

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from probekit.errors import UserError
-from probekit.evaluation.dimension_constants import SPRITE_CONSTANTS, VBENCH_CONSTANTS, DimensionConstant
 from probekit.seeding import generator
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.difference_estimate import DifferenceEstimate
 from probekit.statistics.group_bootstrap import group_bootstrap
 from probekit.statistics.paired_units import PairedSamples, split_by_shared_prompts
+from probekit.suites.dimension_constants import SPRITE_CONSTANTS, VBENCH_CONSTANTS, DimensionConstant
 
 ONE = (DimensionConstant("subject_consistency", "quality", 0.0, 1.0, 1.0, "test"),)
 SMALL = BootstrapSettings(replicates=400)

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probekit.errors import UserError
-from probekit.evaluation.dimension_constants import SPRITE_CONSTANTS
 from probekit.statistics.horizon_drop import HorizonScores, PromptScores, drop_difference, horizon_drop
+from probekit.suites.dimension_constants import SPRITE_CONSTANTS
 
 NAMES = [constant.dimension for constant in SPRITE_CONSTANTS]
 REPLICATES = 200

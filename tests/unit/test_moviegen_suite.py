@@ -9,10 +9,10 @@ from typer.testing import CliRunner, Result
 
 from probekit.cli.main import app
 from probekit.errors import UserError
-from probekit.evaluation.moviegen_suite import DATASET, ENVIRONMENT
 from probekit.evaluation.named_folders import assign_by_name
-from probekit.evaluation.suites import all_prompts, load_suite
 from probekit.run_folder.manifest import load_video_set
+from probekit.suites.moviegen import DATASET, ENVIRONMENT
+from probekit.suites.registry import all_prompts, load_suite
 from tests.shared_data import shared_path
 from tests.unit.bad_videos import write_frames
 

@@ -16,7 +16,7 @@ from probekit.evaluation.official.detectors import detect
 from probekit.evaluation.official.inputs import OfficialInput
 from probekit.evaluation.official.records import score_of
 from probekit.evaluation.official.repairs import official_module
-from probekit.evaluation.vbench_suite import vbench_entries
+from probekit.suites.vbench import vbench_entries
 from probekit.video_files import write_video
 
 FRAMES = 16

@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 from probekit.cli.main import app
 from probekit.errors import UserError
 from probekit.evaluation.aggregation import aggregate
-from probekit.evaluation.dimension_constants import VBENCH_CONSTANTS
 from probekit.evaluation.official_results import read_official_results
 from probekit.reporting.comparison_io import read_comparison
 from probekit.seeding import generator
+from probekit.suites.dimension_constants import VBENCH_CONSTANTS
 
 PROMPTS = 8
 

@@ -21,7 +21,6 @@ from probekit.evaluation.official.scorers import OfficialScorer, official_scorer
 from probekit.evaluation.official.sessions import dino_repository
 from probekit.evaluation.scorers import scorers_for
 from probekit.evaluation.scorers.base import ScoringInput
-from probekit.evaluation.vbench_suite import vbench_entries
 from probekit.evaluation.vbench_weights import (
     AMT_S,
     CLIP_B32,
@@ -33,6 +32,7 @@ from probekit.evaluation.vbench_weights import (
     VICLIP_VOCABULARY,
     weight_hash,
 )
+from probekit.suites.vbench import vbench_entries
 from probekit.video_files import read_video
 from tests.shared_data import video_page_path
 from tests.unit.official_weights import write_aesthetic, write_clip, write_clip_video, write_dino

@@ -8,19 +8,19 @@ from hypothesis import strategies as st
 
 from probekit.errors import UserError
 from probekit.evaluation.aggregation import aggregate
-from probekit.evaluation.dimension_constants import (
-    QUALITY_WEIGHT,
-    SEMANTIC_WEIGHT,
-    SPRITE_CONSTANTS,
-    VBENCH_CONSTANTS,
-    DimensionConstant,
-)
 from probekit.seeding import generator
 from probekit.statistics import resampling as module
 from probekit.statistics.difference_estimate import BootstrapComparison, DifferenceEstimate
 from probekit.statistics.group_bootstrap import dimension_generators
 from probekit.statistics.paired_bootstrap import paired_bootstrap
 from probekit.statistics.resampling import prompt_indices
+from probekit.suites.dimension_constants import (
+    QUALITY_WEIGHT,
+    SEMANTIC_WEIGHT,
+    SPRITE_CONSTANTS,
+    VBENCH_CONSTANTS,
+    DimensionConstant,
+)
 
 Scores = dict[str, np.ndarray]
 TWO_DIMENSIONS = (

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from probekit.errors import UserError
-from probekit.evaluation.suites import load_suite
+from probekit.suites.registry import load_suite
 from tests.unit.test_asymmetric_dmd import dmd_config, dmd_stage, folders  # noqa: F401
 from trainer.cli import app
 from trainer.data.prompt_audit import shared_prompts

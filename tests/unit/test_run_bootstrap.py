@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from probekit.errors import UserError
-from probekit.evaluation.dimension_constants import SPRITE_CONSTANTS
 from probekit.seeding import generator
 from probekit.statistics.run_bootstrap import TOO_FEW_RUNS, bootstrap_over_runs
 from probekit.statistics.score_comparison import compare_recipes
+from probekit.suites.dimension_constants import SPRITE_CONSTANTS
 from tests.unit.test_score_comparison import row, table_of
 
 

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probekit.errors import UserError
-from probekit.evaluation.dimension_constants import SPRITE_CONSTANTS, DimensionConstant
 from probekit.seeding import generator
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.paired_bootstrap import paired_bootstrap
 from probekit.statistics.prompt_pairing import pair_prompts
 from probekit.statistics.prompt_scores import ClipKey, Coverage, Method, prompt_means
 from probekit.statistics.score_comparison import MethodComparison, compare_score_tables
+from probekit.suites.dimension_constants import SPRITE_CONSTANTS, DimensionConstant
 
 THIRTY = BootstrapSettings(replicates=30)
 

@@ -205,7 +205,7 @@ def test_a_second_run_of_the_command_loads_neither_torch_nor_a_decoder(videos: V
 
 
 def test_a_video_is_scored_in_its_planned_dimensions_alone(videos: VideoSet, tmp_path: Path, plan: Plan) -> None:
-    from probekit.evaluation.vbench_suite import dimensions_by_entry
+    from probekit.suites.vbench import dimensions_by_entry
 
     named = tuple(sorted({name for names in dimensions_by_entry().values() for name in names}))
     ids = ("0000", "0500", "9999")

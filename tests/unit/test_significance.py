@@ -5,7 +5,6 @@ import pytest
 from scipy import stats
 
 from probekit.errors import UserError
-from probekit.evaluation.dimension_constants import SPRITE_CONSTANTS
 from probekit.seeding import generator
 from probekit.statistics.planning import (
     minimum_detectable_difference,
@@ -25,6 +24,7 @@ from probekit.statistics.significance import (
     win_tie_loss,
 )
 from probekit.statistics.significance_table import significance_rows
+from probekit.suites.dimension_constants import SPRITE_CONSTANTS
 from tests.unit.test_group_bootstrap import one_pair, suite_pairs
 
 

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from probekit.errors import UserError
-from probekit.evaluation.dimension_constants import SPRITE_CONSTANTS, VBENCH_CONSTANTS
 from probekit.evaluation.scorers import scorers_for
 from probekit.evaluation.scorers.base import Score, ScoringInput
 from probekit.sprite_world.captions import caption
 from probekit.sprite_world.episodes import episode
 from probekit.sprite_world.renderer import render
 from probekit.sprite_world.scene import Scene
+from probekit.suites.dimension_constants import SPRITE_CONSTANTS, VBENCH_CONSTANTS
 from tests.unit.sprite_videos import CIRCLE, OPEN, PAIR, PILLAR, Clip, clip_of, straight
 
 Frames = NDArray[np.uint8]

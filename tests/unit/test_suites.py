@@ -3,10 +3,10 @@
 import pytest
 
 from probekit.errors import UserError
-from probekit.evaluation.suites import constants_of, load_suite, planned_dimensions
 from probekit.provenance import sha256_text
 from probekit.sprite_world.captions import parse_caption
 from probekit.sprite_world.episodes import split_of
+from probekit.suites.registry import constants_of, load_suite, planned_dimensions
 
 
 def test_sprite_prompts_are_held_out_and_state_different_facts() -> None:

@@ -11,10 +11,10 @@ from probekit.cli.main import app
 from probekit.errors import UserError
 from probekit.evaluation.absent_videos import read_absent
 from probekit.evaluation.vbench_export import export_named, ignores_case, record_path
-from probekit.evaluation.vbench_suite import vbench_prompts
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.video_set import VideoRow, video_path
 from probekit.run_folder.video_set_check import check_video_set
+from probekit.suites.vbench import vbench_prompts
 from probekit.workflows.exporting import export_vbench
 from probekit.workflows.importing import import_named_videos
 
@@ -205,7 +205,7 @@ def test_every_way_of_generating_and_naming_can_be_checked(tmp_path: Path) -> No
     extended = tmp_path / "extended.txt"
     extended.write_text("".join(f"At dusk, {text}\n" for text in TEXTS.values()), encoding="utf-8")
     from probekit.evaluation.named_folders import assign_by_name
-    from probekit.evaluation.suites import load_suite
+    from probekit.suites.registry import load_suite
 
     suite = load_suite("vbench", [f"extended_prompts={extended}", "generation_variant=extended"])
     folder = tmp_path / "videos"
@@ -221,7 +221,7 @@ def test_every_way_of_generating_and_naming_can_be_checked(tmp_path: Path) -> No
 def test_cut_names_name_the_videos_that_they_lose(tmp_path: Path) -> None:
     """Self-Forcing's names: 21 of 946 overwritten at each index, 20 prompts of them by one name."""
     from probekit.evaluation.named_folders import assign_by_name
-    from probekit.evaluation.suites import load_suite
+    from probekit.suites.registry import load_suite
 
     folder = tmp_path / "videos"
     folder.mkdir()

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from probekit.errors import UserError
-from probekit.evaluation.suites import load_suite, planned_dimensions
-from probekit.evaluation.vbench_suite import list_path, read_entries, vbench_entries
+from probekit.suites.registry import load_suite, planned_dimensions
+from probekit.suites.vbench import list_path, read_entries, vbench_entries
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("vbench") is None, reason="needs the package vbench")
 
@@ -56,7 +56,7 @@ def test_an_entry_is_scored_for_its_own_dimensions() -> None:
 
 def test_the_list_is_read_without_the_package_itself() -> None:
     program = (
-        "import sys; from probekit.evaluation.vbench_suite import vbench_entries; "
+        "import sys; from probekit.suites.vbench import vbench_entries; "
         "sys.exit(not vbench_entries() or 'vbench' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

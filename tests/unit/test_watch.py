@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from probekit.errors import UserError
-from probekit.evaluation.suites import load_suite
 from probekit.models.causal_card import CausalCard, write_causal_card
+from probekit.suites.registry import load_suite
 from tests.model_folders import write_tiny_model
 from trainer.watch import watch
 

@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from probekit.errors import UserError
-from probekit.evaluation.suites import load_suite
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.score_table import read_scores
+from probekit.suites.registry import load_suite
 from tests.unit.test_asymmetric_dmd import FORESIGHT, dmd_config, dmd_stage, folders  # noqa: F401
 from trainer.cli import app
 from trainer.log_comparison import compare_logs

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probekit.errors import UserError
-from probekit.evaluation.dimension_constants import VBENCH_CONSTANTS, DimensionConstant
 from probekit.evaluation.official_layout import official_layout
 from probekit.evaluation.weighting import WEIGHTINGS, Weighting, prompt_sums, weighting_named
 from probekit.reporting.comparison_record import ComparisonSettings
@@ -17,6 +16,7 @@ from probekit.run_folder.video_set import VideoRow
 from probekit.seeding import generator
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.score_comparison import compare_score_tables
+from probekit.suites.dimension_constants import VBENCH_CONSTANTS, DimensionConstant
 
 CONSTANTS = (
     DimensionConstant("object_class", "semantic", 0.0, 1.0, 1.0, "test", pooling="frames"),

@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Final
 
-from probekit.evaluation.vbench_suite import vbench_entries
+from probekit.suites.vbench import vbench_entries
 
 _STYLE: Final = "appearance_style"
 _BEFORE_ACTION: Final = "person is "

@@ -7,12 +7,12 @@ from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from probekit.evaluation.dimension_constants import VBENCH_CONSTANTS
 from probekit.evaluation.fast.sampling import UMT_FRAMES, VICLIP_FRAMES, middle_indices
 from probekit.evaluation.fast.settings import Compatibility, FastSettings
 from probekit.evaluation.scorers.base import Need, NotRun, Score, Scorer, ScorerSet, ScoringInput, WeightFreeScorer
 from probekit.evaluation.scorers.temporal_flickering import TEMPORAL_FLICKERING
 from probekit.evaluation.vbench_weights import VICLIP_VOCABULARY, WeightFile, missing, weight_files, weights_id
+from probekit.suites.dimension_constants import VBENCH_CONSTANTS
 
 if TYPE_CHECKING:
     from probekit.evaluation.fast.engine import FastEngine

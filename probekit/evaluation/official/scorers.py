@@ -14,8 +14,8 @@ from probekit.evaluation.official.inputs import OfficialInput, accepted_name
 from probekit.evaluation.official.readiness import readiness
 from probekit.evaluation.official.records import NO_COLOR, score_of
 from probekit.evaluation.scorers.base import Need, NotRun, Score, ScorerSet, ScoringInput
-from probekit.evaluation.vbench_suite import NAME, vbench_entries
 from probekit.evaluation.vbench_weights import weight_files, weights_id
+from probekit.suites.vbench import NAME, vbench_entries
 
 Session = Callable[[OfficialInput], dict[str, Any] | None]
 

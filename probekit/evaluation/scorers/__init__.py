@@ -8,8 +8,8 @@ from probekit.evaluation.scorers.base import NotRun, ScorerSet
 from probekit.evaluation.scorers.sprite_quality import QUALITY_SCORERS
 from probekit.evaluation.scorers.sprite_semantic import SEMANTIC_SCORERS
 from probekit.evaluation.scorers.temporal_flickering import TEMPORAL_FLICKERING
-from probekit.evaluation.suites import SPRITE_PREFIX
 from probekit.evaluation.vbench_weights import WEIGHTS, WeightFile
+from probekit.suites.registry import SPRITE_PREFIX
 
 Backend = Literal["free", "fast", "official"]
 """What scores a suite of VBench: only formulas without weights, our networks too, or VBench's own modules."""

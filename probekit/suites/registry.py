@@ -7,13 +7,13 @@ from pydantic import BaseModel
 
 from probekit.config import StrictModel, validated
 from probekit.errors import UserError
-from probekit.evaluation import moviegen_suite, vbench_suite
-from probekit.evaluation.dimension_constants import SPRITE_CONSTANTS, VBENCH_CONSTANTS, DimensionConstant
-from probekit.evaluation.suite import Prompt, Suite
 from probekit.seeding import generator
 from probekit.sprite_world.captions import facts_of, write_caption
 from probekit.sprite_world.episodes import draw_split_scene
 from probekit.sprite_world.vocabulary import FPS, FRAME_SIZE
+from probekit.suites import moviegen, vbench
+from probekit.suites.dimension_constants import SPRITE_CONSTANTS, VBENCH_CONSTANTS, DimensionConstant
+from probekit.suites.suite import Prompt, Suite
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -65,25 +65,25 @@ def load_suite(name: str, settings: Sequence[str] = ()) -> Suite:
         length = _SPRITE_SUITES[name]
         prompts = _sprite_prompts(length.prompts)
         return Suite(name, prompts, length.samples, length.frames, length.horizon, FRAME_SIZE, FRAME_SIZE, FPS)
-    if name == vbench_suite.NAME:
-        return vbench_suite.vbench_suite(_options(vbench_suite.VBenchOptions, name, settings))
-    if name == moviegen_suite.NAME:
-        return moviegen_suite.moviegen_suite(_options(moviegen_suite.MovieGenOptions, name, settings))
+    if name == vbench.NAME:
+        return vbench.vbench_suite(_options(vbench.VBenchOptions, name, settings))
+    if name == moviegen.NAME:
+        return moviegen.moviegen_suite(_options(moviegen.MovieGenOptions, name, settings))
     raise UserError(f"There is no suite {name!r}.", f"choose {' or '.join(suite_names())}.")
 
 
 def suite_names() -> tuple[str, ...]:
     """Names that `load_suite` knows."""
-    return (*_SPRITE_SUITES, vbench_suite.NAME, moviegen_suite.NAME)
+    return (*_SPRITE_SUITES, vbench.NAME, moviegen.NAME)
 
 
 def all_prompts(suite: Suite, settings: Sequence[str] = ()) -> tuple[Prompt, ...]:
     """Every prompt of the list that a suite is drawn from, with identifiers of the suite."""
-    if suite.name == vbench_suite.NAME:
-        return vbench_suite.vbench_prompts()
-    if suite.name == moviegen_suite.NAME:
-        options = _options(moviegen_suite.MovieGenOptions, suite.name, settings)
-        return moviegen_suite.moviegen_prompts(options.prompt_file)
+    if suite.name == vbench.NAME:
+        return vbench.vbench_prompts()
+    if suite.name == moviegen.NAME:
+        options = _options(moviegen.MovieGenOptions, suite.name, settings)
+        return moviegen.moviegen_prompts(options.prompt_file)
     return suite.prompts
 
 
@@ -112,9 +112,9 @@ def planned_dimensions(suite: str, prompt_id: str) -> frozenset[str] | None:
     Raises:
         UserError: for an entry that VBench's list does not have, or where that list cannot be read.
     """
-    if suite != vbench_suite.NAME:
+    if suite != vbench.NAME:
         return None
-    planned = vbench_suite.dimensions_by_entry()
+    planned = vbench.dimensions_by_entry()
     if prompt_id not in planned:
         raise UserError(f"VBench has no entry {prompt_id!r}.", f"use one of 0000 to {len(planned) - 1:04d}.")
     return planned[prompt_id]

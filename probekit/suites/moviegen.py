@@ -12,9 +12,9 @@ from pydantic import BeforeValidator, Field
 
 from probekit.config import StrictModel
 from probekit.errors import UserError
-from probekit.evaluation.prompt_columns import read_extended, read_lines
-from probekit.evaluation.suite import Prompt, Suite, Variant
 from probekit.seeding import generator
+from probekit.suites.prompt_files import read_extended, read_lines
+from probekit.suites.suite import Prompt, Suite, Variant
 
 NAME: Final = "moviegen-30s"
 N_PROMPTS: Final = 1003

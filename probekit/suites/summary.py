@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from probekit.evaluation.suite import Suite
-from probekit.evaluation.suites import constants_of, planned_dimensions
+from probekit.suites.registry import constants_of, planned_dimensions
+from probekit.suites.suite import Suite
 
 
 def plan_lines(suite: Suite) -> Iterator[str]:

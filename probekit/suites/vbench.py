@@ -16,10 +16,10 @@ from pydantic import Field
 
 from probekit.config import StrictModel
 from probekit.errors import UserError
-from probekit.evaluation.dimension_constants import VBENCH_CONSTANTS
-from probekit.evaluation.prompt_columns import read_extended
-from probekit.evaluation.suite import Prompt, Suite, Variant
 from probekit.provenance import sha256_text
+from probekit.suites.dimension_constants import VBENCH_CONSTANTS
+from probekit.suites.prompt_files import read_extended
+from probekit.suites.suite import Prompt, Suite, Variant
 
 NAME: Final = "vbench"
 LIST_FILE: Final = "VBench_full_info.json"

@@ -1,0 +1,1 @@
+"""Suites: what is generated and what it is scored for."""
