@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 
 import probekit.models  # noqa: F401  (makes diffusers importable beside a CPU build of torch)
+from benchmarks.live_memory import LiveTensors
 from benchmarks.rollout_speed import CHUNKS, FRAMES, LATENT, SIZE, compare_rollouts, our_run, prompt, shared_weights
 from benchmarks.training_pass import compare_training
 from probekit.atomic_files import write_text
-from probekit.live_memory import LiveTensors
 from probekit.models.causal_wan import CausalWan
 from probekit.models.presets import sprite_transformer_config
 from probekit.provenance import hardware

@@ -31,8 +31,8 @@ from probekit.evaluation.fast.network_set import NetworkSet  # noqa: E402
 from probekit.evaluation.fast.scorers import FastScorer, fast_scorers  # noqa: E402
 from probekit.evaluation.fast.settings import FastSettings  # noqa: E402
 from probekit.evaluation.scorers.base import ScoringInput  # noqa: E402
+from probekit.media.video_files import read_video, write_video  # noqa: E402
 from probekit.provenance import hardware  # noqa: E402
-from probekit.video_files import read_video, write_video  # noqa: E402
 from tests.equivalence.vbench_weights_folder import PUBLISHED, SMALL, write_weights  # noqa: E402
 
 REPORT = Path(__file__).parents[1] / "reports" / "benchmarks" / "scoring.md"

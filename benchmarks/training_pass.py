@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from probekit.live_memory import LiveTensors
+from benchmarks.live_memory import LiveTensors
 from probekit.models.causal_attention import teacher_forcing
 from probekit.models.causal_wan import CausalWan
 from probekit.models.rotary import rotary_table, rotate

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from probekit.media.video_files import write_video
 from probekit.reporting.build_record import comparison_record
 from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.run_folder.manifest import write_manifest
@@ -19,7 +20,6 @@ from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.prompt_scores import Method
 from probekit.statistics.score_comparison import compare_score_tables
 from probekit.suites.dimension_constants import SPRITE_CONSTANTS
-from probekit.video_files import write_video
 
 SUITE, HORIZON, RUN = "sprite", "5s", "run-1"
 N_FRAMES, FPS, SIDE = 9, 16.0, 32

@@ -8,10 +8,10 @@ from probekit.errors import UserError
 from probekit.evaluation.frame_arrays import Frames, Resampling
 from probekit.evaluation.reference_metrics import ReferenceMetric, compare_videos, comparison_id
 from probekit.evaluation.video_pairs import ComparedVideo, PairedVideos, VideoPair, pair_folders
+from probekit.media.video_files import read_video
 from probekit.progress import track
 from probekit.provenance import sha256_file
 from probekit.run_folder.score_table import ScoreRow
-from probekit.video_files import read_video
 
 
 class PairScores(NamedTuple):

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
+from probekit.media.video_files import write_video
 from probekit.progress import track
 from probekit.provenance import sha256_file
 from probekit.run_folder.claim import claim_folder
@@ -15,7 +16,6 @@ from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.shard import Shard
 from probekit.run_folder.video_set import VideoRow, describe_video, video_path
 from probekit.suites.suite import Suite
-from probekit.video_files import write_video
 
 
 class Request(NamedTuple):

@@ -6,11 +6,11 @@ import numpy as np
 
 from probekit.evaluation.scorers.base import ScoringInput
 from probekit.evaluation.scorers.identity import identity_over
+from probekit.media.video_files import read_video
 from probekit.progress import track
 from probekit.run_folder.video_set import VideoSet
 from probekit.sprite_world.tracker_objects import Sight, TrackedObject
 from probekit.sprite_world.vocabulary import COLORS, SHAPES
-from probekit.video_files import read_video
 
 KEPT_SHARE: Final = 0.9
 """A sprite keeps its identity if its most frequent colour and shape hold in this share of the frames it is clear in."""

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from probekit.atomic_files import write_json
 from probekit.errors import UserError
+from probekit.media.video_files import read_video
 from probekit.progress import track
 from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.video_set import Problem, VideoRow, VideoSet
 from probekit.suites.registry import planned_dimensions
 from probekit.suites.vbench import FLICKERING
-from probekit.video_files import read_video
 
 DECISIONS_FILE: Final = "static.json"
 KEPT: Final = 5

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from probekit.errors import UserError
-from probekit.evaluation.fast.seeking import read_frames_at
 from probekit.evaluation.long_horizon.clips import WHOLE, ClipRule, Span, clip_spans, scorer_id_under
 from probekit.evaluation.scorers.base import Scorer, ScorerSet, ScoringInput, frames_to_decode
+from probekit.media.seeking import read_frames_at
+from probekit.media.video_files import VideoClip, read_video
 from probekit.provenance import sha256_file
 from probekit.run_folder.score_store import score_key
 from probekit.run_folder.score_table import ScoreRow, check_rows
 from probekit.run_folder.video_set import VideoRow
-from probekit.video_files import VideoClip, read_video
 
 SCORER_ERRORS: Final = (UserError, ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, ValueError)
 """What libraries raise about one input. Other errors are defects of the program and end the process."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from probekit.errors import UserError
 from probekit.evaluation.frame_arrays import Frames, Resampling
 from probekit.evaluation.reference_metrics import ReferenceMetric
-from probekit.image_files import read_image
+from probekit.media.image_files import read_image
 from probekit.probing.readout_metrics import ReadoutScore, pixel_readout_metrics, readout_scores
 
 COLUMNS = ("file", "prompt_id", "prompt", "horizon_chunks", "kind")

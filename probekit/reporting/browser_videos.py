@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.atomic_files import atomic_path, write_bytes
-from probekit.video_files import iter_frames, read_video, write_video
+from probekit.media.video_files import iter_frames, read_video, write_video
 
 SMALLEST_SIDE = 128
 """Smaller videos are enlarged to at least this: yuv420p halves the resolution of colour, which blurs 32x32 pixels."""

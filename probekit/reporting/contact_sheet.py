@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from numpy.typing import NDArray
 
+from probekit.media.video_files import read_video
 from probekit.reporting.figures import DOTS_PER_INCH, LIGHT
-from probekit.video_files import read_video
 
 _FRAME, _GAP, _MARGIN = 0.95, 0.06, 0.12
 _HEADING, _TIMES = 0.30, 0.16

@@ -7,10 +7,10 @@ from pydantic import AfterValidator, Field
 
 from probekit.config import StrictModel
 from probekit.errors import UserError
+from probekit.media.video_files import video_info
 from probekit.provenance import sha256_file
 from probekit.run_folder.protocol_card import ProtocolCard
 from probekit.run_folder.sample_key import SampleKey
-from probekit.video_files import video_info
 
 VIDEO_FOLDER = "videos"
 

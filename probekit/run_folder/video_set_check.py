@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from probekit.atomic_files import is_temporary
 from probekit.errors import UserError
+from probekit.media.video_files import video_info
 from probekit.progress import track
 from probekit.provenance import sha256_file
 from probekit.run_folder.manifest import manifest_files, manifest_path
@@ -18,7 +19,6 @@ from probekit.run_folder.protocol_card import GenerationCard
 from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.shard import Shard
 from probekit.run_folder.video_set import VIDEO_FOLDER, Problem, VideoRow, VideoSet, refuse_picture, video_path
-from probekit.video_files import video_info
 
 _FPS_TOLERANCE = 1e-6  # relative; containers round rates such as 30000/1001 each in its own way
 _SHARD_NAME = re.compile(r"manifest\.shard-(\d+)-of-(\d+)\.json")

@@ -16,11 +16,11 @@ from probekit.evaluation.fast.settings import FastSettings
 from probekit.evaluation.long_horizon.clips import clip_spans
 from probekit.evaluation.long_horizon.slow_fast import MappingTable, read_mapping_table, slow_fast_video
 from probekit.evaluation.scorers.base import NotRun, ScoringInput
+from probekit.media.video_files import read_video
 from probekit.progress import track
 from probekit.provenance import sha256_file
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.video_set import Problem, VideoRow
-from probekit.video_files import read_video
 
 TABLE_FILES: Final[Mapping[str, str]] = {
     "subject_consistency": "subject_mapping_table.yaml",

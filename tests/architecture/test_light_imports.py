@@ -22,7 +22,7 @@ assert result.exit_code == 0, result.output
     [
         "probekit",
         "probekit.config",
-        "probekit.video_files",
+        "probekit.media.video_files",
         "probekit.statistics",
         "probekit.statistics.paired_bootstrap",
         "probekit.run_folder.score_table",

@@ -31,9 +31,9 @@ from probekit.evaluation.fast.scorers import fast_scorers
 from probekit.evaluation.fast.settings import Compatibility, FastSettings
 from probekit.evaluation.official.repairs import no_prints, official_module
 from probekit.evaluation.scorers.base import ScoringInput
+from probekit.media.video_files import read_video, write_video
 from probekit.seeding import generator
 from probekit.suites.vbench import vbench_entries
-from probekit.video_files import read_video, write_video
 from tests.equivalence.vbench_weights_folder import SMALL, small_viclip, write_weights
 from tests.shared_data import SHARED
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from probekit.errors import UserError
-from probekit.video_files import iter_frames, read_video, video_info
+from probekit.media.video_files import iter_frames, read_video, video_info
 from tests.unit.bad_videos import write_frames, write_sound, write_truncated
 
 

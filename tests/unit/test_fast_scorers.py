@@ -21,14 +21,14 @@ from probekit.evaluation.fast.network_set import NetworkSet, chosen_device
 from probekit.evaluation.fast.networks import raft
 from probekit.evaluation.fast.networks.weight_reading import read_state
 from probekit.evaluation.fast.scorers import FastScorer, fast_scorers
-from probekit.evaluation.fast.seeking import read_frames_at
 from probekit.evaluation.fast.settings import Compatibility, FastSettings
 from probekit.evaluation.scorers import scorers_for
 from probekit.evaluation.scorers.base import ScoringInput, frames_to_decode
 from probekit.evaluation.scorers.temporal_flickering import TEMPORAL_FLICKERING, temporal_flickering
+from probekit.media.seeking import read_frames_at
+from probekit.media.video_files import read_video, write_video
 from probekit.run_folder.score_table import read_scores
 from probekit.seeding import generator
-from probekit.video_files import read_video, write_video
 from tests.equivalence.vbench_weights_folder import write_weights
 from tests.unit.bad_videos import write_frames
 

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from probekit.errors import UserError
+from probekit.media.video_files import read_video
 from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.reporting.contact_sheet import SheetRow, contact_sheet, frame_indices, shortened
 from probekit.reporting.figures import DARK, LIGHT, forest_plot, save_figure
-from probekit.video_files import read_video
 from tests.reporting_examples import BASELINE, record_of, score_rows, score_table, video_set
 
 METHOD = "Video-Mirai"

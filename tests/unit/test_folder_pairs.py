@@ -9,12 +9,12 @@ from probekit.errors import UserError
 from probekit.evaluation.folder_pairs import PairScores, score_folder_pairs
 from probekit.evaluation.reference_metrics import compare_videos, reference_metrics
 from probekit.evaluation.video_pairs import pair_folders
+from probekit.media.video_files import write_video
 from probekit.run_folder.manifest import write_manifest
 from probekit.run_folder.protocol_card import PromptsCard, protocol_card, write_protocol
 from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.score_table import ScoreRow, read_scores, write_scores
 from probekit.run_folder.video_set import describe_video, video_path
-from probekit.video_files import write_video
 
 METRICS = reference_metrics()
 MSE, PSNR, _ = METRICS

@@ -15,6 +15,7 @@ from probekit.errors import UserError
 from probekit.evaluation.long_horizon.curves import FirstLast, first_last
 from probekit.evaluation.long_horizon.diagnosis import DiagnosisSettings, VideoDiagnosis, diagnose
 from probekit.evaluation.long_horizon.frame_statistics import QUANTITIES, frame_statistics
+from probekit.media.video_files import write_video
 from probekit.reporting.horizon_figures import curves_figure, similarity_figure
 from probekit.reporting.horizon_record import HorizonRecord
 from probekit.reporting.horizon_tables import detection_rows, to_markdown
@@ -26,7 +27,6 @@ from probekit.seeding import generator
 from probekit.sprite_world.episodes import episode
 from probekit.statistics.difference_estimate import TOO_FEW_FOR_INTERVAL
 from probekit.statistics.paired_means import paired_means
-from probekit.video_files import write_video
 from probekit.workflows.horizon import diagnose_sources, horizon_record, open_sources
 
 N_FRAMES = 97

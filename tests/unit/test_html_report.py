@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from probekit.errors import UserError
+from probekit.media.video_files import read_video, write_video
 from probekit.reporting.browser_videos import browser_video, enlarged, enlargement, plays_in_browser
 from probekit.reporting.html_report import write_report
 from probekit.reporting.report_protocol import protocol_sections
 from probekit.reporting.report_videos import count_prompts, labelled_sets, select_prompts
-from probekit.video_files import read_video, write_video
 from tests.reporting_examples import BASELINE, card, record_of, score_rows, score_table, video_set
 from tests.shared_data import video_page_path
 

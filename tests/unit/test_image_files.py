@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from probekit.errors import UserError
-from probekit.image_files import read_image
+from probekit.media.image_files import read_image
 
 
 def test_png_pixels_come_back_exactly(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from probekit.errors import UserError
+from probekit.media.video_files import write_video
 from probekit.models.loading import SHIPPED_MODELS, load_codec
 from probekit.models.video_codec import to_unit_range
-from probekit.video_files import write_video
 from trainer.cli import app
 from trainer.data.encode_videos import CaptionedVideo, ClipSize, encode_videos, fitted_frames, read_captions
 from trainer.data.latent_clips import LatentClips, shard_path, write_index, write_shard
@@ -98,7 +98,7 @@ def test_videos_are_fitted_encoded_sharded_and_resumed(videos: Path, tmp_path: P
     assert [entry["clips"] for entry in index.values()] == [2, 1]
     found = LatentClips(whole, "train")
     assert found.captions == ["video 0.mp4", "video 1.mp4", "video 2.mp4"]
-    from probekit.video_files import read_video
+    from probekit.media.video_files import read_video
 
     frames = torch.from_numpy(read_video(videos / "0.mp4").frames[None, :9].copy())
     torch.testing.assert_close(found.take(np.array([0])).latents, codec.encode(to_unit_range(frames)).half().float())

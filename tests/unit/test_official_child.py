@@ -16,7 +16,7 @@ from probekit.evaluation.official.inputs import OfficialInput
 from probekit.evaluation.official.readiness import readiness
 from probekit.evaluation.official.scorers import OfficialScorer
 from probekit.evaluation.scorers.base import ScoringInput
-from probekit.video_files import read_video
+from probekit.media.video_files import read_video
 from tests.unit.official_weights import write_clip, write_clip_video
 
 HERE = Path(sys.executable)

@@ -16,8 +16,8 @@ from probekit.evaluation.official.detectors import detect
 from probekit.evaluation.official.inputs import OfficialInput
 from probekit.evaluation.official.records import score_of
 from probekit.evaluation.official.repairs import official_module
+from probekit.media.video_files import write_video
 from probekit.suites.vbench import vbench_entries
-from probekit.video_files import write_video
 
 FRAMES = 16
 MODULES = ("object_class", "multiple_objects", "color", "spatial_relationship")

@@ -17,6 +17,7 @@ from probekit.evaluation.official.records import record_of, score_of
 from probekit.evaluation.official_layout import official_layout, write_official_layout
 from probekit.evaluation.official_results import read_official_results
 from probekit.evaluation.scorers.base import Score
+from probekit.media.video_files import write_video
 from probekit.run_folder.manifest import write_manifest
 from probekit.run_folder.protocol_card import GenerationCard, PromptsCard, ProtocolCard, write_protocol
 from probekit.run_folder.sample_key import SampleKey
@@ -24,7 +25,6 @@ from probekit.run_folder.score_table import ScoreRow, read_scores, write_scores
 from probekit.run_folder.video_set import VideoRow, describe_video, video_path
 from probekit.seeding import generator
 from probekit.suites.vbench import vbench_entries
-from probekit.video_files import write_video
 
 COUNTED = ("subject_consistency", "background_consistency", "object_class", "multiple_objects", "scene")
 EVENTS = ("dynamic_degree", "human_action")

@@ -32,8 +32,8 @@ from probekit.evaluation.vbench_weights import (
     VICLIP_VOCABULARY,
     weight_hash,
 )
+from probekit.media.video_files import read_video
 from probekit.suites.vbench import vbench_entries
-from probekit.video_files import read_video
 from tests.shared_data import video_page_path
 from tests.unit.official_weights import write_aesthetic, write_clip, write_clip_video, write_dino
 

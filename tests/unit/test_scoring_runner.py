@@ -11,6 +11,7 @@ from probekit.evaluation.long_horizon.clips import CLIP_RULES, ClipRule
 from probekit.evaluation.scorers import scorers_for
 from probekit.evaluation.scorers.base import Scorer, ScoringInput
 from probekit.evaluation.scoring_runner import score_video_set
+from probekit.media.video_files import read_video, write_video
 from probekit.run_folder.manifest import load_video_set, write_manifest
 from probekit.run_folder.protocol_card import (
     GenerationCard,
@@ -25,7 +26,6 @@ from probekit.run_folder.score_table import ScoreRow, read_scores, write_scores
 from probekit.run_folder.shard import Shard
 from probekit.run_folder.video_set import VideoRow, VideoSet, describe_video, video_path
 from probekit.sprite_world.episodes import episode
-from probekit.video_files import read_video, write_video
 from probekit.workflows.scoring import score_run
 
 N_FRAMES = 13

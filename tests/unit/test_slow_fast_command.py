@@ -14,8 +14,8 @@ from probekit.evaluation.fast.network_set import NetworkSet
 from probekit.evaluation.fast.settings import FastSettings
 from probekit.evaluation.long_horizon.slow_fast import consistency
 from probekit.evaluation.scorers.base import ScoringInput
+from probekit.media.video_files import read_video, write_video
 from probekit.sprite_world.episodes import episode
-from probekit.video_files import read_video, write_video
 
 pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("vbench") is None, reason="needs the package vbench"),

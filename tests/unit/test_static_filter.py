@@ -15,10 +15,10 @@ from probekit.cli.main import app
 from probekit.errors import UserError
 from probekit.evaluation.absent_videos import read_absent
 from probekit.evaluation.static_filter import DECISIONS_FILE, Motion, fastest_motion, filter_static, is_static
+from probekit.media.video_files import read_video
 from probekit.run_folder.manifest import load_video_set, write_manifest
 from probekit.run_folder.protocol_card import mismatches
 from probekit.run_folder.video_set import VideoSet
-from probekit.video_files import read_video
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("vbench") is None, reason="needs the package vbench")
 
@@ -92,9 +92,9 @@ def test_the_first_static_samples_stay_and_verdicts_are_kept(tmp_path: Path) -> 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two videos of an entry of temporal flickering and one of another, and RAFT of random weights."""
+    from probekit.media.video_files import write_video
     from probekit.run_folder.sample_key import SampleKey
     from probekit.run_folder.video_set import describe_video, video_path
-    from probekit.video_files import write_video
     from tests.unit.vbench_videos import TEXTS, small_vbench, write_run
 
     monkeypatch.setenv("VBENCH_CACHE_DIR", str(tmp_path / "weights"))

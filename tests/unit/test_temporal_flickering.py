@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from probekit.evaluation.scorers.base import ScoringInput
 from probekit.evaluation.scorers.temporal_flickering import TEMPORAL_FLICKERING, temporal_flickering
-from probekit.video_files import read_video
+from probekit.media.video_files import read_video
 from tests.shared_data import video_page_path
 
 

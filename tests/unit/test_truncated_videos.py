@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from probekit.errors import UserError
-from probekit.video_files import iter_frames, read_video, video_info, write_video
+from probekit.media.video_files import iter_frames, read_video, video_info, write_video
 
 Frames = NDArray[np.uint8]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from probekit.errors import UserError
-from probekit.video_files import iter_frames, read_video, video_info, write_video
+from probekit.media.video_files import iter_frames, read_video, video_info, write_video
 from tests.shared_data import video_page_path
 
 Frames = NDArray[np.uint8]
@@ -92,7 +92,7 @@ def test_lossy_quality_follows_crf(tmp_path: Path) -> None:
 def test_equal_frames_give_equal_bytes_on_any_number_of_cores(tmp_path: Path) -> None:
     write_video(tmp_path / "a.mp4", _smooth_frames(), 16, crf=20)
     code = (
-        "import sys, numpy as np; from pathlib import Path; from probekit.video_files import write_video;"
+        "import sys, numpy as np; from pathlib import Path; from probekit.media.video_files import write_video;"
         "write_video(Path(sys.argv[1]), np.load(sys.argv[2]), 16, crf=20)"
     )
     np.save(tmp_path / "frames.npy", _smooth_frames())

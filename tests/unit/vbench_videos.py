@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from probekit.media.video_files import write_video
 from probekit.run_folder.manifest import write_manifest
 from probekit.run_folder.protocol_card import GenerationCard, ProtocolCard, write_protocol
 from probekit.run_folder.sample_key import SampleKey
@@ -12,7 +13,6 @@ from probekit.run_folder.video_set import VideoRow, describe_video, video_path
 from probekit.suites.registry import load_suite
 from probekit.suites.suite import Suite
 from probekit.suites.vbench import vbench_prompts
-from probekit.video_files import write_video
 
 TEXTS = dict(vbench_prompts())
 

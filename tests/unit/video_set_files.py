@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
+from probekit.media.video_files import write_video
 from probekit.run_folder.manifest import write_manifest
 from probekit.run_folder.protocol_card import GenerationCard, PromptsCard, ProtocolCard, write_protocol
 from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.shard import Shard
 from probekit.run_folder.video_set import VideoRow, describe_video, video_path
-from probekit.video_files import write_video
 
 N_FRAMES, SIZE, FPS = 5, 32, 16.0
 

@@ -14,9 +14,9 @@ from PIL import Image
 from torch import Tensor
 
 from probekit.errors import UserError
+from probekit.media.video_files import read_video
 from probekit.models.video_codec import VideoCodec, to_unit_range
 from probekit.progress import track
-from probekit.video_files import read_video
 from trainer.data.latent_clips import shard_path, write_index, write_shard
 
 LOGGER = logging.getLogger("trainer")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.errors import UserError
-from probekit.video_files import iter_frames
+from probekit.media.video_files import iter_frames
 
 Floats = NDArray[np.float64]
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from probekit.atomic_files import atomic_path
 from probekit.errors import UserError
-from probekit.matroska import matroska_end
+from probekit.media.matroska import matroska_end
 
 _LARGEST_RATE_DENOMINATOR = 1001  # NTSC rates are n/1001
 _WORST_CRF = 51

@@ -12,7 +12,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from probekit.errors import UserError
-from probekit.video_files import read_video, upright_pixels
+from probekit.media.video_files import read_video, upright_pixels
 
 
 class _Index(NamedTuple):

@@ -1,0 +1,1 @@
+"""Files with pictures in them: videos and images."""
