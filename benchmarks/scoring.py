@@ -26,11 +26,11 @@ ensure_torchvision_importable()
 
 from benchmarks.scoring_official import QUALITY, Clock, official_scorers, seconds  # noqa: E402
 from probekit.atomic_files import write_text  # noqa: E402
-from probekit.evaluation.fast import formulas, motion  # noqa: E402
-from probekit.evaluation.fast.network_set import NetworkSet  # noqa: E402
-from probekit.evaluation.fast.scorers import FastScorer, fast_scorers  # noqa: E402
-from probekit.evaluation.fast.settings import FastSettings  # noqa: E402
-from probekit.evaluation.scorers.base import ScoringInput  # noqa: E402
+from probekit.evaluation.scorer import ScoringInput  # noqa: E402
+from probekit.evaluation.vbench.fast import formulas, motion  # noqa: E402
+from probekit.evaluation.vbench.fast.network_set import NetworkSet  # noqa: E402
+from probekit.evaluation.vbench.fast.scorers import FastScorer, fast_scorers  # noqa: E402
+from probekit.evaluation.vbench.fast.settings import FastSettings  # noqa: E402
 from probekit.media.video_files import read_video, write_video  # noqa: E402
 from probekit.provenance import hardware  # noqa: E402
 from tests.equivalence.vbench_weights_folder import PUBLISHED, SMALL, write_weights  # noqa: E402
@@ -177,7 +177,7 @@ def peak_memory(frames: int, height: int, width: int) -> None:
     Path("/proc/self/clear_refs").write_text("5")
     before = _status("VmRSS")
     video = rng.integers(0, 256, (frames, height, width, 3), dtype=np.uint8)
-    from probekit.evaluation.fast.engine import VideoReading
+    from probekit.evaluation.vbench.fast.engine import VideoReading
 
     head = ScoringInput(video[: settings.batch_frames + 1], 16.0, "")
     VideoReading(head, networks, frozenset(QUALITY)).of_frames("subject_consistency")

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from probekit.evaluation import vbench_weights as files
-from probekit.evaluation.official.repairs import no_prints, official_module
+from probekit.evaluation.vbench import weights as files
+from probekit.evaluation.vbench.official.repairs import no_prints, official_module
 
 QUALITY = (
     "subject_consistency",

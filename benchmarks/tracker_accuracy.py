@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from probekit.evaluation.scorers import scorers_for
-from probekit.evaluation.scorers.base import ScoringInput
+from probekit.evaluation.scorer import ScoringInput
+from probekit.evaluation.scoring.backends import scorers_for
 from probekit.models.linear_codec import LinearVideoCodec
 from probekit.models.video_codec import to_uint8_frames, to_unit_range
 from probekit.sprite_world.episodes import Episode, episode

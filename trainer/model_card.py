@@ -8,7 +8,7 @@ import yaml
 
 from probekit.atomic_files import write_json, write_text
 from probekit.errors import UserError
-from probekit.evaluation.sprite_rates import sprite_rates
+from probekit.evaluation.sprite.rates import sprite_rates
 from probekit.models.loading import hash_checkpoint, load_transformer
 from probekit.provenance import hardware, package_versions
 from probekit.run_folder.manifest import load_video_set

@@ -25,7 +25,7 @@ def check(
 ) -> None:
     """List missing, extra, unreadable, wrong and case-colliding videos; exits with 1 if there are any."""
     with reporting_errors():
-        from probekit.evaluation.absent_videos import absent_videos, read_absent, write_absent
+        from probekit.evaluation.scoring.absent_videos import absent_videos, read_absent, write_absent
         from probekit.run_folder.manifest import load_video_set
         from probekit.run_folder.video_set_check import inspect_video_set
         from probekit.suites.registry import load_suite

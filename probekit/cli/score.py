@@ -8,7 +8,7 @@ import typer
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import ShardOption, parse_shard
 from probekit.config import validated
-from probekit.evaluation.fast.settings import FastSettings
+from probekit.evaluation.vbench.fast.settings import FastSettings
 from probekit.visible_gpus import take_own_gpu
 
 

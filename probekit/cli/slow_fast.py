@@ -27,7 +27,7 @@ def slow_fast(
     """Subject and background consistency within 2 s clips and from clip to clip, fused as VBench-Long does."""
     with reporting_errors():
         from probekit.config import validated
-        from probekit.evaluation.fast.settings import FastSettings
+        from probekit.evaluation.vbench.fast.settings import FastSettings
         from probekit.workflows.slow_fast import Fusion, slow_fast_run
 
         given = {"device": device, "unverified_weights": unverified_weights}

@@ -19,7 +19,7 @@ def static_filter(
     """Keep the first 5 static videos of each prompt of temporal flickering, as VBench's leaderboard does."""
     with reporting_errors():
         from probekit.config import validated
-        from probekit.evaluation.fast.settings import FastSettings
+        from probekit.evaluation.vbench.fast.settings import FastSettings
         from probekit.workflows.static_filter import filter_static_run
 
         given = {"device": device, "unverified_weights": unverified_weights}

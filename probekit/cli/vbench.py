@@ -11,7 +11,7 @@ import typer
 from probekit.cli.errors import reporting_errors
 
 if TYPE_CHECKING:
-    from probekit.evaluation.official.readiness import Readiness
+    from probekit.evaluation.vbench.official.readiness import Readiness
 
 app = typer.Typer(no_args_is_help=True, help="VBench's own modules: what they need, their weights and result files.")
 
@@ -27,7 +27,7 @@ def describe() -> None:
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """Say of each of the 16 dimensions whether it can run here, and what it lacks."""
     with reporting_errors():
-        from probekit.evaluation.official.readiness import report
+        from probekit.evaluation.vbench.official.readiness import report
 
         found = report()
         if as_json:
@@ -78,8 +78,8 @@ def fetch(
 ) -> None:
     """Fetch the weights that dimensions lack, verified by hash. Nothing else in this toolkit fetches them."""
     with reporting_errors():
-        from probekit.evaluation.official.fetch import fetch as fetch_file
-        from probekit.evaluation.official.fetch import fetch_from_hub, refuse_offline, wanted
+        from probekit.evaluation.vbench.official.fetch import fetch as fetch_file
+        from probekit.evaluation.vbench.official.fetch import fetch_from_hub, refuse_offline, wanted
 
         what = wanted(dimensions or [])
         for file in what.files:
@@ -103,7 +103,7 @@ def setup(
 ) -> None:
     """Make the environment of their own that five dimensions need: scene, and with detectron2 GRiT's four."""
     with reporting_errors():
-        from probekit.evaluation.official.environment import environment_folder, make_environment, setup_commands
+        from probekit.evaluation.vbench.official.environment import environment_folder, make_environment, setup_commands
 
         commands = setup_commands(detectron2, python)
         for command in commands:

@@ -8,8 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from probekit.errors import UserError
-from probekit.evaluation.perceptual_distance import lpips_metric
-from probekit.evaluation.reference_metrics import ReferenceMetric
+from probekit.evaluation.reference.lpips import lpips_metric
+from probekit.evaluation.reference.metrics import ReferenceMetric
 from probekit.probing.chunk_states import ChunkStates
 from probekit.probing.readout_decoder import ProbeBudget, fit_and_read
 from probekit.progress import track

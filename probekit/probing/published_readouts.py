@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from probekit.errors import UserError
-from probekit.evaluation.frame_arrays import Frames, Resampling
-from probekit.evaluation.reference_metrics import ReferenceMetric
+from probekit.evaluation.reference.frame_arrays import Frames, Resampling
+from probekit.evaluation.reference.metrics import ReferenceMetric
 from probekit.media.image_files import read_image
 from probekit.probing.readout_metrics import ReadoutScore, pixel_readout_metrics, readout_scores
 

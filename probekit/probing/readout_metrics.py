@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from probekit.evaluation.frame_arrays import Frames, Resampling
-from probekit.evaluation.reference_metrics import ReferenceMetric, compare_frames, comparison_id, reference_metrics
+from probekit.evaluation.reference.frame_arrays import Frames, Resampling
+from probekit.evaluation.reference.metrics import ReferenceMetric, compare_frames, comparison_id, reference_metrics
 
 
 class ReadoutScore(NamedTuple):
@@ -20,7 +20,7 @@ class ReadoutScore(NamedTuple):
 def pixel_readout_metrics() -> tuple[ReferenceMetric, ...]:
     """The weight-free metrics of a readout: mse (intensities 0..1 squared) and psnr (dB).
 
-    A distance on deep features is added with `probekit.evaluation.perceptual_distance.lpips_metric`.
+    A distance on deep features is added with `probekit.evaluation.reference.lpips.lpips_metric`.
     """
     return tuple(metric for metric in reference_metrics() if metric.name in ("mse", "psnr"))
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from probekit.evaluation.video_table import IMPORTED_RUN
+from probekit.evaluation.interchange.table import IMPORTED_RUN
 from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.reporting.report_videos import LabelledSet
 from probekit.run_folder.protocol_card import SCORING_FIELDS, ProtocolCard

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from probekit.errors import UserError
-from probekit.evaluation.official_results import SUITE, official_card, official_files, read_official_results
-from probekit.evaluation.scorers import scorers_for
+from probekit.evaluation.scoring.backends import scorers_for
+from probekit.evaluation.vbench.result_files import SUITE, official_card, official_files, read_official_results
 from probekit.provenance import command_line, sha256_file
 from probekit.reporting.build_record import comparison_record
 from probekit.reporting.comparison_record import ComparisonRecord

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from probekit.errors import UserError
-from probekit.evaluation.vbench_export import Export, export_named
+from probekit.evaluation.interchange.vbench_names import Export, export_named
 from probekit.run_folder.manifest import load_video_set
 from probekit.suites import vbench
 

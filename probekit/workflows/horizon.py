@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.errors import UserError
+from probekit.evaluation.interchange.table import read_video_table
 from probekit.evaluation.long_horizon.curves import FirstLast
 from probekit.evaluation.long_horizon.diagnosis import DiagnosisSettings, VideoDiagnosis, diagnose
 from probekit.evaluation.long_horizon.frame_statistics import QUANTITIES, video_statistics
-from probekit.evaluation.video_table import read_video_table
 from probekit.progress import track
 from probekit.reporting.horizon_record import ChangeRow, HorizonRecord
 from probekit.run_folder.manifest import load_video_set

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from probekit.errors import UserError
-from probekit.evaluation.absent_videos import absent_videos, write_absent
-from probekit.evaluation.named_folders import AUTO, Assignment, assign_by_name
-from probekit.evaluation.vbench_export import read_export
-from probekit.evaluation.video_folder import read_video_folder
-from probekit.evaluation.video_table import describe_import, read_video_table, usual_generation
+from probekit.evaluation.interchange.folder import read_video_folder
+from probekit.evaluation.interchange.name_matching import AUTO, Assignment, assign_by_name
+from probekit.evaluation.interchange.table import describe_import, read_video_table, usual_generation
+from probekit.evaluation.interchange.vbench_names import read_export
+from probekit.evaluation.scoring.absent_videos import absent_videos, write_absent
 from probekit.progress import track
 from probekit.provenance import sha256_file
 from probekit.run_folder.claim import claim_folder

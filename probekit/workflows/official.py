@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from probekit.errors import UserError
-from probekit.evaluation.official_layout import official_layout, write_official_layout
-from probekit.evaluation.official_results import official_card, read_official_results
+from probekit.evaluation.vbench.result_export import official_layout, write_official_layout
+from probekit.evaluation.vbench.result_files import official_card, read_official_results
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.protocol_card import write_protocol
 from probekit.run_folder.score_table import SCORES_FOLDER, ScoreRow, read_scores, write_scores

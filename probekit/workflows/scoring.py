@@ -5,13 +5,13 @@ from typing import get_args
 
 from probekit.atomic_files import write_json
 from probekit.errors import UserError
-from probekit.evaluation.absent_videos import write_absent_scores
-from probekit.evaluation.fast.settings import FastSettings
-from probekit.evaluation.folder_pairs import score_folder_pairs
-from probekit.evaluation.long_horizon.clips import WHOLE, ClipRule, clip_rule, write_clip_table
-from probekit.evaluation.perceptual_distance import Backbone, lpips_metric
-from probekit.evaluation.reference_metrics import ReferenceMetric, reference_metrics
-from probekit.evaluation.scoring_runner import ScoringSummary, score_video_set
+from probekit.evaluation.clips import WHOLE, ClipRule, clip_rule, write_clip_table
+from probekit.evaluation.reference.lpips import Backbone, lpips_metric
+from probekit.evaluation.reference.metrics import ReferenceMetric, reference_metrics
+from probekit.evaluation.reference.scoring import score_folder_pairs
+from probekit.evaluation.scoring.absent_videos import write_absent_scores
+from probekit.evaluation.scoring.runner import ScoringSummary, score_video_set
+from probekit.evaluation.vbench.fast.settings import FastSettings
 from probekit.run_folder.manifest import load_video_set, manifest_files
 from probekit.run_folder.protocol_card import read_protocol
 from probekit.run_folder.score_table import write_scores

@@ -9,13 +9,13 @@ import pandas as pd
 
 from probekit.atomic_files import write_json, write_text
 from probekit.errors import UserError
-from probekit.evaluation.fast.engine import VideoReading
-from probekit.evaluation.fast.network_set import NetworkSet
-from probekit.evaluation.fast.scorers import fast_scorers
-from probekit.evaluation.fast.settings import FastSettings
-from probekit.evaluation.long_horizon.clips import clip_spans
-from probekit.evaluation.long_horizon.slow_fast import MappingTable, read_mapping_table, slow_fast_video
-from probekit.evaluation.scorers.base import NotRun, ScoringInput
+from probekit.evaluation.clips import clip_spans
+from probekit.evaluation.scorer import NotRun, ScoringInput
+from probekit.evaluation.vbench.fast.engine import VideoReading
+from probekit.evaluation.vbench.fast.network_set import NetworkSet
+from probekit.evaluation.vbench.fast.scorers import fast_scorers
+from probekit.evaluation.vbench.fast.settings import FastSettings
+from probekit.evaluation.vbench.slow_fast import MappingTable, read_mapping_table, slow_fast_video
 from probekit.media.video_files import read_video
 from probekit.progress import track
 from probekit.provenance import sha256_file

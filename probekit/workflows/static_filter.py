@@ -5,11 +5,11 @@ from functools import partial
 from pathlib import Path
 
 from probekit.errors import UserError
-from probekit.evaluation.absent_videos import absent_videos, write_absent
-from probekit.evaluation.fast.network_set import NetworkSet
-from probekit.evaluation.fast.settings import FastSettings
-from probekit.evaluation.fast.static_motion import static_motion
-from probekit.evaluation.static_filter import KEPT, Filtered, filter_static
+from probekit.evaluation.scoring.absent_videos import absent_videos, write_absent
+from probekit.evaluation.vbench.fast.motion import static_motion
+from probekit.evaluation.vbench.fast.network_set import NetworkSet
+from probekit.evaluation.vbench.fast.settings import FastSettings
+from probekit.evaluation.vbench.static_filter import KEPT, Filtered, filter_static
 from probekit.run_folder.claim import claim_folder
 from probekit.run_folder.manifest import load_video_set, write_manifest
 from probekit.suites.vbench import NAME

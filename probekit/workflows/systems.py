@@ -6,7 +6,7 @@ from typing import Final
 
 from probekit.atomic_files import write_text
 from probekit.errors import UserError
-from probekit.evaluation.video_table import IMPORTED_RUN
+from probekit.evaluation.interchange.table import IMPORTED_RUN
 from probekit.evaluation.weighting import Weighting
 from probekit.reporting.system_table import (
     HERE,

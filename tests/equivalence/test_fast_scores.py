@@ -18,19 +18,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probekit.evaluation import vbench_weights as files
-from probekit.evaluation.fast import transforms
-from probekit.evaluation.fast.engine import VideoReading
-from probekit.evaluation.fast.frame_pass import Transform, as_tensor
-from probekit.evaluation.fast.motion import FlowMeter
-from probekit.evaluation.fast.network_set import NetworkSet
-from probekit.evaluation.fast.networks import raft
-from probekit.evaluation.fast.networks.umt import Umt
-from probekit.evaluation.fast.sampling import dynamic_indices, middle_indices
-from probekit.evaluation.fast.scorers import fast_scorers
-from probekit.evaluation.fast.settings import Compatibility, FastSettings
-from probekit.evaluation.official.repairs import no_prints, official_module
-from probekit.evaluation.scorers.base import ScoringInput
+from probekit.evaluation.scorer import ScoringInput
+from probekit.evaluation.vbench import weights as files
+from probekit.evaluation.vbench.fast import transforms
+from probekit.evaluation.vbench.fast.engine import VideoReading
+from probekit.evaluation.vbench.fast.frame_pass import Transform, as_tensor
+from probekit.evaluation.vbench.fast.motion import FlowMeter
+from probekit.evaluation.vbench.fast.network_set import NetworkSet
+from probekit.evaluation.vbench.fast.networks import raft
+from probekit.evaluation.vbench.fast.networks.umt import Umt
+from probekit.evaluation.vbench.fast.sampling import dynamic_indices, middle_indices
+from probekit.evaluation.vbench.fast.scorers import fast_scorers
+from probekit.evaluation.vbench.fast.settings import Compatibility, FastSettings
+from probekit.evaluation.vbench.official.repairs import no_prints, official_module
 from probekit.media.video_files import read_video, write_video
 from probekit.seeding import generator
 from probekit.suites.vbench import vbench_entries

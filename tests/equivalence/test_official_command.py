@@ -11,7 +11,7 @@ import torch
 from typer.testing import CliRunner
 
 from probekit.cli.main import app
-from probekit.evaluation.official.repairs import official_module
+from probekit.evaluation.vbench.official.repairs import official_module
 from probekit.run_folder.manifest import write_manifest
 from probekit.run_folder.protocol_card import GenerationCard, PromptsCard, ProtocolCard, write_protocol
 from probekit.run_folder.sample_key import SampleKey

@@ -14,8 +14,8 @@ import pytest
 import torch
 import yaml
 
-from probekit.evaluation.long_horizon.clips import clip_spans
-from probekit.evaluation.long_horizon.slow_fast import read_mapping_table, slow_fast
+from probekit.evaluation.clips import clip_spans
+from probekit.evaluation.vbench.slow_fast import read_mapping_table, slow_fast
 from probekit.seeding import generator
 
 

@@ -8,14 +8,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from probekit.evaluation import vbench_weights as files
-from probekit.evaluation.fast.networks.amt import Amt
-from probekit.evaluation.fast.networks.clip_image import clip_package
-from probekit.evaluation.fast.networks.dino import Dino
-from probekit.evaluation.fast.networks.musiq import Musiq
-from probekit.evaluation.fast.networks.raft import Raft
-from probekit.evaluation.fast.networks.umt import Umt
-from probekit.evaluation.fast.networks.viclip import use_clip_tokenizer
+from probekit.evaluation.vbench import weights as files
+from probekit.evaluation.vbench.fast.networks.amt import Amt
+from probekit.evaluation.vbench.fast.networks.clip_image import clip_package
+from probekit.evaluation.vbench.fast.networks.dino import Dino
+from probekit.evaluation.vbench.fast.networks.musiq import Musiq
+from probekit.evaluation.vbench.fast.networks.raft import Raft
+from probekit.evaluation.vbench.fast.networks.umt import Umt
+from probekit.evaluation.vbench.fast.networks.viclip import use_clip_tokenizer
 
 CLIP_TEXT = {"context_length": 77, "vocab_size": 49408, "transformer_heads": 1, "transformer_layers": 1}
 
@@ -36,7 +36,7 @@ PUBLISHED = Sizes((768, 12), (768, 12), (1024, 24), 14, (1024, 24), (1024, 24))
 
 
 def write_weights(sizes: Sizes = SMALL, *, only: frozenset[str] | None = None) -> None:
-    """Write the files of the fast backend's dimensions, or of some, where `vbench_weights` looks for them."""
+    """Write the files of the fast backend's dimensions, or of some, where `probekit.evaluation.vbench.weights` looks for them."""
     writers = {
         files.DINO: partial(_save, lambda: Dino(*sizes.dino, positions=197, patch=16).vit),
         files.CLIP_B32: partial(_save_clip, *sizes.clip_b32, patch=32, out=512),

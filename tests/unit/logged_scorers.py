@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from probekit.evaluation.scorers.base import Score, ScorerSet, ScoringInput, WeightFreeScorer
+from probekit.evaluation.scorer import Score, ScorerSet, ScoringInput, WeightFreeScorer
 
 DIMENSIONS = ("a", "b", "c")
 

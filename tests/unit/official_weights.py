@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from probekit.evaluation.official.repairs import official_module
-from probekit.evaluation.vbench_weights import AESTHETIC_HEAD, CLIP_B32, CLIP_L14, DINO, WeightFile, weights_folder
+from probekit.evaluation.vbench.official.repairs import official_module
+from probekit.evaluation.vbench.weights import AESTHETIC_HEAD, CLIP_B32, CLIP_L14, DINO, WeightFile, weights_folder
 from probekit.media.video_files import write_video
 
 HUBCONF = '''"""A tiny stand-in for DINO's repository, with its way of loading."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.evaluation.scorers.base import ScoringInput
+from probekit.evaluation.scorer import ScoringInput
 from probekit.sprite_world.captions import caption
 from probekit.sprite_world.renderer import render
 from probekit.sprite_world.scene import Scene, Sprite

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from probekit.cli.main import app
 from probekit.errors import UserError
-from probekit.evaluation.absent_videos import ABSENT_FILE, absent_videos, read_absent, write_absent
+from probekit.evaluation.scoring.absent_videos import ABSENT_FILE, absent_videos, read_absent, write_absent
 from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.score_table import read_scores
 from probekit.run_folder.video_set import video_path

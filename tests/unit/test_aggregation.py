@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from probekit.errors import UserError
 from probekit.evaluation.aggregation import aggregate, aggregate_array
-from probekit.evaluation.official.dimensions import OFFICIAL_DIMENSIONS
+from probekit.evaluation.vbench.dimensions import OFFICIAL_DIMENSIONS
 from probekit.suites.dimension_constants import SPRITE_CONSTANTS, VBENCH_CONSTANTS, DimensionConstant
 from tests.shared_data import shared_path
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probekit.errors import UserError
-from probekit.evaluation.long_horizon.clips import (
+from probekit.evaluation.clips import (
     ClipRow,
     Span,
     clip_rule,

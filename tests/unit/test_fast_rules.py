@@ -5,17 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from probekit.evaluation.fast.dynamic_degree import judge_motion
-from probekit.evaluation.fast.prefetch import ahead
-from probekit.evaluation.fast.prompt_facts import asked_action, asked_style
-from probekit.evaluation.fast.sampling import (
+from probekit.evaluation.vbench.fast.dynamic_degree import judge_motion
+from probekit.evaluation.vbench.fast.prefetch import ahead
+from probekit.evaluation.vbench.fast.prompt_facts import asked_action, asked_style
+from probekit.evaluation.vbench.fast.sampling import (
     dynamic_indices,
     middle_indices,
     motion_threshold,
     moving_pairs_needed,
     rounded,
 )
-from probekit.evaluation.fast.settings import Compatibility, FastSettings
+from probekit.evaluation.vbench.fast.settings import Compatibility, FastSettings
 from probekit.suites.vbench import vbench_entries
 
 

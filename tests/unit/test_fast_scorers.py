@@ -11,20 +11,20 @@ from typer.testing import CliRunner
 
 from probekit.cli.main import app
 from probekit.errors import UserError
-from probekit.evaluation import vbench_weights as files
-from probekit.evaluation.fast import formulas, transforms
-from probekit.evaluation.fast.engine import FastEngine, VideoReading
-from probekit.evaluation.fast.frame_pass import FrameReader, Transform, read_frames
-from probekit.evaluation.fast.guard import BrokenNetworkError, check_features, check_weights
-from probekit.evaluation.fast.motion import FlowMeter, dynamic_degree
-from probekit.evaluation.fast.network_set import NetworkSet, chosen_device
-from probekit.evaluation.fast.networks import raft
-from probekit.evaluation.fast.networks.weight_reading import read_state
-from probekit.evaluation.fast.scorers import FastScorer, fast_scorers
-from probekit.evaluation.fast.settings import Compatibility, FastSettings
-from probekit.evaluation.scorers import scorers_for
-from probekit.evaluation.scorers.base import ScoringInput, frames_to_decode
-from probekit.evaluation.scorers.temporal_flickering import TEMPORAL_FLICKERING, temporal_flickering
+from probekit.evaluation.scorer import ScoringInput, frames_to_decode
+from probekit.evaluation.scoring.backends import scorers_for
+from probekit.evaluation.vbench import weights as files
+from probekit.evaluation.vbench.fast import formulas, transforms
+from probekit.evaluation.vbench.fast.engine import FastEngine, VideoReading
+from probekit.evaluation.vbench.fast.frame_pass import FrameReader, Transform, read_frames
+from probekit.evaluation.vbench.fast.guard import BrokenNetworkError, check_features, check_weights
+from probekit.evaluation.vbench.fast.motion import FlowMeter, dynamic_degree
+from probekit.evaluation.vbench.fast.network_set import NetworkSet, chosen_device
+from probekit.evaluation.vbench.fast.networks import raft
+from probekit.evaluation.vbench.fast.networks.weight_reading import read_state
+from probekit.evaluation.vbench.fast.scorers import FastScorer, fast_scorers
+from probekit.evaluation.vbench.fast.settings import Compatibility, FastSettings
+from probekit.evaluation.vbench.temporal_flickering import TEMPORAL_FLICKERING, temporal_flickering
 from probekit.media.seeking import read_frames_at
 from probekit.media.video_files import read_video, write_video
 from probekit.run_folder.score_table import read_scores

@@ -6,9 +6,9 @@ import pytest
 from numpy.typing import NDArray
 
 from probekit.errors import UserError
-from probekit.evaluation.folder_pairs import PairScores, score_folder_pairs
-from probekit.evaluation.reference_metrics import compare_videos, reference_metrics
-from probekit.evaluation.video_pairs import pair_folders
+from probekit.evaluation.reference.metrics import compare_videos, reference_metrics
+from probekit.evaluation.reference.pairing import pair_folders
+from probekit.evaluation.reference.scoring import PairScores, score_folder_pairs
 from probekit.media.video_files import write_video
 from probekit.run_folder.manifest import write_manifest
 from probekit.run_folder.protocol_card import PromptsCard, protocol_card, write_protocol

@@ -7,8 +7,15 @@ from pathlib import Path
 import pytest
 
 from probekit.errors import UserError
-from probekit.evaluation.foreign_names import NAMINGS, NameReader, Naming, best_reader, lost_by_cutting, naming_called
-from probekit.evaluation.named_folders import assign_by_name
+from probekit.evaluation.interchange.name_matching import assign_by_name
+from probekit.evaluation.interchange.namings import (
+    NAMINGS,
+    NameReader,
+    Naming,
+    best_reader,
+    lost_by_cutting,
+    naming_called,
+)
 from probekit.run_folder.sample_key import SampleKey
 from probekit.suites.moviegen import moviegen_prompts
 from probekit.suites.suite import Prompt, Suite

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from probekit.errors import UserError
-from probekit.evaluation.frame_arrays import match_size, require_frames
+from probekit.evaluation.reference.frame_arrays import match_size, require_frames
 
 
 @pytest.mark.parametrize(

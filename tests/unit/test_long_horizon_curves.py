@@ -18,8 +18,8 @@ from probekit.evaluation.long_horizon.distances import (
     similarity_by_gap,
 )
 from probekit.evaluation.long_horizon.frame_statistics import QUANTITIES, block_means, frame_statistics
-from probekit.evaluation.scorers.base import ScoringInput
-from probekit.evaluation.scorers.temporal_flickering import temporal_flickering
+from probekit.evaluation.scorer import ScoringInput
+from probekit.evaluation.vbench.temporal_flickering import temporal_flickering
 from probekit.seeding import generator
 
 

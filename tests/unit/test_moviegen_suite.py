@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from probekit.cli.main import app
 from probekit.errors import UserError
-from probekit.evaluation.named_folders import assign_by_name
+from probekit.evaluation.interchange.name_matching import assign_by_name
 from probekit.run_folder.manifest import load_video_set
 from probekit.suites.moviegen import DATASET, ENVIRONMENT
 from probekit.suites.registry import all_prompts, load_suite

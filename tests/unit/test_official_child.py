@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from probekit.errors import UserError
-from probekit.evaluation.official.child import ChildSession, worker_environment
-from probekit.evaluation.official.dimensions import OFFICIAL_DIMENSIONS, OPERATORS
-from probekit.evaluation.official.environment import environment_python, has_environment, make_environment
-from probekit.evaluation.official.inputs import OfficialInput
-from probekit.evaluation.official.readiness import readiness
-from probekit.evaluation.official.scorers import OfficialScorer
-from probekit.evaluation.scorers.base import ScoringInput
+from probekit.evaluation.scorer import ScoringInput
+from probekit.evaluation.vbench.dimensions import OFFICIAL_DIMENSIONS, OPERATORS
+from probekit.evaluation.vbench.official.child import ChildSession, worker_environment
+from probekit.evaluation.vbench.official.environment import environment_python, has_environment, make_environment
+from probekit.evaluation.vbench.official.inputs import OfficialInput
+from probekit.evaluation.vbench.official.readiness import readiness
+from probekit.evaluation.vbench.official.scorers import OfficialScorer
 from probekit.media.video_files import read_video
 from tests.unit.official_weights import write_clip, write_clip_video
 
@@ -103,7 +103,7 @@ def test_a_video_that_kills_its_process_twice_is_the_failure(tmp_path: Path) -> 
 
 def test_the_worker_needs_nothing_of_ours(tmp_path: Path) -> None:
     blocked = "".join(f"sys.modules[{name!r}] = None; " for name in FOREIGN)
-    run = "from probekit.evaluation.official.worker import main; sys.exit(main(['color', '--check']))"
+    run = "from probekit.evaluation.vbench.official.worker import main; sys.exit(main(['color', '--check']))"
     command = [str(HERE), "-c", f"import sys; {blocked}{run}"]
     environment = worker_environment(tmp_path)
     result = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from probekit.evaluation.official.detectors import detect
-from probekit.evaluation.official.inputs import OfficialInput
-from probekit.evaluation.official.records import score_of
-from probekit.evaluation.official.repairs import official_module
+from probekit.evaluation.vbench.official.detectors import detect
+from probekit.evaluation.vbench.official.inputs import OfficialInput
+from probekit.evaluation.vbench.official.records import score_of
+from probekit.evaluation.vbench.official.repairs import official_module
 from probekit.media.video_files import write_video
 from probekit.suites.vbench import vbench_entries
 

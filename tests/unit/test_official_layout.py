@@ -12,11 +12,11 @@ from typer.testing import CliRunner, Result
 
 from probekit.cli.main import app
 from probekit.errors import UserError
-from probekit.evaluation.official.dimensions import OFFICIAL_DIMENSIONS
-from probekit.evaluation.official.records import record_of, score_of
-from probekit.evaluation.official_layout import official_layout, write_official_layout
-from probekit.evaluation.official_results import read_official_results
-from probekit.evaluation.scorers.base import Score
+from probekit.evaluation.scorer import Score
+from probekit.evaluation.vbench.dimensions import OFFICIAL_DIMENSIONS
+from probekit.evaluation.vbench.official.records import record_of, score_of
+from probekit.evaluation.vbench.result_export import official_layout, write_official_layout
+from probekit.evaluation.vbench.result_files import read_official_results
 from probekit.media.video_files import write_video
 from probekit.run_folder.manifest import write_manifest
 from probekit.run_folder.protocol_card import GenerationCard, PromptsCard, ProtocolCard, write_protocol

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from probekit.cli.main import app
 from probekit.errors import UserError
 from probekit.evaluation.aggregation import aggregate
-from probekit.evaluation.official_results import read_official_results
+from probekit.evaluation.vbench.result_files import read_official_results
 from probekit.reporting.comparison_io import read_comparison
 from probekit.seeding import generator
 from probekit.suites.dimension_constants import VBENCH_CONSTANTS

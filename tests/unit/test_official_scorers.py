@@ -14,14 +14,14 @@ import pytest
 import torch
 
 from probekit.errors import UserError
-from probekit.evaluation.official.dimensions import OFFICIAL_DIMENSIONS
-from probekit.evaluation.official.inputs import accepted_name, action_label
-from probekit.evaluation.official.repairs import official_module
-from probekit.evaluation.official.scorers import OfficialScorer, official_scorers
-from probekit.evaluation.official.sessions import dino_repository
-from probekit.evaluation.scorers import scorers_for
-from probekit.evaluation.scorers.base import ScoringInput
-from probekit.evaluation.vbench_weights import (
+from probekit.evaluation.scorer import ScoringInput
+from probekit.evaluation.scoring.backends import scorers_for
+from probekit.evaluation.vbench.dimensions import OFFICIAL_DIMENSIONS
+from probekit.evaluation.vbench.official.inputs import accepted_name, action_label
+from probekit.evaluation.vbench.official.repairs import official_module
+from probekit.evaluation.vbench.official.scorers import OfficialScorer, official_scorers
+from probekit.evaluation.vbench.official.sessions import dino_repository
+from probekit.evaluation.vbench.weights import (
     AMT_S,
     CLIP_B32,
     CLIP_L14,

@@ -7,8 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from probekit.errors import UserError
-from probekit.evaluation import perceptual_distance
-from probekit.evaluation.perceptual_distance import (
+from probekit.evaluation.reference.lpips import (
     PerceptualDistance,
     load_trunk,
     lpips_metric,
@@ -16,7 +15,7 @@ from probekit.evaluation.perceptual_distance import (
     require_weights_file,
     weights_hash,
 )
-from probekit.evaluation.reference_metrics import compare_videos
+from probekit.evaluation.reference.metrics import compare_videos
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +124,7 @@ def test_a_torchvision_checkpoint_fills_the_backbone(tmp_path: Path, monkeypatch
         features = alexnet(weights=None).features.eval()
     path = tmp_path / "alexnet.pth"
     torch.save({f"features.{key}": value for key, value in features.state_dict().items()}, path)
-    monkeypatch.setattr(perceptual_distance, "require_weights_file", lambda path, url: None)
+    monkeypatch.setattr(lpips, "require_weights_file", lambda path, url: None)
     metric = lpips_metric("pretrained", weights=path)
     images = torch.linspace(-1, 1, 3 * 40 * 40).reshape(1, 3, 40, 40)
     with torch.no_grad():

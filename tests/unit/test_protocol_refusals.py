@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from probekit.errors import UserError
-from probekit.evaluation.scoring_runner import score_video_set
+from probekit.evaluation.scoring.runner import score_video_set
 from probekit.run_folder.manifest import load_video_set, write_manifest
 from probekit.run_folder.protocol_card import PROTOCOL_FILENAME, SCORING_FIELDS, ProtocolCard
 from probekit.run_folder.score_table import read_scores

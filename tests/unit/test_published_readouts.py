@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from probekit.errors import UserError
-from probekit.evaluation.reference_metrics import reference_metrics
+from probekit.evaluation.reference.metrics import reference_metrics
 from probekit.probing.published_readouts import COPY_CONTROL, read_readout_images, score_published_readouts
 from probekit.probing.readout_tables import readout_markdown, write_readout_csv, write_readout_markdown
 from tests.shared_data import video_page_path
@@ -115,7 +115,7 @@ def test_a_file_that_is_no_such_table_is_named(tmp_path: Path) -> None:
 
 def test_scoring_readouts_needs_no_torch() -> None:
     modules = (
-        "probekit.evaluation.folder_pairs, probekit.evaluation.perceptual_distance, probekit.probing.readout_tables"
+        "probekit.evaluation.reference.scoring, probekit.evaluation.reference.lpips, probekit.probing.readout_tables"
     )
     heavy = "{'torch', 'torchvision', 'lpips', 'skimage', 'PIL'}"
     script = f"import sys, {modules}; assert not {heavy} & sys.modules.keys(), {heavy} & sys.modules.keys()"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from probekit.errors import UserError
-from probekit.evaluation.reference_metrics import reference_metrics
+from probekit.evaluation.reference.metrics import reference_metrics
 from probekit.probing.readout_metrics import pixel_readout_metrics, readout_scores
 
 

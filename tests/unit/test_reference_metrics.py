@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
 from probekit.errors import UserError
-from probekit.evaluation.reference_metrics import (
+from probekit.evaluation.reference.metrics import (
     PSNR_CEILING,
     PixelMetric,
     compare_frames,

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from probekit.errors import UserError
-from probekit.evaluation.long_horizon.clips import CLIP_RULES, ClipRule
-from probekit.evaluation.scorers import scorers_for
-from probekit.evaluation.scorers.base import Scorer, ScoringInput
-from probekit.evaluation.scoring_runner import score_video_set
+from probekit.evaluation.clips import CLIP_RULES, ClipRule
+from probekit.evaluation.scorer import Scorer, ScoringInput
+from probekit.evaluation.scoring.backends import scorers_for
+from probekit.evaluation.scoring.runner import score_video_set
 from probekit.media.video_files import read_video, write_video
 from probekit.run_folder.manifest import load_video_set, write_manifest
 from probekit.run_folder.protocol_card import (
@@ -95,7 +95,7 @@ def test_resumes_after_an_interruption(
             raise KeyboardInterrupt
         return read_video(path, expect_frames=expect_frames)
 
-    monkeypatch.setattr("probekit.evaluation.video_scoring.read_video", interrupted)
+    monkeypatch.setattr("probekit.evaluation.scoring.video.read_video", interrupted)
     with pytest.raises(KeyboardInterrupt):
         score_video_set(videos, tmp_path, videos_per_file=2)
     assert len(read_scores(tmp_path)) == 3 * len(SCORERS)

@@ -15,10 +15,10 @@ import pytest
 from typer.testing import CliRunner
 
 from probekit.cli.main import app
-from probekit.evaluation.fast.settings import FastSettings
-from probekit.evaluation.scorers.base import Score, ScorerSet, WeightFreeScorer
-from probekit.evaluation.scoring_runner import ScoringSummary, score_video_set
-from probekit.evaluation.worker_pool import Died, Finished, Message, WorkerPool
+from probekit.evaluation.scorer import Score, ScorerSet, WeightFreeScorer
+from probekit.evaluation.scoring.runner import ScoringSummary, score_video_set
+from probekit.evaluation.scoring.worker_pool import Died, Finished, Message, WorkerPool
+from probekit.evaluation.vbench.fast.settings import FastSettings
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.score_store import ScoreStore
 from probekit.run_folder.score_table import ScoreRow, read_scores
@@ -34,8 +34,8 @@ KILLED_RUN = """
 import os, sys
 from functools import partial
 from pathlib import Path
-from probekit.evaluation.manifest import Shard, load_video_set
-from probekit.evaluation.scoring_runner import score_video_set
+from probekit.run_folder.manifest import Shard, load_video_set
+from probekit.evaluation.scoring.runner import score_video_set
 from tests.unit.logged_scorers import Plan, scorers_of
 if __name__ == "__main__":
     root, out, log, kill_after, workers, shard = sys.argv[1:]
@@ -179,8 +179,8 @@ def test_a_second_run_reads_no_video_and_makes_no_worker(
     def refuse(*arguments: object, **options: object) -> None:
         raise AssertionError("nothing is missing")
 
-    monkeypatch.setattr("probekit.evaluation.video_scoring.read_video", refuse)
-    monkeypatch.setattr("probekit.evaluation.worker_pool._CONTEXT.Process", refuse)
+    monkeypatch.setattr("probekit.evaluation.scoring.video.read_video", refuse)
+    monkeypatch.setattr("probekit.evaluation.scoring.worker_pool._CONTEXT.Process", refuse)
     for workers in (None, 2):
         assert run(videos, tmp_path, plan, workers=workers).n_scored == len(PROMPTS)
 
@@ -191,7 +191,7 @@ def test_a_second_run_of_the_command_loads_neither_torch_nor_a_decoder(videos: V
     card.write_text(card.read_text().replace("sprite-test", "custom"))
     script = (
         "import sys; from probekit.cli.main import app;"
-        "import probekit.evaluation.video_scoring as scoring; reads = []; read = scoring.read_video;"
+        "import probekit.evaluation.scoring.video as scoring; reads = []; read = scoring.read_video;"
         "scoring.read_video = lambda *a, **k: (reads.append(a), read(*a, **k))[1];"
         "code = 0\ntry: app()\nexcept SystemExit as end: code = end.code\n"
         "print(code, len(reads), sorted({'torch', 'diffusers', 'lpips'} & set(sys.modules)))"
@@ -308,7 +308,7 @@ def test_the_commands_options_reach_the_scorers(
         seen.append(arguments)
         return ScorerSet((), ())
 
-    monkeypatch.setattr("probekit.evaluation.scoring_runner.scorers_for", scorers)
+    monkeypatch.setattr("probekit.evaluation.scoring.runner.scorers_for", scorers)
     target = tmp_path / "run"
     shutil.copytree(videos.root, target)
     options = ["--backend", "fast", "--device", "cuda:1", "--bf16", "--unverified-weights"]

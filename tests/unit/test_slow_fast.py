@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probekit.errors import UserError
-from probekit.evaluation.long_horizon.clips import clip_spans
-from probekit.evaluation.long_horizon.slow_fast import (
+from probekit.evaluation.clips import clip_spans
+from probekit.evaluation.vbench.slow_fast import (
     MappingTable,
     consistency,
     read_mapping_table,

@@ -9,11 +9,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from probekit.cli.main import app
-from probekit.evaluation.fast.engine import VideoReading
-from probekit.evaluation.fast.network_set import NetworkSet
-from probekit.evaluation.fast.settings import FastSettings
-from probekit.evaluation.long_horizon.slow_fast import consistency
-from probekit.evaluation.scorers.base import ScoringInput
+from probekit.evaluation.scorer import ScoringInput
+from probekit.evaluation.vbench.fast.engine import VideoReading
+from probekit.evaluation.vbench.fast.network_set import NetworkSet
+from probekit.evaluation.vbench.fast.settings import FastSettings
+from probekit.evaluation.vbench.slow_fast import consistency
 from probekit.media.video_files import read_video, write_video
 from probekit.sprite_world.episodes import episode
 

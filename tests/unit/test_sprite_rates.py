@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from probekit.evaluation.scorers.base import ScoringInput
-from probekit.evaluation.sprite_rates import judge
+from probekit.evaluation.scorer import ScoringInput
+from probekit.evaluation.sprite.rates import judge
 from probekit.sprite_world.captions import facts_of, write_caption
 from probekit.sprite_world.episodes import Episode, episode
 from probekit.sprite_world.renderer import render

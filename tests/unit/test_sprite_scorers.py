@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from probekit.errors import UserError
-from probekit.evaluation.scorers import scorers_for
-from probekit.evaluation.scorers.base import Score, ScoringInput
+from probekit.evaluation.scorer import Score, ScoringInput
+from probekit.evaluation.scoring.backends import scorers_for
 from probekit.sprite_world.captions import caption
 from probekit.sprite_world.episodes import episode
 from probekit.sprite_world.renderer import render

@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 
 from probekit.cli.main import app
 from probekit.errors import UserError
-from probekit.evaluation.absent_videos import read_absent
-from probekit.evaluation.static_filter import DECISIONS_FILE, Motion, fastest_motion, filter_static, is_static
+from probekit.evaluation.scoring.absent_videos import read_absent
+from probekit.evaluation.vbench.static_filter import DECISIONS_FILE, Motion, fastest_motion, filter_static, is_static
 from probekit.media.video_files import read_video
 from probekit.run_folder.manifest import load_video_set, write_manifest
 from probekit.run_folder.protocol_card import mismatches
@@ -115,7 +115,7 @@ def _write_raft(still: bool) -> None:
     """Random weights; `still` ones never see any motion."""
     import torch
 
-    from probekit.evaluation.vbench_weights import RAFT_THINGS
+    from probekit.evaluation.vbench.weights import RAFT_THINGS
     from tests.equivalence.vbench_weights_folder import write_weights
 
     write_weights(only=frozenset({"dynamic_degree"}))

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from probekit.evaluation.scorers.base import ScoringInput
-from probekit.evaluation.scorers.temporal_flickering import TEMPORAL_FLICKERING, temporal_flickering
+from probekit.evaluation.scorer import ScoringInput
+from probekit.evaluation.vbench.temporal_flickering import TEMPORAL_FLICKERING, temporal_flickering
 from probekit.media.video_files import read_video
 from tests.shared_data import video_page_path
 

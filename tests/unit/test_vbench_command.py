@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from probekit.cli.main import app
 from probekit.errors import UserError
-from probekit.evaluation.official import extras, fetch
-from probekit.evaluation.official.dimensions import GRIT_DIMENSIONS, OFFICIAL_DIMENSIONS
-from probekit.evaluation.official.environment import PINS
-from probekit.evaluation.vbench_weights import GRIT, MUSIQ, RAFT_THINGS, WEIGHTS, WeightFile
+from probekit.evaluation.vbench.dimensions import GRIT_DIMENSIONS, OFFICIAL_DIMENSIONS
+from probekit.evaluation.vbench.official import extras, fetch
+from probekit.evaluation.vbench.official.environment import PINS
+from probekit.evaluation.vbench.weights import GRIT, MUSIQ, RAFT_THINGS, WEIGHTS, WeightFile
 
 CONTENT = b"weights"
 

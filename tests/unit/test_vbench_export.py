@@ -9,8 +9,8 @@ from typer.testing import CliRunner, Result
 
 from probekit.cli.main import app
 from probekit.errors import UserError
-from probekit.evaluation.absent_videos import read_absent
-from probekit.evaluation.vbench_export import export_named, ignores_case, record_path
+from probekit.evaluation.interchange.vbench_names import export_named, ignores_case, record_path
+from probekit.evaluation.scoring.absent_videos import read_absent
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.video_set import VideoRow, video_path
 from probekit.run_folder.video_set_check import check_video_set
@@ -110,7 +110,7 @@ def test_names_that_differ_only_in_case_are_kept_apart_on_disks_that_ignore_it(
     done = export_vbench(tmp_path / "run", tmp_path / "plain")
     assert len(list((tmp_path / "plain").iterdir())) == (2 if ignores_case(tmp_path) else 4)
     assert len(done.collisions) == 2, "named even where the disk keeps them apart"
-    monkeypatch.setattr("probekit.evaluation.vbench_export.ignores_case", lambda _: True)
+    monkeypatch.setattr("probekit.evaluation.interchange.vbench_names.ignores_case", lambda _: True)
     export_vbench(tmp_path / "run", tmp_path / "mac")
     assert [len(list((tmp_path / name).iterdir())) for name in ("mac", "mac.2")] == [2, 2]
     back = load_video_set(_import([tmp_path / "mac"], tmp_path / "back", CASES))
@@ -204,7 +204,7 @@ def test_every_way_of_generating_and_naming_can_be_checked(tmp_path: Path) -> No
     """Generated from extended texts, named by short ones: all 946 prompts are found."""
     extended = tmp_path / "extended.txt"
     extended.write_text("".join(f"At dusk, {text}\n" for text in TEXTS.values()), encoding="utf-8")
-    from probekit.evaluation.named_folders import assign_by_name
+    from probekit.evaluation.interchange.name_matching import assign_by_name
     from probekit.suites.registry import load_suite
 
     suite = load_suite("vbench", [f"extended_prompts={extended}", "generation_variant=extended"])
@@ -220,7 +220,7 @@ def test_every_way_of_generating_and_naming_can_be_checked(tmp_path: Path) -> No
 
 def test_cut_names_name_the_videos_that_they_lose(tmp_path: Path) -> None:
     """Self-Forcing's names: 21 of 946 overwritten at each index, 20 prompts of them by one name."""
-    from probekit.evaluation.named_folders import assign_by_name
+    from probekit.evaluation.interchange.name_matching import assign_by_name
     from probekit.suites.registry import load_suite
 
     folder = tmp_path / "videos"

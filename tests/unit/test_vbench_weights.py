@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from probekit.errors import UserError
-from probekit.evaluation import vbench_weights
-from probekit.evaluation.vbench_weights import (
+from probekit.evaluation.vbench import weights
+from probekit.evaluation.vbench.weights import (
     CLIP_B32,
     DINO,
     HASH_CACHE,
@@ -72,7 +72,7 @@ def test_files_lie_in_the_official_cache_and_dino_in_torch_hub(cache: Path) -> N
 def test_missing_names_what_is_not_there(cache: Path) -> None:
     assert missing("temporal_flickering") == ()
     assert [file.name for file in missing("aesthetic_quality")] == ["CLIP ViT-L/14", "LAION aesthetic predictor"]
-    put(vbench_weights.AESTHETIC_HEAD, b"x")
+    put(weights.AESTHETIC_HEAD, b"x")
     assert [file.name for file in missing("aesthetic_quality")] == ["CLIP ViT-L/14"]
     with pytest.raises(UserError, match="beauty"):
         missing("beauty")
@@ -82,9 +82,9 @@ def test_a_hash_is_read_again_only_when_the_file_changes(cache: Path, monkeypatc
     path = put(CLIP_B32, b"one")
     assert weight_hash(path) == hashlib.sha256(b"one").hexdigest()
     assert str(path) in json.loads((weights_folder() / HASH_CACHE).read_text())
-    vbench_weights._hash.cache_clear()  # as another process would find it
+    weights._hash.cache_clear()  # as another process would find it
     with monkeypatch.context() as patch:
-        patch.setattr(vbench_weights, "sha256_file", lambda path: pytest.fail("read again"))
+        patch.setattr(weights, "sha256_file", lambda path: pytest.fail("read again"))
         assert weight_hash(path) == hashlib.sha256(b"one").hexdigest()
     path.write_bytes(b"other")
     assert weight_hash(path) == hashlib.sha256(b"other").hexdigest()

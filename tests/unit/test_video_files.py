@@ -23,7 +23,7 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 from probekit.errors import UserError
-from probekit.video_files import write_video
+from probekit.media.video_files import write_video
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 frames = np.random.default_rng(0).integers(0, 256, (9, 32, 32, 3), dtype=np.uint8)
 try:

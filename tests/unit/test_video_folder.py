@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from probekit.cli.main import app
 from probekit.errors import UserError
-from probekit.evaluation.video_folder import read_video_folder, safe_identifier
+from probekit.evaluation.interchange.folder import read_video_folder, safe_identifier
 from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.score_table import read_scores
 from probekit.run_folder.video_set_check import check_video_set

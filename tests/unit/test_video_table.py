@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from probekit.errors import UserError
-from probekit.evaluation.video_table import read_video_table, video_set_from_csv
+from probekit.evaluation.interchange.table import read_video_table, video_set_from_csv
 from probekit.run_folder.protocol_card import mismatches
 from probekit.run_folder.video_set_check import check_video_set
 from tests.shared_data import video_page_path

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probekit.errors import UserError
-from probekit.evaluation.official_layout import official_layout
+from probekit.evaluation.vbench.result_export import official_layout
 from probekit.evaluation.weighting import WEIGHTINGS, Weighting, prompt_sums, weighting_named
 from probekit.reporting.comparison_record import ComparisonSettings
 from probekit.run_folder.score_table import ScoreRow

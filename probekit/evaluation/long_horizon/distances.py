@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.evaluation.long_horizon.slow_fast import unit_vectors
+from probekit.evaluation.vbench.slow_fast import unit_vectors
 
 Floats = NDArray[np.float64]
 

@@ -1,0 +1,1 @@
+"""Other people's folders of videos: reading their names, writing VBench's."""

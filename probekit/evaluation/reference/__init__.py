@@ -1,0 +1,1 @@
+"""Metrics that compare a video with a reference video."""

@@ -1,0 +1,1 @@
+"""VBench: its dimensions, weights and result files, and two backends that compute its scores."""

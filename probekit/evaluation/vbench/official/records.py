@@ -1,0 +1,89 @@
+"""One video's entry in an official result file, and the score that it stands for; the two ways of a round trip."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from probekit.errors import UserError
+from probekit.evaluation.scorer import Score
+from probekit.evaluation.vbench.dimensions import OFFICIAL_DIMENSIONS
+
+PERCENT: Final = "imaging_quality"
+"""Its entries run to 100 while the score of the dimension runs to 1."""
+
+NO_COLOR: Final = "the object is in no frame, or has no colour in any"
+"""Why a video has no colour; the official code leaves it out of the file."""
+
+_EVENTS: Final = ("dynamic_degree", "human_action")
+_COUNTS: Final[Mapping[str, tuple[str, str]]] = {
+    "background_consistency": ("video_sim", "cnt_per_video"),
+    "object_class": ("success_frame_count", "frame_count"),
+    "multiple_objects": ("success_frame_count", "frame_count"),
+    "scene": ("success_frame_count", "frame_count"),
+}
+_FRAME_LISTS: Final = ("appearance_style", "spatial_relationship")
+
+
+def score_of(dimension: str, record: Mapping[str, Any], n_frames: int | None = None) -> Score:
+    """The score in an entry, imaging quality divided by 100.
+
+    Dimensions whose score is a mean over frames get a numerator and a denominator. Subject consistency has none in its
+    entries and gets them only where the number of frames is known.
+
+    Args:
+        dimension: one of the sixteen.
+        record: the entry.
+        n_frames: of the video, where known.
+
+    Raises:
+        UserError: if a number is missing, not finite, or not what the formula can give.
+    """
+    scale = 100.0 if dimension == PERCENT else 1.0
+    value = _number(dimension, record, "video_results") / scale
+    low, high = OFFICIAL_DIMENSIONS[dimension].range
+    if not low <= value <= high:
+        raise UserError(
+            f"{dimension} = {value} is outside {low} to {high}.", "The weights or the file are not VBench's."
+        )
+    numerator, denominator = _frames(dimension, record, value, n_frames)
+    return Score(value, numerator, denominator)
+
+
+def _frames(
+    dimension: str, record: Mapping[str, Any], value: float, n_frames: int | None
+) -> tuple[float, float] | tuple[None, None]:
+    if dimension == "subject_consistency" and n_frames is not None:
+        return value * (n_frames - 1), float(n_frames - 1)
+    if dimension in _COUNTS and all(name in record for name in _COUNTS[dimension]):
+        numerator, denominator = (_number(dimension, record, name) for name in _COUNTS[dimension])
+        return numerator, denominator
+    frames = record.get("frame_results")
+    if dimension in _FRAME_LISTS and isinstance(frames, list) and frames:
+        return value * len(frames), float(len(frames))
+    return None, None
+
+
+def _number(dimension: str, record: Mapping[str, Any], name: str) -> float:
+    value = record.get(name)
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise UserError(f"{dimension}: {name} = {value!r} is no finite number.", "Score that video again.")
+    return float(value)
+
+
+def record_of(dimension: str, video_path: str, score: Score) -> dict[str, Any]:
+    """The entry of a score that is not null, as the official code would write it.
+
+    Lists of single frames are not in the score table; where the official code has one, `frame_count` says how many.
+    """
+    assert score.value is not None
+    if dimension in _EVENTS:
+        entry: dict[str, Any] = {"video_path": video_path, "video_results": bool(score.value)}
+        return {**entry, "cor_num_per_video": int(score.value)} if dimension == "human_action" else entry
+    scale = 100.0 if dimension == PERCENT else 1.0
+    entry = {"video_path": video_path, "video_results": score.value * scale}
+    if dimension == "color":
+        return {**entry, "cur_success_frame_rate": score.value}
+    if dimension in _COUNTS and score.denominator is not None:
+        numerator, denominator = _COUNTS[dimension]
+        return {**entry, numerator: score.numerator, denominator: int(score.denominator)}
+    return entry
