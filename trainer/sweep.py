@@ -17,9 +17,9 @@ from probekit.errors import UserError
 from probekit.reporting.comparison_io import write_comparison
 from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow
 from probekit.suites.registry import load_suite
-from probekit.workflows.comparing import compare_runs, open_scored_run
-from probekit.workflows.sampling import sample_suite
-from probekit.workflows.scoring import score_run
+from probekit.workflows.compare import compare_runs, open_scored_run
+from probekit.workflows.sample import sample_suite
+from probekit.workflows.score import score_run
 from trainer.causal_configs import TrajectoryConfig
 from trainer.config import load_recipe
 

@@ -19,8 +19,8 @@ from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.score_table import SCORES_FOLDER, read_scores
 from probekit.suites.registry import constants_of
 from probekit.suites.suite import Suite
-from probekit.workflows.sampling import sample_suite
-from probekit.workflows.scoring import score_run
+from probekit.workflows.sample import sample_suite
+from probekit.workflows.score import score_run
 
 LOGGER = logging.getLogger("trainer")
 

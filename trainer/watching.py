@@ -12,8 +12,8 @@ from probekit.reporting.contact_sheet import SheetRow, contact_sheet
 from probekit.reporting.figures import save_figure
 from probekit.run_folder.manifest import load_video_set
 from probekit.suites.registry import load_suite
-from probekit.workflows.sampling import sample_suite
-from probekit.workflows.scoring import score_run
+from probekit.workflows.sample import sample_suite
+from probekit.workflows.score import score_run
 from trainer.watch import EXPORTS, suite_totals
 from trainer.watch_config import WatchConfig
 

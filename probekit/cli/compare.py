@@ -56,7 +56,7 @@ def compare(
         from probekit.reporting.comparison_tables import to_rich
         from probekit.reporting.figures import forest_plot, save_figure
         from probekit.statistics.bootstrap_settings import BootstrapSettings
-        from probekit.workflows.comparing import baseline_first, compare_runs, open_scored_run
+        from probekit.workflows.compare import baseline_first, compare_runs, open_scored_run
         from probekit.workflows.significance import write_significance
 
         opened = [open_scored_run(run) for run in baseline_first(runs, baseline)]

@@ -19,7 +19,7 @@ def drop(
 ) -> None:
     """What a model loses from the short to the long horizon, and whether another one loses less."""
     with reporting_errors():
-        from probekit.workflows.dropping import drop_of_runs, write_drops
+        from probekit.workflows.drop import drop_of_runs, write_drops
 
         pairs = [(short, long), *([against] if against else [])]
         typer.echo(write_drops(drop_of_runs(pairs, seed=seed), out))

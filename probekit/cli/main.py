@@ -9,9 +9,9 @@ from probekit.cli import (
     compare,
     demo,
     drop,
-    exporting,
+    export_vbench,
     horizon,
-    importing,
+    import_videos,
     manifest,
     power,
     probe,
@@ -36,9 +36,9 @@ app = typer.Typer(
 
 app.command()(suites.suites)
 app.command()(sample.sample)
-app.command("import")(importing.import_videos)
-app.command()(importing.import_vbench)
-app.command()(exporting.export_vbench)
+app.command("import")(import_videos.import_videos)
+app.command()(import_videos.import_vbench)
+app.command()(export_vbench.export_vbench)
 app.command()(static_filter.static_filter)
 app.command()(score.score)
 app.command()(total.total)

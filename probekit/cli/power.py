@@ -20,7 +20,7 @@ def power(
 ) -> None:
     """Say how many prompts and videos a difference would take, from two pilot runs."""
     with reporting_errors():
-        from probekit.workflows.comparing import open_scored_run
+        from probekit.workflows.compare import open_scored_run
         from probekit.workflows.significance import power_lines
 
         numbers = [int(number) for number in prompts.split(",")]

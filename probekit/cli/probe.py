@@ -25,7 +25,7 @@ def probe(
         planned = load_suite(suite).reduced(prompts, samples)
         from probekit.probing.probe_comparison import contrast_markdown
         from probekit.probing.probe_experiment import MSE_ID
-        from probekit.workflows.probing import probe_arms
+        from probekit.workflows.probe import probe_arms
 
         result = probe_arms(baseline, method, planned, out, seed=seed, perceptual=perceptual)
         typer.echo(contrast_markdown(result.contrasts, MSE_ID))

@@ -20,8 +20,8 @@ def report(
     """Compare scored runs and write a page that opens from disk: table, intervals, videos side by side, protocol."""
     with reporting_errors():
         from probekit.statistics.bootstrap_settings import BootstrapSettings
-        from probekit.workflows.comparing import compare_runs, open_scored_run
-        from probekit.workflows.reporting import report_runs
+        from probekit.workflows.compare import compare_runs, open_scored_run
+        from probekit.workflows.report import report_runs
 
         opened = [open_scored_run(run) for run in runs]
         record = compare_runs(

@@ -88,7 +88,7 @@ def sample(
             return
         if measure:
             _check_measurable(share, prompt_cache)
-        from probekit.workflows.sampling import SpeedSettings, sample_suite
+        from probekit.workflows.sample import SpeedSettings, sample_suite
 
         rows = sample_suite(
             model, planned, out, _settings(SamplerSettings, chosen), seed=seed, shard=share, batch_size=batch_size,
@@ -100,7 +100,7 @@ def sample(
 
 def _print_plan(model: str, planned: "Suite", options: StreamingOptions, batch_size: int) -> None:
     from probekit.models.loading import model_folder
-    from probekit.workflows.planning import plan_lines
+    from probekit.workflows.sampling_plan import plan_lines
 
     for line in plan_lines(model_folder(model), planned, options, batch_size):
         typer.echo(line)
@@ -166,7 +166,7 @@ def _planned(
             return chosen
         return chosen._replace(frames=frames_of(seconds), horizon=f"{seconds:g}s")
     from probekit.models.loading import model_folder
-    from probekit.workflows.planning import default_size
+    from probekit.workflows.sampling_plan import default_size
 
     if suite_option:
         raise UserError(f"A prompt file has no {suite_option[0]!r}.", "Leave out --suite-option, or the prompt file.")

@@ -48,7 +48,7 @@ def score(
             {"device": device, "precision": precision, "unverified_weights": unverified_weights},
             "the command's options",
         )
-        from probekit.workflows.scoring import runs_to_score, score_against_reference, score_run
+        from probekit.workflows.score import runs_to_score, score_against_reference, score_run
 
         runs, failures = runs_to_score(target, out)
         not_run: dict[str, str] = {}

@@ -22,7 +22,7 @@ def systems(
     with reporting_errors():
         from probekit.evaluation.weighting import weighting_named
         from probekit.reporting.system_table import systems_markdown
-        from probekit.workflows.comparing import open_scored_run
+        from probekit.workflows.compare import open_scored_run
         from probekit.workflows.systems import system_table, write_systems
 
         opened = [open_scored_run(run) for run in runs]

@@ -18,8 +18,8 @@ def total(
     """Dimension means of single runs with n of N videos, and Quality, Semantic, Total where no dimension is missing."""
     with reporting_errors():
         from probekit.evaluation.weighting import weighting_named
-        from probekit.workflows.comparing import open_scored_run
-        from probekit.workflows.totalling import total_lines, total_of_run, write_total
+        from probekit.workflows.compare import open_scored_run
+        from probekit.workflows.total import total_lines, total_of_run, write_total
 
         form = weighting_named(weighting)
         for run in runs:

@@ -121,7 +121,7 @@ def export_results(
 ) -> None:
     """Write scores in the official layout: `<name>_eval_results.json` and `<name>_full_info.json`."""
     with reporting_errors():
-        from probekit.workflows.official import export_official
+        from probekit.workflows.vbench_results import export_official
 
         for line in export_official(run, out, name):
             typer.echo(line)
@@ -135,6 +135,6 @@ def import_results(
 ) -> None:
     """Make a run folder with scores from official result files."""
     with reporting_errors():
-        from probekit.workflows.official import import_official
+        from probekit.workflows.vbench_results import import_official
 
         typer.echo(f"wrote {import_official(folder, out, model)}")

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from probekit.diffusion.few_step import few_step_sigmas
 from probekit.errors import UserError
-from probekit.evaluation.generation_runner import Request
 from probekit.models.causal_wan import CausalWan
 from probekit.models.video_codec import to_uint8_frames
 from probekit.progress import track
 from probekit.rollout.chunk_denoisers import DrawNoise, Predict
+from probekit.rollout.generation_runner import Request
 from probekit.rollout.noise import KeyedNoise
 from probekit.rollout.records import PassRecord
 from probekit.rollout.streaming_rollout import Rollout, roll_out

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probekit.errors import UserError
-from probekit.evaluation.generation_runner import Request
 from probekit.probing.chunk_states import last_frames
+from probekit.rollout.generation_runner import Request
 from probekit.rollout.noise import KeyedNoise, NoiseSource
 from probekit.rollout.streaming_sampler import StreamingSampler
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from probekit.evaluation.generation_runner import Request, VideoGenerator
+from probekit.rollout.generation_runner import Request, VideoGenerator
 from probekit.rollout.streaming_sampler import StreamingSampler
 
 FrameSource = Callable[[Request], Iterator[NDArray[Any]]]

@@ -11,7 +11,6 @@ from torch import Tensor
 from probekit.context_policy import ContextPolicy
 from probekit.diffusion.few_step import euler_sigmas, few_step_sigmas, warp
 from probekit.errors import UserError
-from probekit.evaluation.generation_runner import Request
 from probekit.models.causal_card import CausalCard, read_causal_card
 from probekit.models.causal_wan import CausalWan
 from probekit.models.loading import (
@@ -26,6 +25,7 @@ from probekit.models.presets import SPRITE_GEOMETRY
 from probekit.models.text_context import TextContext
 from probekit.models.video_codec import to_uint8_frames
 from probekit.rollout.chunk_denoisers import ChunkDenoiser, EulerDenoiser, FewStepDenoiser
+from probekit.rollout.generation_runner import Request
 from probekit.rollout.noise import ChunkShape, KeyedNoise, NoiseSource
 from probekit.rollout.records import RolloutObserver
 from probekit.rollout.streaming_rollout import Rollout, roll_out

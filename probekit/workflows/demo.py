@@ -10,12 +10,12 @@ from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.reporting.story import Section, write_story
 from probekit.reporting.summary import summary_sentences
 from probekit.suites.suite import Suite
-from probekit.workflows.comparing import ScoredRun, compare_runs, open_scored_run
-from probekit.workflows.dropping import DropReport, drop_of_runs, write_drops
-from probekit.workflows.probing import ProbeResult, probe_arms
-from probekit.workflows.reporting import report_runs
-from probekit.workflows.sampling import sample_suite
-from probekit.workflows.scoring import score_run
+from probekit.workflows.compare import ScoredRun, compare_runs, open_scored_run
+from probekit.workflows.drop import DropReport, drop_of_runs, write_drops
+from probekit.workflows.probe import ProbeResult, probe_arms
+from probekit.workflows.report import report_runs
+from probekit.workflows.sample import sample_suite
+from probekit.workflows.score import score_run
 
 BASELINE = "sprite-dmd-baseline"
 METHOD = "sprite-dmd-foresight"

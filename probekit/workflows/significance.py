@@ -19,7 +19,7 @@ from probekit.statistics.paired_units import (
     quantity_slopes,
     split_by_shared_prompts,
 )
-from probekit.statistics.planning import (
+from probekit.statistics.power import (
     minimum_detectable_difference,
     noise_floor,
     power_curve,
@@ -29,7 +29,7 @@ from probekit.statistics.planning import (
 from probekit.statistics.score_comparison import pairs_of_table
 from probekit.statistics.significance_table import SignificanceRow, significance_rows
 from probekit.suites.registry import constants_of
-from probekit.workflows.comparing import ScoredRun
+from probekit.workflows.compare import ScoredRun
 
 PERCENT = 100.0
 

@@ -21,8 +21,8 @@ from probekit.reporting.system_table import (
 from probekit.run_folder.manifest import load_video_set, manifest_files
 from probekit.run_folder.protocol_card import FieldMismatch, mismatches
 from probekit.run_folder.speed_record import SpeedRecord, read_speed
-from probekit.workflows.comparing import ScoredRun
-from probekit.workflows.totalling import RunTotal, total_of_run
+from probekit.workflows.compare import ScoredRun
+from probekit.workflows.total import RunTotal, total_of_run
 
 _FILE: Final = "systems"
 

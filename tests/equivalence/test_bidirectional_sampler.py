@@ -8,9 +8,9 @@ from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler, 
 
 from probekit.diffusion.flow_matching import shift_sigma
 from probekit.diffusion.sampler_settings import SamplerSettings
-from probekit.evaluation.generation_runner import Request
 from probekit.models.loading import load_text_encoder
 from probekit.rollout.bidirectional_sampler import BidirectionalSampler, shifted_scheduler, solve_flow
+from probekit.rollout.generation_runner import Request
 from probekit.suites.registry import load_suite
 from tests.model_folders import tiny_transformer, tiny_vae, write_tiny_model
 

@@ -36,7 +36,7 @@ PUBLISHED = Sizes((768, 12), (768, 12), (1024, 24), 14, (1024, 24), (1024, 24))
 
 
 def write_weights(sizes: Sizes = SMALL, *, only: frozenset[str] | None = None) -> None:
-    """Write the files of the fast backend's dimensions, or of some, where `probekit.evaluation.vbench.weights` looks for them."""
+    """Write the weight files of the fast backend's dimensions, or of some, where the fast backend looks for them."""
     writers = {
         files.DINO: partial(_save, lambda: Dino(*sizes.dino, positions=197, patch=16).vit),
         files.CLIP_B32: partial(_save_clip, *sizes.clip_b32, patch=32, out=512),

@@ -11,7 +11,7 @@ from probekit.evaluation.scoring.absent_videos import ABSENT_FILE, absent_videos
 from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.score_table import read_scores
 from probekit.run_folder.video_set import video_path
-from probekit.workflows.scoring import score_run
+from probekit.workflows.score import score_run
 from tests.unit.video_set_files import write_sample, write_set
 
 PROMPTS = ("a", "b", "c")

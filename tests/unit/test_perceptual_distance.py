@@ -124,7 +124,7 @@ def test_a_torchvision_checkpoint_fills_the_backbone(tmp_path: Path, monkeypatch
         features = alexnet(weights=None).features.eval()
     path = tmp_path / "alexnet.pth"
     torch.save({f"features.{key}": value for key, value in features.state_dict().items()}, path)
-    monkeypatch.setattr(lpips, "require_weights_file", lambda path, url: None)
+    monkeypatch.setattr("probekit.evaluation.reference.lpips.require_weights_file", lambda path, url: None)
     metric = lpips_metric("pretrained", weights=path)
     images = torch.linspace(-1, 1, 3 * 40 * 40).reshape(1, 3, 40, 40)
     with torch.no_grad():

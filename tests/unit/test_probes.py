@@ -10,13 +10,13 @@ from typer.testing import CliRunner
 
 from probekit.cli.main import app
 from probekit.errors import UserError
-from probekit.evaluation.generation_runner import Request
 from probekit.models.causal_card import CausalCard, write_causal_card
 from probekit.probing.chunk_states import ChunkStates, LastPasses, capture, probed_layers
 from probekit.probing.futures import continue_state
 from probekit.probing.probe_comparison import compare_probes, difference_over_prompts
 from probekit.probing.probe_experiment import COPY, MSE_ID, PSNR_ID, TRAINED, UNTRAINED, run_probes, split_prompts
 from probekit.probing.readout_decoder import ProbeBudget, fit_and_read
+from probekit.rollout.generation_runner import Request
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.suites.registry import load_suite
 from tests.model_folders import write_tiny_model

@@ -13,8 +13,8 @@ from probekit.run_folder.manifest import load_video_set, write_manifest
 from probekit.run_folder.protocol_card import PROTOCOL_FILENAME, SCORING_FIELDS, ProtocolCard
 from probekit.run_folder.score_table import read_scores
 from probekit.statistics.bootstrap_settings import BootstrapSettings
-from probekit.workflows.comparing import compare_runs, open_scored_run
-from probekit.workflows.scoring import REFERENCE_PROTOCOL, REFERENCE_SCORES, score_against_reference
+from probekit.workflows.compare import compare_runs, open_scored_run
+from probekit.workflows.score import REFERENCE_PROTOCOL, REFERENCE_SCORES, score_against_reference
 from tests.unit.test_scoring_runner import make_set
 
 FEW = BootstrapSettings(replicates=100)

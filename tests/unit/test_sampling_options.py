@@ -138,7 +138,7 @@ def test_cached_prompts_equal_the_encoder_and_open_it_once(tmp_path: Path, monke
 
 def test_videos_do_not_depend_on_the_prompt_cache(student: Path, tmp_path: Path) -> None:
     suite = load_suite("sprite-5s").reduced(1, 1)
-    from probekit.evaluation.generation_runner import Request
+    from probekit.rollout.generation_runner import Request
 
     request = [Request(key, suite.texts()[key.prompt_id]) for key in suite.keys()]
     plain = StreamingSampler(student, suite).generate(request)

@@ -26,7 +26,7 @@ from probekit.run_folder.score_table import ScoreRow, read_scores, write_scores
 from probekit.run_folder.shard import Shard
 from probekit.run_folder.video_set import VideoRow, VideoSet, describe_video, video_path
 from probekit.sprite_world.episodes import episode
-from probekit.workflows.scoring import score_run
+from probekit.workflows.score import score_run
 
 N_FRAMES = 13
 SCORERS = scorers_for("sprite-test").scorers

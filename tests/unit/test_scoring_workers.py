@@ -34,7 +34,8 @@ KILLED_RUN = """
 import os, sys
 from functools import partial
 from pathlib import Path
-from probekit.run_folder.manifest import Shard, load_video_set
+from probekit.run_folder.manifest import load_video_set
+from probekit.run_folder.shard import Shard
 from probekit.evaluation.scoring.runner import score_video_set
 from tests.unit.logged_scorers import Plan, scorers_of
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from scipy import stats
 
 from probekit.errors import UserError
 from probekit.seeding import generator
-from probekit.statistics.planning import (
+from probekit.statistics.power import (
     minimum_detectable_difference,
     noise_floor,
     power_curve,

@@ -145,7 +145,7 @@ def test_what_raft_sees_no_motion_in_stays(run: Path) -> None:
 def test_what_moves_goes_and_counts_as_unscored(run: Path) -> None:
     """The verdict on the second video is known from a run before; RAFT of random weights sees motion in the first."""
     from probekit.run_folder.score_table import read_scores
-    from probekit.workflows.scoring import score_run
+    from probekit.workflows.score import score_run
 
     _write_raft(still=False)
     known = {"scorer_id": "vbench-static-filter:raft-things:v1:float32", "static": {}}

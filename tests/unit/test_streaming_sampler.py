@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from probekit.cli.main import app
 from probekit.context_policy import ContextPolicy
 from probekit.errors import UserError
-from probekit.evaluation.generation_runner import Request
 from probekit.models.causal_card import CausalCard, read_causal_card, require_role, write_causal_card
+from probekit.rollout.generation_runner import Request
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.run_folder.protocol_card import read_protocol
 from probekit.streaming_options import StreamingOptions

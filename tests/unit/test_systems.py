@@ -20,9 +20,9 @@ from probekit.reporting.system_table import (
 )
 from probekit.run_folder.speed_record import SPEED_FILENAME, SpeedRecord, read_speed, write_speed
 from probekit.run_folder.video_set import VIDEO_FOLDER
-from probekit.workflows.comparing import open_scored_run
+from probekit.workflows.compare import open_scored_run
 from probekit.workflows.systems import system_table
-from probekit.workflows.totalling import total_of_run
+from probekit.workflows.total import total_of_run
 from tests.model_folders import write_tiny_model
 from tests.shared_data import shared_path
 

@@ -16,8 +16,8 @@ from probekit.run_folder.score_table import SCORES_FOLDER, ScoreRow, write_score
 from probekit.run_folder.video_set import VideoRow
 from probekit.seeding import generator
 from probekit.suites.dimension_constants import SPRITE_CONSTANTS
-from probekit.workflows.comparing import open_scored_run
-from probekit.workflows.totalling import RunTotal, total_of_run
+from probekit.workflows.compare import open_scored_run
+from probekit.workflows.total import RunTotal, total_of_run
 
 DIMENSIONS = tuple(constant.dimension for constant in SPRITE_CONSTANTS)
 

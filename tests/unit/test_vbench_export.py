@@ -15,8 +15,8 @@ from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.video_set import VideoRow, video_path
 from probekit.run_folder.video_set_check import check_video_set
 from probekit.suites.vbench import vbench_prompts
-from probekit.workflows.exporting import export_vbench
-from probekit.workflows.importing import import_named_videos
+from probekit.workflows.export_vbench import export_vbench
+from probekit.workflows.import_videos import import_named_videos
 
 if importlib.util.find_spec("vbench") is None:
     pytest.skip("needs the package vbench", allow_module_level=True)

@@ -31,7 +31,7 @@ def import_videos(
         if suite != "custom":
             _import_named(sources, out, suite, suite_option, model, naming, allow_missing)
             return
-        from probekit.workflows.importing import import_any
+        from probekit.workflows.import_videos import import_any
 
         runs, problems = import_any(sources, out, model=model, horizon=horizon)
         for run in runs:
@@ -65,7 +65,7 @@ def _import_named(
     allow_missing: bool,
 ) -> None:
     from probekit.suites.registry import all_prompts, load_suite
-    from probekit.workflows.importing import import_named_videos
+    from probekit.workflows.import_videos import import_named_videos
 
     settings = suite_option or []
     planned = load_suite(suite, settings)

@@ -25,7 +25,7 @@ from probekit.statistics.prompt_scores import (
 )
 from probekit.suites.dimension_constants import DimensionConstant
 from probekit.suites.registry import constants_of, planned_dimensions
-from probekit.workflows.comparing import ScoredRun
+from probekit.workflows.compare import ScoredRun
 
 PERCENT = 100.0
 _AGGREGATES = ("quality", "semantic", "total")

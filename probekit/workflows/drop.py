@@ -13,7 +13,7 @@ from probekit.statistics.difference_estimate import BootstrapComparison, Differe
 from probekit.statistics.horizon_drop import HorizonScores, drop_difference, horizon_drop
 from probekit.statistics.prompt_scores import clip_scores, prompt_means, read_table
 from probekit.suites.registry import constants_of
-from probekit.workflows.comparing import ScoredRun, open_scored_run
+from probekit.workflows.compare import ScoredRun, open_scored_run
 
 _HORIZON_FIELDS = ("prompts.file_hash", "prompts.suite", "prompts.n_prompts", "prompts.samples", "generation.frames")
 

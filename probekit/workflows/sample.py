@@ -7,7 +7,6 @@ import torch
 
 from probekit.diffusion.pipeline_settings import PipelineSettings
 from probekit.diffusion.sampler_settings import SamplerSettings
-from probekit.evaluation.generation_runner import Request, VideoGenerator, generate_suite
 from probekit.models.causal_card import is_causal, read_causal_card
 from probekit.models.loading import model_folder
 from probekit.models.pipeline_folder import count_parameters, is_foreign
@@ -15,6 +14,7 @@ from probekit.models.prompt_cache import CachedPrompts
 from probekit.provenance import command_line, hardware, package_versions
 from probekit.rollout.bidirectional_sampler import BidirectionalSampler
 from probekit.rollout.diffusers_sampler import DiffusersSampler
+from probekit.rollout.generation_runner import Request, VideoGenerator, generate_suite
 from probekit.rollout.speed import frame_source, measure
 from probekit.rollout.streaming_sampler import StreamingSampler, card_with, check_length
 from probekit.run_folder.shard import Shard

@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from probekit.atomic_files import atomic_path, write_json, write_text
-from probekit.evaluation.generation_runner import Request
 from probekit.models.loading import model_folder
 from probekit.probing.chunk_states import SITE, ChunkStates, capture, probed_layers
 from probekit.probing.futures import continue_state
@@ -17,6 +16,7 @@ from probekit.probing.probe_comparison import compare_probes, contrast_markdown,
 from probekit.probing.probe_experiment import LPIPS_SIDE, MSE_ID, run_probes, split_prompts
 from probekit.probing.probe_figures import plot_futures, plot_probe_errors
 from probekit.probing.readout_decoder import ProbeBudget, fit_and_read
+from probekit.rollout.generation_runner import Request
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.run_folder.protocol_card import protocol_card
 from probekit.suites.suite import Suite

@@ -17,7 +17,7 @@ from probekit.run_folder.protocol_card import read_protocol
 from probekit.run_folder.score_table import write_scores
 from probekit.run_folder.shard import Shard
 from probekit.run_folder.video_set import VideoSet
-from probekit.workflows.importing import import_any
+from probekit.workflows.import_videos import import_any
 
 REFERENCE_SCORES = "reference_scores.parquet"
 REFERENCE_PROTOCOL = "reference_protocol.json"

@@ -8,7 +8,7 @@ import pandas
 from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.reporting.html_report import write_report
 from probekit.run_folder.manifest import load_video_set
-from probekit.workflows.comparing import ScoredRun
+from probekit.workflows.compare import ScoredRun
 
 
 def report_runs(runs: Sequence[ScoredRun], record: ComparisonRecord, out: Path, *, max_prompts: int = 24) -> Path:

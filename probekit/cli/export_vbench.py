@@ -17,7 +17,7 @@ def export_vbench(
 ) -> None:
     """Link a run's videos as `<prompt>-<i>.mp4`, as VBench looks for them; exits with 1 if some cannot be exported."""
     with reporting_errors():
-        from probekit.workflows.exporting import export_vbench
+        from probekit.workflows.export_vbench import export_vbench
 
         done = export_vbench(run, out, by_dimension=by_dimension)
         for collision in done.collisions:
