@@ -20,9 +20,9 @@ ensure_torchvision_importable()
 from diffusers import WanTransformer3DModel  # noqa: E402
 
 from probekit.models.presets import SPRITE_TEXT_WIDTH, sprite_transformer_config  # noqa: E402
+from trainer.config.scale import ScaleConfig  # noqa: E402
 from trainer.distributed.sharding import autocast, place  # noqa: E402
 from trainer.distributed.world import SINGLE  # noqa: E402
-from trainer.scale_config import ScaleConfig  # noqa: E402
 
 SETTINGS = {
     "fp32": ScaleConfig(),

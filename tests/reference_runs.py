@@ -17,8 +17,8 @@ from probekit.models.loading import SHIPPED_MODELS, load_codec
 from tests.model_folders import write_tiny_model
 from trainer.data.latent_clips import shard_path, write_shard
 from trainer.data.trajectories import Trajectories
+from trainer.engine.log_comparison import read_log
 from trainer.launch import train_from_recipe
-from trainer.log_comparison import read_log
 
 GOLDEN: Final = Path(__file__).parent / "golden" / "training"
 RECIPES: Final = Path(__file__).parents[1] / "trainer" / "recipes" / "sprite"

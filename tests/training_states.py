@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from trainer.checkpoint import CheckpointWriter, load_checkpoint, newest_checkpoint
 from trainer.distributed.world import SINGLE
-from trainer.loop import Stage
+from trainer.engine.checkpoint import CheckpointWriter, load_checkpoint, newest_checkpoint
+from trainer.engine.loop import Stage
 
 
 def copy_state(source: Stage, target: Stage, folder: Path) -> None:

@@ -118,8 +118,8 @@ def cost_command(
     """Operations of one cycle with and without foresight, by the paper's accounting and as executed; measured times."""
     with reporting_errors():
         from probekit.errors import UserError
-        from trainer.config import DmdConfig, load_recipe
-        from trainer.cost_report import arithmetic_lines, measured_lines
+        from trainer.config.recipe import DmdConfig, load_recipe
+        from trainer.planning.cost_report import arithmetic_lines, measured_lines
 
         config = load_recipe(recipe, overrides or [])
         if not isinstance(config, DmdConfig):
@@ -139,8 +139,8 @@ def describe_command(
 ) -> None:
     """Configuration, models, parameters, tokens, operations and memory of a recipe; nothing is loaded."""
     with reporting_errors():
-        from trainer.config import load_recipe
-        from trainer.describe import description
+        from trainer.config.recipe import load_recipe
+        from trainer.planning.describe import description
 
         for line in description(load_recipe(recipe, overrides or []), gpus, gpu_memory):
             typer.echo(line)
@@ -154,7 +154,7 @@ def compare_logs_command(
 ) -> None:
     """Compare two training logs step by step; exits with 1 at the first difference. Times and memory are left out."""
     with reporting_errors():
-        from trainer.log_comparison import compare_logs
+        from trainer.engine.log_comparison import compare_logs
 
         difference = compare_logs(ours, reference, tolerance)
         typer.echo(difference or "the logs agree")
@@ -188,7 +188,7 @@ def encode_sprites(
 ) -> None:
     """Render and encode clips of the sprite world for training."""
     with reporting_errors():
-        from trainer.launch import encode_sprite_clips
+        from trainer.data.jobs import encode_sprite_clips
 
         encode_sprite_clips(out, shards, split, model)
 
@@ -209,7 +209,7 @@ def encode_videos_command(
     """Encode videos with captions for training; the same command goes on where it stopped."""
     with reporting_errors():
         from trainer.data.encode_videos import ClipSize
-        from trainer.launch import encode_captioned_videos
+        from trainer.data.jobs import encode_captioned_videos
 
         size, share = ClipSize(frames, height, width), parse_shard(shard)
         for line in encode_captioned_videos(videos, captions, model, out, size, split, share, skip_corrupt):
@@ -267,7 +267,7 @@ def fit_parts(
 ) -> None:
     """Fit what the sprite models share: the linear codec and the text encoder."""
     with reporting_errors():
-        from trainer.launch import fit_shared_parts
+        from trainer.data.jobs import fit_shared_parts
 
         accuracy = fit_shared_parts(out, episodes, text_steps)
         typer.echo(f"wrote {out}; facts read from the text states: {accuracy:.1%}")

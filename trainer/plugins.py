@@ -3,8 +3,8 @@
 import functools
 
 from probekit.errors import UserError
-from trainer.causal_configs import CausalOdeConfig
-from trainer.config import DmdConfig
+from trainer.config.causal import CausalOdeConfig
+from trainer.config.recipe import DmdConfig
 from trainer.objectives.auxiliary import MakeAuxiliary
 
 

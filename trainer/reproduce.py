@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from probekit.errors import UserError
-from trainer.launch import encode_sprite_clips, fit_shared_parts, train_from_recipe
-from trainer.loop import Ending
+from trainer.data.jobs import encode_sprite_clips, fit_shared_parts
+from trainer.engine.loop import Ending
+from trainer.launch import train_from_recipe
 
 LOGGER = logging.getLogger("trainer")
 

@@ -20,8 +20,8 @@ from probekit.suites.registry import load_suite
 from probekit.workflows.compare import compare_runs, open_scored_run
 from probekit.workflows.sample import sample_suite
 from probekit.workflows.score import score_run
-from trainer.causal_configs import TrajectoryConfig
-from trainer.config import load_recipe
+from trainer.config.causal import TrajectoryConfig
+from trainer.config.recipe import load_recipe
 
 LOGGER = logging.getLogger("trainer")
 

@@ -54,11 +54,11 @@ def test_imports_inside_functions_count_and_type_checking_ones_do_not() -> None:
     source = """
 import typing
 if typing.TYPE_CHECKING:
-    from trainer.loop import Loop
+    from trainer.engine.loop import Loop
 def f():
-    import trainer.config
+    import trainer.config.recipe
 """
-    assert imported_names(ast.parse(source)) == {"typing", "trainer.config"}
+    assert imported_names(ast.parse(source)) == {"typing", "trainer.config.recipe"}
 
 
 def _top(name: str) -> str:

@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.distributed.checkpoint.state_dict_loader import load
 
 from tests.unit.test_asymmetric_dmd import folders  # noqa: F401
-from trainer.checkpoint import checkpoint_paths, newest_checkpoint
 from trainer.data.prompts import sprite_prompts
-from trainer.distributed.safe_checkpoint_files import SafeReader, TensorPlanner
+from trainer.engine.checkpoint import checkpoint_paths, newest_checkpoint
+from trainer.engine.safe_checkpoint_files import SafeReader, TensorPlanner
 
 RECIPES = Path(__file__).parents[2] / "trainer" / "recipes" / "sprite"
 STEPS = 4
@@ -160,7 +160,7 @@ from pathlib import Path
 import torch
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
-from trainer.config import load_recipe
+from trainer.config.recipe import load_recipe
 from trainer.distributed.sharding import blocks_of
 from trainer.distributed.world import joined_world
 from trainer.errors import NonFiniteTraining

@@ -24,8 +24,8 @@ from tests.equivalence.reference_recordings import (
     recorded,
     recorded_under,
 )
+from trainer.config.foresight import ForesightConfig
 from trainer.foresight.objective import ForesightObjective
-from trainer.foresight_config import ForesightConfig
 from trainer.objectives.auxiliary import AuxiliaryModels
 from trainer.objectives.dmd import critic_loss, dmd_gradient, dmd_loss, official_critic_loss, score_timesteps
 from trainer.objectives.regression import bell_total, bell_weight, weighted_flow_loss

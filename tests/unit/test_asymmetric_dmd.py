@@ -13,12 +13,12 @@ from probekit.models.causal_card import CausalCard, read_causal_card, write_caus
 from probekit.models.loading import SHIPPED_MODELS, load_transformer
 from tests.model_folders import write_tiny_model
 from tests.training_states import copy_state
-from trainer.config import DmdConfig, load_recipe
+from trainer.config.foresight import ForesightConfig
+from trainer.config.optimizer import OptimizerConfig
+from trainer.config.recipe import DmdConfig, load_recipe
+from trainer.engine.loop import run
 from trainer.errors import NonFiniteTraining
-from trainer.foresight_config import ForesightConfig
-from trainer.loop import run
 from trainer.objectives.dmd import critic_loss, dmd_gradient, dmd_loss, score_timesteps
-from trainer.optimizer_config import OptimizerConfig
 from trainer.plugins import auxiliary_of
 from trainer.stages.asymmetric_dmd import AsymmetricDmdStage
 

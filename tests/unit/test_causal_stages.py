@@ -15,14 +15,14 @@ from probekit.models.loading import SHIPPED_MODELS, load_codec, load_text_encode
 from probekit.models.text_context import TextContext
 from tests.model_folders import write_tiny_model
 from tests.training_states import copy_state
-from trainer.causal_configs import AutoregressiveConfig, CausalOdeConfig, TrajectoryConfig
+from trainer.config.causal import AutoregressiveConfig, CausalOdeConfig, TrajectoryConfig
+from trainer.config.optimizer import OptimizerConfig
 from trainer.data.latent_clips import LatentClips, shard_path
 from trainer.data.sprite_latents import encode_shard
 from trainer.data.trajectories import Trajectories, TrajectoryBatch, trajectory_path, write_trajectories
+from trainer.engine.loop import Stage, run
 from trainer.errors import NonFiniteTraining
-from trainer.loop import Stage, run
 from trainer.objectives.regression import euler_step
-from trainer.optimizer_config import OptimizerConfig
 from trainer.plugins import auxiliary_of
 from trainer.stages.ar_finetune import AutoregressiveStage
 from trainer.stages.causal_ode import CausalOdeStage

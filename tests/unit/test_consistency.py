@@ -10,8 +10,8 @@ from probekit.models.causal_card import read_causal_card
 from probekit.rollout.noise import normal_rows
 from probekit.seeding import generator
 from tests.unit.test_causal_stages import OPTIMIZER, PARTS, assert_resumes, base, clips, teacher  # noqa: F401
-from trainer.causal_configs import ConsistencyConfig
-from trainer.config import load_recipe
+from trainer.config.causal import ConsistencyConfig
+from trainer.config.recipe import load_recipe
 from trainer.objectives.regression import euler_step
 from trainer.stages.consistency import ConsistencyStage
 

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from probekit.models.presets import WAN_1_3B, WAN_14B
 from trainer.cli import app
-from trainer.cost import (
+from trainer.planning.cost import (
     CycleShape,
     executed_cost,
     forward_cost,

@@ -9,14 +9,14 @@ from typer.testing import CliRunner
 
 from probekit.errors import UserError
 from probekit.models.loading import SHIPPED_MODELS
-from trainer.architectures import text_encoder_parameters
-from trainer.causal_configs import CausalOdeConfig, TrajectoryConfig
 from trainer.cli import app
-from trainer.config import BidirectionalConfig, DmdConfig, load_recipe
-from trainer.describe import description
-from trainer.memory_plan import GB
-from trainer.recipe_plan import check_fit, memory_of, operations_of
-from trainer.trajectory_plan import solver_operations, solver_plan
+from trainer.config.causal import CausalOdeConfig, TrajectoryConfig
+from trainer.config.recipe import BidirectionalConfig, DmdConfig, load_recipe
+from trainer.planning.architectures import text_encoder_parameters
+from trainer.planning.describe import description
+from trainer.planning.memory import GB
+from trainer.planning.recipe import check_fit, memory_of, operations_of
+from trainer.planning.trajectories import solver_operations, solver_plan
 
 RECIPES = Path(__file__).parents[2] / "trainer" / "recipes"
 WAN = sorted(path for path in (RECIPES / "wan").rglob("*.yaml") if path.parent.name != "sweeps")

@@ -18,11 +18,11 @@ from probekit.models.text_context import TextContext
 from probekit.rollout.chunk_denoisers import FewStepDenoiser
 from probekit.rollout.noise import SeededNoise
 from probekit.rollout.streaming_rollout import Rollout, roll_out
+from trainer.config.foresight import ForesightConfig
 from trainer.foresight.losses import cosine_distance
 from trainer.foresight.objective import ForesightObjective
 from trainer.foresight.predictors import build_predictor
 from trainer.foresight.targets import fused_target, valid_offsets
-from trainer.foresight_config import ForesightConfig
 from trainer.objectives.auxiliary import AuxiliaryModels
 
 CHUNKS = 3

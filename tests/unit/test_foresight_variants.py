@@ -17,11 +17,11 @@ from probekit.models.text_context import TextContext
 from probekit.rollout.chunk_denoisers import FewStepDenoiser
 from probekit.rollout.noise import SeededNoise
 from probekit.rollout.streaming_rollout import Rollout, roll_out
+from trainer.config.foresight import ForesightConfig
 from trainer.foresight.losses import cosine_distance, mean_squared_distance, random_directions, sigreg, weight_at
 from trainer.foresight.objective import ForesightObjective, layer_at
 from trainer.foresight.predictors import new_predictor
 from trainer.foresight.targets import frame_mean, targets_of
-from trainer.foresight_config import ForesightConfig
 from trainer.objectives.auxiliary import AuxiliaryModels
 
 CHUNKS = 3

@@ -11,8 +11,8 @@ import torch
 from torch.distributed.checkpoint.state_dict_loader import load
 
 from tests.unit.test_asymmetric_dmd import folders  # noqa: F401
-from trainer.checkpoint import checkpoint_paths, newest_checkpoint
-from trainer.distributed.safe_checkpoint_files import SafeReader, TensorPlanner
+from trainer.engine.checkpoint import checkpoint_paths, newest_checkpoint
+from trainer.engine.safe_checkpoint_files import SafeReader, TensorPlanner
 
 STEPS = 6
 

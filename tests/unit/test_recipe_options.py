@@ -20,13 +20,13 @@ from tests.unit.recipe_option_catalogue import CATALOGUE
 from tests.unit.test_asymmetric_dmd import dmd_config, dmd_stage, folders  # noqa: F401
 from tests.unit.test_causal_stages import ar_config, base, clips, teacher, trajectory_config  # noqa: F401
 from tests.unit.test_consistency import config_of as consistency_config
-from trainer.causal_configs import AutoregressiveConfig, CausalOdeConfig, ConsistencyConfig, TrajectoryConfig
-from trainer.config import BidirectionalConfig, DmdConfig
+from trainer.config.causal import AutoregressiveConfig, CausalOdeConfig, ConsistencyConfig, TrajectoryConfig
+from trainer.config.optimizer import OptimizerConfig
+from trainer.config.recipe import BidirectionalConfig, DmdConfig
 from trainer.data.trajectories import Trajectories, TrajectoryBatch
-from trainer.ema import ExponentialMovingAverage
-from trainer.loop import Stage
-from trainer.optimizer_config import OptimizerConfig
-from trainer.optimizers import build_adamw
+from trainer.engine.ema import ExponentialMovingAverage
+from trainer.engine.loop import Stage
+from trainer.engine.optimizers import build_adamw
 from trainer.stages.ar_finetune import AutoregressiveStage
 from trainer.stages.bidirectional import BidirectionalStage
 from trainer.stages.consistency import ConsistencyStage

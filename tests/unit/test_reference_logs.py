@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from tests.reference_runs import GOLDEN, RUNS, perform, prepare, write_log
 from trainer.cli import app
-from trainer.log_comparison import compare_logs
+from trainer.engine.log_comparison import compare_logs
 
 TOLERANCE = "0.001"
 

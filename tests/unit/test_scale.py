@@ -21,12 +21,12 @@ from probekit.rollout.noise import SeededNoise, normal_rows
 from probekit.rollout.streaming_rollout import Rollout, roll_out
 from tests.training_states import copy_state
 from tests.unit.test_asymmetric_dmd import FORESIGHT, dmd_config, dmd_stage, folders  # noqa: F401
-from trainer.checkpoint import CheckpointWriter, checkpoint_paths, load_checkpoint, newest_checkpoint
+from trainer.config.scale import ScaleConfig
 from trainer.distributed.sharding import autocast, blocks_of, place, whole
 from trainer.distributed.update import MicroBatch
 from trainer.distributed.world import SINGLE, World
-from trainer.loop import run
-from trainer.scale_config import ScaleConfig
+from trainer.engine.checkpoint import CheckpointWriter, checkpoint_paths, load_checkpoint, newest_checkpoint
+from trainer.engine.loop import run
 
 
 def gradients(recompute: bool, policy: ContextPolicy | None = None) -> dict[str, torch.Tensor]:
@@ -206,7 +206,7 @@ def test_a_run_writes_its_checkpoints_as_the_recipe_says(
         begun.append(options["storage_writer"])
         return async_save(*arguments, **options)
 
-    monkeypatch.setattr("trainer.checkpoint.async_save", counted)
+    monkeypatch.setattr("trainer.engine.checkpoint.async_save", counted)
     changes = {"steps": 3, "checkpoint_every": 1, "critic_updates": 1}
     for name, scale in {
         "plain": {}, "background": {"asynchronous_checkpoints": True}, "few": {"keep_checkpoints": 1},

@@ -25,7 +25,7 @@ from tests.unit.test_causal_stages import (  # noqa: F401
     trajectory_config,
 )
 from tests.unit.test_consistency import config_of
-from trainer.config import load_recipe
+from trainer.config.recipe import load_recipe
 from trainer.data.trajectories import Trajectories, TrajectoryBatch
 from trainer.distributed.world import SINGLE
 from trainer.objectives.regression import clean_estimate, euler_step, trajectory_loss, weighted_flow_loss

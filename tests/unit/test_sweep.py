@@ -11,9 +11,9 @@ from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, write_causal_card
 from tests.model_folders import write_tiny_model
 from tests.shared_data import SHARED
-from trainer.causal_configs import CausalOdeConfig
 from trainer.cli import app
-from trainer.config import BidirectionalConfig, DmdConfig, load_recipe
+from trainer.config.causal import CausalOdeConfig
+from trainer.config.recipe import BidirectionalConfig, DmdConfig, load_recipe
 from trainer.sweep import SWEEPS, SweepConfig, SweepRow, find_sweep, run_sweep, trainings_of
 
 SCALES = ("sprite", "wan")

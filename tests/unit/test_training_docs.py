@@ -9,7 +9,7 @@ import typer
 from typer.main import get_command
 
 from trainer.cli import app
-from trainer.config import load_recipe
+from trainer.config.recipe import load_recipe
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "training.md").read_text()

@@ -14,13 +14,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from probekit.config import load_config
 from probekit.errors import UserError
 from probekit.models.loading import SHIPPED_MODELS, load_codec, load_model
-from trainer.checkpoint import CheckpointWriter, checkpoint_paths, load_checkpoint, newest_checkpoint
-from trainer.config import BidirectionalConfig
+from trainer.config.recipe import BidirectionalConfig
 from trainer.data.latent_clips import LatentClips, shard_path
 from trainer.data.sprite_latents import encode_shard
 from trainer.distributed.world import SINGLE
+from trainer.engine.checkpoint import CheckpointWriter, checkpoint_paths, load_checkpoint, newest_checkpoint
+from trainer.engine.loop import Ending, run
 from trainer.errors import NonFiniteTraining
-from trainer.loop import Ending, run
 from trainer.stages.bidirectional import BidirectionalStage
 
 RECIPE = """

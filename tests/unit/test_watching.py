@@ -16,10 +16,10 @@ from probekit.run_folder.score_table import read_scores
 from probekit.suites.registry import load_suite
 from tests.unit.test_asymmetric_dmd import FORESIGHT, dmd_config, dmd_stage, folders  # noqa: F401
 from trainer.cli import app
-from trainer.log_comparison import compare_logs
-from trainer.loop import run
-from trainer.tracking import Tracker, open_service
-from trainer.watching import Evaluated, selection
+from trainer.engine.evaluation_hook import Evaluated, selection
+from trainer.engine.log_comparison import compare_logs
+from trainer.engine.loop import run
+from trainer.engine.tracking import Tracker, open_service
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "dmd_foresight_tiny.jsonl"
 

@@ -17,8 +17,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from probekit.errors import UserError
 from probekit.models.causal_wan import CausalWan
+from trainer.config.scale import ScaleConfig
 from trainer.distributed.world import World
-from trainer.scale_config import ScaleConfig
 
 M = TypeVar("M", bound=nn.Module)
 

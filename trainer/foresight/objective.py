@@ -13,7 +13,9 @@ from probekit.errors import UserError
 from probekit.models.feature_reader import check_layer
 from probekit.rollout.records import PassRecord, RolloutObserver
 from probekit.seeding import counter_seed
+from trainer.config.foresight import ForesightConfig
 from trainer.distributed.sharding import gradient_norm
+from trainer.engine.state import TrainingState
 from trainer.foresight.encoders import Encoder, bidirectional_encoder, causal_encoder
 from trainer.foresight.losses import (
     cosine_distance,
@@ -25,9 +27,7 @@ from trainer.foresight.losses import (
 )
 from trainer.foresight.predictors import build_predictor, gate_sizes
 from trainer.foresight.targets import targets_of
-from trainer.foresight_config import ForesightConfig
 from trainer.objectives.auxiliary import AuxiliaryModels
-from trainer.state import TrainingState
 
 _CLIP_NORM = 10.0
 

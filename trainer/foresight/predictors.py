@@ -11,8 +11,8 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from probekit.seeding import counter_seed
+from trainer.config.foresight import ForesightConfig
 from trainer.distributed.sharding import whole
-from trainer.foresight_config import ForesightConfig
 
 _FFN_RATIO = 4
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from probekit.models.causal_wan import CausalWan
 from probekit.rollout.records import RolloutObserver
-from trainer.state import TrainingState
+from trainer.engine.state import TrainingState
 
 
 class AuxiliaryObjective(Protocol):

@@ -1,9 +1,14 @@
-"""Losses of the causal stages, as pure functions."""
+"""Losses that regress on a flow or on an endpoint, as pure functions."""
 
 import math
 
 import torch
 from torch import Tensor
+
+
+def flow_matching_loss(predicted: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error of the predicted flow in fp32, arXiv 2210.02747, equation 23; a scalar."""
+    return (predicted.float() - target.float()).square().mean()
 
 
 def bell_weight(timestep: Tensor, total: float) -> Tensor:

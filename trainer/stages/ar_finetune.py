@@ -11,7 +11,7 @@ from probekit.models.causal_wan import CausalWan
 from probekit.models.text_context import TextContext
 from probekit.rollout.noise import normal_rows
 from probekit.seeding import generator
-from trainer.causal_configs import AutoregressiveConfig
+from trainer.config.causal import AutoregressiveConfig
 from trainer.data.latent_clips import LatentBatch, LatentClips
 from trainer.distributed.update import MicroBatch
 from trainer.distributed.world import SINGLE, World

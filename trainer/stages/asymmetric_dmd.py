@@ -21,20 +21,20 @@ from probekit.rollout.noise import SeededNoise, normal_rows
 from probekit.rollout.records import CommitNoise, RolloutObserver
 from probekit.rollout.streaming_rollout import Rollout, roll_out
 from probekit.seeding import generator
-from trainer.config import DmdConfig
+from trainer.config.recipe import DmdConfig
 from trainer.data.prompts import PromptFile, sprite_prompts
 from trainer.data.training_text import TrainingText
 from trainer.distributed.sharding import autocast, frozen_dtype, place
 from trainer.distributed.update import MicroBatch, UpdateNames, update
 from trainer.distributed.world import SINGLE, World
+from trainer.engine.optimizers import build_adamw, set_learning_rate
+from trainer.engine.state import TrainingState
 from trainer.objectives.auxiliary import AuxiliaryModels, AuxiliaryObjective, MakeAuxiliary
 from trainer.objectives.dmd import critic_loss, dmd_gradient, dmd_loss, official_critic_loss, score_timesteps
 from trainer.objectives.regression import clean_estimate
-from trainer.optimizers import build_adamw, set_learning_rate
 from trainer.stages.averaged_model import AveragedModel
 from trainer.stages.causal_parts import check_frames, export_student, open_generator, open_score
 from trainer.stages.draws import draw_rows, token_count
-from trainer.state import TrainingState
 
 VALIDATION_VIDEOS = 16
 _GENERATOR_UPDATE = 0

@@ -6,12 +6,12 @@ from typing import Generic, TypeVar
 from torch import nn
 from torch.optim import AdamW
 
+from trainer.config.run import RunConfig
 from trainer.distributed.sharding import place
 from trainer.distributed.world import World
-from trainer.ema import ExponentialMovingAverage
-from trainer.optimizers import build_adamw
-from trainer.run_config import RunConfig
-from trainer.state import TrainingState
+from trainer.engine.ema import ExponentialMovingAverage
+from trainer.engine.optimizers import build_adamw
+from trainer.engine.state import TrainingState
 
 M = TypeVar("M", bound=nn.Module)
 

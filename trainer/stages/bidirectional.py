@@ -7,20 +7,14 @@ import torch
 from diffusers import WanTransformer3DModel
 from torch import Tensor
 
-from probekit.diffusion.flow_matching import (
-    TIMESTEPS,
-    interpolate,
-    shift_sigma,
-    stratified_sigmas,
-    velocity_target,
-)
+from probekit.diffusion.flow_matching import TIMESTEPS, interpolate, shift_sigma, stratified_sigmas, velocity_target
 from probekit.rollout.noise import normal_rows
 from probekit.seeding import counter_seed, generator
-from trainer.config import BidirectionalConfig
+from trainer.config.recipe import BidirectionalConfig
 from trainer.data.latent_clips import LatentBatch, LatentClips
 from trainer.distributed.update import MicroBatch
 from trainer.distributed.world import SINGLE, World
-from trainer.objectives.flow_matching import flow_matching_loss
+from trainer.objectives.regression import flow_matching_loss
 from trainer.stages.causal_parts import export_transformer
 from trainer.stages.draws import draw_rows, drop_captions
 from trainer.stages.first_weights import first_model

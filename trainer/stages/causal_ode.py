@@ -14,7 +14,7 @@ from probekit.errors import UserError
 from probekit.models.causal_wan import CausalWan
 from probekit.models.text_context import TextContext
 from probekit.seeding import generator
-from trainer.causal_configs import CausalOdeConfig
+from trainer.config.causal import CausalOdeConfig
 from trainer.data.trajectories import Trajectories, TrajectoryBatch
 from trainer.distributed.sharding import frozen_dtype, place
 from trainer.distributed.update import MicroBatch

@@ -14,9 +14,9 @@ from probekit.models.causal_wan import CausalWan, capture_blocks
 from probekit.models.loading import load_transformer, model_folder
 from probekit.models.saving import complete_model_folder, save_weights
 from probekit.models.text_context import TextContext
+from trainer.config.run import CausalRunConfig
 from trainer.distributed.sharding import whole_state
 from trainer.distributed.world import World
-from trainer.run_config import CausalRunConfig
 
 STUDENT_ROLES: Final[tuple[Role | None, ...]] = ("ar_teacher", "ode_student")
 """Roles that few-step distillation starts from."""

@@ -12,7 +12,7 @@ from probekit.models.causal_wan import CausalWan
 from probekit.models.text_context import TextContext
 from probekit.rollout.noise import normal_rows
 from probekit.seeding import generator
-from trainer.causal_configs import ConsistencyConfig
+from trainer.config.causal import ConsistencyConfig
 from trainer.data.latent_clips import LatentBatch, LatentClips
 from trainer.distributed.sharding import place
 from trainer.distributed.update import MicroBatch

@@ -8,7 +8,7 @@ from probekit.errors import UserError
 from probekit.models.loading import load_transformer, model_folder
 from probekit.models.presets import sprite_transformer_config
 from probekit.seeding import counter_seed
-from trainer.config import BidirectionalConfig
+from trainer.config.recipe import BidirectionalConfig
 
 
 def first_model(config: BidirectionalConfig) -> WanTransformer3DModel:

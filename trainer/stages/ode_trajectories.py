@@ -19,7 +19,7 @@ from probekit.rollout.noise import SeededNoise
 from probekit.rollout.records import PassRecord
 from probekit.rollout.streaming_rollout import Rollout, roll_out
 from probekit.seeding import generator
-from trainer.causal_configs import TrajectoryConfig
+from trainer.config.causal import TrajectoryConfig
 from trainer.data.latent_clips import LatentBatch, LatentClips
 from trainer.data.training_text import TrainingText
 from trainer.data.trajectories import TrajectoryBatch, joined, trajectory_path, write_trajectories

@@ -8,16 +8,16 @@ from typing import Generic, TypeVar
 import torch
 from diffusers import WanTransformer3DModel
 
+from trainer.config.run import RunConfig
 from trainer.data.training_text import TrainingText
 from trainer.distributed.sharding import autocast
 from trainer.distributed.update import MicroBatch, UpdateNames, update
 from trainer.distributed.world import World
+from trainer.engine.optimizers import set_learning_rate
+from trainer.engine.state import TrainingState
 from trainer.objectives.auxiliary import AuxiliaryObjective
-from trainer.optimizers import set_learning_rate
-from trainer.run_config import RunConfig
 from trainer.stages.averaged_model import AveragedModel
 from trainer.stages.draws import token_count
-from trainer.state import TrainingState
 
 M = TypeVar("M", bound=WanTransformer3DModel)
 

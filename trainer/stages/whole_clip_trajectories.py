@@ -10,7 +10,7 @@ from probekit.diffusion.few_step import euler_sigmas
 from probekit.diffusion.flow_matching import TIMESTEPS, classifier_free_guidance
 from probekit.models.loading import PromptEncoder
 from probekit.rollout.noise import normal_rows
-from trainer.causal_configs import TrajectoryConfig
+from trainer.config.causal import TrajectoryConfig
 from trainer.data.prompts import PromptFile, sprite_prompts
 from trainer.data.trajectories import TrajectoryBatch
 from trainer.objectives.regression import euler_step

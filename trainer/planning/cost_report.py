@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from probekit.errors import UserError
-from trainer.architectures import architecture, text_tokens
-from trainer.config import DmdConfig
-from trainer.cost import CycleCost, CycleShape, executed_cost, paper_cost
-from trainer.foresight_config import ForesightConfig
+from trainer.config.foresight import ForesightConfig
+from trainer.config.recipe import DmdConfig
+from trainer.planning.architectures import architecture, text_tokens
+from trainer.planning.cost import CycleCost, CycleShape, executed_cost, paper_cost
 from trainer.plugins import auxiliary_of
 from trainer.stages.asymmetric_dmd import AsymmetricDmdStage
 

@@ -14,8 +14,8 @@ from probekit.run_folder.manifest import load_video_set
 from probekit.suites.registry import load_suite
 from probekit.workflows.sample import sample_suite
 from probekit.workflows.score import score_run
+from trainer.config.watch import WatchConfig
 from trainer.watch import EXPORTS, suite_totals
-from trainer.watch_config import WatchConfig
 
 SELECTION = "selection.json"
 Log = Callable[[int, dict[str, float]], None]

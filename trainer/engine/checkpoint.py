@@ -15,19 +15,15 @@ import torch
 from torch import Tensor, distributed
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.filesystem import FileSystemWriter
-from torch.distributed.checkpoint.state_dict import (
-    StateDictOptions,
-    get_optimizer_state_dict,
-    set_optimizer_state_dict,
-)
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_optimizer_state_dict, set_optimizer_state_dict
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import async_save, save
 
 from probekit.atomic_files import write_json
 from probekit.errors import UserError
-from trainer.distributed.safe_checkpoint_files import SafeReader, TensorPlanner
 from trainer.distributed.world import World
-from trainer.state import TrainingState
+from trainer.engine.safe_checkpoint_files import SafeReader, TensorPlanner
+from trainer.engine.state import TrainingState
 
 _NAME: Final = re.compile(r"step-(\d{7})")
 _ABOUT: Final = "checkpoint.json"

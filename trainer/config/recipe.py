@@ -8,16 +8,11 @@ from typing import Any, Final, Literal, Self
 from pydantic import BaseModel, Field, model_validator
 
 from probekit.config import StrictModel, load_config
-from trainer.causal_configs import AutoregressiveConfig, CausalOdeConfig, ConsistencyConfig, TrajectoryConfig
-from trainer.foresight_config import (
-    OFFICIAL_EMA_START,
-    OFFICIAL_FORESIGHT,
-    OFFICIAL_SWITCHES,
-    ForesightConfig,
-    OfficialSwitches,
-)
-from trainer.optimizer_config import OptimizerConfig, check_schedule
-from trainer.run_config import CausalRunConfig, RunConfig
+from trainer.config.causal import AutoregressiveConfig, CausalOdeConfig, ConsistencyConfig, TrajectoryConfig
+from trainer.config.foresight import ForesightConfig
+from trainer.config.official import OFFICIAL_EMA_START, OFFICIAL_FORESIGHT, OFFICIAL_SWITCHES, OfficialSwitches
+from trainer.config.optimizer import OptimizerConfig, check_schedule
+from trainer.config.run import CausalRunConfig, RunConfig
 
 
 class TransformerSize(StrictModel):

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from probekit.errors import UserError
 from probekit.models.flops import parameter_count
-from trainer.architectures import architecture, text_encoder_parameters, text_tokens
-from trainer.causal_configs import TrajectoryConfig
-from trainer.cost import CycleShape, forward_cost, rollout_pass_cost
-from trainer.memory_plan import GB, Memory, Part, cache_bytes, reading_activations
+from trainer.config.causal import TrajectoryConfig
+from trainer.planning.architectures import architecture, text_encoder_parameters, text_tokens
+from trainer.planning.cost import CycleShape, forward_cost, rollout_pass_cost
+from trainer.planning.memory import GB, Memory, Part, cache_bytes, reading_activations
 
 
 class SolverPlan(NamedTuple):

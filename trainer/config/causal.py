@@ -6,8 +6,8 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from probekit.config import StrictModel
-from trainer.foresight_config import ForesightConfig
-from trainer.run_config import CausalRunConfig
+from trainer.config.foresight import ForesightConfig
+from trainer.config.run import CausalRunConfig
 
 
 class AutoregressiveConfig(CausalRunConfig):

@@ -3,7 +3,7 @@
 from torch import nn
 from torch.optim import AdamW, Optimizer
 
-from trainer.optimizer_config import OptimizerConfig
+from trainer.config.optimizer import OptimizerConfig
 
 
 def build_adamw(model: nn.Module, config: OptimizerConfig) -> AdamW:

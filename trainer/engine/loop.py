@@ -18,13 +18,13 @@ from probekit.config import dump_config
 from probekit.errors import UserError
 from probekit.progress import track
 from probekit.seeding import counter_seed
-from trainer.checkpoint import CheckpointWriter, load_checkpoint, newest_checkpoint
-from trainer.config import StageConfig
+from trainer.config.recipe import StageConfig
 from trainer.distributed.world import SINGLE, World
-from trainer.state import TrainingState
-from trainer.step_costs import StepCosts
-from trainer.tracking import Service, Tracker
-from trainer.watching import Watcher
+from trainer.engine.checkpoint import CheckpointWriter, load_checkpoint, newest_checkpoint
+from trainer.engine.evaluation_hook import Watcher
+from trainer.engine.state import TrainingState
+from trainer.engine.step_costs import StepCosts
+from trainer.engine.tracking import Service, Tracker
 
 LOGGER = logging.getLogger("trainer")
 

@@ -9,14 +9,14 @@ from torch import nn
 from probekit.errors import UserError
 from probekit.models.flops import width_of
 from probekit.models.presets import sprite_transformer_config
-from trainer.architectures import architecture, text_encoder_parameters, text_tokens
-from trainer.causal_configs import AutoregressiveConfig, CausalOdeConfig, ConsistencyConfig
-from trainer.config import BidirectionalConfig, DmdConfig, StageConfig
-from trainer.cost import CycleShape, executed_cost, forward_cost, rollout_pass_cost
+from trainer.config.causal import AutoregressiveConfig, CausalOdeConfig, ConsistencyConfig
+from trainer.config.foresight import ForesightConfig
+from trainer.config.recipe import BidirectionalConfig, DmdConfig, StageConfig
 from trainer.distributed.world import World
 from trainer.foresight.predictors import new_predictor
-from trainer.foresight_config import ForesightConfig
-from trainer.memory_plan import (
+from trainer.planning.architectures import architecture, text_encoder_parameters, text_tokens
+from trainer.planning.cost import CycleShape, executed_cost, forward_cost, rollout_pass_cost
+from trainer.planning.memory import (
     GB,
     Memory,
     Part,

@@ -6,9 +6,9 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from probekit.config import StrictModel
-from trainer.optimizer_config import OptimizerConfig, check_schedule
-from trainer.scale_config import ScaleConfig
-from trainer.watch_config import WatchConfig
+from trainer.config.optimizer import OptimizerConfig, check_schedule
+from trainer.config.scale import ScaleConfig
+from trainer.config.watch import WatchConfig
 
 
 class RunConfig(StrictModel):

@@ -6,11 +6,11 @@ from typing import Any
 
 from probekit.config import dump_config
 from probekit.models.flops import parameter_count, width_of
-from trainer.causal_configs import CausalOdeConfig, TrajectoryConfig
-from trainer.config import DmdConfig, StageConfig
-from trainer.foresight_config import ForesightConfig
-from trainer.memory_plan import GB, TrainedModel
-from trainer.recipe_plan import (
+from trainer.config.causal import CausalOdeConfig, TrajectoryConfig
+from trainer.config.foresight import ForesightConfig
+from trainer.config.recipe import DmdConfig, StageConfig
+from trainer.planning.memory import GB, TrainedModel
+from trainer.planning.recipe import (
     check_fit,
     encoder_of,
     memory_of,
@@ -21,7 +21,7 @@ from trainer.recipe_plan import (
     processes_needed,
     sizes_of,
 )
-from trainer.trajectory_plan import solver_lines
+from trainer.planning.trajectories import solver_lines
 
 _SIZES = (80, 141)
 

@@ -1,0 +1,1 @@
+"""What runs a training: the loop, its state, checkpoints, optimizers and logs."""
