@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 
-import probekit.models  # noqa: F401  (makes diffusers importable beside a CPU build of torch)
 from benchmarks.live_memory import LiveTensors
 from benchmarks.rollout_speed import CHUNKS, FRAMES, LATENT, SIZE, compare_rollouts, our_run, prompt, shared_weights
 from benchmarks.training_pass import compare_training

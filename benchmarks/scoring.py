@@ -20,20 +20,16 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from probekit.torchvision_operators import ensure_torchvision_importable
-
-ensure_torchvision_importable()
-
-from benchmarks.scoring_official import QUALITY, Clock, official_scorers, seconds  # noqa: E402
-from probekit.atomic_files import write_text  # noqa: E402
-from probekit.evaluation.scorer import ScoringInput  # noqa: E402
-from probekit.evaluation.vbench.fast import formulas, motion  # noqa: E402
-from probekit.evaluation.vbench.fast.network_set import NetworkSet  # noqa: E402
-from probekit.evaluation.vbench.fast.scorers import FastScorer, fast_scorers  # noqa: E402
-from probekit.evaluation.vbench.fast.settings import FastSettings  # noqa: E402
-from probekit.media.video_files import read_video, write_video  # noqa: E402
-from probekit.provenance import hardware  # noqa: E402
-from tests.equivalence.vbench_weights_folder import PUBLISHED, SMALL, write_weights  # noqa: E402
+from benchmarks.scoring_official import QUALITY, Clock, official_scorers, seconds
+from probekit.atomic_files import write_text
+from probekit.evaluation.scorer import ScoringInput
+from probekit.evaluation.vbench.fast import formulas, motion
+from probekit.evaluation.vbench.fast.network_set import NetworkSet
+from probekit.evaluation.vbench.fast.scorers import FastScorer, fast_scorers
+from probekit.evaluation.vbench.fast.settings import FastSettings
+from probekit.media.video_files import read_video, write_video
+from probekit.provenance import hardware
+from tests.equivalence.vbench_weights_folder import PUBLISHED, SMALL, write_weights
 
 REPORT = Path(__file__).parents[1] / "reports" / "benchmarks" / "scoring.md"
 HEIGHT, WIDTH = 144, 256

@@ -12,17 +12,12 @@ import time
 from collections.abc import Callable
 
 import torch
+from diffusers import WanTransformer3DModel
 
-from probekit.torchvision_operators import ensure_torchvision_importable
-
-ensure_torchvision_importable()
-
-from diffusers import WanTransformer3DModel  # noqa: E402
-
-from probekit.models.presets import SPRITE_TEXT_WIDTH, sprite_transformer_config  # noqa: E402
-from trainer.config.scale import ScaleConfig  # noqa: E402
-from trainer.distributed.sharding import autocast, place  # noqa: E402
-from trainer.distributed.world import SINGLE  # noqa: E402
+from probekit.models.presets import SPRITE_TEXT_WIDTH, sprite_transformer_config
+from trainer.config.scale import ScaleConfig
+from trainer.distributed.sharding import autocast, place
+from trainer.distributed.world import SINGLE
 
 SETTINGS = {
     "fp32": ScaleConfig(),

@@ -3,6 +3,10 @@
 The package never imports ``trainer``. Importing it loads nothing heavy: each sub-package is imported where it is used.
 """
 
+from probekit.torchvision_operators import install_torchvision_finder
+
 __version__ = "0.1.0"
 
 __all__ = ["__version__"]
+
+install_torchvision_finder()

@@ -3,10 +3,7 @@
 import pytest
 from hypothesis import HealthCheck, settings
 
-from probekit.torchvision_operators import ensure_torchvision_importable
-
-# Test files import diffusers before anything of ours, and diffusers imports torchvision.
-ensure_torchvision_importable()
+import probekit  # noqa: F401  (test files import diffusers before ours, and that needs its finder of torchvision)
 
 # A busy machine must not fail a property: no time limits, neither on one example nor on making one.
 settings.register_profile("project", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])

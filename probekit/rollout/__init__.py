@@ -1,3 +1,1 @@
 """Samplers and rollouts."""
-
-import probekit.models  # noqa: F401  (makes diffusers importable beside a CPU build of torch)

@@ -1,11 +1,13 @@
 """What must start fast must not load torch."""
 
+import ast
+import re
 import subprocess
 import sys
 
 import pytest
 
-from tests.architecture.source_tree import REPOSITORY
+from tests.architecture.source_tree import REPOSITORY, modules
 
 HEAVY = ("torch", "torchvision", "transformers", "diffusers", "lpips")
 REPORT = f"import sys; print(sorted(set({HEAVY!r}) & set(sys.modules)))"
@@ -17,31 +19,51 @@ assert result.exit_code == 0, result.output
 """
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "probekit",
-        "probekit.config",
-        "probekit.media.video_files",
-        "probekit.statistics",
-        "probekit.statistics.paired_bootstrap",
-        "probekit.run_folder.score_table",
-        "probekit.evaluation.vbench.static_filter",
-        "probekit.suites.registry",
-        "probekit.workflows.export_vbench",
-        "probekit.workflows.import_videos",
-        "probekit.run_folder.manifest",
-        "probekit.run_folder.protocol_card",
-        "probekit.evaluation.aggregation",
-        "probekit.evaluation.vbench.weights",
-        "probekit.evaluation.vbench.official.scorers",
-        "probekit.sprite_world",
-        "probekit.sprite_world.episodes",
-        "trainer",
-    ],
-)
-def test_import_loads_nothing_heavy(module: str) -> None:
-    assert _run(f"import {module}") == "[]"
+LIGHT = {
+    "probekit",
+    "probekit.config",
+    "probekit.evaluation.aggregation",
+    "probekit.evaluation.vbench.official.scorers",
+    "probekit.evaluation.vbench.weights",
+    "probekit.media.video_files",
+    "probekit.models",
+    "probekit.rollout",
+    "probekit.sprite_world",
+    "probekit.sprite_world.episodes",
+    "probekit.statistics.paired_bootstrap",
+    "probekit.workflows.export_vbench",
+    "probekit.workflows.import_videos",
+    "trainer",
+}
+LIGHT_PACKAGES = ("probekit.run_folder", "probekit.suites", "probekit.statistics", "trainer.config")
+CLAIMS = re.compile(r"torch-free(?! until)", re.IGNORECASE)
+NOT_TORCH = """
+import sys
+sys.modules.update(torch=None, torchvision=None)  # importing either fails from here on
+import pytest
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "tests/unit/test_seeding.py"]))
+"""
+
+
+def light_modules() -> list[str]:
+    """What is listed above, and every module whose docstring says that it is torch-free."""
+    claiming = {module.name for module in modules() if CLAIMS.search(ast.get_docstring(module.tree) or "")}
+    inside = {module.name for module in modules() if module.name.startswith(LIGHT_PACKAGES)}
+    return sorted(LIGHT | claiming | inside)
+
+
+def test_modules_load_nothing_heavy() -> None:
+    """All in one process: only the first that loads something heavy is named."""
+    code = "\n".join(
+        f"import {name}\nassert not (found := set({HEAVY!r}) & set(sys.modules)), ({name!r}, found)"
+        for name in light_modules()
+    )
+    assert _run(f"import sys\n{code}") == "[]"
+
+
+def test_a_test_file_without_torch_starts_without_torch() -> None:
+    result = subprocess.run([sys.executable, "-c", NOT_TORCH], cwd=REPOSITORY, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("module", ["probekit.cli.main", "trainer.cli"])

@@ -1,3 +1,1 @@
 """Training stages."""
-
-import probekit.models  # noqa: F401  (makes diffusers importable beside a CPU build of torch)

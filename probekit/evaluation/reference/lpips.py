@@ -19,7 +19,6 @@ from probekit.errors import UserError
 from probekit.evaluation.reference.frame_arrays import Frames
 from probekit.provenance import sha256_file
 from probekit.seeding import counter_seed
-from probekit.torchvision_operators import ensure_torchvision_importable
 
 if TYPE_CHECKING:
     import torch
@@ -105,10 +104,8 @@ def weights_hash(state: Mapping[str, "torch.Tensor"]) -> str:
 
 
 def _untrained(network: Network) -> Any:
-    import torch
-
-    ensure_torchvision_importable()
     import lpips
+    import torch
 
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
         warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")  # lpips uses an old spelling

@@ -26,7 +26,6 @@ from io import StringIO
 from typing import Any, Final
 
 from probekit.evaluation.vbench.weights import weights_folder
-from probekit.torchvision_operators import ensure_torchvision_importable
 
 _TENSORS_ONLY: Final = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 _FUNCTION_BASE: Final = "numpy.lib.function_base"
@@ -41,7 +40,6 @@ def official_module(dimension: str) -> Any:
     Raises:
         ImportError: if it still does not import.
     """
-    ensure_torchvision_importable()
     _repair_function_base()
     utilities = importlib.import_module("vbench.utils")
     vars(utilities)["CACHE_DIR"] = str(weights_folder())  # it may have been imported before the environment was set,
@@ -90,7 +88,7 @@ def tensors_only() -> Iterator[None]:
 
 def has_compiled_operators() -> bool:
     """Whether torchvision's own operators can be called, not only declared."""
-    ensure_torchvision_importable()
     import torch
+    import torchvision  # noqa: F401  (loads them)
 
     return bool(torch._C._dispatch_has_kernel_for_dispatch_key("torchvision::nms", "CPU"))

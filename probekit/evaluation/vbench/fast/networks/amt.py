@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from probekit.evaluation.vbench.fast.networks.weight_reading import filled, read_state
-from probekit.torchvision_operators import ensure_torchvision_importable
 
 NAME: Final = "AMT-S"
 PAD: Final = 16
@@ -21,7 +20,6 @@ class Amt(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        ensure_torchvision_importable()
         module = importlib.import_module(
             "vbench.third_party.amt.networks.AMT-S"
         )  # no identifier, so no import statement

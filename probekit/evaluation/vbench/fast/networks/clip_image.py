@@ -10,14 +10,12 @@ from torch import Tensor, nn
 from probekit.errors import UserError
 from probekit.evaluation.vbench.fast.guard import check_weights
 from probekit.evaluation.vbench.fast.networks.weight_reading import filled, read_state, require
-from probekit.torchvision_operators import ensure_torchvision_importable
 
 NAME: Final = "CLIP"
 
 
 def clip_package() -> Any:
     """The module `clip`."""
-    ensure_torchvision_importable()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
         import clip

@@ -10,7 +10,6 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from probekit.evaluation.vbench.fast.networks.weight_reading import count_blocks, filled, read_state, require
-from probekit.torchvision_operators import ensure_torchvision_importable
 
 NAME: Final = "DINO"
 _HEAD_WIDTH: Final = 64
@@ -32,7 +31,6 @@ class Dino(nn.Module):
 
     def __init__(self, width: int, depth: int, positions: int, patch: int) -> None:
         super().__init__()
-        ensure_torchvision_importable()  # timm imports it
         from timm.models.vision_transformer import VisionTransformer
 
         self.vit = VisionTransformer(

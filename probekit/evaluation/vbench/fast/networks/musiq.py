@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from probekit.evaluation.vbench.fast.networks.weight_reading import count_blocks, filled, read_state, require
-from probekit.torchvision_operators import ensure_torchvision_importable
 
 NAME: Final = "MUSIQ"
 _AT_ONCE_ON_CPU: Final = 2  # the convolutions of more do not fit into caches
@@ -23,7 +22,6 @@ class Musiq(nn.Module):
 
     def __init__(self, layers: int, mlp_width: int) -> None:
         super().__init__()
-        ensure_torchvision_importable()
         from pyiqa.archs.musiq_arch import MUSIQ
 
         self.network = MUSIQ(pretrained=False, num_layers=layers, mlp_dim=mlp_width)

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from probekit.evaluation.vbench.fast.networks.weight_reading import filled, read_state
-from probekit.torchvision_operators import ensure_torchvision_importable
 
 NAME: Final = "RAFT"
 PAD: Final = 8
@@ -42,7 +41,6 @@ class Raft(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        ensure_torchvision_importable()
         from vbench.third_party.RAFT.core.raft import RAFT
 
         self.network = RAFT(RaftArguments(small=False, mixed_precision=False, alternate_corr=False))

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from probekit.errors import UserError
 from probekit.evaluation.vbench.fast.networks.weight_reading import count_blocks, filled, read_state, require
 from probekit.evaluation.vbench.fast.sampling import UMT_FRAMES
-from probekit.torchvision_operators import ensure_torchvision_importable
 
 NAME: Final = "UMT"
 _HEAD_WIDTH: Final = 64
@@ -25,7 +24,6 @@ class Umt(nn.Module):
 
     def __init__(self, width: int, depth: int, actions: int) -> None:
         super().__init__()
-        ensure_torchvision_importable()
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # it prints while it is built
             warnings.simplefilter("ignore")
             from vbench.third_party.umt.models.modeling_finetune import VisionTransformer
