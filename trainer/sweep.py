@@ -12,10 +12,10 @@ from pydantic import Field
 
 from probekit.atomic_files import write_text
 from probekit.config import StrictModel, load_config
-from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.errors import UserError
 from probekit.reporting.comparison_io import write_comparison
 from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow
+from probekit.rollout.settings import SamplerSettings
 from probekit.suites.registry import load_suite
 from probekit.workflows.compare import compare_runs, open_scored_run
 from probekit.workflows.sample import sample_suite

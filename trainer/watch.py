@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from probekit.atomic_files import write_text
-from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.errors import UserError
 from probekit.evaluation.aggregation import Aggregate, aggregate
 from probekit.evaluation.sprite.rates import sprite_rates
 from probekit.models.loading import model_folder
 from probekit.reporting.contact_sheet import SheetRow, contact_sheet
 from probekit.reporting.figures import save_figure
+from probekit.rollout.settings import SamplerSettings
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.score_table import SCORES_FOLDER, read_scores
 from probekit.suites.registry import constants_of

@@ -9,10 +9,8 @@ import typer
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import ShardOption, SuiteOptions, parse_shard
 from probekit.config import validated
-from probekit.diffusion.pipeline_settings import PipelineSettings
-from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.errors import UserError
-from probekit.streaming_options import StreamingOptions
+from probekit.rollout.settings import PipelineSettings, SamplerSettings, StreamingOptions
 from probekit.visible_gpus import take_own_gpu
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from diffusers import WanTransformer3DModel
 from einops import rearrange
 from torch import Tensor, nn
 
-from probekit.context_policy import ContextPolicy
 from probekit.models.causal_attention import (
     CachedCrossAttention,
     CausalSelfAttention,
@@ -24,6 +23,7 @@ from probekit.models.causal_attention import (
     StreamingAttention,
     keys_and_values,
 )
+from probekit.models.context_policy import ContextPolicy
 from probekit.models.kv_cache import KVCache
 from probekit.models.text_context import TextContext
 

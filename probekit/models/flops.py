@@ -8,7 +8,7 @@ feed-forward width f: 8·L·d² (q, k, v, o) + 4·L·(L + c)·d (self-attention)
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from probekit.context_policy import ContextPolicy
+from probekit.models.context_policy import ContextPolicy
 
 
 class RolloutShape(NamedTuple):

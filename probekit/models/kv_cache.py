@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from probekit.context_policy import ContextPolicy, Positions
+from probekit.models.context_policy import ContextPolicy, Positions
 from probekit.models.rotary import RotaryTable, rotate
 
 # Shape suffixes: B batch, S tokens, H heads, D head width.

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probekit.diffusion.flow_matching import classifier_free_guidance
-from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.models.loading import ModelParts, in_precision, load_model, precision_name
 from probekit.models.video_codec import to_uint8_frames
 from probekit.rollout.generation_runner import Request
 from probekit.rollout.initial_noise import initial_noise
+from probekit.rollout.settings import SamplerSettings
 from probekit.run_folder.protocol_card import GenerationCard
 from probekit.suites.suite import Suite
 

@@ -11,11 +11,11 @@ from diffusers.pipelines.wan.pipeline_output import WanPipelineOutput
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probekit.context_policy import TRAINED_WINDOW, ContextPolicy
 from probekit.errors import UserError
 from probekit.geometry import LatentGeometry
 from probekit.models.causal_card import CausalCard, read_causal_card
 from probekit.models.causal_wan import CausalWan
+from probekit.models.context_policy import TRAINED_WINDOW, ContextPolicy
 from probekit.models.loading import ModelParts, PromptEncoder, load_model, model_folder
 from probekit.models.text_context import TextContext
 from probekit.models.video_codec import to_uint8_frames

@@ -12,13 +12,13 @@ from diffusers import DiffusionPipeline
 from diffusers.utils.logging import disable_progress_bar
 from numpy.typing import NDArray
 
-from probekit.diffusion.pipeline_settings import PipelineSettings
 from probekit.errors import UserError
 from probekit.geometry import LatentGeometry
 from probekit.models.loading import model_name, precision_name
 from probekit.models.pipeline_folder import hash_denoisers
 from probekit.rollout.generation_runner import Request
 from probekit.rollout.initial_noise import initial_noise
+from probekit.rollout.settings import PipelineSettings
 from probekit.run_folder.protocol_card import GenerationCard
 from probekit.run_folder.sample_key import SampleKey
 from probekit.seeding import counter_seed

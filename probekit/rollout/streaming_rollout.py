@@ -8,10 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from probekit.context_policy import FULL_CONTEXT, ContextPolicy
 from probekit.diffusion.flow_matching import TIMESTEPS, classifier_free_guidance
 from probekit.models.causal_attention import StreamingAttention
 from probekit.models.causal_wan import CausalWan, capture_blocks
+from probekit.models.context_policy import FULL_CONTEXT, ContextPolicy
 from probekit.models.kv_cache import CacheSnapshot
 from probekit.models.text_context import TextContext
 from probekit.rollout.chunk_denoisers import ChunkDenoiser

@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probekit.context_policy import ContextPolicy
 from probekit.diffusion.few_step import euler_sigmas, few_step_sigmas, warp
 from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, read_causal_card
 from probekit.models.causal_wan import CausalWan
+from probekit.models.context_policy import ContextPolicy
 from probekit.models.loading import (
     ModelParts,
     PromptEncoder,
@@ -28,9 +28,9 @@ from probekit.rollout.chunk_denoisers import ChunkDenoiser, EulerDenoiser, FewSt
 from probekit.rollout.generation_runner import Request
 from probekit.rollout.noise import ChunkShape, KeyedNoise, NoiseSource
 from probekit.rollout.records import RolloutObserver
+from probekit.rollout.settings import StreamingOptions
 from probekit.rollout.streaming_rollout import Rollout, roll_out
 from probekit.run_folder.protocol_card import GenerationCard
-from probekit.streaming_options import StreamingOptions
 from probekit.suites.suite import Suite
 
 

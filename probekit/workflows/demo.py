@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.probing.probe_experiment import MSE_ID
 from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.reporting.story import Section, write_story
 from probekit.reporting.summary import summary_sentences
+from probekit.rollout.settings import SamplerSettings
 from probekit.suites.suite import Suite
 from probekit.workflows.compare import ScoredRun, compare_runs, open_scored_run
 from probekit.workflows.drop import DropReport, drop_of_runs, write_drops

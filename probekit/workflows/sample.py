@@ -5,8 +5,6 @@ from typing import NamedTuple
 
 import torch
 
-from probekit.diffusion.pipeline_settings import PipelineSettings
-from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.models.causal_card import is_causal, read_causal_card
 from probekit.models.loading import model_folder
 from probekit.models.pipeline_folder import count_parameters, is_foreign
@@ -15,12 +13,12 @@ from probekit.provenance import command_line, hardware, package_versions
 from probekit.rollout.bidirectional_sampler import BidirectionalSampler
 from probekit.rollout.diffusers_sampler import DiffusersSampler
 from probekit.rollout.generation_runner import Request, VideoGenerator, generate_suite
+from probekit.rollout.settings import PipelineSettings, SamplerSettings, StreamingOptions
 from probekit.rollout.speed import frame_source, measure
 from probekit.rollout.streaming_sampler import StreamingSampler, card_with, check_length
 from probekit.run_folder.shard import Shard
 from probekit.run_folder.speed_record import SpeedRecord, write_speed
 from probekit.run_folder.video_set import VideoRow
-from probekit.streaming_options import StreamingOptions
 from probekit.suites.suite import Suite
 
 

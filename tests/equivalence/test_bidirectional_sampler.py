@@ -7,10 +7,10 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler, WanPipeline
 
 from probekit.diffusion.flow_matching import shift_sigma
-from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.models.loading import load_text_encoder
 from probekit.rollout.bidirectional_sampler import BidirectionalSampler, shifted_scheduler, solve_flow
 from probekit.rollout.generation_runner import Request
+from probekit.rollout.settings import SamplerSettings
 from probekit.suites.registry import load_suite
 from tests.model_folders import tiny_transformer, tiny_vae, write_tiny_model
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from probekit.context_policy import ContextPolicy
 from probekit.diffusion.few_step import few_step_sigmas
+from probekit.models.context_policy import ContextPolicy
 from probekit.models.text_context import TextContext
 from probekit.rollout.chunk_denoisers import FewStepDenoiser
 from probekit.rollout.records import PassRecord

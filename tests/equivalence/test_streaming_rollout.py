@@ -7,11 +7,11 @@ import torch
 from diffusers import WanTransformer3DModel
 from torch import Tensor
 
-from probekit.context_policy import FULL_CONTEXT, TRAINED_WINDOW, ContextPolicy
 from probekit.diffusion.few_step import few_step_sigmas
 from probekit.errors import UserError
 from probekit.models.causal_attention import block_causal
 from probekit.models.causal_wan import CausalWan, capture_blocks
+from probekit.models.context_policy import FULL_CONTEXT, TRAINED_WINDOW, ContextPolicy
 from probekit.models.feature_reader import read_features
 from probekit.models.presets import SPRITE_TEXT_WIDTH, WAN_1_3B, WAN_14B, sprite_transformer_config
 from probekit.models.text_context import TextContext

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner, Result
 
 from probekit.cli.main import app
-from probekit.diffusion.pipeline_settings import PipelineSettings
-from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.errors import UserError
 from probekit.models.loading import load_transformer, model_name
 from probekit.models.pipeline_folder import count_parameters, is_foreign, pipeline_class
 from probekit.rollout.bidirectional_sampler import BidirectionalSampler
 from probekit.rollout.diffusers_sampler import DiffusersSampler
 from probekit.rollout.generation_runner import Request, VideoGenerator
+from probekit.rollout.settings import PipelineSettings, SamplerSettings
 from probekit.rollout.speed import frame_source, measure
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.run_folder.manifest import load_video_set

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.errors import UserError
 from probekit.rollout.bidirectional_sampler import BidirectionalSampler
 from probekit.rollout.generation_runner import Request, generate_suite
+from probekit.rollout.settings import SamplerSettings
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.shard import Shard
 from probekit.run_folder.video_set_check import check_video_set

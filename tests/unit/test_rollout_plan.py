@@ -6,9 +6,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.live_memory import LiveTensors
-from probekit.context_policy import FULL_CONTEXT, TRAINED_WINDOW, ContextPolicy
 from probekit.diffusion.few_step import few_step_sigmas
 from probekit.models.causal_wan import CausalWan
+from probekit.models.context_policy import FULL_CONTEXT, TRAINED_WINDOW, ContextPolicy
 from probekit.models.flops import RolloutShape, parameter_count, pass_flops, rollout_flops, rollout_memory
 from probekit.models.presets import WAN_1_3B, WAN_14B, sprite_transformer_config
 from probekit.models.text_context import TextContext

@@ -14,11 +14,11 @@ from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, write_causal_card
 from probekit.models.loading import SHIPPED_MODELS, load_text_encoder
 from probekit.models.prompt_cache import CachedPrompts
+from probekit.rollout.settings import StreamingOptions
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.protocol_card import read_protocol
 from probekit.run_folder.shard import Shard
-from probekit.streaming_options import StreamingOptions
 from probekit.suites.prompt_files import frames_of, suite_from_file
 from probekit.suites.registry import load_suite
 from tests.model_folders import write_tiny_model

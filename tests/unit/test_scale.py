@@ -10,9 +10,9 @@ import torch
 from torch.distributed.checkpoint.state_dict_saver import async_save
 from torch.nn.functional import scaled_dot_product_attention
 
-from probekit.context_policy import ContextPolicy
 from probekit.errors import UserError
 from probekit.models.causal_wan import CausalWan
+from probekit.models.context_policy import ContextPolicy
 from probekit.models.presets import sprite_transformer_config
 from probekit.models.prompt_cache import default_cache
 from probekit.models.text_context import TextContext

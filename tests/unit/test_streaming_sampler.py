@@ -8,13 +8,13 @@ import pytest
 from typer.testing import CliRunner
 
 from probekit.cli.main import app
-from probekit.context_policy import ContextPolicy
 from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, read_causal_card, require_role, write_causal_card
+from probekit.models.context_policy import ContextPolicy
 from probekit.rollout.generation_runner import Request
+from probekit.rollout.settings import StreamingOptions
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.run_folder.protocol_card import read_protocol
-from probekit.streaming_options import StreamingOptions
 from probekit.suites.registry import load_suite
 from tests.model_folders import write_tiny_model
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from probekit.atomic_files import write_json
-from probekit.diffusion.sampler_settings import SamplerSettings
 from probekit.reporting.contact_sheet import SheetRow, contact_sheet
 from probekit.reporting.figures import save_figure
+from probekit.rollout.settings import SamplerSettings
 from probekit.run_folder.manifest import load_video_set
 from probekit.suites.registry import load_suite
 from probekit.workflows.sample import sample_suite
