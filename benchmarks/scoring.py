@@ -253,7 +253,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.memory:
         return peak_memory(*arguments.memory)
-    from tests.shared_data import SHARED
+    from tests.helpers.shared_data import SHARED
 
     real = SHARED / "data" / "video_mirai_page" / "videos"
     sources = arguments.videos or [real / "bear-tree-base.mp4", real / "burger-ours.mp4"]

@@ -6,7 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.helpers.places import REPOSITORY
+
 PACKAGES = ("probekit", "trainer")
 
 

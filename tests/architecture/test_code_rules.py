@@ -3,7 +3,8 @@
 import ast
 import re
 
-from tests.architecture.source_tree import REPOSITORY, Module, modules, nodes
+from tests.architecture.source_tree import Module, modules, nodes
+from tests.helpers.places import REPOSITORY
 
 MODULE_LINES = 300
 FUNCTION_LINES = 60

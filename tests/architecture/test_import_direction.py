@@ -7,7 +7,8 @@ from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
-from tests.architecture.source_tree import REPOSITORY, imported_names, modules
+from tests.architecture.source_tree import imported_names, modules
+from tests.helpers.places import REPOSITORY
 
 
 def test_probekit_never_imports_trainer() -> None:

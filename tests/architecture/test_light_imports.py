@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from tests.architecture.source_tree import REPOSITORY, modules
+from tests.architecture.source_tree import modules
+from tests.helpers.places import REPOSITORY
 
 HEAVY = ("torch", "torchvision", "transformers", "diffusers", "lpips")
 REPORT = f"import sys; print(sorted(set({HEAVY!r}) & set(sys.modules)))"

@@ -5,7 +5,8 @@ import sys
 import tomllib
 
 from probekit import __version__
-from tests.architecture.source_tree import PACKAGES, REPOSITORY, imported_names, modules
+from tests.architecture.source_tree import PACKAGES, imported_names, modules
+from tests.helpers.places import REPOSITORY
 
 # Distributions whose name is not the name of the module that they bring.
 DISTRIBUTIONS = {

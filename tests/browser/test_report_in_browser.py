@@ -11,7 +11,7 @@ from PIL import Image
 
 from probekit.reporting.html_report import write_report
 from tests.browser.chromium import Page, chromium_page
-from tests.reporting_examples import BASELINE, record_of, score_rows, score_table, video_set
+from tests.helpers.reporting_examples import BASELINE, record_of, score_rows, score_table, video_set
 
 pytestmark = pytest.mark.slow
 

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 from torch.distributed.checkpoint.state_dict_loader import load
 
-from tests.unit.test_asymmetric_dmd import folders  # noqa: F401
+from tests.helpers.places import REPOSITORY
+from tests.unit.trainer.stages.test_asymmetric_dmd import folders  # noqa: F401
 from trainer.data.prompts import sprite_prompts
 from trainer.engine.checkpoint import checkpoint_paths, newest_checkpoint
 from trainer.engine.safe_checkpoint_files import SafeReader, TensorPlanner
 
-RECIPES = Path(__file__).parents[2] / "trainer" / "recipes" / "sprite"
+RECIPES = REPOSITORY / "trainer" / "recipes" / "sprite"
 STEPS = 4
 MACHINE = ("seconds", "tokens_per_second", "peak_memory_mib")
 

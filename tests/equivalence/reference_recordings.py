@@ -10,7 +10,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from probekit.models.causal_wan import CausalWan
-from tests.shared_data import SHARED
+from tests.helpers.shared_data import SHARED
 
 FIXTURE = SHARED / "fixtures" / "causal_wan.safetensors"
 needs_recordings = pytest.mark.skipif(not FIXTURE.is_file(), reason="the recorded reference outputs are not here")

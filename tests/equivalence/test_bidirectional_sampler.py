@@ -12,7 +12,7 @@ from probekit.rollout.bidirectional_sampler import BidirectionalSampler, shifted
 from probekit.rollout.generation_runner import Request
 from probekit.rollout.settings import SamplerSettings
 from probekit.suites.registry import load_suite
-from tests.model_folders import tiny_transformer, tiny_vae, write_tiny_model
+from tests.helpers.model_folders import tiny_transformer, tiny_vae, write_tiny_model
 
 SCHEDULERS = {
     "unipc": UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=1.0),

@@ -35,7 +35,7 @@ from probekit.media.video_files import read_video, write_video
 from probekit.seeding import generator
 from probekit.suites.vbench import vbench_entries
 from tests.equivalence.vbench_weights_folder import SMALL, small_viclip, write_weights
-from tests.shared_data import SHARED
+from tests.helpers.shared_data import SHARED
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the packages that are compared with
 

@@ -16,7 +16,7 @@ from probekit.run_folder.manifest import write_manifest
 from probekit.run_folder.protocol_card import GenerationCard, PromptsCard, ProtocolCard, write_protocol
 from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.video_set import VideoRow, describe_video, video_path
-from tests.unit.official_weights import write_clip, write_clip_video
+from tests.helpers.official_weights import write_clip, write_clip_video
 
 DIMENSIONS = ("temporal_flickering", "background_consistency")
 LENGTHS = {"a cat": 3, "a dog in the snow": 9, "two birds": 5}

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from probekit.cli.main import app
 from probekit.cli.options import parse_shard
 from probekit.models.loading import SHIPPED_MODELS
-from tests.architecture.source_tree import REPOSITORY
+from tests.helpers.places import REPOSITORY
 from trainer.cli import app as trainer_app
 
 PAGES = ("scaling.md", "other_systems.md")

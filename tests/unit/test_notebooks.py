@@ -6,9 +6,10 @@ import pytest
 from nbclient import NotebookClient
 
 from probekit.reporting.comparison_io import write_comparison
-from tests.reporting_examples import BASELINE, record_of, score_rows, score_table
+from tests.helpers.places import REPOSITORY
+from tests.helpers.reporting_examples import BASELINE, record_of, score_rows, score_table
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = REPOSITORY / "notebooks"
 METHOD = "Video-Mirai"
 
 

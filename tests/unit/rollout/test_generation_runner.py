@@ -1,0 +1,122 @@
+"""Generation: resumable by key, shardable, refusing mixed protocols; with a real tiny model."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from probekit.errors import UserError
+from probekit.rollout.bidirectional_sampler import BidirectionalSampler
+from probekit.rollout.generation_runner import Request, generate_suite
+from probekit.rollout.settings import SamplerSettings
+from probekit.run_folder.manifest import load_video_set
+from probekit.run_folder.shard import Shard
+from probekit.run_folder.video_set_check import check_video_set
+from probekit.suites.registry import load_suite
+from probekit.suites.suite import Suite
+from tests.helpers.model_folders import write_tiny_model
+
+SUITE = load_suite("sprite-5s").reduced(3, 2)._replace(frames=9)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_model(tmp_path_factory.mktemp("model") / "tiny")
+
+
+def sampler(model: Path, suite: Suite = SUITE, seed: int = 0, steps: int = 1) -> BidirectionalSampler:
+    return BidirectionalSampler(model, suite, SamplerSettings(steps=steps), seed)
+
+
+class Counting:
+    """A sampler that counts what it makes and can fail after some videos."""
+
+    def __init__(self, inner: BidirectionalSampler, fail_after: int | None = None) -> None:
+        self.inner, self.card, self.made, self.fail_after = inner, inner.card, 0, fail_after
+
+    def generate(self, requests: list[Request]) -> np.ndarray:
+        if self.fail_after is not None and self.made >= self.fail_after:
+            raise KeyboardInterrupt
+        self.made += len(requests)
+        return self.inner.generate(requests)
+
+
+def test_a_finished_set_passes_its_check_and_is_not_made_again(model: Path, tmp_path: Path) -> None:
+    first, again = Counting(sampler(model)), Counting(sampler(model))
+    generate_suite(first, SUITE, tmp_path, training_run="r")
+    assert first.made == 6
+    assert check_video_set(load_video_set(tmp_path), SUITE.keys()) == []
+    generate_suite(again, SUITE, tmp_path, training_run="r")
+    assert again.made == 0
+
+
+def test_an_interruption_loses_no_finished_batch(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        generate_suite(Counting(sampler(model), fail_after=4), SUITE, tmp_path, training_run="r", batch_size=2)
+    rest = Counting(sampler(model))
+    rows = generate_suite(rest, SUITE, tmp_path, training_run="r", batch_size=2)
+    assert rest.made == 2
+    assert len(rows) == 6
+
+
+def test_a_changed_or_deleted_video_is_made_again(model: Path, tmp_path: Path) -> None:
+    rows = generate_suite(sampler(model), SUITE, tmp_path, training_run="r")
+    (tmp_path / rows[0].path).unlink()
+    (tmp_path / rows[1].path).write_bytes(b"broken")
+    rest = Counting(sampler(model))
+    assert generate_suite(rest, SUITE, tmp_path, training_run="r") == rows
+    assert rest.made == 2
+
+
+def test_shards_together_make_what_one_worker_makes(model: Path, tmp_path: Path) -> None:
+    generate_suite(sampler(model), SUITE, tmp_path / "one", training_run="r", batch_size=1)
+    for index in range(3):
+        generate_suite(sampler(model), SUITE, tmp_path / "many", training_run="r", shard=Shard(index, 3), batch_size=1)
+    assert load_video_set(tmp_path / "many").rows == load_video_set(tmp_path / "one").rows
+
+
+def test_another_number_of_workers_makes_nothing_again(model: Path, tmp_path: Path) -> None:
+    for index in range(3):
+        generate_suite(sampler(model), SUITE, tmp_path, training_run="r", shard=Shard(index, 3))
+    for index in range(2):
+        counting = Counting(sampler(model))
+        generate_suite(counting, SUITE, tmp_path, training_run="r", shard=Shard(index, 2))
+        assert counting.made == 0
+    assert len(load_video_set(tmp_path).rows) == 6
+
+
+@pytest.mark.parametrize(("seed", "steps", "field"), [(1, 1, "seed"), (0, 2, "steps")])
+def test_another_protocol_in_the_folder_is_refused(
+    model: Path, tmp_path: Path, seed: int, steps: int, field: str
+) -> None:
+    generate_suite(sampler(model), SUITE.reduced(1, 1), tmp_path, training_run="r")
+    with pytest.raises(UserError, match=f"generation.{field}"):
+        generate_suite(sampler(model, seed=seed, steps=steps), SUITE.reduced(1, 1), tmp_path, training_run="r")
+
+
+def test_both_models_of_a_pair_start_from_the_same_noise(model: Path) -> None:
+    """With the same weights under two names, the videos are equal: nothing but the weights enters."""
+    request = [Request(SUITE.keys()[0], SUITE.prompts[0].text)]
+    assert (sampler(model).generate(request) == sampler(model).generate(request)).all()
+
+
+def test_a_full_disk_is_one_clear_error_and_keeps_what_is_finished(model: Path, tmp_path: Path) -> None:
+    generate_suite(sampler(model), SUITE.reduced(1, 2), tmp_path / "run", training_run="r")
+    finished = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    (tmp_path / "run" / finished[1]["path"]).unlink()
+    script = (
+        "import resource, sys; from probekit.cli.main import app;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300));"
+        f"sys.argv[1:] = ['sample', '--model', {str(model)!r}, '--out', {str(tmp_path / 'run')!r}, '--prompts', '1',"
+        " '--samples', '2', '--steps', '1']; app()"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "\r" not in result.stderr  # a log of plain lines
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1
+    assert str(tmp_path / "run") in errors[0]
+    assert (tmp_path / "run" / finished[0]["path"]).exists()
