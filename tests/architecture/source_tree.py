@@ -21,9 +21,13 @@ class Module(NamedTuple):
         return f"{self.path.relative_to(REPOSITORY)}:{node.lineno}"
 
 
-@cache
 def modules() -> tuple[Module, ...]:
-    paths = [path for package in PACKAGES for path in sorted((REPOSITORY / package).rglob("*.py"))]
+    return read_modules(PACKAGES)
+
+
+@cache
+def read_modules(folders: tuple[str, ...]) -> tuple[Module, ...]:
+    paths = [path for folder in folders for path in sorted((REPOSITORY / folder).rglob("*.py"))]
     return tuple(_read(path) for path in paths)
 
 

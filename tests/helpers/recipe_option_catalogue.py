@@ -1,4 +1,7 @@
-"""Which test fails if an option of a training recipe does nothing: `Class.field` to `file::test`, in `tests/unit/trainer`."""
+"""Which test fails if an option of a training recipe does nothing.
+
+`Class.field` to `file::test`, in `tests/unit/trainer`.
+"""
 
 from typing import Final
 
