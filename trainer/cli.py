@@ -97,14 +97,15 @@ def sweep_command(
     with reporting_errors():
         from probekit.cli.tables import table_console
         from probekit.reporting.comparison_tables import to_rich
-        from trainer.sweep import find_sweep, run_sweep, sweep_plan
+        from trainer.config.sweep import find_sweep
+        from trainer.sweep import run_sweep, sweep_plan
 
-        path = find_sweep(table, scale)
+        path = find_sweep(table)
         folder = out or Path("runs/sweeps") / path.stem
         if dry_run:
-            typer.echo("\n".join(sweep_plan(path, folder, overrides or [], processes)))
+            typer.echo("\n".join(sweep_plan(path, folder, overrides or [], processes, scale)))
             return
-        table_console().print(to_rich(run_sweep(path, folder, overrides or [], jobs, processes)))
+        table_console().print(to_rich(run_sweep(path, folder, overrides or [], jobs, processes, scale)))
         typer.echo((folder / "table" / "sweep.md").read_text(encoding="utf-8"))
 
 

@@ -6,12 +6,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, NamedTuple
-
-from pydantic import Field
+from typing import NamedTuple
 
 from probekit.atomic_files import write_text
-from probekit.config import StrictModel, load_config
 from probekit.errors import UserError
 from probekit.reporting.comparison_io import write_comparison
 from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow
@@ -22,80 +19,17 @@ from probekit.workflows.sample import sample_suite
 from probekit.workflows.score import score_run
 from trainer.config.causal import TrajectoryConfig
 from trainer.config.recipe import load_recipe
+from trainer.config.sweep import SweepConfig, SweepRow, load_sweep
 
 LOGGER = logging.getLogger("trainer")
-
-SWEEPS: Final = Path(__file__).parent / "recipes"
-
-
-class PaperScores(StrictModel):
-    """What the paper reports for a row (Wan size, VBench, percent)."""
-
-    quality: float
-    semantic: float
-    total: float
-
-
-class SweepRow(StrictModel):
-    """One row of a table.
-
-    Attributes:
-        name: of its run folder and its model.
-        label: in the table.
-        recipe: relative to the sweep file.
-        then: recipes of later stages, each of which starts from the export of the one before.
-        paper: the paper's numbers, where they are known.
-    """
-
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*$")
-    label: str
-    recipe: Path
-    then: tuple[Path, ...] = ()
-    paper: PaperScores | None = None
-
-
-class SweepConfig(StrictModel):
-    """A table.
-
-    Attributes:
-        title: what it varies.
-        source: table of the paper.
-        rows: the first is what the others are compared with.
-        suite: scored on.
-        prompts: how many of the suite's.
-        samples: videos of each prompt.
-    """
-
-    title: str
-    source: str
-    rows: tuple[SweepRow, ...] = Field(min_length=2)
-    suite: str = "sprite-5s"
-    prompts: int = Field(default=100, gt=0)
-    samples: int = Field(default=1, gt=0)
-
-
-def find_sweep(name: str, scale: str = "sprite") -> Path:
-    """The file of a shipped sweep, or the given file.
-
-    Raises:
-        UserError: naming the sweeps that exist.
-    """
-    shipped = SWEEPS / scale / "sweeps"
-    for path in (shipped / f"{name}.yaml", Path(name)):
-        if path.is_file():
-            return path
-    raise UserError(
-        f"There is no sweep {name!r}.", f"Choose {', '.join(sorted(p.stem for p in shipped.glob('*.yaml')))}."
-    )
-
 
 class Training(NamedTuple):
     """One stage of a row.
 
     Attributes:
-        recipe: of the stage.
-        folder: of the run.
-        changes: overrides of the recipe.
+        recipe: recipe of the stage.
+        folder: run folder.
+        changes: overrides of the recipe, in the order in which they are applied.
     """
 
     recipe: Path
@@ -103,59 +37,75 @@ class Training(NamedTuple):
     changes: tuple[str, ...]
 
     def command(self, processes: int) -> list[str]:
-        """What trains it, on so many processes."""
+        """Command that trains the stage on a number of processes."""
         launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m"]
         command = [sys.executable, "-m", *(launcher if processes > 1 else []), "trainer", "train", str(self.recipe)]
         return [*command, "--out", str(self.folder), *(part for change in self.changes for part in ("--set", change))]
 
 
 def trainings_of(row: SweepRow, recipes: Path, out: Path, overrides: Sequence[str] = ()) -> list[Training]:
-    """A row's stages in order; each later one starts from the export of the one before."""
-    stages, trainings = [row.recipe, *row.then], list[Training]()
-    for number, recipe in enumerate(stages):
-        name = row.name if number == len(stages) - 1 else f"{row.name}.stage-{number}"
+    """A row's stages in order; each later one starts from the export of the one before.
+
+    Args:
+        row: row of the sweep.
+        recipes: folder that the paths of recipes are relative to.
+        out: folder of the runs.
+        overrides: changes of every stage, applied after the stage's own.
+    """
+    trainings = list[Training]()
+    for number, stage in enumerate(row.stages):
+        name = row.name if number == len(row.then) else f"{row.name}.stage-{number}"
         before = (f"initial_model={trainings[-1].folder / 'export'}",) if trainings else ()
-        trainings.append(Training(recipes / recipe, out / name, (f"name={row.name}", *before, *overrides)))
+        changes = (f"name={row.name}", *before, *stage.set, *overrides)
+        trainings.append(Training(recipes / stage.recipe, out / name, changes))
     return trainings
 
 
-def sweep_plan(sweep: Path, out: Path, overrides: Sequence[str] = (), processes: int = 1) -> Iterator[str]:
+def sweep_plan(
+    sweep: Path, out: Path, overrides: Sequence[str] = (), processes: int = 1, scale: str = "sprite"
+) -> Iterator[str]:
     """What `run_sweep` would do, in lines for a reader; every recipe is read with its overrides.
 
     Raises:
-        UserError: if a recipe or an override is not valid.
+        UserError: if a recipe or an override is not valid, or the sweep has no such scale.
     """
-    config = load_config(sweep, SweepConfig)
+    config = load_sweep(sweep, scale)
     yield f"{config.title} ({config.source}): {len(config.rows)} rows"
     for row in config.rows:
         yield f"{row.label}:"
-        for training in trainings_of(row, sweep.parent, out, overrides):
+        for training in trainings_of(row, sweep.parent, out, (*config.set, *overrides)):
             recipe = load_recipe(training.recipe, training.changes)
             assert not isinstance(recipe, TrajectoryConfig)
             yield f"  {recipe.stage}, {recipe.total_steps} steps: {' '.join(training.command(processes)[1:])}"
     suite = load_suite(config.suite).reduced(config.prompts, config.samples)
-    yield f"then {len(suite.prompts)} prompts of {config.suite}, {config.samples} videos each, a row"
+    yield f"then {len(suite.prompts)} prompts of {config.suite}, {config.samples} videos each, per row"
 
 
 def run_sweep(
-    sweep: Path, out: Path, overrides: Sequence[str] = (), jobs: int = 1, processes: int = 1
+    sweep: Path,
+    out: Path,
+    overrides: Sequence[str] = (),
+    jobs: int = 1,
+    processes: int = 1,
+    scale: str = "sprite",
 ) -> ComparisonRecord:
     """Train, sample, score and compare every row; the same call goes on where an interrupted one stopped.
 
     Args:
         sweep: sweep file.
         out: folder of the runs and of the table.
-        overrides: of every row's recipe, e.g. `steps=50`.
+        overrides: changes of every recipe, e.g. `steps=50`; they win over the sweep's own.
         jobs: rows trained side by side.
-        processes: that train a row, started by torchrun if there are several.
+        processes: processes that train a row, started by torchrun if there are several.
+        scale: models that are trained, one of the sweep's scales.
 
     Raises:
         UserError: if a row's training fails, naming its log.
     """
-    config = load_config(sweep, SweepConfig)
-    rows = list(config.rows)
+    config = load_sweep(sweep, scale)
+    rows, changes = config.rows, (*config.set, *overrides)
     with ThreadPoolExecutor(jobs) as pool:
-        for _ in pool.map(lambda row: _train(row, trainings_of(row, sweep.parent, out, overrides), processes), rows):
+        for _ in pool.map(lambda row: _train(row, trainings_of(row, sweep.parent, out, changes), processes), rows):
             pass
     suite = load_suite(config.suite).reduced(config.prompts, config.samples)
     for row in rows:

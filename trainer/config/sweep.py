@@ -1,0 +1,134 @@
+"""A table of the paper as a sweep: which recipe each row trains, what it changes, and what the rows are scored on."""
+
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, Field
+
+from probekit.config import StrictModel, load_config
+from probekit.errors import UserError
+
+SWEEPS: Final = Path(__file__).parents[1] / "recipes" / "sweeps"
+
+SCALE: Final = "{scale}"
+"""Stands in a recipe's path for the folder of a scale, e.g. `../{scale}/dmd_foresight.yaml`."""
+
+
+class PaperScores(StrictModel):
+    """What the paper reports for a row (Wan size, VBench, percent)."""
+
+    quality: float
+    semantic: float
+    total: float
+
+
+class SweepStage(StrictModel):
+    """A recipe and what is changed in it.
+
+    Attributes:
+        recipe: path relative to the sweep file.
+        set: overrides of this recipe alone, e.g. `foresight.weight=0.1`.
+    """
+
+    recipe: Path
+    set: tuple[str, ...] = ()
+
+
+def _stage(value: Any) -> Any:
+    return {"recipe": value} if isinstance(value, str | Path) else value
+
+
+class SweepRow(SweepStage):
+    """One row of a table.
+
+    Attributes:
+        name: name of the row's run folder and model.
+        label: text in the table.
+        then: later stages, each of which starts from the export of the one before; a path alone is a stage too.
+        paper: the paper's numbers, where they are known.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*$")
+    label: str
+    then: tuple[Annotated[SweepStage, BeforeValidator(_stage)], ...] = ()
+    paper: PaperScores | None = None
+
+    @property
+    def stages(self) -> tuple[SweepStage, ...]:
+        """Stages in the order of their training."""
+        return (SweepStage(recipe=self.recipe, set=self.set), *self.then)
+
+
+class SweepScale(StrictModel):
+    """What a sweep is scored on, and what every stage of every row changes.
+
+    Attributes:
+        suite: suite whose videos are scored.
+        prompts: number of the suite's prompts.
+        samples: videos per prompt.
+        set: overrides of every recipe, e.g. `steps=1000`.
+    """
+
+    suite: str = "sprite-5s"
+    prompts: int = Field(default=100, gt=0)
+    samples: int = Field(default=1, gt=0)
+    set: tuple[str, ...] = ()
+
+
+class SweepConfig(SweepScale):
+    """A table.
+
+    Attributes:
+        title: what the rows vary.
+        source: table of the paper.
+        rows: rows; the first is what the others are compared with.
+        scales: what a scale has instead of the sweep's own suite, prompts, samples and set.
+    """
+
+    title: str
+    source: str
+    rows: tuple[SweepRow, ...] = Field(min_length=2)
+    scales: dict[str, SweepScale] = {}
+
+    def at(self, scale: str) -> "SweepConfig":
+        """The sweep of one scale: its block applied, its folder in the paths of recipes.
+
+        Raises:
+            UserError: if the sweep names scales, and this is none of them.
+        """
+        if self.scales and scale not in self.scales:
+            raise UserError(f"{self.title!r} has no scale {scale!r}.", f"Choose {', '.join(self.scales)}.")
+        own = self.scales[scale].model_dump(exclude_unset=True) if self.scales else {}
+        return self.model_copy(update=own | {"rows": tuple(_row_at(row, scale) for row in self.rows), "scales": {}})
+
+
+def _row_at(row: SweepRow, scale: str) -> SweepRow:
+    then = tuple(stage.model_copy(update={"recipe": _path_at(stage.recipe, scale)}) for stage in row.then)
+    return row.model_copy(update={"recipe": _path_at(row.recipe, scale), "then": then})
+
+
+def _path_at(recipe: Path, scale: str) -> Path:
+    return Path(str(recipe).replace(SCALE, scale))
+
+
+def load_sweep(path: Path, scale: str = "sprite") -> SweepConfig:
+    """Read a sweep file for one scale.
+
+    Raises:
+        UserError: if a key or value is not allowed, or the sweep has no such scale.
+    """
+    return load_config(path, SweepConfig).at(scale)
+
+
+def find_sweep(name: str) -> Path:
+    """The file of a shipped sweep, or the given file.
+
+    Raises:
+        UserError: naming the sweeps that exist.
+    """
+    for path in (SWEEPS / f"{name}.yaml", Path(name)):
+        if path.is_file():
+            return path
+    raise UserError(
+        f"There is no sweep {name!r}.", f"Choose {', '.join(sorted(p.stem for p in SWEEPS.glob('*.yaml')))}."
+    )
