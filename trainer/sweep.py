@@ -23,6 +23,7 @@ from trainer.config.sweep import SweepConfig, SweepRow, load_sweep
 
 LOGGER = logging.getLogger("trainer")
 
+
 class Training(NamedTuple):
     """One stage of a row.
 

@@ -88,7 +88,7 @@ class SweepConfig(SweepScale):
     title: str
     source: str
     rows: tuple[SweepRow, ...] = Field(min_length=2)
-    scales: dict[str, SweepScale] = {}
+    scales: dict[str, SweepScale] = Field(default_factory=dict)
 
     def at(self, scale: str) -> "SweepConfig":
         """The sweep of one scale: its block applied, its folder in the paths of recipes.

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from probekit.config import load_config
 from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, write_causal_card
 from tests.helpers.model_folders import write_tiny_model
@@ -14,32 +13,73 @@ from tests.helpers.shared_data import SHARED
 from trainer.cli import app
 from trainer.config.causal import CausalOdeConfig
 from trainer.config.recipe import BidirectionalConfig, DmdConfig, load_recipe
-from trainer.sweep import SWEEPS, SweepConfig, SweepRow, find_sweep, run_sweep, trainings_of
+from trainer.config.sweep import SWEEPS, SweepConfig, SweepRow, find_sweep, load_sweep
+from trainer.sweep import run_sweep, trainings_of
 
 SCALES = ("sprite", "wan")
-SHIPPED = [path for scale in SCALES for path in sorted((SWEEPS / scale / "sweeps").glob("*.yaml"))]
+RECIPES = SWEEPS.parent
+SHIPPED = sorted(SWEEPS.glob("*.yaml"))
 TABLES = [path for path in SHIPPED if path.stem.startswith("table")]
+each_shipped = pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+each_scale = pytest.mark.parametrize("scale", SCALES)
 
 
-def name_of(path: Path) -> str:
-    return f"{path.parents[1].name}-{path.stem}"
+def trained_by(row: SweepRow, sweep: SweepConfig) -> list[DmdConfig | CausalOdeConfig]:
+    """Every stage of a shipped row with the changes of the row and of the scale."""
+    recipes = [load_recipe(stage.recipe, stage.changes) for stage in trainings_of(row, SWEEPS, Path(), sweep.set)]
+    assert all(isinstance(recipe, DmdConfig | CausalOdeConfig) for recipe in recipes)
+    return [recipe for recipe in recipes if isinstance(recipe, DmdConfig | CausalOdeConfig)]
 
 
-@pytest.mark.parametrize("scale", SCALES)
-def test_every_table_and_figure_of_the_paper_has_a_sweep(scale: str) -> None:
+def test_every_table_and_figure_of_the_paper_has_a_sweep() -> None:
     """Tables 1 to 4 and 10 to 14, and the losses of figure 5."""
-    found = {path.stem for path in (SWEEPS / scale / "sweeps").glob("*.yaml")}
+    found = {path.stem for path in SHIPPED}
     assert found == {"figure05", *(f"table{number:02d}" for number in (1, 2, 3, 4, 10, 11, 12, 13, 14))}
-    losses = load_config(SWEEPS / scale / "sweeps" / "figure05.yaml", SweepConfig)
+    losses = load_sweep(SWEEPS / "figure05.yaml")
     assert [row.name for row in losses.rows[1:]] == ["cosine", "cosine-sigreg", "mse", "mse-sigreg"]
 
 
-@pytest.mark.parametrize("scale", SCALES)
+@each_shipped
+def test_a_sweep_is_scored_on_the_suite_of_its_scale(path: Path) -> None:
+    sprite, wan = load_sweep(path), load_sweep(path, "wan")
+    assert (sprite.suite, sprite.prompts, sprite.samples) == ("sprite-5s", 100, 1)
+    assert (wan.suite, wan.prompts, wan.samples) == ("vbench", 946, 5)
+
+
+@each_shipped
+def test_a_row_changes_the_same_keys_at_both_scales(path: Path) -> None:
+    differing = {"learning_rate", "predictor_heads", "start_step"}
+    sprite, wan = load_sweep(path), load_sweep(path, "wan")
+    for row, same in zip(sprite.rows, wan.rows, strict=True):
+        for here, there in zip(trained_by(row, sprite), trained_by(same, wan), strict=True):
+            blocks = [config.foresight and config.foresight.model_dump(exclude=differing) for config in (here, there)]
+            assert blocks[0] == blocks[1], row.name
+
+
+@pytest.mark.parametrize("number", [12, 13])
+def test_tables_of_stage_two_train_a_thousand_updates_at_wan_size(number: int) -> None:
+    sweep = load_sweep(SWEEPS / f"table{number}.yaml", "wan")
+    assert {config.steps for row in sweep.rows for config in trained_by(row, sweep)} == {1000}
+
+
+def test_a_row_trains_with_its_own_changes_and_the_callers_win(tmp_path: Path) -> None:
+    row = load_sweep(SWEEPS / "table11.yaml").rows[1]
+    assert row.name == "weight-0.1"
+    (training,) = trainings_of(row, SWEEPS, tmp_path, ["foresight.weight=0.7", "steps=9"])
+    assert training.changes == ("name=weight-0.1", "foresight.weight=0.1", "foresight.weight=0.7", "steps=9")
+    config = load_recipe(training.recipe, training.changes[:2])
+    assert isinstance(config, DmdConfig)
+    assert config.foresight is not None
+    assert config.foresight.weight == 0.1
+    assert "--set foresight.weight=0.1 --set foresight.weight=0.7" in " ".join(training.command(1))
+
+
+@each_scale
 def test_every_base_system_has_each_stage_with_and_without_foresight(scale: str) -> None:
     systems = {".": ("ar",), "framewise": ("ar",), "self_forcing": ()}
     for system, first in systems.items():
         for name in (*first, "ode_trajectories", "ode", "ode_foresight", "dmd_baseline", "dmd_foresight"):
-            recipe = load_recipe(SWEEPS / scale / system / f"{name}.yaml")
+            recipe = load_recipe(RECIPES / scale / system / f"{name}.yaml")
             if not isinstance(recipe, BidirectionalConfig):
                 assert recipe.chunk_frames == (1 if system == "framewise" else 3)
             if isinstance(recipe, DmdConfig | CausalOdeConfig):
@@ -48,35 +88,45 @@ def test_every_base_system_has_each_stage_with_and_without_foresight(scale: str)
                 assert recipe.clean_context == (system != "self_forcing")
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=name_of)
-def test_every_sweep_can_be_planned(path: Path, tmp_path: Path) -> None:
-    arguments = ["sweep", path.stem, "--scale", path.parents[1].name, "--out", str(tmp_path), "--dry-run"]
+@each_scale
+@each_shipped
+def test_every_sweep_can_be_planned(path: Path, scale: str, tmp_path: Path) -> None:
+    arguments = ["sweep", path.stem, "--scale", scale, "--out", str(tmp_path), "--dry-run"]
     result = CliRunner().invoke(app, [*arguments, "--set", "steps=250", "--set", "seed=4"])
     assert result.exit_code == 0, result.output
     trained = [line for line in result.output.splitlines() if line.startswith("  ")]
-    rows = load_config(path, SweepConfig).rows
+    rows = load_sweep(path, scale).rows
     assert len(trained) == sum(1 + len(row.then) for row in rows)
     assert all(", 250 steps: -m trainer train " in line and line.endswith(" --set seed=4") for line in trained)
+    assert all(f"recipes/sweeps/../{scale}/" in line for line in trained)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_later_stage_starts_from_the_export_before_it_on_as_many_processes() -> None:
-    row = SweepRow(name="both", label="", recipe=Path("first.yaml"), then=(Path("second.yaml"),))
+    row = SweepRow.model_validate(
+        {"name": "both", "label": "", "recipe": "first.yaml", "set": ["seed=1"], "then": ["second.yaml"]}
+    )
     first, second = trainings_of(row, Path("recipes"), Path("out"), ["steps=1"])
-    assert first == (Path("recipes/first.yaml"), Path("out/both.stage-0"), ("name=both", "steps=1"))
+    assert first == (Path("recipes/first.yaml"), Path("out/both.stage-0"), ("name=both", "seed=1", "steps=1"))
     assert second.changes == ("name=both", f"initial_model={Path('out/both.stage-0/export')}", "steps=1")
     assert " -m trainer train recipes/second.yaml --out out/both --set name=both" in " ".join(second.command(1))
     assert " -m torch.distributed.run --standalone --nproc-per-node 8 -m trainer" in " ".join(second.command(8))
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=name_of)
-def test_every_row_is_a_recipe_that_differs_from_the_others(path: Path) -> None:
-    sweep = load_config(path, SweepConfig)
-    configs = []
-    for row in sweep.rows:
-        chain = [load_recipe(path.parent / recipe) for recipe in (row.recipe, *row.then)]
-        assert all(isinstance(config, DmdConfig | CausalOdeConfig) for config in chain)
-        configs.append([config.model_dump(exclude={"name"}) for config in chain])
+def test_what_a_row_sets_belongs_to_the_recipe_it_stands_beside() -> None:
+    later = {"recipe": "second.yaml", "set": ["foresight.weight=0.3"]}
+    row = SweepRow.model_validate({"name": "both", "label": "", "recipe": "first.yaml", "then": [later]})
+    first, second = trainings_of(row, Path("recipes"), Path("out"))
+    assert first.changes == ("name=both",)
+    assert second.changes[-1] == "foresight.weight=0.3"
+
+
+@each_scale
+@each_shipped
+def test_every_row_is_a_recipe_that_differs_from_the_others(path: Path, scale: str) -> None:
+    sweep = load_sweep(path, scale)
+    configs = [[config.model_dump(exclude={"name", "initial_model"}) for config in trained_by(row, sweep)]
+               for row in sweep.rows]  # fmt: skip
     assert all(one not in configs[:index] for index, one in enumerate(configs))
     first = configs[0][-1]
     assert first["foresight"] is None
@@ -87,12 +137,12 @@ def test_every_row_is_a_recipe_that_differs_from_the_others(path: Path) -> None:
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the paper's tables are not here")
-@pytest.mark.parametrize("path", TABLES, ids=name_of)
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
 def test_the_papers_numbers_are_copied_right(path: Path) -> None:
     (source,) = (SHARED / "paper" / "tables").glob(f"{path.stem}_*.csv")
     with source.open() as file:
         expected = [tuple(float(row[key]) for key in ("quality", "semantic", "total")) for row in csv.DictReader(file)]
-    found = [row.paper for row in load_config(path, SweepConfig).rows]
+    found = [row.paper for row in load_sweep(path).rows]
     assert [(paper.quality, paper.semantic, paper.total) for paper in found if paper] == expected
 
 
@@ -102,7 +152,7 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path) -> N
         student, CausalCard(role="ode_student", chunk_frames=3, shift=5.0, few_steps=(1000, 750, 500, 250))
     )
     sizes = "\n".join(f"{key}: {write_tiny_model(tmp_path / key)}" for key in ("real_model", "critic_model"))
-    recipes = SWEEPS / "sprite"
+    recipes = RECIPES / "sprite"
     shared = f"initial_model: {student}\n{sizes}\nlatent_frames: 6\nbatch_size: 2\nsteps: 1\ncritic_updates: 1\n"
     shared += "optimizer: {warmup_steps: 0}\ncheckpoint_every: 1\n"
     (tmp_path / "base.yaml").write_text(f"extends: {recipes / 'dmd_baseline.yaml'}\n{shared}")
@@ -126,3 +176,22 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path) -> N
 def test_an_unknown_sweep_names_those_that_exist() -> None:
     with pytest.raises(UserError, match="table11"):
         find_sweep("table99")
+
+
+def test_a_scale_that_a_sweep_does_not_name_is_refused(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["sweep", "table11", "--scale", "wann", "--out", str(tmp_path), "--dry-run"])
+    assert result.exit_code == 2
+    assert "wann" in result.output
+    assert "sprite, wan" in result.output
+
+
+def test_a_misspelt_key_in_a_rows_changes_names_the_nearest_key(tmp_path: Path) -> None:
+    sweep = tmp_path / "mine.yaml"
+    recipe = RECIPES / "sprite" / "dmd_foresight.yaml"
+    sweep.write_text(
+        f"title: Mine\nsource: none\nrows:\n  - {{name: a, label: a, recipe: {recipe}}}\n"
+        f"  - {{name: b, label: b, recipe: {recipe}, set: [foresight.wieght=0.1]}}\n"
+    )
+    result = CliRunner().invoke(app, ["sweep", str(sweep), "--out", str(tmp_path / "out"), "--dry-run"])
+    assert result.exit_code == 2
+    assert "foresight.weight" in result.output

@@ -11,8 +11,9 @@ from probekit.errors import UserError
 from probekit.models.loading import SHIPPED_MODELS
 from tests.helpers.places import REPOSITORY
 from trainer.cli import app
-from trainer.config.causal import CausalOdeConfig, TrajectoryConfig
+from trainer.config.causal import TrajectoryConfig
 from trainer.config.recipe import BidirectionalConfig, DmdConfig, load_recipe
+from trainer.config.sweep import SWEEPS, load_sweep
 from trainer.planning.architectures import text_encoder_parameters
 from trainer.planning.describe import description
 from trainer.planning.memory import GB
@@ -20,12 +21,12 @@ from trainer.planning.recipe import check_fit, memory_of, operations_of
 from trainer.planning.trajectories import solver_operations, solver_plan
 
 RECIPES = REPOSITORY / "trainer" / "recipes"
-WAN = sorted(path for path in (RECIPES / "wan").rglob("*.yaml") if path.parent.name != "sweeps")
-SPRITE = sorted(path for path in (RECIPES / "sprite").rglob("*.yaml") if path.parent.name != "sweeps")
+WAN = sorted((RECIPES / "wan").rglob("*.yaml"))
+SPRITE = sorted((RECIPES / "sprite").rglob("*.yaml"))
 
 
-def dmd(name: str) -> DmdConfig:
-    config = load_recipe(RECIPES / "wan" / name)
+def dmd(name: str, *changes: str) -> DmdConfig:
+    config = load_recipe(RECIPES / "wan" / name, changes)
     assert isinstance(config, DmdConfig)
     return config
 
@@ -40,6 +41,15 @@ def test_every_wan_recipe_fits_eight_gpus_of_80_gb(path: Path) -> None:
         assert lines[-1] == "fits 80 GB"
     else:
         assert lines[-1] == f"fits {processes} x {141 if processes == 1 else 80} GB"
+
+
+@pytest.mark.parametrize("path", sorted(SWEEPS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_row_of_a_table_fits_eight_gpus_of_80_gb(path: Path) -> None:
+    sweep = load_sweep(path, "wan")
+    for row in sweep.rows:
+        for stage in row.stages:
+            *_, verdict = description(load_recipe(SWEEPS / stage.recipe, (*stage.set, *sweep.set)), 8, 80)
+            assert verdict == "fits 8 x 80 GB", row.name
 
 
 @pytest.mark.parametrize("path", SPRITE, ids=lambda path: str(path.relative_to(RECIPES)))
@@ -67,10 +77,11 @@ def test_where_foresight_reads_is_named_with_its_shape() -> None:
     assert re.search(r"state: generator +output of blocks\.15, \(videos, 4680, 1536\) a segment", text)
     assert re.search(r"target: real +output of blocks\.20, \(videos, 4680, 5120\) a segment", text)
     assert re.search(r"segments with a target +7 of 7", text)
-    framewise = "\n".join(description(dmd("table10/next.yaml"), 8, 80))
+    framewise = "\n".join(description(dmd("framewise/dmd_foresight.yaml", "foresight.offsets=[1]"), 8, 80))
     assert re.search(r"blocks\.15, \(videos, 1560, 1536\)", framewise)
     assert re.search(r"segments with a target +20 of 21", framewise)
-    shallow = "\n".join(description(dmd("table03/depth-0.3.yaml"), 8, 80))
+    depths = ("foresight.student_depth=0.3", "foresight.encoder_depth=0.3")
+    shallow = "\n".join(description(dmd("dmd_foresight.yaml", *depths), 8, 80))
     assert "blocks.9," in shallow
     assert "blocks.12," in shallow
 
@@ -172,22 +183,6 @@ def test_steps_are_the_papers() -> None:
         config = load_recipe(RECIPES / "wan" / name)
         assert not isinstance(config, BidirectionalConfig | TrajectoryConfig)
         assert config.steps == 2000
-    for path in (RECIPES / "wan").glob("table1[23]/*.yaml"):
-        config = load_recipe(path)
-        assert isinstance(config, CausalOdeConfig)
-        assert config.steps == 1000
-
-
-def test_rows_of_a_table_differ_in_the_same_keys_at_both_scales() -> None:
-    for path in sorted((RECIPES / "sprite").glob("table*/*.yaml")) + sorted((RECIPES / "sprite").glob("figure05/*")):
-        wan = load_recipe(RECIPES / "wan" / path.relative_to(RECIPES / "sprite"))
-        sprite = load_recipe(path)
-        assert isinstance(sprite, DmdConfig | CausalOdeConfig)
-        assert isinstance(wan, DmdConfig | CausalOdeConfig)
-        assert sprite.foresight is not None
-        assert wan.foresight is not None
-        left = sprite.foresight.model_dump(exclude={"learning_rate", "predictor_heads", "start_step"})
-        assert left == wan.foresight.model_dump(exclude={"learning_rate", "predictor_heads", "start_step"}), path
 
 
 def test_the_command_prints_and_refuses() -> None:
