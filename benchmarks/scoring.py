@@ -173,7 +173,7 @@ def peak_memory(frames: int, height: int, width: int) -> None:
     Path("/proc/self/clear_refs").write_text("5")
     before = _status("VmRSS")
     video = rng.integers(0, 256, (frames, height, width, 3), dtype=np.uint8)
-    from probekit.evaluation.vbench.fast.engine import VideoReading
+    from probekit.evaluation.vbench.fast.reading import VideoReading
 
     head = ScoringInput(video[: settings.batch_frames + 1], 16.0, "")
     VideoReading(head, networks, frozenset(QUALITY)).of_frames("subject_consistency")

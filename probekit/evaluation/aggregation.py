@@ -23,12 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.errors import UserError
+from probekit.run_folder.score_range import in_range
 from probekit.suites.dimension_constants import QUALITY_WEIGHT, SEMANTIC_WEIGHT, DimensionConstant, Group
 
 Constants = Sequence[DimensionConstant]
-
-BOUND_TOLERANCE = 1e-6
-"""By how much means of float32 cosines may leave a formula's bounds."""
 
 _log = logging.getLogger("probekit")
 
@@ -122,9 +120,9 @@ def check_possible(scores: Mapping[str, float], constants: Constants) -> None:
         value = scores.get(constant.dimension)
         if value is None:
             continue
-        floor = -math.inf if constant.floor is None else constant.floor - BOUND_TOLERANCE
-        ceiling = math.inf if constant.ceiling is None else constant.ceiling + BOUND_TOLERANCE
-        if value < floor or value > ceiling:
+        floor = -math.inf if constant.floor is None else constant.floor
+        ceiling = math.inf if constant.ceiling is None else constant.ceiling
+        if not in_range(value, floor, ceiling):
             bounds = ["anything" if bound is None else f"{bound:g}" for bound in (constant.floor, constant.ceiling)]
             raise UserError(
                 f"Dimension {constant.dimension!r} has the score {value:g}; its formula gives {' to '.join(bounds)}.",

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 from probekit.atomic_files import atomic_path, is_temporary
 from probekit.errors import UserError
 from probekit.run_folder.score_key import ScoreKey
+from probekit.run_folder.score_range import RANGE_TOLERANCE
 
 SCORES_FOLDER = "scores"
-RANGE_TOLERANCE = 1e-9
 RATIO_TOLERANCE = 1e-9
 
 _TEXT, _INTEGER, _NUMBER = pa.string(), pa.int64(), pa.float64()

@@ -17,13 +17,13 @@ from pydantic import Field
 from probekit.config import StrictModel
 from probekit.errors import UserError
 from probekit.provenance import sha256_text
-from probekit.suites.dimension_constants import VBENCH_CONSTANTS
+from probekit.suites.dimension_constants import FLICKERING, VBENCH, VBENCH_VERSION
 from probekit.suites.prompt_files import read_extended
 from probekit.suites.suite import Prompt, Suite, Variant
 
 NAME: Final = "vbench"
 LIST_FILE: Final = "VBench_full_info.json"
-FLICKERING: Final = "temporal_flickering"
+_PACKAGE: Final = f"vbench=={VBENCH_VERSION}"
 _SAMPLES, _FRAMES, _HEIGHT, _WIDTH, _FPS = 5, 81, 480, 832, 16
 
 _LIST_HASH: Final = "6f8c7021e413b3d75b55f9f05d486ea7f2aaaf042a74578c47c4c86b67060d1f"
@@ -56,11 +56,11 @@ def list_path() -> Path:
     if spec is None or spec.origin is None:
         raise UserError(
             "The suite vbench takes its prompts from the package vbench, which is not installed.",
-            "run `pip install --no-deps vbench==0.1.5`.",
+            f"run `pip install --no-deps {_PACKAGE}`.",
         )
     path = Path(spec.origin).with_name(LIST_FILE)
     if not path.is_file():
-        raise UserError(f"The package vbench has no {path}.", "run `pip install --no-deps vbench==0.1.5` again.")
+        raise UserError(f"The package vbench has no {path}.", f"run `pip install --no-deps {_PACKAGE}` again.")
     return path
 
 
@@ -84,11 +84,11 @@ def read_entries(path: Path) -> tuple[VBenchEntry, ...]:
         documents = json.loads(path.read_text(encoding="utf-8"))
         entries = tuple(_entry(index, document) for index, document in enumerate(documents))
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is not VBench's list of prompts.", "install vbench==0.1.5 again.") from error
+        raise UserError(f"{path} is not VBench's list of prompts.", f"install {_PACKAGE} again.") from error
     if entries_hash(entries) != _LIST_HASH:
         raise UserError(
-            f"{path} holds other prompts than VBench 0.1.5, so identifiers would not mean the same.",
-            "install vbench==0.1.5.",
+            f"{path} holds other prompts than VBench {VBENCH_VERSION}, so identifiers would not mean the same.",
+            f"install {_PACKAGE}.",
         )
     return entries
 
@@ -152,7 +152,7 @@ def vbench_prompts() -> tuple[Prompt, ...]:
 
 
 def _wanted(listed: str) -> set[str]:
-    known = {constant.dimension for constant in VBENCH_CONSTANTS}
+    known = set(VBENCH)
     wanted = {name.strip() for name in listed.split(",") if name.strip()} or known
     for name in sorted(wanted - known):
         raise UserError(f"VBench has no dimension {name!r}.", f"choose from {', '.join(sorted(known))}.")

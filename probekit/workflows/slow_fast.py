@@ -11,8 +11,8 @@ from probekit.atomic_files import write_json, write_text
 from probekit.errors import UserError
 from probekit.evaluation.clips import clip_spans
 from probekit.evaluation.scorer import NotRun, ScoringInput
-from probekit.evaluation.vbench.fast.engine import VideoReading
 from probekit.evaluation.vbench.fast.network_set import NetworkSet
+from probekit.evaluation.vbench.fast.reading import VideoReading
 from probekit.evaluation.vbench.fast.scorers import fast_scorers
 from probekit.evaluation.vbench.fast.settings import FastSettings
 from probekit.evaluation.vbench.slow_fast import MappingTable, read_mapping_table, slow_fast_video
@@ -21,10 +21,10 @@ from probekit.progress import track
 from probekit.provenance import sha256_file
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.video_set import Problem, VideoRow
+from probekit.suites.dimension_constants import VBENCH
 
 TABLE_FILES: Final[Mapping[str, str]] = {
-    "subject_consistency": "subject_mapping_table.yaml",
-    "background_consistency": "background_mapping_table.yaml",
+    name: row.mapping_table for name, row in VBENCH.items() if row.mapping_table is not None
 }
 """File names of vbench2_beta_long/configs in VBench's repository."""
 RECORD: Final = "slow_fast.json"

@@ -23,7 +23,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "evaluation.scorer": {"sprite_world"},
     "evaluation.clips": set(),
     "evaluation.weighting": set(),
-    "evaluation.aggregation": {"suites"},
+    "evaluation.aggregation": {"run_folder", "suites"},
     "evaluation.sprite": {"evaluation.scorer", "media", "run_folder", "sprite_world"},
     "evaluation.vbench": {
         "evaluation.clips", "evaluation.scorer", "evaluation.weighting", "media", "run_folder", "suites",

@@ -21,12 +21,12 @@ from torch import Tensor
 from probekit.evaluation.scorer import ScoringInput
 from probekit.evaluation.vbench import weights as files
 from probekit.evaluation.vbench.fast import transforms
-from probekit.evaluation.vbench.fast.engine import VideoReading
 from probekit.evaluation.vbench.fast.frame_pass import Transform, as_tensor
 from probekit.evaluation.vbench.fast.motion import FlowMeter
 from probekit.evaluation.vbench.fast.network_set import NetworkSet
 from probekit.evaluation.vbench.fast.networks import raft
 from probekit.evaluation.vbench.fast.networks.umt import Umt
+from probekit.evaluation.vbench.fast.reading import VideoReading
 from probekit.evaluation.vbench.fast.sampling import dynamic_indices, middle_indices
 from probekit.evaluation.vbench.fast.scorers import fast_scorers
 from probekit.evaluation.vbench.fast.settings import Compatibility, FastSettings

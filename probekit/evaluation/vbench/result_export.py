@@ -15,13 +15,13 @@ import numpy as np
 from probekit.atomic_files import write_json
 from probekit.errors import UserError
 from probekit.evaluation.scorer import Score
-from probekit.evaluation.vbench.dimensions import OFFICIAL_DIMENSIONS
 from probekit.evaluation.vbench.official.records import record_of
 from probekit.evaluation.vbench.result_files import ENDING
 from probekit.evaluation.weighting import prompt_sums
 from probekit.run_folder.score_table import ScoreRow
 from probekit.run_folder.video_set import VideoRow
 from probekit.suites import vbench
+from probekit.suites.dimension_constants import VBENCH
 from probekit.suites.registry import SPRITE_PREFIX
 
 INFO_ENDING: Final = "_full_info.json"
@@ -67,7 +67,7 @@ def official_layout(rows: Sequence[ScoreRow], videos: Sequence[VideoRow]) -> Off
         if (row.prompt_id, row.sample) not in names:
             raise UserError(f"There is a score but no video of {row.prompt_id}-{row.sample}.", "Score the set again.")
         by_dimension[row.dimension].append(row)
-    known = [dimension for dimension in OFFICIAL_DIMENSIONS if dimension in by_dimension]
+    known = [dimension for dimension in VBENCH if dimension in by_dimension]
     layouts = {dimension: _dimension(dimension, by_dimension[dimension], names) for dimension in known}
     return OfficialLayout(
         {name: layout for name, layout in layouts.items() if layout is not None}, _full_info(videos, known)
@@ -103,7 +103,7 @@ def _dimension(
         for row in scored
     ]
     counted = all(row.numerator is not None and row.denominator for row in scored)
-    by_frames = OFFICIAL_DIMENSIONS[dimension].pooling == "frames" and counted
+    by_frames = VBENCH[dimension].pooling == "frames" and counted
     pairs = np.array([(row.value, row.denominator or 1.0) for row in scored], dtype=np.float64)[None]
     score = prompt_sums(pairs[..., 0], "frame-weighted" if by_frames else "video-mean", pairs[..., 1]).mean()
     assert score is not None

@@ -10,12 +10,12 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from probekit.errors import UserError
-from probekit.evaluation.vbench.dimensions import OFFICIAL_DIMENSIONS
 from probekit.evaluation.vbench.official.records import score_of
 from probekit.provenance import sha256_text
 from probekit.run_folder.protocol_card import PromptsCard, ProtocolCard
 from probekit.run_folder.score_table import ScoreRow
 from probekit.suites import vbench
+from probekit.suites.dimension_constants import VBENCH
 
 ENDING: Final = "_eval_results.json"
 SUITE: Final = vbench.NAME
@@ -63,7 +63,7 @@ def _read(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except ValueError as error:
         raise UserError(f"{path} cannot be read: {error}.", "Score those videos again; NaN is no score.") from error
-    if not isinstance(content, dict) or not set(content) <= set(OFFICIAL_DIMENSIONS):
+    if not isinstance(content, dict) or not set(content) <= set(VBENCH):
         raise UserError(f"{path} is not a VBench result: it does not map dimensions to results.", "Check the file.")
     return content
 
@@ -75,7 +75,7 @@ def _refuse_constant(name: str) -> float:
 def _rows(path: Path, dimension: str, results: Any, model: str) -> Iterator[ScoreRow]:
     if not (isinstance(results, list) and len(results) == 2 and isinstance(results[1], list)):
         raise UserError(f"{path}: {dimension} is not [score, videos].", "Check the file.")
-    facts = OFFICIAL_DIMENSIONS[dimension]
+    facts = VBENCH[dimension]
     for entry in results[1]:
         name = Path(str(entry["video_path"])).name
         match = _NAME.fullmatch(name)

@@ -17,8 +17,8 @@ from probekit.media.video_files import read_video
 from probekit.progress import track
 from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.video_set import Problem, VideoRow, VideoSet
+from probekit.suites.dimension_constants import FLICKERING
 from probekit.suites.registry import planned_dimensions
-from probekit.suites.vbench import FLICKERING
 
 DECISIONS_FILE: Final = "static.json"
 KEPT: Final = 5

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.evaluation.scorer import Score, ScoringInput, WeightFreeScorer
+from probekit.suites.dimension_constants import FLICKERING
 
 
 def temporal_flickering(video: ScoringInput) -> Score:
@@ -27,4 +28,4 @@ def _absolute_difference(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> int:
     return int((np.maximum(a, b) - np.minimum(a, b)).sum(dtype=np.int64))
 
 
-TEMPORAL_FLICKERING = WeightFreeScorer("temporal_flickering", "rgb.1", frozenset({"frames"}), temporal_flickering)
+TEMPORAL_FLICKERING = WeightFreeScorer(FLICKERING, "rgb.1", frozenset({"frames"}), temporal_flickering)

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 from probekit.atomic_files import write_json
 from probekit.errors import UserError
 from probekit.provenance import sha256_file
-from probekit.suites.dimension_constants import VBENCH_CONSTANTS
+from probekit.suites.dimension_constants import VBENCH
 
 CACHE_VARIABLE: Final = "VBENCH_CACHE_DIR"
 UNVERIFIED_VARIABLE: Final = "PROBEKIT_UNVERIFIED_WEIGHTS"
@@ -165,27 +165,18 @@ TAG2TEXT: Final = WeightFile(
     sha256="4ce96f0ce98f940a6680d567f66a38ccc9ca8c4e638e5f5c5c2e881a0e3502ac",
 )
 
+_FILES: Final = {
+    file.name: file
+    for file in (
+        DINO, CLIP_B32, CLIP_L14, AESTHETIC_HEAD, MUSIQ, AMT_S,
+        RAFT_THINGS, VICLIP, VICLIP_VOCABULARY, UMT, GRIT, TAG2TEXT,
+    )
+}  # fmt: skip
+
 WEIGHTS: Final[Mapping[str, tuple[WeightFile, ...]]] = MappingProxyType(
-    {
-        "subject_consistency": (DINO,),
-        "background_consistency": (CLIP_B32,),
-        "temporal_flickering": (),
-        "motion_smoothness": (AMT_S,),
-        "dynamic_degree": (RAFT_THINGS,),
-        "aesthetic_quality": (CLIP_L14, AESTHETIC_HEAD),
-        "imaging_quality": (MUSIQ,),
-        "object_class": (GRIT,),
-        "multiple_objects": (GRIT,),
-        "human_action": (UMT,),
-        "color": (GRIT,),
-        "spatial_relationship": (GRIT,),
-        "scene": (TAG2TEXT,),
-        "appearance_style": (CLIP_B32,),
-        "temporal_style": (VICLIP, VICLIP_VOCABULARY),
-        "overall_consistency": (VICLIP, VICLIP_VOCABULARY),
-    }
+    {name: tuple(_FILES[file] for file in row.weights) for name, row in VBENCH.items()}
 )
-assert set(WEIGHTS) == {constant.dimension for constant in VBENCH_CONSTANTS}
+"""The files of each dimension, as its row of `VBENCH` names them."""
 
 
 def weight_files(dimension: str) -> tuple[WeightFile, ...]:

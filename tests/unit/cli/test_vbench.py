@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from probekit.cli.main import app
 from probekit.errors import UserError
-from probekit.evaluation.vbench.dimensions import GRIT_DIMENSIONS, OFFICIAL_DIMENSIONS
 from probekit.evaluation.vbench.official import extras, fetch
 from probekit.evaluation.vbench.official.environment import PINS
 from probekit.evaluation.vbench.weights import GRIT, MUSIQ, RAFT_THINGS, WEIGHTS, WeightFile
+from probekit.suites.dimension_constants import VBENCH
 
 CONTENT = b"weights"
 
@@ -48,13 +48,13 @@ def published(file: WeightFile, source: Path, content: bytes = CONTENT) -> Weigh
 
 def test_doctor_names_all_that_sixteen_dimensions_lack() -> None:
     found = {each["dimension"]: each for each in json.loads(vbench("doctor", "--json"))}
-    assert list(found) == list(OFFICIAL_DIMENSIONS)
+    assert list(found) == list(VBENCH)
     assert [name for name, each in found.items() if each["ready"]] == ["temporal_flickering"]
     for name, each in found.items():
         missing = {file["path"] for file in each["files"]}
         assert {str(file.path) for file in WEIGHTS[name]} <= missing
         assert all(file["url"].startswith("https://") for file in each["files"])
-    for name in GRIT_DIMENSIONS:
+    for name in (name for name, files in WEIGHTS.items() if GRIT in files):
         assert "detectron2" in " ".join(found[name]["environment"])
         assert "operators" in " ".join(found[name]["environment"])
     assert found["subject_consistency"]["environment"] == []

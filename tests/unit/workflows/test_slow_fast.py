@@ -10,8 +10,8 @@ from typer.testing import CliRunner, Result
 
 from probekit.cli.main import app
 from probekit.evaluation.scorer import ScoringInput
-from probekit.evaluation.vbench.fast.engine import VideoReading
 from probekit.evaluation.vbench.fast.network_set import NetworkSet
+from probekit.evaluation.vbench.fast.reading import VideoReading
 from probekit.evaluation.vbench.fast.settings import FastSettings
 from probekit.evaluation.vbench.slow_fast import consistency
 from probekit.media.video_files import read_video, write_video

@@ -10,6 +10,7 @@ from typing import Final
 from probekit.errors import UserError
 
 ENVIRONMENT_VARIABLE: Final = "PROBEKIT_VBENCH_ENVIRONMENT"
+OPERATORS: Final = "torchvision's compiled operators"
 PINS: Final = Path(__file__).with_name("environment.txt")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from probekit.evaluation.vbench.weights import WeightFile, torch_hub_folder
+from probekit.evaluation.vbench.weights import DINO, GRIT, WEIGHTS, WeightFile, torch_hub_folder
 
 
 class HubModel(NamedTuple):
@@ -23,14 +23,16 @@ DINO_CODE: Final = WeightFile(
     member="dino-main/",  # the whole folder, as the official package clones it
 )
 
-CODE: Final[Mapping[str, tuple[WeightFile, ...]]] = MappingProxyType({"subject_consistency": (DINO_CODE,)})
+CODE: Final[Mapping[str, tuple[WeightFile, ...]]] = MappingProxyType(
+    {name: (DINO_CODE,) for name, files in WEIGHTS.items() if DINO in files}
+)
 """Code that the official package fetches like weights."""
 
 _BERT: Final = HubModel("bert-base-uncased", ("config.json", "tokenizer_config.json", "vocab.txt"))
 
 HUB_MODELS: Final[Mapping[str, HubModel]] = MappingProxyType(
     {
-        **{name: _BERT for name in ("object_class", "multiple_objects", "color", "spatial_relationship")},
+        **{name: _BERT for name, files in WEIGHTS.items() if GRIT in files},
         "scene": HubModel(_BERT.name, (*_BERT.files, "model.safetensors")),
     }
 )

@@ -12,11 +12,11 @@ from typing import Final, NamedTuple
 
 from probekit.atomic_files import atomic_path
 from probekit.errors import UserError
-from probekit.evaluation.vbench.dimensions import OFFICIAL_DIMENSIONS
 from probekit.evaluation.vbench.official.extras import HUB_MODELS, missing_code, missing_hub_files
 from probekit.evaluation.vbench.official.readiness import different_files
 from probekit.evaluation.vbench.weights import WeightFile, missing
 from probekit.provenance import sha256_file
+from probekit.suites.dimension_constants import VBENCH
 
 OFFLINE_VARIABLE: Final = "HF_HUB_OFFLINE"
 
@@ -45,7 +45,7 @@ def wanted(dimensions: Sequence[str]) -> Wanted:
     Raises:
         UserError: if VBench has no such dimension.
     """
-    names = dimensions or tuple(OFFICIAL_DIMENSIONS)
+    names = dimensions or tuple(VBENCH)
     files = dict.fromkeys(file for name in names for file in _lacking(name))
     hub = dict.fromkeys((HUB_MODELS[name].name, path) for name in names for path in _hub_files(name))
     return Wanted(tuple(files), tuple(hub))
@@ -53,7 +53,7 @@ def wanted(dimensions: Sequence[str]) -> Wanted:
 
 def _lacking(dimension: str) -> list[WeightFile]:
     absent = [*missing(dimension), *missing_code(dimension)]
-    return absent + [file for file, _ in different_files(OFFICIAL_DIMENSIONS[dimension])]
+    return absent + [file for file, _ in different_files(VBENCH[dimension])]
 
 
 def _hub_files(dimension: str) -> list[str]:

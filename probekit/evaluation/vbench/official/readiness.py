@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from probekit.errors import UserError
-from probekit.evaluation.vbench.dimensions import GRIT_DIMENSIONS, OFFICIAL_DIMENSIONS, OPERATORS, OfficialDimension
 from probekit.evaluation.vbench.official.child import worker_command, worker_environment
-from probekit.evaluation.vbench.official.environment import environment_python, has_environment
+from probekit.evaluation.vbench.official.environment import OPERATORS, environment_python, has_environment
 from probekit.evaluation.vbench.official.extras import missing_code, missing_hub_files
 from probekit.evaluation.vbench.weights import WeightFile, missing, weight_files, weight_path
+from probekit.suites.dimension_constants import VBENCH, VBenchDimension
 
 _SETUP = "its own environment (probekit vbench setup)"
 _GRIT_SETUP = "its own environment (probekit vbench setup --detectron2 ...)"
@@ -52,7 +52,7 @@ class Readiness(NamedTuple):
         return (*self.environment, *files, *different, *self.hub)
 
 
-def readiness(facts: OfficialDimension) -> Readiness:
+def readiness(facts: VBenchDimension) -> Readiness:
     """Look what a dimension lacks. Nothing is imported here, fetched or loaded; weights are read for their hash."""
     files = (*missing_code(facts.name), *missing(facts.name))
     place = _missing_here(facts) if facts.place == "here" else _missing_in_own(facts)
@@ -60,7 +60,7 @@ def readiness(facts: OfficialDimension) -> Readiness:
     return Readiness(facts.name, facts.place, place, files, different, missing_hub_files(facts.name))
 
 
-def different_files(facts: OfficialDimension) -> list[tuple[WeightFile, str]]:
+def different_files(facts: VBenchDimension) -> list[tuple[WeightFile, str]]:
     """Weights of a dimension that are there, and are refused because they are not the published ones; and why."""
     strict = False if facts.place == "own" else None  # what loads pickles takes nothing unverified
     found = []
@@ -75,17 +75,17 @@ def different_files(facts: OfficialDimension) -> list[tuple[WeightFile, str]]:
 
 def report() -> list[Readiness]:
     """All sixteen."""
-    return [readiness(facts) for facts in OFFICIAL_DIMENSIONS.values()]
+    return [readiness(facts) for facts in VBENCH.values()]
 
 
-def _missing_here(facts: OfficialDimension) -> tuple[str, ...]:
+def _missing_here(facts: VBenchDimension) -> tuple[str, ...]:
     names = ("torch", "torchvision", "vbench", *facts.packages)
     return tuple(f"package {name}" for name in names if importlib.util.find_spec(name) is None)
 
 
-def _missing_in_own(facts: OfficialDimension) -> tuple[str, ...]:
+def _missing_in_own(facts: VBenchDimension) -> tuple[str, ...]:
     if not has_environment():
-        return (_GRIT_SETUP, *_GRIT_NEEDS) if facts.name in GRIT_DIMENSIONS else (_SETUP,)
+        return (_GRIT_SETUP, *_GRIT_NEEDS) if "detectron2" in facts.packages else (_SETUP,)
     return tuple(_asked(environment_python(), facts.name))
 
 

@@ -6,22 +6,14 @@ from typing import Any, Final
 
 from probekit.errors import UserError
 from probekit.evaluation.scorer import Score
-from probekit.evaluation.vbench.dimensions import OFFICIAL_DIMENSIONS
+from probekit.run_folder.score_range import in_range
+from probekit.suites.dimension_constants import VBENCH
 
 PERCENT: Final = "imaging_quality"
 """Its entries run to 100 while the score of the dimension runs to 1."""
 
 NO_COLOR: Final = "the object is in no frame, or has no colour in any"
 """Why a video has no colour; the official code leaves it out of the file."""
-
-_EVENTS: Final = ("dynamic_degree", "human_action")
-_COUNTS: Final[Mapping[str, tuple[str, str]]] = {
-    "background_consistency": ("video_sim", "cnt_per_video"),
-    "object_class": ("success_frame_count", "frame_count"),
-    "multiple_objects": ("success_frame_count", "frame_count"),
-    "scene": ("success_frame_count", "frame_count"),
-}
-_FRAME_LISTS: Final = ("appearance_style", "spatial_relationship")
 
 
 def score_of(dimension: str, record: Mapping[str, Any], n_frames: int | None = None) -> Score:
@@ -40,8 +32,8 @@ def score_of(dimension: str, record: Mapping[str, Any], n_frames: int | None = N
     """
     scale = 100.0 if dimension == PERCENT else 1.0
     value = _number(dimension, record, "video_results") / scale
-    low, high = OFFICIAL_DIMENSIONS[dimension].range
-    if not low <= value <= high:
+    low, high = VBENCH[dimension].range
+    if not in_range(value, low, high):
         raise UserError(
             f"{dimension} = {value} is outside {low} to {high}.", "The weights or the file are not VBench's."
         )
@@ -52,14 +44,15 @@ def score_of(dimension: str, record: Mapping[str, Any], n_frames: int | None = N
 def _frames(
     dimension: str, record: Mapping[str, Any], value: float, n_frames: int | None
 ) -> tuple[float, float] | tuple[None, None]:
-    if dimension == "subject_consistency" and n_frames is not None:
-        return value * (n_frames - 1), float(n_frames - 1)
-    if dimension in _COUNTS and all(name in record for name in _COUNTS[dimension]):
-        numerator, denominator = (_number(dimension, record, name) for name in _COUNTS[dimension])
+    facts = VBENCH[dimension]
+    if facts.counts is not None and all(name in record for name in facts.counts):
+        numerator, denominator = (_number(dimension, record, name) for name in facts.counts)
         return numerator, denominator
     frames = record.get("frame_results")
-    if dimension in _FRAME_LISTS and isinstance(frames, list) and frames:
+    if facts.frame_list and isinstance(frames, list) and frames:
         return value * len(frames), float(len(frames))
+    if facts.pooling == "frames" and facts.counts is None and not facts.frame_list and n_frames is not None:
+        return value * (n_frames - 1), float(n_frames - 1)  # each frame with the one before it
     return None, None
 
 
@@ -76,14 +69,15 @@ def record_of(dimension: str, video_path: str, score: Score) -> dict[str, Any]:
     Lists of single frames are not in the score table; where the official code has one, `frame_count` says how many.
     """
     assert score.value is not None
-    if dimension in _EVENTS:
+    if VBENCH[dimension].event:
         entry: dict[str, Any] = {"video_path": video_path, "video_results": bool(score.value)}
         return {**entry, "cor_num_per_video": int(score.value)} if dimension == "human_action" else entry
     scale = 100.0 if dimension == PERCENT else 1.0
     entry = {"video_path": video_path, "video_results": score.value * scale}
     if dimension == "color":
         return {**entry, "cur_success_frame_rate": score.value}
-    if dimension in _COUNTS and score.denominator is not None:
-        numerator, denominator = _COUNTS[dimension]
+    counts = VBENCH[dimension].counts
+    if counts is not None and score.denominator is not None:
+        numerator, denominator = counts
         return {**entry, numerator: score.numerator, denominator: int(score.denominator)}
     return entry

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from probekit.errors import UserError
 from probekit.evaluation.scorer import Need, NotRun, Score, ScorerSet, ScoringInput
-from probekit.evaluation.vbench.dimensions import OFFICIAL_DIMENSIONS, VBENCH_VERSION, OfficialDimension
 from probekit.evaluation.vbench.official.child import ChildSession
 from probekit.evaluation.vbench.official.environment import environment_python
 from probekit.evaluation.vbench.official.inputs import OfficialInput, accepted_name
 from probekit.evaluation.vbench.official.readiness import readiness
 from probekit.evaluation.vbench.official.records import NO_COLOR, score_of
 from probekit.evaluation.vbench.weights import weight_files, weights_id
+from probekit.suites.dimension_constants import VBENCH, VBENCH_VERSION, VBenchDimension
 from probekit.suites.vbench import NAME, vbench_entries
 
 Session = Callable[[OfficialInput], dict[str, Any] | None]
@@ -31,7 +31,7 @@ class OfficialScorer:
         device: for torch; None takes a GPU where there is one.
     """
 
-    facts: OfficialDimension
+    facts: VBenchDimension
     device: str | None = None
     needs: frozenset[Need] = field(default_factory=frozenset)
 
@@ -91,7 +91,7 @@ class OfficialScorer:
         return Score(None, reason=NO_COLOR) if record is None else score_of(self.dimension, record, video.length)
 
     def _auxiliary(self, video: ScoringInput) -> Mapping[str, Any] | None:
-        if not self.facts.needs_auxiliary:
+        if not self.facts.auxiliary:
             return None
         entries = {entry.prompt_id: entry for entry in vbench_entries()}
         entry = entries.get(video.prompt_id or "")
@@ -110,8 +110,8 @@ def official_scorers(suite: str, device: str | None = None) -> ScorerSet:
     """
     scorers: list[OfficialScorer] = []
     not_run: list[NotRun] = []
-    for facts in OFFICIAL_DIMENSIONS.values():
-        if facts.needs_auxiliary and suite != NAME:
+    for facts in VBENCH.values():
+        if facts.auxiliary and suite != NAME:
             not_run.append(NotRun(facts.name, "looks for what only VBench's own list of prompts states"))
             continue
         lacking = readiness(facts).lacking

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from probekit.errors import UserError
-from probekit.evaluation.vbench.dimensions import OFFICIAL_DIMENSIONS, OPERATORS
+from probekit.evaluation.vbench.official.environment import OPERATORS
 from probekit.evaluation.vbench.official.inputs import OfficialInput, action_label, describe_error, official_errors
 from probekit.evaluation.vbench.official.repairs import has_compiled_operators, no_prints, official_module, tensors_only
 from probekit.evaluation.vbench.weights import (
@@ -31,6 +31,7 @@ from probekit.evaluation.vbench.weights import (
     weight_path,
     weights_folder,
 )
+from probekit.suites.dimension_constants import VBENCH
 
 Record = dict[str, Any]
 """One video's entry in an official result file."""
@@ -71,8 +72,8 @@ def open_session(dimension: str, loader: Callable[[Any], Session], device: str) 
     """
     import torch
 
-    facts = OFFICIAL_DIMENSIONS[dimension]
-    if facts.needs_operators and not has_compiled_operators():
+    facts = VBENCH[dimension]
+    if facts.operators and not has_compiled_operators():
         raise UserError(
             f"{dimension} needs {OPERATORS}, which this build of torch cannot load.",
             "Install builds of torch and torchvision that belong together, on a machine with CUDA.",

@@ -15,11 +15,12 @@ from importlib import metadata
 from typing import IO, Any, Final
 
 from probekit.errors import UserError
-from probekit.evaluation.vbench.dimensions import OFFICIAL_DIMENSIONS, OPERATORS, OfficialDimension
 from probekit.evaluation.vbench.official.detectors import DETECTOR_SESSIONS
+from probekit.evaluation.vbench.official.environment import OPERATORS
 from probekit.evaluation.vbench.official.inputs import OfficialInput
 from probekit.evaluation.vbench.official.repairs import has_compiled_operators, no_prints
 from probekit.evaluation.vbench.official.sessions import SESSIONS, Session, open_session
+from probekit.suites.dimension_constants import VBENCH, VBenchDimension
 
 _DISTRIBUTIONS: Final = ("vbench", "torch", "torchvision", "numpy", "transformers", "timm", "pyiqa", "detectron2")
 
@@ -29,12 +30,12 @@ def session_for(dimension: str, device: str) -> Session:
     return open_session(dimension, {**SESSIONS, **DETECTOR_SESSIONS}[dimension], device)
 
 
-def missing_packages(dimension: OfficialDimension) -> list[str]:
+def missing_packages(dimension: VBenchDimension) -> list[str]:
     """What a dimension needs and this environment lacks: packages, by import name, and torchvision's operators."""
     names = ("torch", "torchvision", "vbench", *dimension.packages)
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     has_torch = not {"torch", "torchvision"} & set(missing)
-    if dimension.needs_operators and not (has_torch and has_compiled_operators()):
+    if dimension.operators and not (has_torch and has_compiled_operators()):
         missing.append(OPERATORS)
     return missing
 
@@ -80,7 +81,7 @@ def _answer(answers: IO[str], content: Mapping[str, Any], status: int = 0) -> in
 def main(arguments: list[str] | None = None) -> int:
     """Answer on the real standard output; what libraries print, from C too, goes to standard error."""
     parser = argparse.ArgumentParser(prog="worker")
-    parser.add_argument("dimension", choices=sorted(OFFICIAL_DIMENSIONS))
+    parser.add_argument("dimension", choices=sorted(VBENCH))
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args(arguments)
@@ -88,7 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(2, 1)
         if options.check:
             with no_prints():
-                missing = missing_packages(OFFICIAL_DIMENSIONS[options.dimension])
+                missing = missing_packages(VBENCH[options.dimension])
             return _answer(answers, {"missing": missing, "versions": versions()})
         return _serve(options.dimension, options.device, sys.stdin, answers)
 

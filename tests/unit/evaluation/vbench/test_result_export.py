@@ -13,7 +13,6 @@ from typer.testing import CliRunner, Result
 from probekit.cli.main import app
 from probekit.errors import UserError
 from probekit.evaluation.scorer import Score
-from probekit.evaluation.vbench.dimensions import OFFICIAL_DIMENSIONS
 from probekit.evaluation.vbench.official.records import record_of, score_of
 from probekit.evaluation.vbench.result_export import official_layout, write_official_layout
 from probekit.evaluation.vbench.result_files import read_official_results
@@ -24,6 +23,7 @@ from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.score_table import ScoreRow, read_scores, write_scores
 from probekit.run_folder.video_set import VideoRow, describe_video, video_path
 from probekit.seeding import generator
+from probekit.suites.dimension_constants import VBENCH
 from probekit.suites.vbench import vbench_entries
 
 COUNTED = ("subject_consistency", "background_consistency", "object_class", "multiple_objects", "scene")
@@ -71,7 +71,7 @@ def test_subject_consistency_has_counts_only_where_the_length_is_known() -> None
 
 def make_run(root: Path) -> list[ScoreRow]:
     """A run of VBench's suite with one prompt of each kind, two samples each, and made-up scores."""
-    firsts = {next(e.prompt_id for e in vbench_entries() if name in e.dimensions) for name in OFFICIAL_DIMENSIONS}
+    firsts = {next(e.prompt_id for e in vbench_entries() if name in e.dimensions) for name in VBENCH}
     rng, rows, videos = generator("official-layout"), [], []
     for entry in (entry for entry in vbench_entries() if entry.prompt_id in firsts):
         for sample in range(2):
@@ -96,7 +96,7 @@ def _video(root: Path, prompt_id: str, text: str, sample: int) -> VideoRow:
 
 
 def _row(video: VideoRow, dimension: str, rng: np.random.Generator) -> ScoreRow:
-    low, high = OFFICIAL_DIMENSIONS[dimension].range
+    low, high = VBENCH[dimension].range
     value, numerator, denominator = float(rng.integers(0, 2)), None, None
     if dimension in (*COUNTED, "appearance_style", "spatial_relationship"):
         denominator = float(rng.integers(4, 17))
@@ -139,7 +139,7 @@ def test_dimension_scores_are_pooled_as_the_official_code_does(tmp_path: Path) -
     result = export(tmp_path, "--name", "x")
     assert result.exit_code == 0, result.output
     written = json.loads((tmp_path / "out" / "x_eval_results.json").read_text())
-    assert set(written) == set(OFFICIAL_DIMENSIONS)
+    assert set(written) == set(VBENCH)
     for dimension, (score, entries) in written.items():
         mine = [row for row in rows if row.dimension == dimension]
         if mine[0].numerator is not None:

@@ -15,13 +15,14 @@ from probekit.evaluation.scorer import ScoringInput, frames_to_decode
 from probekit.evaluation.scoring.backends import scorers_for
 from probekit.evaluation.vbench import weights as files
 from probekit.evaluation.vbench.fast import formulas, transforms
-from probekit.evaluation.vbench.fast.engine import FastEngine, VideoReading
+from probekit.evaluation.vbench.fast.engine import FastEngine
 from probekit.evaluation.vbench.fast.frame_pass import FrameReader, Transform, read_frames
 from probekit.evaluation.vbench.fast.guard import BrokenNetworkError, check_features, check_weights
 from probekit.evaluation.vbench.fast.motion import FlowMeter, dynamic_degree
 from probekit.evaluation.vbench.fast.network_set import NetworkSet, chosen_device
 from probekit.evaluation.vbench.fast.networks import raft
 from probekit.evaluation.vbench.fast.networks.weight_reading import read_state
+from probekit.evaluation.vbench.fast.reading import VideoReading
 from probekit.evaluation.vbench.fast.scorers import FastScorer, fast_scorers
 from probekit.evaluation.vbench.fast.settings import Compatibility, FastSettings
 from probekit.evaluation.vbench.temporal_flickering import TEMPORAL_FLICKERING, temporal_flickering
@@ -100,6 +101,15 @@ def test_ids_say_weights_precision_and_quirks_that_are_off() -> None:
         update={"precision": "bfloat16", "compatibility": Compatibility(dino_uncropped=False)}
     )
     assert _scorers(settings)["subject_consistency"].scorer_id == f"{plain}+no_dino_uncropped+bfloat16"
+
+
+@pytest.mark.usefixtures("weights")
+def test_only_rows_whose_unit_changed_have_a_new_version() -> None:
+    versions = {name: scorer.scorer_id.split("+")[2] for name, scorer in _scorers().items()}
+    assert {name for name, version in versions.items() if version == "fast.2"} == {
+        "aesthetic_quality", "appearance_style", "temporal_style", "overall_consistency",
+    }  # fmt: skip
+    assert set(versions.values()) == {"fast.1", "fast.2"}
 
 
 def test_flickering_is_the_weight_free_scorers_to_the_last_bit_and_has_its_id() -> None:

@@ -10,13 +10,18 @@ import pytest
 
 from probekit.errors import UserError
 from probekit.evaluation.scorer import ScoringInput
-from probekit.evaluation.vbench.dimensions import OFFICIAL_DIMENSIONS, OPERATORS
 from probekit.evaluation.vbench.official.child import ChildSession, worker_environment
-from probekit.evaluation.vbench.official.environment import environment_python, has_environment, make_environment
+from probekit.evaluation.vbench.official.environment import (
+    OPERATORS,
+    environment_python,
+    has_environment,
+    make_environment,
+)
 from probekit.evaluation.vbench.official.inputs import OfficialInput
 from probekit.evaluation.vbench.official.readiness import readiness
 from probekit.evaluation.vbench.official.scorers import OfficialScorer
 from probekit.media.video_files import read_video
+from probekit.suites.dimension_constants import VBENCH
 from tests.helpers.official_weights import write_clip, write_clip_video
 
 HERE = Path(sys.executable)
@@ -52,7 +57,7 @@ def test_one_process_scores_many_videos_and_survives_a_bad_one(tmp_path: Path) -
     assert process is not None
     assert process.returncode == 0
     video = read_video(good)
-    here = OfficialScorer(OFFICIAL_DIMENSIONS["temporal_flickering"], "cpu")
+    here = OfficialScorer(VBENCH["temporal_flickering"], "cpu")
     score = here.score(ScoringInput(video.frames, video.fps, "a cat", None, good))
     assert first == {"video_path": str(good), "video_results": score.value}
 
@@ -112,16 +117,16 @@ def test_the_worker_needs_nothing_of_ours(tmp_path: Path) -> None:
 
 
 def test_an_environment_of_its_own_is_asked_what_it_lacks(tmp_path: Path) -> None:
-    assert "its own environment" in readiness(OFFICIAL_DIMENSIONS["scene"]).environment[0]
-    assert len(readiness(OFFICIAL_DIMENSIONS["color"]).environment) == 3
+    assert "its own environment" in readiness(VBENCH["scene"]).environment[0]
+    assert len(readiness(VBENCH["color"]).environment) == 3
     make_environment([["mkdir", "-p", str(environment_python().parent)]])
     assert not has_environment()
     environment_python().write_text(f'#!/bin/sh\nexec "{HERE}" "$@"\n')
     environment_python().chmod(0o755)
-    assert readiness(OFFICIAL_DIMENSIONS["scene"]).environment == ()
-    assert readiness(OFFICIAL_DIMENSIONS["object_class"]).environment == ("detectron2", OPERATORS)
+    assert readiness(VBENCH["scene"]).environment == ()
+    assert readiness(VBENCH["object_class"]).environment == ("detectron2", OPERATORS)
     write_clip()
-    assert readiness(OFFICIAL_DIMENSIONS["background_consistency"]).ready
+    assert readiness(VBENCH["background_consistency"]).ready
 
 
 def test_a_command_that_fails_is_named() -> None:

@@ -16,7 +16,6 @@ import torch
 from probekit.errors import UserError
 from probekit.evaluation.scorer import ScoringInput
 from probekit.evaluation.scoring.backends import scorers_for
-from probekit.evaluation.vbench.dimensions import OFFICIAL_DIMENSIONS
 from probekit.evaluation.vbench.official.inputs import accepted_name, action_label
 from probekit.evaluation.vbench.official.repairs import official_module
 from probekit.evaluation.vbench.official.scorers import OfficialScorer, official_scorers
@@ -33,6 +32,7 @@ from probekit.evaluation.vbench.weights import (
     weight_hash,
 )
 from probekit.media.video_files import read_video
+from probekit.suites.dimension_constants import VBENCH
 from probekit.suites.vbench import vbench_entries
 from tests.helpers.official_weights import write_aesthetic, write_clip, write_clip_video, write_dino
 from tests.helpers.shared_data import video_page_path
@@ -49,7 +49,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def scorer(dimension: str) -> OfficialScorer:
-    return OfficialScorer(OFFICIAL_DIMENSIONS[dimension], "cpu")
+    return OfficialScorer(VBENCH[dimension], "cpu")
 
 
 def opened(path: Path, prompt: str = "a cat", prompt_id: str | None = None) -> ScoringInput:
@@ -323,6 +323,6 @@ def test_the_vocabulary_is_looked_for_before_the_import_that_would_fetch_it(tmp_
 
 
 def test_repaired_modules_all_import() -> None:
-    for name, facts in OFFICIAL_DIMENSIONS.items():
+    for name, facts in VBENCH.items():
         if facts.place == "here" and name not in ("temporal_style", "overall_consistency"):
             assert vars(official_module(name))[f"compute_{name}"]
