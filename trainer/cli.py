@@ -210,7 +210,7 @@ def encode_videos_command(
     """Encode videos with captions for training; the same command goes on where it stopped."""
     with reporting_errors():
         from trainer.data.encode_videos import ClipSize
-        from trainer.data.jobs import encode_captioned_videos
+        from trainer.data.video_jobs import encode_captioned_videos
 
         size, share = ClipSize(frames, height, width), parse_shard(shard)
         for line in encode_captioned_videos(videos, captions, model, out, size, split, share, skip_corrupt):
