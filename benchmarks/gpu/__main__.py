@@ -9,6 +9,8 @@ same steps at a tiny size on a CPU, which tests them.
 
 import argparse
 import logging
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -47,6 +49,8 @@ STEPS: Final[dict[str, Step]] = {
     "chain": Step("Sprite chain", chain.run, None),
 }
 _FAILED: Final = "failed"
+_GRACE_SECONDS: Final = 120.0
+"""Time beyond its limit that a step has to save what it holds."""
 
 
 def one_step(name: str, sizes: Sizes, out: Path, seconds: float) -> None:
@@ -74,16 +78,25 @@ def all_steps(out: Path, minutes: float, tiny: bool) -> list[str]:
 
 
 def _child(name: str, out: Path, seconds: float, tiny: bool) -> str:
-    """Run a step in a child process; its output goes to a log beside the table."""
+    """Run a step in a child process; its output goes to a log beside the table.
+
+    The step is the leader of a process group, so that one that does not end takes its own children with it.
+    """
     words = [sys.executable, "-m", "benchmarks.gpu", "--out", str(out), "--step", name, "--seconds", str(seconds)]
     started = time.monotonic()
     with (out / f"{name}.log").open("w") as log:
+        child = subprocess.Popen(
+            [*words, *(["--tiny"] if tiny else [])], stdout=log, stderr=log, start_new_session=True
+        )
         try:
-            code = subprocess.run(
-                [*words, *(["--tiny"] if tiny else [])], stdout=log, stderr=log, timeout=seconds + 60, check=False
-            ).returncode
+            code = child.wait(timeout=seconds + _GRACE_SECONDS)
         except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
             return f"{_FAILED}: longer than {seconds:.0f} s"
+        except BaseException:
+            os.killpg(child.pid, signal.SIGTERM)
+            raise
     if code:
         return f"{_FAILED}: exit status {code}, see {name}.log"
     return f"{time.monotonic() - started:.0f} s"
