@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from probekit.errors import UserError
 from probekit.media.video_files import read_video, upright_pixels
+from probekit.media.video_stream import picture_stream
 
 
 class _Index(NamedTuple):
@@ -46,9 +47,7 @@ def _seek(path: Path, numbers: Sequence[int], n_frames: int) -> dict[int, NDArra
     """Frames by number; None where they cannot be found by their time."""
     try:
         with av.open(f"file:{path}", metadata_errors="ignore") as container:
-            if not container.streams.video:
-                return None
-            stream = container.streams.video[0]
+            stream = picture_stream(container, path)
             stream.thread_type = "AUTO"
             index = _index(container, stream)
             if index is None or len(index.times) != n_frames:
@@ -78,8 +77,9 @@ def _decoded(
     container: InputContainer, stream: VideoStream, index: _Index, wanted: Sequence[int]
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """The wanted times, in order, with their frames. Seeks where a key frame lies between what was read and wanted."""
-    remaining = list(wanted)
-    while remaining:
+    remaining, before = list(wanted), -1
+    while remaining and len(remaining) != before:  # a damaged file may lead to the same place for ever
+        before = len(remaining)
         container.seek(index.keys[_key_before(index, remaining[0])], stream=stream, backward=True)
         for frame in container.decode(stream):
             if frame.pts == remaining[0]:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from probekit.atomic_files import atomic_path
 from probekit.errors import UserError
-from probekit.media.matroska import matroska_end
+from probekit.media.container_end import declared_end, matroska_end
+from probekit.media.video_stream import check_constant_rate, clock_of, frame_rate, picture_stream
 
 _LARGEST_RATE_DENOMINATOR = 1001  # NTSC rates are n/1001
 _WORST_CRF = 51
@@ -57,9 +58,10 @@ def read_video(path: Path, *, expect_frames: int | None = None) -> VideoClip:
         UserError: The file is missing, unreadable, empty, truncated, damaged, without a video stream, stored
             askew or of another length.
     """
+    ticks: list[int | None] = []
     with _open_video(path) as (container, stream):
-        fps = _fps(stream, path)
-        frames = _collect(_decoded(container, stream, path))
+        frames = _collect(_ticking(_decoded(container, stream, path), ticks))
+        fps = _fps(stream, ticks, path)
     _check_length(path, len(frames), expect_frames)
     return VideoClip(frames, fps)
 
@@ -81,27 +83,22 @@ def video_info(path: Path) -> VideoInfo:
     Raises:
         UserError: As `read_video`, or frames are not equally far apart.
     """
+    ticks: list[int | None] = []
     with _open_video(path) as (container, stream):
-        times: list[float | None] = []
         height, width = stream.height, stream.width
-        for frame in _decoded(container, stream, path):
-            if not times and _quarter_turns(frame, path) % 2:
+        for frame in _ticking(_decoded(container, stream, path), ticks):
+            if len(ticks) == 1 and _quarter_turns(frame, path) % 2:
                 height, width = width, height
-            times.append(frame.time)
-        fps = _fps(stream, path)
-        _check_constant_rate([time for time in times if time is not None], fps, path)
-        return VideoInfo(len(times), height, width, fps)
+        fps = _fps(stream, ticks, path)
+        check_constant_rate(clock_of(stream, ticks), fps, path)
+        return VideoInfo(len(ticks), height, width, fps)
 
 
-def _check_constant_rate(times: Sequence[float], fps: float, path: Path) -> None:
-    """Refuse a video whose frames are not 1 / fps apart; clocks of containers round, so half a frame is allowed."""
-    gaps = [later - earlier for earlier, later in pairwise(sorted(times))]
-    if gaps and max(abs(gap * fps - 1) for gap in gaps) > 0.5:
-        raise UserError(
-            f"{path} has no constant frame rate: its frames are {1000 * min(gaps):.0f} to {1000 * max(gaps):.0f} ms "
-            "apart, so dimensions that measure motion would mean nothing.",
-            "encode it again at a constant rate (ffmpeg -fps_mode cfr).",
-        )
+def _ticking(decoded: Iterator[av.VideoFrame], ticks: list[int | None]) -> Iterator[av.VideoFrame]:
+    """Hand frames on and write down their time stamps."""
+    for frame in decoded:
+        ticks.append(frame.pts)
+        yield frame
 
 
 def write_video(path: Path, frames: NDArray[np.uint8], fps: float, *, crf: int | None = None) -> None:
@@ -181,11 +178,7 @@ def _open_video(path: Path, options: Mapping[str, str] | None = None) -> Iterato
             _COPY_AGAIN,
         ) from error
     with container:
-        if not container.streams.video:
-            raise UserError(
-                f"{path} has no video stream: it is sound alone, or truncated.", "give a file with pictures, whole."
-            )
-        stream = container.streams.video[0]
+        stream = picture_stream(container, path)
         stream.thread_type = "AUTO"
         yield container, stream
 
@@ -211,13 +204,25 @@ def _decoded(container: InputContainer, stream: VideoStream, path: Path) -> Iter
         count += 1
         yield frame
     # An edit list hides frames that the container counts, so fewer are missing only if they are not stored either.
-    if count == 0 or (count < stream.frames and _count_stored(path) < stream.frames):
+    if count == 0 or (count < stream.frames and _lacks_frames(path, stream.frames)):
         raise UserError(f"{path} is truncated: {count} of {stream.frames} frames could be decoded.", _COPY_AGAIN)
 
 
-def _count_stored(path: Path) -> int:
+def _lacks_frames(path: Path, stated: int) -> bool:
+    """Whether frames are lost. Of a whole file its packets are counted: its header may promise frames it never had."""
+    packets = count = 0
     with _open_video(path, {"ignore_editlist": "1"}) as (container, stream):
-        return sum(1 for _ in _undamaged(container, stream, path))
+        packets = sum(1 for packet in container.demux(stream) if packet.size)
+    with _open_video(path, {"ignore_editlist": "1"}) as (container, stream):
+        count = sum(1 for _ in _undamaged(container, stream, path))
+    return count < (min(stated, packets) if _is_whole(path) else stated)
+
+
+def _is_whole(path: Path) -> bool:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        end = declared_end(file, size)
+    return end is not None and end <= size
 
 
 def _undamaged(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[av.VideoFrame]:
@@ -264,8 +269,8 @@ def _collect(decoded: Iterator[av.VideoFrame]) -> NDArray[np.uint8]:
     return np.fromiter(chain([first], map(upright_pixels, decoded)), dtype=pixels)
 
 
-def _fps(stream: VideoStream, path: Path) -> float:
-    rate = stream.average_rate or stream.guessed_rate
+def _fps(stream: VideoStream, ticks: Sequence[int | None], path: Path) -> float:
+    rate = frame_rate(clock_of(stream, ticks))
     if not rate:
         raise UserError(f"{path} does not say how many frames a second it has.", "write it again with a frame rate.")
     return float(rate)

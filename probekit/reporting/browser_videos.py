@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.atomic_files import atomic_path, write_bytes
+from probekit.errors import UserError
 from probekit.media.video_files import iter_frames, read_video, write_video
+from probekit.media.video_stream import picture_stream
 
 SMALLEST_SIDE = 128
 """Smaller videos are enlarged to at least this: yuv420p halves the resolution of colour, which blurs 32x32 pixels."""
@@ -52,11 +54,10 @@ def browser_video(source: Path, folder: Path, stem: str) -> BrowserVideo:
 def plays_in_browser(path: Path) -> bool:
     """Whether every current browser plays the file as it is. A file that can't be opened does not."""
     try:
-        with av.open(str(path)) as container:
-            streams = container.streams.video
+        with av.open(f"file:{path}") as container:
             names = container.format.name.split(",")
-            return "mp4" in names and bool(streams) and _is_plain_h264(streams[0].codec_context)
-    except (av.FFmpegError, FileNotFoundError):
+            return "mp4" in names and _is_plain_h264(picture_stream(container, path).codec_context)
+    except (av.FFmpegError, FileNotFoundError, UserError):
         return False
 
 
