@@ -16,9 +16,9 @@ SCORE_SHIFT: Final = 8.0
 """The official score models are built with another shift than the generator."""
 
 
-def table_sigmas(shift: float) -> Tensor:
-    """The 1,000 noise levels (float32) of a schedule, highest first."""
-    return shift_sigma(torch.linspace(1, 0, TIMESTEPS + 1)[:-1], shift)
+def table_sigmas(shift: float, dtype: torch.dtype = torch.float32) -> Tensor:
+    """The 1,000 noise levels of a schedule, highest first."""
+    return shift_sigma(torch.linspace(1, 0, TIMESTEPS + 1, dtype=dtype)[:-1], shift)
 
 
 def nearest_table_sigma(timestep: Tensor, shift: float) -> Tensor:

@@ -11,6 +11,7 @@ from diffusers import UniPCMultistepScheduler, WanTransformer3DModel
 from torch import Tensor
 
 from probekit.atomic_files import write_json
+from probekit.diffusion.flow_matching import TIMESTEPS
 from probekit.models.loading import read_component_config
 from probekit.provenance import command_line, git_state, package_versions
 
@@ -50,7 +51,7 @@ def complete_model_folder(folder: Path, shared_from: Path, flow_shift: float) ->
         if (shared_from / part).resolve() != (folder / part).resolve():
             shutil.copytree(shared_from / part, folder / part, dirs_exist_ok=True)
     scheduler = UniPCMultistepScheduler(
-        prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=flow_shift, num_train_timesteps=1000
+        prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=flow_shift, num_train_timesteps=TIMESTEPS
     )
     scheduler.save_pretrained(folder / "scheduler")
     codec = read_component_config(folder, "vae")["_class_name"]

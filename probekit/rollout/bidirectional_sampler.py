@@ -1,5 +1,6 @@
 """Sampling of whole clips: the flow-matching ODE with classifier-free guidance."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from diffusers import SchedulerMixin, WanTransformer3DModel
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probekit.diffusion.flow_matching import classifier_free_guidance
+from probekit.diffusion.flow_matching import guided_batch, guided_prediction
 from probekit.models.loading import ModelParts, in_precision, load_model, precision_name
 from probekit.models.video_codec import to_uint8_frames
 from probekit.rollout.generation_runner import Request
@@ -45,24 +46,25 @@ def solve_flow(
     Returns:
         Clean latents (B, C, L, h, w).
     """
-    guided = settings.guidance > 1
-    conditions = torch.cat([text, negative_text]) if guided else text
+    conditions = guided_batch(text, settings.guidance, negative_text).to(transformer.dtype)
     latents = noise
     for index, timestep in enumerate(scheduler.timesteps):
-        doubled = torch.cat([latents, latents]) if guided else latents
-        flow = transformer(
-            hidden_states=doubled.to(transformer.dtype),
-            timestep=timestep.expand(len(doubled)),
-            encoder_hidden_states=conditions.to(transformer.dtype),
-            return_dict=False,
-        )[0].to(latents.dtype)
-        if guided:
-            conditional, unconditional = flow.chunk(2)
-            flow = classifier_free_guidance(conditional, unconditional, settings.guidance)
+        predict = functools.partial(_flow, transformer, conditions, timestep)
+        flow = guided_prediction(predict, latents, settings.guidance)
         latents = scheduler.step(flow, timestep, latents, return_dict=False)[0]
         if observe is not None:
             observe(index, latents)
     return latents
+
+
+def _flow(transformer: WanTransformer3DModel, conditions: Tensor, timestep: Tensor, latents: Tensor) -> Tensor:
+    flow: Tensor = transformer(
+        hidden_states=latents.to(transformer.dtype),
+        timestep=timestep.expand(len(latents)),
+        encoder_hidden_states=conditions,
+        return_dict=False,
+    )[0]
+    return flow.to(latents.dtype)
 
 
 def shifted_scheduler(scheduler: SchedulerMixin, settings: SamplerSettings) -> SchedulerMixin:

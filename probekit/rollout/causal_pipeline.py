@@ -11,6 +11,7 @@ from diffusers.pipelines.wan.pipeline_output import WanPipelineOutput
 from numpy.typing import NDArray
 from torch import Tensor
 
+from probekit.diffusion.flow_matching import TIMESTEPS
 from probekit.errors import UserError
 from probekit.geometry import LatentGeometry
 from probekit.models.causal_card import CausalCard, read_causal_card
@@ -55,7 +56,7 @@ class _StepEnd:
 
     def on_pass(self, record: PassRecord) -> None:
         if record.step is not None:
-            self._callback(self._pipeline, self._passes, 1000 * record.sigma, {"latents": record.latents})
+            self._callback(self._pipeline, self._passes, TIMESTEPS * record.sigma, {"latents": record.latents})
             self._passes += 1
 
 

@@ -6,6 +6,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from probekit.diffusion.flow_matching import clean_estimate, euler_step, interpolate
+
 Predict = Callable[[Tensor, float, int], Tensor]
 """Flow of latents (B, C, n, h, w) at a noise level; the last argument is the index of the step."""
 DrawNoise = Callable[[int], Tensor]
@@ -43,11 +45,11 @@ class FewStepDenoiser:
         with torch.no_grad():
             for step in range(self._exit):
                 sigma, following = self._sigmas[step], self._sigmas[step + 1]
-                clean = latents - sigma * predict(latents, sigma, step)
-                latents = (1 - following) * clean + following * draw(step + 1)
+                clean = clean_estimate(latents, predict(latents, sigma, step), sigma)
+                latents = interpolate(clean, draw(step + 1), following)
         sigma = self._sigmas[self._exit]
         with torch.set_grad_enabled(self._gradient):
-            return latents - sigma * predict(latents, sigma, self._exit)
+            return clean_estimate(latents, predict(latents, sigma, self._exit), sigma)
 
 
 class EulerDenoiser:
@@ -65,5 +67,5 @@ class EulerDenoiser:
         """Clean latents, the end of the trajectory."""
         latents = draw(0)
         for step, (sigma, following) in enumerate(zip(self._sigmas[:-1], self._sigmas[1:], strict=True)):
-            latents = latents + (following - sigma) * predict(latents, sigma, step)
+            latents = euler_step(latents, predict(latents, sigma, step), sigma, following)
         return latents

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from probekit.diffusion.flow_matching import TIMESTEPS, classifier_free_guidance
+from probekit.diffusion.flow_matching import TIMESTEPS, guided_batch, guided_prediction, interpolate
 from probekit.models.causal_attention import StreamingAttention
 from probekit.models.causal_wan import CausalWan, capture_blocks
 from probekit.models.context_policy import FULL_CONTEXT, ContextPolicy
@@ -40,18 +40,16 @@ class _ChunkPass:
 
     def predict(self, latents: Tensor, sigma: float, step: int | None) -> Tensor:
         """Flow of the chunk at one noise level."""
-        guided = self._guidance > 1
-        doubled = torch.cat([latents, latents]) if guided else latents
-        timestep = torch.full((len(doubled), 1), sigma * TIMESTEPS, device=latents.device)
         with capture_blocks(self._model, self._layers) as hidden:
-            flow: Tensor = self._model(doubled.to(self._model.dtype), timestep, self._text, self._attention)
-        flow = flow.to(latents.dtype)
-        if guided:
-            conditional, unconditional = flow.chunk(2)
-            flow = classifier_free_guidance(conditional, unconditional, self._guidance)
+            flow = guided_prediction(functools.partial(self._flow, sigma), latents, self._guidance)
         for observer in self._observers:
             observer.on_pass(PassRecord(self.chunk, self.first_frame, step, sigma, latents, flow, hidden))
         return flow
+
+    def _flow(self, sigma: float, latents: Tensor) -> Tensor:
+        timestep = torch.full((len(latents), 1), sigma * TIMESTEPS, device=latents.device)
+        flow: Tensor = self._model(latents.to(self._model.dtype), timestep, self._text, self._attention)
+        return flow.to(latents.dtype)
 
     @torch.no_grad()
     def commit(self, clean: Tensor) -> None:
@@ -60,7 +58,7 @@ class _ChunkPass:
         if self._observers or self._whole_commit:
             self.predict(clean, 0.0, None)
             return
-        doubled = torch.cat([clean, clean]) if self._guidance > 1 else clean
+        doubled = guided_batch(clean, self._guidance)
         timestep = torch.zeros(len(doubled), 1, device=clean.device)
         self._model.write_keys(doubled.to(self._model.dtype), timestep, self._text, self._attention)
 
@@ -157,7 +155,7 @@ class Rollout:
         index, first = passes.chunk, passes.first_frame
         kept = clean if self._forced is None else self._forced[:, :, first : first + self._size]
         if self._commit_noise is not None:
-            kept = (1 - self._commit_noise.sigma) * kept + self._commit_noise.sigma * self._commit_noise.draw(index)
+            kept = interpolate(kept, self._commit_noise.draw(index), self._commit_noise.sigma)
         passes.commit(kept.detach())
         self._cache.close_chunk(self._size)
 

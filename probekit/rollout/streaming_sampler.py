@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probekit.diffusion.few_step import euler_sigmas, few_step_sigmas, warp
+from probekit.diffusion.few_step import euler_sigmas, few_step_sigmas
+from probekit.diffusion.flow_matching import TIMESTEPS
 from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, read_causal_card
 from probekit.models.causal_wan import CausalWan
@@ -78,7 +79,7 @@ def check_length(folder: Path, frames: int, chunk_frames: int, policy: ContextPo
 
 
 def _timesteps(steps: Sequence[int] | None, shift: float) -> tuple[float, ...] | None:
-    return tuple(1000 * warp(step / 1000, shift) for step in steps) if steps else None
+    return tuple(TIMESTEPS * sigma for sigma in few_step_sigmas(steps, shift)) if steps else None
 
 
 class StreamingSampler:

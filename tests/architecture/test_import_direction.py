@@ -18,7 +18,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "diffusion": set(),
     "run_folder": {"media"},
     "suites": {"run_folder", "sprite_world"},
-    "models": {"sprite_world"},
+    "models": {"diffusion", "sprite_world"},
     "rollout": {"diffusion", "media", "models", "run_folder", "suites"},
     "evaluation.scorer": {"sprite_world"},
     "evaluation.clips": set(),

@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from probekit.config import StrictModel
+from probekit.diffusion.few_step import FEW_STEPS, grid_position
 from trainer.config.foresight import ForesightConfig
 from trainer.config.run import CausalRunConfig
 
@@ -72,7 +73,7 @@ class TrajectoryConfig(StrictModel):
     guidance: float = Field(default=6.0, ge=1)
     shift: float = Field(default=5.0, gt=0)
     chunk_frames: int = Field(default=3, gt=0)
-    few_steps: tuple[int, ...] = Field(default=(1000, 750, 500, 250), min_length=1)
+    few_steps: tuple[int, ...] = Field(default=FEW_STEPS, min_length=1)
     clips_at_once: int | None = Field(default=None, gt=0)
     precision: Literal["fp32", "bf16"] = "fp32"
     precompute_text: bool = False
@@ -80,7 +81,7 @@ class TrajectoryConfig(StrictModel):
 
     @model_validator(mode="after")
     def _few_steps_on_the_grid(self) -> Self:
-        off = [step for step in self.few_steps if (1000 - step) * self.euler_steps % 1000]
+        off = [step for step in self.few_steps if grid_position(step, self.euler_steps).denominator > 1]
         if off:
             raise ValueError(f"few_steps {off} are not on a grid of {self.euler_steps} euler_steps")
         return self

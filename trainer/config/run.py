@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from probekit.config import StrictModel
+from probekit.diffusion.few_step import FEW_STEPS
 from trainer.config.optimizer import OptimizerConfig, check_schedule
 from trainer.config.scale import ScaleConfig
 from trainer.config.watch import WatchConfig
@@ -54,7 +55,7 @@ class CausalRunConfig(RunConfig):
     chunk_frames: int = Field(default=3, gt=0)
     latent_frames: int = Field(default=21, gt=0)
     shift: float = Field(default=5.0, gt=0)
-    few_steps: tuple[int, ...] = Field(default=(1000, 750, 500, 250), min_length=1)
+    few_steps: tuple[int, ...] = Field(default=FEW_STEPS, min_length=1)
 
     @property
     def total_steps(self) -> int:

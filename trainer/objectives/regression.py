@@ -5,6 +5,9 @@ import math
 import torch
 from torch import Tensor
 
+from probekit.diffusion.flow_matching import TIMESTEPS
+from probekit.diffusion.noise_table import table_sigmas
+
 
 def flow_matching_loss(predicted: Tensor, target: Tensor) -> Tensor:
     """Mean squared error of the predicted flow in fp32, arXiv 2210.02747, equation 23; a scalar."""
@@ -17,14 +20,16 @@ def bell_weight(timestep: Tensor, total: float) -> Tensor:
     w(t) = (exp(-2((t - 500)/1000)²) - exp(-½))·1000/total, where `total` sums the bracket over the 1,000 levels of
     the training schedule (`bell_total`).
     """
-    return (torch.exp(-2 * ((timestep - 500) / 1000) ** 2) - math.exp(-0.5)) * (1000 / total)
+    return _bell(timestep) * (TIMESTEPS / total)
 
 
 def bell_total(shift: float) -> float:
     """Sum of the unnormalised bell over the 1,000 levels of a schedule with this timestep shift."""
-    level = torch.linspace(1, 0, 1001, dtype=torch.float64)[:-1]
-    timestep = 1000 * shift * level / (1 + (shift - 1) * level)
-    return float((torch.exp(-2 * ((timestep - 500) / 1000) ** 2) - math.exp(-0.5)).sum())
+    return float(_bell(table_sigmas(shift, torch.float64) * TIMESTEPS).sum())
+
+
+def _bell(timestep: Tensor) -> Tensor:
+    return torch.exp(-2 * ((timestep - TIMESTEPS / 2) / TIMESTEPS) ** 2) - math.exp(-0.5)
 
 
 def weighted_flow_loss(predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
@@ -32,16 +37,6 @@ def weighted_flow_loss(predicted: Tensor, target: Tensor, weight: Tensor) -> Ten
     error = (predicted.float() - target.float()).square()
     chunk_error: Tensor = error.unflatten(2, (weight.shape[1], -1)).mean(dim=(1, 3, 4, 5))
     return (weight * chunk_error).mean()
-
-
-def clean_estimate(latents: Tensor, flow: Tensor, sigma: Tensor) -> Tensor:
-    """x0 = x - sigma·flow, with sigma broadcast."""
-    return latents - sigma * flow
-
-
-def euler_step(latents: Tensor, flow: Tensor, sigma: float, following: float) -> Tensor:
-    """One Euler step of the flow ODE from one noise level to the next."""
-    return latents + (following - sigma) * flow
 
 
 def trajectory_loss(estimate: Tensor, endpoint: Tensor) -> Tensor:

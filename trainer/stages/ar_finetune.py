@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from probekit.diffusion.flow_matching import TIMESTEPS, shift_sigma, velocity_target
+from probekit.diffusion.flow_matching import TIMESTEPS, interpolate, shift_sigma, velocity_target
 from probekit.models.causal_card import CausalCard
 from probekit.models.causal_wan import CausalWan
 from probekit.models.text_context import TextContext
@@ -71,12 +71,12 @@ class AutoregressiveStage(SingleModelStage[CausalWan]):
         sigma = shift_sigma(uniform[:, : self._chunks], self._config.shift)
         timestep = sigma * TIMESTEPS
         text = TextContext(self._text.encode(clips.captions))
-        noisy = _at_level(clean, noise, sigma)
+        noisy = interpolate(clean, noise, per_frame(sigma, clean.shape[2]))
         if self._config.forcing == "diffusion":
             predicted, _ = diffusion_forced_flow(model, noisy, timestep, text)
         else:
             past = shift_sigma(uniform[:, self._chunks :] * self._config.clean_noise, self._config.shift)
-            context = _at_level(clean, noise, past)
+            context = interpolate(clean, noise, per_frame(past, clean.shape[2]))
             predicted, _ = teacher_forced_flow(model, context, noisy, timestep, text, past * TIMESTEPS)
         weight = bell_weight(timestep, self._bell_total) if self._config.bell_weighting else sigma.new_ones(sigma.shape)
         return weighted_flow_loss(predicted, velocity_target(clean, noise), weight)
@@ -101,9 +101,3 @@ class AutoregressiveStage(SingleModelStage[CausalWan]):
             guidance=config.sampling_guidance,
         )
         export_causal(self.ema.model, folder, config.text_and_codec, card, self.world)
-
-
-def _at_level(clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
-    """Clips (B, C, L, h, w) whose chunks are noised to levels (B, N)."""
-    level = per_frame(sigma, clean.shape[2])
-    return (1 - level) * clean + level * noise

@@ -12,7 +12,14 @@ from diffusers import WanTransformer3DModel
 from torch import Tensor
 
 from probekit.diffusion.few_step import few_step_sigmas
-from probekit.diffusion.flow_matching import TIMESTEPS, classifier_free_guidance, expand_sigma, interpolate
+from probekit.diffusion.flow_matching import (
+    TIMESTEPS,
+    clean_estimate,
+    expand_sigma,
+    guided_batch,
+    guided_prediction,
+    interpolate,
+)
 from probekit.diffusion.noise_table import SCORE_SHIFT, nearest_table_sigma, table_sigmas
 from probekit.models.causal_card import Role
 from probekit.models.text_context import TextContext
@@ -31,7 +38,6 @@ from trainer.engine.optimizers import build_adamw, set_learning_rate
 from trainer.engine.state import TrainingState
 from trainer.objectives.auxiliary import AuxiliaryModels, AuxiliaryObjective, MakeAuxiliary
 from trainer.objectives.dmd import critic_loss, dmd_gradient, dmd_loss, official_critic_loss, score_timesteps
-from trainer.objectives.regression import clean_estimate
 from trainer.stages.averaged_model import AveragedModel
 from trainer.stages.causal_parts import check_frames, export_student, open_generator, open_score
 from trainer.stages.draws import draw_rows, token_count
@@ -222,10 +228,9 @@ class AsymmetricDmdStage:
         noisy, _, timestep = self._noised(video, rows, ("dmd", self._config.seed, step))
         sigma = expand_sigma(self._sigma(timestep, SCORE_SHIFT), noisy)
         fake = clean_estimate(noisy, self._flow(self.critic, noisy, timestep, text), sigma)
-        conditions = torch.cat([text, self._no_prompt.expand_as(text)])
-        both = self._flow(self.real, torch.cat([noisy, noisy]), torch.cat([timestep, timestep]), conditions)
-        conditional, unconditional = both.chunk(2)
-        guided = classifier_free_guidance(conditional, unconditional, self._config.guidance)
+        scale = self._config.guidance
+        conditions, levels = guided_batch(text, scale, self._no_prompt.expand_as(text)), guided_batch(timestep, scale)
+        guided = guided_prediction(lambda latents: self._flow(self.real, latents, levels, conditions), noisy, scale)
         return dmd_gradient(video, fake, clean_estimate(noisy, guided, sigma))
 
     def _critic_loss(self, video: Tensor, text: Tensor, rows: range, names: tuple[str | int, ...]) -> Tensor:

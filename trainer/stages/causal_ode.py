@@ -9,7 +9,7 @@ from diffusers import WanTransformer3DModel
 from torch import Tensor
 
 from probekit.diffusion.few_step import few_step_sigmas
-from probekit.diffusion.flow_matching import TIMESTEPS
+from probekit.diffusion.flow_matching import TIMESTEPS, clean_estimate
 from probekit.errors import UserError
 from probekit.models.causal_wan import CausalWan
 from probekit.models.text_context import TextContext
@@ -20,7 +20,7 @@ from trainer.distributed.sharding import frozen_dtype, place
 from trainer.distributed.update import MicroBatch
 from trainer.distributed.world import SINGLE, World
 from trainer.objectives.auxiliary import AuxiliaryModels, MakeAuxiliary
-from trainer.objectives.regression import clean_estimate, trajectory_loss
+from trainer.objectives.regression import trajectory_loss
 from trainer.stages.causal_parts import (
     STUDENT_ROLES,
     check_frames,

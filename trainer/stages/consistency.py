@@ -7,7 +7,14 @@ import torch
 from torch import Tensor
 
 from probekit.diffusion.few_step import euler_sigmas
-from probekit.diffusion.flow_matching import TIMESTEPS, classifier_free_guidance
+from probekit.diffusion.flow_matching import (
+    TIMESTEPS,
+    clean_estimate,
+    euler_step,
+    guided_batch,
+    guided_prediction,
+    interpolate,
+)
 from probekit.models.causal_wan import CausalWan
 from probekit.models.text_context import TextContext
 from probekit.rollout.noise import normal_rows
@@ -17,7 +24,7 @@ from trainer.data.latent_clips import LatentBatch, LatentClips
 from trainer.distributed.sharding import place
 from trainer.distributed.update import MicroBatch
 from trainer.distributed.world import SINGLE, World
-from trainer.objectives.regression import clean_estimate, euler_step, trajectory_loss
+from trainer.objectives.regression import trajectory_loss
 from trainer.stages.causal_parts import (
     STUDENT_ROLES,
     check_frames,
@@ -77,7 +84,7 @@ class ConsistencyStage(SingleModelStage[CausalWan]):
     def _loss(self, model: CausalWan, clips: LatentBatch, level: int, noise: Tensor) -> Tensor:
         sigma, following = self._sigmas[level], self._sigmas[level + 1]
         past = clips.latents.to(self.world.device)
-        noisy = (1 - sigma) * past + sigma * noise.to(self.world.device)
+        noisy = interpolate(past, noise.to(self.world.device), sigma)
         text = self._text.encode(clips.captions)
         with torch.no_grad():
             further = euler_step(noisy, self._teacher_flow(past, noisy, sigma, text), sigma, following)
@@ -90,13 +97,15 @@ class ConsistencyStage(SingleModelStage[CausalWan]):
         return clean_estimate(noisy, flow, per_frame(level, noisy.shape[2]))
 
     def _teacher_flow(self, clean: Tensor, noisy: Tensor, sigma: float, text: Tensor) -> Tensor:
-        both = torch.cat([text, self._no_prompt.expand_as(text)])
-        level = noisy.new_full((2 * len(noisy), self._chunks), sigma * TIMESTEPS)
-        flow, _ = teacher_forced_flow(
-            self.teacher, torch.cat([clean, clean]), torch.cat([noisy, noisy]), level, TextContext(both)
-        )
-        conditional, unconditional = flow.chunk(2)
-        return classifier_free_guidance(conditional, unconditional, self._config.guidance)
+        scale = self._config.guidance
+        context = TextContext(guided_batch(text, scale, self._no_prompt.expand_as(text)))
+        past = guided_batch(clean, scale)
+
+        def predict(latents: Tensor) -> Tensor:
+            level = latents.new_full((len(latents), self._chunks), sigma * TIMESTEPS)
+            return teacher_forced_flow(self.teacher, past, latents, level, context)[0]
+
+        return guided_prediction(predict, noisy, scale)
 
     def held_out_loss(self, rows: range) -> float:
         """Loss of the averaged weights on held-out clips at a few levels with fixed noise."""

@@ -1,24 +1,24 @@
 """Euler trajectories of a bidirectional teacher that makes whole clips from prompts: Self-Forcing's initialisation."""
 
+import functools
 from itertools import pairwise
 
 import torch
 from diffusers import WanTransformer3DModel
 from torch import Tensor
 
-from probekit.diffusion.few_step import euler_sigmas
-from probekit.diffusion.flow_matching import TIMESTEPS, classifier_free_guidance
+from probekit.diffusion.few_step import euler_sigmas, grid_position
+from probekit.diffusion.flow_matching import TIMESTEPS, euler_step, guided_batch, guided_prediction
 from probekit.models.loading import PromptEncoder
 from probekit.rollout.noise import normal_rows
 from trainer.config.causal import TrajectoryConfig
 from trainer.data.prompts import PromptFile, sprite_prompts
 from trainer.data.trajectories import TrajectoryBatch
-from trainer.objectives.regression import euler_step
 
 
 def stored_steps(config: TrajectoryConfig) -> list[int]:
     """Zero-based Euler steps that begin at the few-step levels."""
-    return [(1000 - step) * config.euler_steps // 1000 for step in config.few_steps]
+    return [int(grid_position(step, config.euler_steps)) for step in config.few_steps]
 
 
 @torch.no_grad()
@@ -40,10 +40,11 @@ def whole_clip_shard(
     conditions = text.encode(prompts)
     negative = text.encode([config.negative_prompt]).expand_as(conditions)
     sigmas, kept, states = euler_sigmas(config.euler_steps, config.shift), stored_steps(config), []
+    both = guided_batch(conditions, config.guidance, negative)
     for step, (sigma, following) in enumerate(pairwise(sigmas)):
         if step in kept:
             states.append(latents)
-        flow = _guided_flow(teacher, latents, sigma, conditions, negative, config.guidance)
+        flow = guided_prediction(functools.partial(_flow, teacher, both, sigma), latents, config.guidance)
         latents = euler_step(latents, flow, sigma, following)
     return TrajectoryBatch(torch.stack(states, dim=1), latents, None, prompts)
 
@@ -59,18 +60,11 @@ def _prompts(config: TrajectoryConfig, number: int) -> list[str]:
     return sprite_prompts("train", config.clips_per_shard, "trajectory", config.seed, number)
 
 
-def _guided_flow(
-    teacher: WanTransformer3DModel, latents: Tensor, sigma: float, text: Tensor, negative: Tensor, guidance: float
-) -> Tensor:
-    guided = guidance > 1
-    doubled = torch.cat([latents, latents]) if guided else latents
+def _flow(teacher: WanTransformer3DModel, text: Tensor, sigma: float, latents: Tensor) -> Tensor:
     flow: Tensor = teacher(
-        hidden_states=doubled,
-        timestep=latents.new_full((len(doubled),), sigma * TIMESTEPS),
-        encoder_hidden_states=torch.cat([text, negative]) if guided else text,
+        hidden_states=latents,
+        timestep=latents.new_full((len(latents),), sigma * TIMESTEPS),
+        encoder_hidden_states=text,
         return_dict=False,
     )[0]
-    if not guided:
-        return flow
-    conditional, unconditional = flow.chunk(2)
-    return classifier_free_guidance(conditional, unconditional, guidance)
+    return flow

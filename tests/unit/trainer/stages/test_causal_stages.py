@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from probekit.diffusion.flow_matching import euler_step
 from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, read_causal_card, write_causal_card
 from probekit.models.loading import SHIPPED_MODELS, load_codec, load_text_encoder
@@ -22,7 +23,6 @@ from trainer.data.sprite_latents import encode_shard
 from trainer.data.trajectories import Trajectories, TrajectoryBatch, trajectory_path, write_trajectories
 from trainer.engine.loop import Stage, run
 from trainer.errors import NonFiniteTraining
-from trainer.objectives.regression import euler_step
 from trainer.plugins import auxiliary_of
 from trainer.stages.ar_finetune import AutoregressiveStage
 from trainer.stages.causal_ode import CausalOdeStage

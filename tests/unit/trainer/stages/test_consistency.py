@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from probekit.diffusion.flow_matching import euler_step
 from probekit.errors import UserError
 from probekit.models.causal_card import read_causal_card
 from probekit.rollout.noise import normal_rows
@@ -13,7 +14,6 @@ from tests.helpers.places import REPOSITORY
 from tests.unit.trainer.stages.test_causal_stages import OPTIMIZER, PARTS, assert_resumes, base, clips, teacher  # noqa: F401
 from trainer.config.causal import ConsistencyConfig
 from trainer.config.recipe import load_recipe
-from trainer.objectives.regression import euler_step
 from trainer.stages.consistency import ConsistencyStage
 
 RECIPES = REPOSITORY / "trainer" / "recipes" / "sprite"

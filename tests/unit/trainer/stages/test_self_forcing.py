@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from probekit.diffusion.few_step import euler_sigmas, few_step_sigmas
-from probekit.diffusion.flow_matching import TIMESTEPS, shift_sigma, velocity_target
+from probekit.diffusion.flow_matching import TIMESTEPS, clean_estimate, euler_step, shift_sigma, velocity_target
 from probekit.errors import UserError
 from probekit.models.causal_card import read_causal_card, write_causal_card
 from probekit.models.loading import load_text_encoder, load_transformer
@@ -29,7 +29,7 @@ from tests.unit.trainer.stages.test_consistency import config_of
 from trainer.config.recipe import load_recipe
 from trainer.data.trajectories import Trajectories, TrajectoryBatch
 from trainer.distributed.world import SINGLE
-from trainer.objectives.regression import clean_estimate, euler_step, trajectory_loss, weighted_flow_loss
+from trainer.objectives.regression import trajectory_loss, weighted_flow_loss
 from trainer.stages.ar_finetune import AutoregressiveStage
 from trainer.stages.causal_ode import CausalOdeStage, states_at
 from trainer.stages.causal_parts import diffusion_forced_flow, per_frame, teacher_forced_flow
