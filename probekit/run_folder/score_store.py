@@ -15,7 +15,7 @@ from typing import IO, NamedTuple
 from probekit.atomic_files import is_temporary
 from probekit.errors import UserError
 from probekit.run_folder.score_key import ScoreKey
-from probekit.run_folder.score_table import SCORES_FOLDER, ScoreRow, read_scores, write_scores
+from probekit.run_folder.score_table import SCORES_FOLDER, ScoreRow, read_scores, score_rows, write_scores
 from probekit.run_folder.shard import Shard
 from probekit.run_folder.video_set import VideoRow
 
@@ -136,9 +136,8 @@ def _lines_of(path: Path) -> list[bytes]:
 
 def _rows_of(path: Path) -> list[ScoreRow]:
     try:
-        table = read_scores(path)
+        return score_rows(read_scores(path))
     except UserError:
         if path.exists():
             raise
         return []  # another writer has just removed it, since all of it was outdated
-    return [ScoreRow(*record) for record in table.astype(object).where(table.notna(), None).values.tolist()]

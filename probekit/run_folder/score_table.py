@@ -129,6 +129,11 @@ def read_scores(path: Path) -> pd.DataFrame:
     return merged.sort_values(list(KEY_COLUMNS), ignore_index=True)
 
 
+def score_rows(table: pd.DataFrame) -> list[ScoreRow]:
+    """The rows of a frame from `read_scores` as they were written, with None for a null."""
+    return [ScoreRow(*record) for record in table.astype(object).where(table.notna(), None).values.tolist()]
+
+
 def _check_scorers(merged: pd.DataFrame, path: Path) -> None:
     scorers = merged[["suite", "dimension", "scorer_id"]].drop_duplicates().sort_values("scorer_id")
     mixed = scorers[scorers.duplicated(["suite", "dimension"], keep=False)]

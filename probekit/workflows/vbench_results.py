@@ -7,7 +7,7 @@ from probekit.evaluation.vbench.result_export import official_layout, write_offi
 from probekit.evaluation.vbench.result_files import official_card, read_official_results
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.protocol_card import write_protocol
-from probekit.run_folder.score_table import SCORES_FOLDER, ScoreRow, read_scores, write_scores
+from probekit.run_folder.score_table import SCORES_FOLDER, read_scores, score_rows, write_scores
 
 IMPORTED = "official.parquet"
 
@@ -27,17 +27,12 @@ def export_official(run: Path, out: Path, name: str | None = None) -> list[str]:
         UserError: as `official_layout` and `write_official_layout`.
     """
     videos = load_video_set(run).rows
-    layout = official_layout(_rows(run / SCORES_FOLDER), videos)
+    layout = official_layout(score_rows(read_scores(run / SCORES_FOLDER)), videos)
     lines = [f"wrote {path}" for path in write_official_layout(layout, out, name or videos[0].model)]
     for dimension, found in layout.dimensions.items():
         left_out = f", {found.n_null} without a score left out" if found.n_null else ""
         lines.append(f"{dimension}: {found.score:.6f}, mean of {found.pooled}, {len(found.entries)} videos{left_out}")
     return lines
-
-
-def _rows(folder: Path) -> list[ScoreRow]:
-    table = read_scores(folder)
-    return [ScoreRow(*values) for values in table.astype(object).where(table.notna(), None).itertuples(index=False)]
 
 
 def import_official(folder: Path, out: Path, model: str | None = None) -> Path:

@@ -11,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probekit.errors import UserError
-from probekit.run_folder.score_table import COLUMNS, KEY_COLUMNS, SCHEMA, ScoreRow, read_scores, write_scores
+from probekit.run_folder.score_table import (
+    COLUMNS,
+    KEY_COLUMNS,
+    SCHEMA,
+    ScoreRow,
+    read_scores,
+    score_rows,
+    write_scores,
+)
 
 ROW = ScoreRow(
     model="base",
@@ -58,6 +66,15 @@ def test_rows_are_read_back(tmp_path_factory: pytest.TempPathFactory, values: li
     assert [None if math.isnan(value) else value for value in frame["value"]] == values
     assert list(frame["reason"].isna()) == [value is not None for value in values]
     assert frame["sample"].dtype == "int64"
+
+
+def test_rows_come_back_from_a_frame_as_they_were_written(tmp_path: Path) -> None:
+    counted = ROW._replace(sample=1, value=0.25, numerator=1.0, denominator=4.0)
+    null = ROW._replace(sample=2, value=None, reason="a single frame has no neighbour")
+    _write(tmp_path, ROW, counted, null)
+    rows = score_rows(read_scores(tmp_path))
+    assert rows == [ROW, counted, null]
+    assert [type(cell) for cell in rows[0]] == [type(cell) for cell in ROW]
 
 
 def test_shards_merge_sorted_and_repeats_count_once(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from probekit.run_folder.protocol_card import (
     write_protocol,
 )
 from probekit.run_folder.sample_key import SampleKey
-from probekit.run_folder.score_table import ScoreRow, read_scores, write_scores
+from probekit.run_folder.score_table import read_scores, score_rows, write_scores
 from probekit.run_folder.shard import Shard
 from probekit.run_folder.video_set import VideoRow, VideoSet, describe_video, video_path
 from probekit.sprite_world.episodes import episode
@@ -141,7 +141,7 @@ def test_a_video_made_again_is_scored_again(tmp_path: Path) -> None:
 
 def test_another_scorer_version_replaces_scores(videos: VideoSet, table: pd.DataFrame, tmp_path: Path) -> None:
     """Scores of older versions go; those of dimensions from elsewhere stay."""
-    records = [ScoreRow(*values) for values in table.astype(object).where(table.notna(), None).values.tolist()]
+    records = score_rows(table)
     old = [
         row._replace(scorer_id=row.scorer_id + ".older", value=None, numerator=None, denominator=None, reason="old")
         for row in records
