@@ -20,10 +20,12 @@ def read_json_model(path: Path, model: type[M], fix: str) -> M:
     """Read a JSON file into a model.
 
     Raises:
-        UserError: if the content is not JSON, with `fix`, or does not fit the model.
+        UserError: if there is no such file or its content is not JSON, with `fix`, or does not fit the model.
     """
     try:
         return model.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise UserError(f"There is no {path}.", fix) from error
     except ValidationError as error:
         raise explain(error, model, str(path)) from error
     except ValueError as error:

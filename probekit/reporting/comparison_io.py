@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from probekit.atomic_files import write_json, write_text
-from probekit.config_errors import explain
+from probekit.config_errors import read_json_model
 from probekit.errors import UserError
 from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.reporting.comparison_tables import to_csv, to_latex, to_markdown
@@ -37,7 +35,4 @@ def read_comparison(path: Path) -> ComparisonRecord:
     file = path / COMPARISON_FILENAME if path.is_dir() else path
     if not file.is_file():
         raise UserError(f"There is no comparison {file}.", "give a folder that `probekit compare` wrote.")
-    try:
-        return ComparisonRecord.model_validate_json(file.read_bytes())
-    except ValidationError as error:
-        raise explain(error, ComparisonRecord, str(file)) from error
+    return read_json_model(file, ComparisonRecord, "Compare the runs again.")

@@ -1,16 +1,14 @@
 """The protocol card: everything that must be known, and partly must agree, before two results are compared."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from probekit.atomic_files import write_json
 from probekit.config import StrictModel
-from probekit.config_errors import explain
-from probekit.errors import UserError
+from probekit.config_errors import read_json_model
 from probekit.provenance import command_line, git_state, hardware, package_versions
 
 PROTOCOL_FILENAME = "protocol.json"
@@ -178,12 +176,5 @@ def read_protocol(folder: Path) -> ProtocolCard:
     Raises:
         UserError: The file is absent, not JSON, or not a protocol card.
     """
-    path = folder / PROTOCOL_FILENAME
-    try:
-        return ProtocolCard.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise UserError(f"There is no {path}.", "give a folder that this toolkit wrote.") from error
-    except ValidationError as error:
-        raise explain(error, ProtocolCard, str(path)) from error
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON: {error}.", "make the result again.") from error
+    fix = "Give a folder that this toolkit wrote, or make the result again."
+    return read_json_model(folder / PROTOCOL_FILENAME, ProtocolCard, fix)
