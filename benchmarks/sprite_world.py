@@ -8,7 +8,8 @@ import time
 import numpy as np
 import torch
 
-from probekit.models.loading import SHIPPED_MODELS, load_codec
+from probekit.models.loading import load_codec
+from probekit.models.model_folder import SHIPPED_MODELS
 from probekit.models.video_codec import to_uint8_frames, to_unit_range
 from probekit.sprite_world.dynamics import MotionState
 from probekit.sprite_world.episodes import episode

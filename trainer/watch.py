@@ -11,7 +11,7 @@ from probekit.atomic_files import write_text
 from probekit.errors import UserError
 from probekit.evaluation.aggregation import Aggregate, aggregate
 from probekit.evaluation.sprite.rates import sprite_rates
-from probekit.models.loading import model_folder
+from probekit.models.model_folder import model_folder
 from probekit.reporting.contact_sheet import SheetRow, contact_sheet
 from probekit.reporting.figures import save_figure
 from probekit.rollout.settings import SamplerSettings

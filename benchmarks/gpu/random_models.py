@@ -10,7 +10,7 @@ from transformers import UMT5Config, UMT5EncoderModel
 
 from benchmarks.gpu.sizes import ConfigDict, Sizes
 from probekit.models.causal_card import CausalCard, write_causal_card
-from probekit.models.loading import SHIPPED_MODELS
+from probekit.models.model_folder import SHIPPED_MODELS
 from probekit.models.saving import complete_model_folder, save_transformer
 from probekit.sprite_world.captions import WORDS
 

@@ -97,7 +97,7 @@ def sample(
 
 
 def _print_plan(model: str, planned: "Suite", options: StreamingOptions, batch_size: int) -> None:
-    from probekit.models.loading import model_folder
+    from probekit.models.model_folder import model_folder
     from probekit.workflows.sampling_plan import plan_lines
 
     for line in plan_lines(model_folder(model), planned, options, batch_size):
@@ -163,7 +163,7 @@ def _planned(
         if seconds is None:
             return chosen
         return chosen._replace(frames=frames_of(seconds), horizon=f"{seconds:g}s")
-    from probekit.models.loading import model_folder
+    from probekit.models.model_folder import model_folder
     from probekit.workflows.sampling_plan import default_size
 
     if suite_option:

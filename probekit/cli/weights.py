@@ -71,7 +71,7 @@ def convert(
     """Convert weights between layouts; every tensor keeps its bits."""
     with reporting_errors():
         card = None if role is None else _card(role, chunk_frames, shift, steps)
-        from probekit.models.loading import model_folder
+        from probekit.models.model_folder import model_folder
         from probekit.models.transformer_source import open_transformer
         from probekit.models.weight_export import export_diffusers, export_self_forcing
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import torch
 from diffusers import (
@@ -19,8 +19,8 @@ from transformers import AutoTokenizer, UMT5EncoderModel
 
 from probekit.errors import UserError
 from probekit.geometry import LatentGeometry
-from probekit.models.hub import hub_folder, is_hub_id
 from probekit.models.linear_codec import LinearVideoCodec
+from probekit.models.model_folder import read_component_config
 from probekit.models.text_encoding import TextEncoder
 from probekit.models.video_codec import VideoCodec
 from probekit.models.wan_codec import WanVideoCodec
@@ -30,43 +30,6 @@ _SCHEDULERS: Final[dict[str, type[SchedulerMixin]]] = {
     "UniPCMultistepScheduler": UniPCMultistepScheduler,
     "FlowMatchEulerDiscreteScheduler": FlowMatchEulerDiscreteScheduler,
 }
-SHIPPED_MODELS: Final = Path(__file__).parents[1] / "sprite_world" / "weights"
-
-
-def model_folder(model: str) -> Path:
-    """The folder of a shipped model's name, the given folder itself, or the snapshot of a Hub id.
-
-    Raises:
-        UserError: if it is none of these.
-    """
-    for folder in (SHIPPED_MODELS / model, Path(model)):
-        if folder.is_dir():
-            return folder
-    if Path(model).is_file():
-        raise UserError(
-            f"{model} is a weight file, which holds neither codec nor text encoder.",
-            "Make a model folder of it: probekit weights convert FILE FOLDER --parts WAN_FOLDER --role dmd_student.",
-        )
-    if is_hub_id(model):
-        return hub_folder(model)
-    shipped = ", ".join(sorted(path.name for path in SHIPPED_MODELS.iterdir() if path.is_dir()))
-    raise UserError(f"There is no model folder {model!r}.", f"Give a folder in diffusers layout or one of: {shipped}.")
-
-
-def read_component_config(folder: Path, component: str) -> dict[str, Any]:
-    """Read `component/config.json` of a model folder.
-
-    Raises:
-        UserError: if the folder is not a model folder.
-    """
-    path = folder / component / "config.json"
-    if not path.is_file():
-        raise UserError(
-            f"{folder} is not a model folder: it has no {component}/config.json.",
-            "Give a folder in diffusers layout, or one of the shipped models: sprite-base, sprite-large.",
-        )
-    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return config
 
 
 def load_text_encoder(folder: Path) -> TextEncoder:

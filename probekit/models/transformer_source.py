@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from probekit.errors import UserError
 from probekit.models.causal_card import CAUSAL_CARD, CausalCard, read_causal_card
 from probekit.models.hub import hub_folder, is_hub_id
-from probekit.models.loading import SHIPPED_MODELS
+from probekit.models.model_folder import where
 from probekit.models.weight_files import WeightFile, read_weight_file
 from probekit.models.weight_fit import check_fit, inferred_config, original_config
 
@@ -51,7 +51,7 @@ def open_transformer(model: str, branch: str | None = None, heads: int | None = 
 
 def _locate(model: str) -> tuple[Path, dict[str, Any] | None]:
     """Where the weights are, and the configuration beside them."""
-    path = next((p for p in (SHIPPED_MODELS / model, Path(model)) if p.exists()), None)
+    path = where(model)
     if path is None:
         if not is_hub_id(model):
             raise UserError(f"There is no model {model!r}.", "Give a file, folder, Hub id or shipped model.")

@@ -17,7 +17,8 @@ from probekit.geometry import LatentGeometry
 from probekit.models.causal_card import CausalCard, read_causal_card
 from probekit.models.causal_wan import CausalWan
 from probekit.models.context_policy import TRAINED_WINDOW, ContextPolicy
-from probekit.models.loading import ModelParts, PromptEncoder, load_model, model_folder
+from probekit.models.loading import ModelParts, PromptEncoder, load_model
+from probekit.models.model_folder import model_folder
 from probekit.models.text_context import TextContext
 from probekit.models.video_codec import to_uint8_frames
 from probekit.rollout.noise import GeneratorNoise

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from probekit.atomic_files import atomic_path, write_json, write_text
-from probekit.models.loading import model_folder
+from probekit.models.model_folder import model_folder
 from probekit.probing.chunk_states import SITE, ChunkStates, capture, probed_layers
 from probekit.probing.futures import continue_state
 from probekit.probing.probe_comparison import compare_probes, contrast_markdown, contrast_table

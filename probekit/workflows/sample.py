@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 
 from probekit.models.causal_card import is_causal, read_causal_card
-from probekit.models.loading import model_folder
+from probekit.models.model_folder import model_folder
 from probekit.models.pipeline_folder import count_parameters, is_foreign
 from probekit.models.prompt_cache import CachedPrompts
 from probekit.provenance import command_line, hardware, package_versions

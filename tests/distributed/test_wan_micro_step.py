@@ -7,7 +7,7 @@ import torch
 from diffusers import WanTransformer3DModel
 
 from probekit.models.causal_card import CausalCard, write_causal_card
-from probekit.models.loading import SHIPPED_MODELS
+from probekit.models.model_folder import SHIPPED_MODELS
 from probekit.models.presets import SPRITE_TEXT_WIDTH, WAN_1_3B, WAN_14B
 from probekit.models.saving import complete_model_folder, save_transformer
 from tests.distributed.test_two_processes import RECIPES, train

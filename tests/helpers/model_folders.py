@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 
-from probekit.models.loading import SHIPPED_MODELS
+from probekit.models.model_folder import SHIPPED_MODELS
 from probekit.models.presets import sprite_transformer_config
 from probekit.models.saving import complete_model_folder, save_transformer
 

@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 import torch
 
 from probekit.models.causal_card import CausalCard, write_causal_card
-from probekit.models.loading import SHIPPED_MODELS, load_codec
+from probekit.models.loading import load_codec
+from probekit.models.model_folder import SHIPPED_MODELS
 from tests.helpers.model_folders import write_tiny_model
 from tests.helpers.places import REPOSITORY
 from trainer.data.latent_clips import shard_path, write_shard

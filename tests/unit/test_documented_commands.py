@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from probekit.cli.main import app
 from probekit.cli.options import parse_shard
-from probekit.models.loading import SHIPPED_MODELS
+from probekit.models.model_folder import SHIPPED_MODELS
 from tests.helpers.places import REPOSITORY
 from trainer.cli import app as trainer_app
 

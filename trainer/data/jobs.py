@@ -8,7 +8,8 @@ import torch
 
 from probekit.errors import UserError
 from probekit.models.linear_codec import LinearVideoCodec
-from probekit.models.loading import load_codec, model_folder
+from probekit.models.loading import load_codec
+from probekit.models.model_folder import model_folder
 from probekit.models.sprite_text import fit_text_encoder, save_text_side
 from probekit.models.video_codec import to_unit_range
 from probekit.progress import track

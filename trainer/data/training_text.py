@@ -5,7 +5,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from probekit.models.loading import load_text_encoder, model_folder
+from probekit.models.loading import load_text_encoder
+from probekit.models.model_folder import model_folder
 from probekit.models.prompt_cache import CachedPrompts, default_cache
 from probekit.models.text_encoding import TextEncoder
 from trainer.distributed.world import World

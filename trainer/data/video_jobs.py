@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from probekit.models.loading import load_codec, model_folder
+from probekit.models.loading import load_codec
+from probekit.models.model_folder import model_folder
 from probekit.run_folder.shard import Shard
 from trainer.data.encode_videos import CLIPS_PER_SHARD, ClipSize, encode_videos, read_captions
 from trainer.distributed.world import local_device

@@ -1,10 +1,9 @@
 """Transformer configurations of the models that a recipe names, without weights and without the network."""
 
-from pathlib import Path
 from typing import Any, Final
 
 from probekit.errors import UserError
-from probekit.models.loading import SHIPPED_MODELS, read_component_config
+from probekit.models.model_folder import read_component_config, where
 from probekit.models.presets import WAN_1_3B, WAN_14B
 
 _HUB: Final[dict[str, dict[str, Any]]] = {
@@ -32,9 +31,9 @@ def architecture(model: str, like: str) -> dict[str, Any]:
     for name in (model, like):
         if name in _HUB:
             return _HUB[name]
-        for folder in (SHIPPED_MODELS / name, Path(name)):
-            if (folder / "transformer" / "config.json").is_file():
-                return read_component_config(folder, "transformer")
+        folder = where(name)
+        if folder is not None and (folder / "transformer" / "config.json").is_file():
+            return read_component_config(folder, "transformer")
     raise UserError(
         f"The architecture of {model} is not known here.",
         f"Give a local folder or one of {', '.join(_HUB)}.",
@@ -54,9 +53,9 @@ def text_encoder_parameters(model: str) -> int:
     """
     if model in _HUB:
         return _umt5_parameters(_UMT5_XXL)
-    for folder in (SHIPPED_MODELS / model, Path(model)):
-        if (folder / "text_encoder" / "config.json").is_file():
-            return _umt5_parameters(read_component_config(folder, "text_encoder"))
+    folder = where(model)
+    if folder is not None and (folder / "text_encoder" / "config.json").is_file():
+        return _umt5_parameters(read_component_config(folder, "text_encoder"))
     raise UserError(
         f"The text encoder of {model} is not known here.", f"Give a local folder or one of {', '.join(_HUB)}."
     )

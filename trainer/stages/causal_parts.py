@@ -11,7 +11,8 @@ from probekit.errors import UserError
 from probekit.models.causal_attention import ParallelAttention, block_causal, teacher_forcing
 from probekit.models.causal_card import CausalCard, Role, require_role, write_causal_card
 from probekit.models.causal_wan import CausalWan, capture_blocks
-from probekit.models.loading import load_transformer, model_folder
+from probekit.models.loading import load_transformer
+from probekit.models.model_folder import model_folder
 from probekit.models.saving import complete_model_folder, save_weights
 from probekit.models.text_context import TextContext
 from trainer.config.run import CausalRunConfig

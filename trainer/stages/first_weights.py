@@ -5,7 +5,8 @@ from diffusers import WanTransformer3DModel
 from torch import nn
 
 from probekit.errors import UserError
-from probekit.models.loading import load_transformer, model_folder
+from probekit.models.loading import load_transformer
+from probekit.models.model_folder import model_folder
 from probekit.models.presets import sprite_transformer_config
 from probekit.seeding import counter_seed
 from trainer.config.recipe import BidirectionalConfig

@@ -11,7 +11,8 @@ from probekit.diffusion.few_step import euler_sigmas, few_step_sigmas
 from probekit.errors import UserError
 from probekit.models.causal_card import is_causal
 from probekit.models.causal_wan import CausalWan
-from probekit.models.loading import PromptEncoder, model_folder
+from probekit.models.loading import PromptEncoder
+from probekit.models.model_folder import model_folder
 from probekit.models.text_context import TextContext
 from probekit.progress import track
 from probekit.rollout.chunk_denoisers import EulerDenoiser

@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from probekit.models.loading import SHIPPED_MODELS, load_text_encoder
+from probekit.models.loading import load_text_encoder
+from probekit.models.model_folder import SHIPPED_MODELS
 from probekit.models.sprite_text import MAX_TEXT_TOKENS, build_tokenizer, fitting_batch
 from probekit.sprite_world.captions import WORDS, WORDS_PER_SPRITE
 from probekit.sprite_world.episodes import episode

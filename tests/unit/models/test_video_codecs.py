@@ -9,7 +9,8 @@ from torch import Tensor
 
 from probekit.errors import UserError
 from probekit.models.linear_codec import LinearVideoCodec, align_first_basis, fit_pca
-from probekit.models.loading import SHIPPED_MODELS, load_codec
+from probekit.models.loading import load_codec
+from probekit.models.model_folder import SHIPPED_MODELS
 from probekit.models.video_codec import VideoCodec, to_uint8_frames, to_unit_range
 from probekit.models.wan_codec import WanVideoCodec
 from probekit.sprite_world.episodes import episode

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from probekit.cli.main import app
 from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, read_causal_card, write_causal_card
-from probekit.models.loading import SHIPPED_MODELS, load_model, model_folder
+from probekit.models.loading import load_model
+from probekit.models.model_folder import SHIPPED_MODELS, model_folder
 from probekit.models.presets import WAN_1_3B, WAN_14B
 from probekit.models.transformer_source import open_transformer
 from probekit.models.weight_names import WRAPPERS, to_diffusers, to_original

@@ -9,7 +9,8 @@ from typer.testing import CliRunner, Result
 
 from probekit.cli.main import app as probekit_app
 from probekit.models.causal_card import is_causal, read_causal_card
-from probekit.models.loading import SHIPPED_MODELS, load_codec, load_text_encoder, load_transformer
+from probekit.models.loading import load_codec, load_text_encoder, load_transformer
+from probekit.models.model_folder import SHIPPED_MODELS
 from probekit.models.video_codec import to_uint8_frames, to_unit_range
 from probekit.sprite_world.episodes import episode
 from tests.helpers.model_folders import write_tiny_model

@@ -12,7 +12,8 @@ from probekit.cli.main import app
 from probekit.cli.options import parse_shard
 from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, write_causal_card
-from probekit.models.loading import SHIPPED_MODELS, load_text_encoder
+from probekit.models.loading import load_text_encoder
+from probekit.models.model_folder import SHIPPED_MODELS
 from probekit.models.prompt_cache import CachedPrompts
 from probekit.rollout.settings import StreamingOptions
 from probekit.rollout.streaming_sampler import StreamingSampler

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from probekit.errors import UserError
 from probekit.media.video_files import write_video
-from probekit.models.loading import SHIPPED_MODELS, load_codec
+from probekit.models.loading import load_codec
+from probekit.models.model_folder import SHIPPED_MODELS
 from probekit.models.video_codec import to_unit_range
 from trainer.cli import app
 from trainer.data.encode_videos import CaptionedVideo, ClipSize, encode_videos, fitted_frames, read_captions

@@ -13,7 +13,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from probekit.config import load_config
 from probekit.errors import UserError
-from probekit.models.loading import SHIPPED_MODELS, load_codec, load_model
+from probekit.models.loading import load_codec, load_model
+from probekit.models.model_folder import SHIPPED_MODELS
 from tests.helpers.places import REPOSITORY
 from trainer.config.recipe import BidirectionalConfig
 from trainer.data.latent_clips import LatentClips, shard_path

@@ -8,7 +8,7 @@ from transformers import UMT5EncoderModel
 from typer.testing import CliRunner
 
 from probekit.errors import UserError
-from probekit.models.loading import SHIPPED_MODELS
+from probekit.models.model_folder import SHIPPED_MODELS
 from tests.helpers.places import REPOSITORY
 from trainer.cli import app
 from trainer.config.causal import TrajectoryConfig

@@ -10,7 +10,8 @@ import torch
 
 from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, read_causal_card, write_causal_card
-from probekit.models.loading import SHIPPED_MODELS, load_transformer
+from probekit.models.loading import load_transformer
+from probekit.models.model_folder import SHIPPED_MODELS
 from tests.helpers.model_folders import write_tiny_model
 from tests.helpers.places import REPOSITORY
 from tests.helpers.training_states import copy_state

@@ -12,7 +12,8 @@ import torch
 from probekit.diffusion.flow_matching import euler_step
 from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, read_causal_card, write_causal_card
-from probekit.models.loading import SHIPPED_MODELS, load_codec, load_text_encoder
+from probekit.models.loading import load_codec, load_text_encoder
+from probekit.models.model_folder import SHIPPED_MODELS
 from probekit.models.text_context import TextContext
 from tests.helpers.model_folders import write_tiny_model
 from tests.helpers.training_states import copy_state
