@@ -67,7 +67,7 @@ def measure(paths: Sequence[Path], repeats: int, settings: FastSettings, folder:
     """Official and fast in turn, on the same files and weights. A few unmeasured frames warm both up."""
     official, scorers, clock = official_scorers(folder), fast_scorers(settings).scorers, Clock()
     quality = {scorer.dimension: scorer for scorer in scorers if scorer.dimension in QUALITY}
-    networks = next(scorer.engine.opened.networks for scorer in quality.values() if isinstance(scorer, FastScorer))
+    networks = next(scorer.engine.networks for scorer in quality.values() if isinstance(scorer, FastScorer))
     for name, method in NETWORKS.items():
         clock.wrap(getattr(networks, name), method, name)
     clock.wrap(networks.raft, "encode", "raft")
