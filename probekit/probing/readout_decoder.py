@@ -76,22 +76,35 @@ def fit_and_read(
     source = fit_basis(states, budget.state_components, seed)
     target = fit_basis(frames, budget.frame_components, seed)
     inputs, goals = source.project(states), target.project(frames)
-    importance = target.scale.square() / target.scale.square().sum()  # makes the loss the pixels' squared error
-    probe = _train(inputs, goals, importance, budget, seed)
+    probe = _train(inputs, goals, target.scale, budget, seed)
     with torch.no_grad():
         readouts = target.restore(probe(source.project(torch.from_numpy(test_states))))
     clipped: Floats = readouts.clamp(0, 1).numpy()
     return clipped
 
 
-def _train(inputs: Tensor, goals: Tensor, importance: Tensor, budget: ProbeBudget, seed: int) -> nn.Module:
+def pixel_error(predicted: Tensor, goals: Tensor, scale: Tensor) -> Tensor:
+    """Squared error of pixels, read off whitened coordinates: Σ_k scale_k²·(p_k - g_k)² / Σ_k scale_k², mean over rows.
+
+    The axes of a basis are orthonormal, so this is the squared distance of the restored frames over the frames' variance.
+
+    Args:
+        predicted: (M, K) whitened coordinates.
+        goals: (M, K).
+        scale: (K,) of the frames' basis.
+    """
+    importance = scale.square() / scale.square().sum()
+    return ((predicted - goals).square() * importance).sum(dim=1).mean()
+
+
+def _train(inputs: Tensor, goals: Tensor, scale: Tensor, budget: ProbeBudget, seed: int) -> nn.Module:
     rng = torch.Generator().manual_seed(counter_seed("probe-batches", seed) % 2**63)
     probe = _mlp(inputs.shape[1], goals.shape[1], budget.width, seed)
     optimizer = torch.optim.AdamW(probe.parameters(), lr=budget.learning_rate, weight_decay=budget.weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, budget.steps)
     for _ in range(budget.steps):
         rows = torch.randint(len(inputs), (min(budget.batch, len(inputs)),), generator=rng)
-        loss = ((probe(inputs[rows]) - goals[rows]).square() * importance).sum(dim=1).mean()
+        loss = pixel_error(probe(inputs[rows]), goals[rows], scale)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

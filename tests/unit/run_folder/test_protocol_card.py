@@ -45,6 +45,19 @@ def test_every_scoring_field_exists_and_is_compared() -> None:
         assert mismatches(CARD, _changed(section, field, new)) == [FieldMismatch(dotted, old, new)]
 
 
+FREE = {
+    "model", "checkpoint_hash", "ema", "sampler", "steps", "guidance", "shift", "timesteps", "first_chunk_timesteps",
+    "negative_prompt", "chunk_frames",
+}  # fmt: skip
+"""What may differ between the models that a comparison is about."""
+
+
+def test_a_field_of_a_card_is_compared_unless_it_is_named_here_as_free() -> None:
+    prompts = {f"prompts.{field}" for field in PromptsCard.model_fields}
+    generation = {f"generation.{field}" for field in set(GenerationCard.model_fields) - FREE}
+    assert set(SCORING_FIELDS) == prompts | generation | {"clip_rule", "scorers"}
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -141,6 +141,21 @@ def test_replay_moves_the_predictor_and_not_the_generator() -> None:
     assert quiet.replay() == {}
 
 
+def test_replay_descends_the_weighted_mean_over_the_micro_batches() -> None:
+    generator, encoder = models()
+    config = ForesightConfig(predictor_heads=1, predictor_blocks=0, weight=0.3)
+    objective = objective_of(config, generator, encoder)
+    texts = [torch.randn(2, 5, SPRITE_TEXT_WIDTH) for _ in range(2)]
+    losses = [loss_of(objective, generator, text) for text in texts]  # two micro-batches of one update
+    torch.stack(losses).sum().div(2).backward()
+    expected = {name: parameter.grad.clone() for name, parameter in objective.predictor.named_parameters()}
+    logged = objective.replay()
+    for name, parameter in objective.predictor.named_parameters():  # the step leaves the gradients that it followed
+        torch.testing.assert_close(parameter.grad, expected[name], rtol=1e-4, atol=1e-6)
+    distances = [float(loss.detach()) / 0.3 for loss in losses]
+    assert logged["foresight_replay"] == pytest.approx(sum(distances) / 2, rel=1e-4)
+
+
 def test_depths_become_blocks_and_what_does_not_fit_is_named() -> None:
     generator, encoder = models()
     assert objective_of(ForesightConfig(predictor_heads=1), generator, encoder).layer == 2
