@@ -86,7 +86,7 @@ def fit_and_read(
 def pixel_error(predicted: Tensor, goals: Tensor, scale: Tensor) -> Tensor:
     """Squared error of pixels, read off whitened coordinates: Σ_k scale_k²·(p_k - g_k)² / Σ_k scale_k², mean over rows.
 
-    The axes of a basis are orthonormal, so this is the squared distance of the restored frames over the frames' variance.
+    A basis has orthonormal axes, so this is the squared distance of the restored frames over the frames' variance.
 
     Args:
         predicted: (M, K) whitened coordinates.

@@ -41,7 +41,7 @@ def test_a_prompts_psnr_is_that_of_its_mean_error() -> None:
 
 
 def counting_states(videos: int = 40, chunks: int = 6) -> ChunkStates:
-    """Videos whose chunk i is grey level start + 20·i; a state holds its own level and the step number, nothing else."""
+    """Videos whose chunk i is grey level start + 20·i; a state holds its own level and nothing else."""
     starts = np.random.default_rng(0).integers(0, 100, videos)
     levels = starts[:, None] + 20 * np.arange(chunks)
     frames = np.broadcast_to(levels[:, :, None, None, None], (videos, chunks, 4, 4, 3)).astype(np.uint8)
