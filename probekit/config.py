@@ -1,27 +1,20 @@
 """Configurations: frozen models that refuse unknown keys, read from YAML files that may extend one another."""
 
-import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from probekit.config_errors import explain
+from probekit.config_errors import validated
 from probekit.errors import UserError
+from probekit.user_files.yaml_files import parse_yaml, read_yaml
 
 M = TypeVar("M", bound=BaseModel)
 Document = dict[str, Any]
 
 EXTENDS = "extends"
-
-_FLOAT = re.compile(
-    r"""^(?:[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?
-    |[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$""",
-    re.VERBOSE,
-)
-_BOOL = re.compile("^(?:true|True|TRUE|false|False|FALSE)$")
 
 
 class StrictModel(BaseModel):
@@ -43,50 +36,19 @@ def load_config(path: Path, model: type[M], overrides: Sequence[str] = ()) -> M:
     document = _load_extended(path, ())
     for override in overrides:
         _apply_override(document, override)
-    try:
-        return model.model_validate(document)
-    except ValidationError as error:
-        raise explain(error, model, str(path)) from error
+    return validated(model, document, str(path))
 
 
 def dump_config(model: BaseModel) -> str:
     """Return ``model`` as YAML that `load_config` reads back to an equal model; keys keep the order of the class."""
     document = model.model_dump(mode="json")
-    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-    if yaml.safe_load(text) == document:
-        return text
-    return yaml.safe_dump(document, sort_keys=False)  # PyYAML writes some line separators as they are, and loses them
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without the surprises of version 1.1: 1e-4 is a number, yes and off are words, a key stands once."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        repeated = sorted({str(key) for key in keys if keys.count(key) > 1})
-        if repeated:
-            raise yaml.constructor.ConstructorError(None, None, f"repeated key {repeated[0]!r}", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-def _use_yaml_12_scalars() -> None:
-    replaced = {"tag:yaml.org,2002:float", "tag:yaml.org,2002:bool"}
-    inherited = yaml.SafeLoader.yaml_implicit_resolvers
-    _Loader.yaml_implicit_resolvers = {
-        first: [rule for rule in rules if rule[0] not in replaced] for first, rules in inherited.items()
-    }
-    _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
-    _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", _BOOL, list("tTfF"))
-
-
-_use_yaml_12_scalars()
-
-
-def _parse(text: str, source: str) -> Any:
-    try:
-        return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise UserError(f"{source} is not valid YAML: {' '.join(str(error).split())}.", "mend that line.") from error
+    # PyYAML writes some line separators as they are, and loses them; it quotes what version 1.1 takes for a number.
+    forms: tuple[Document, ...] = ({"allow_unicode": True}, {}, {"default_style": '"'})
+    for form in forms:
+        text: str = yaml.safe_dump(document, sort_keys=False, **form)
+        if parse_yaml(text, "The configuration") == document:
+            return text
+    raise ValueError(f"{model} cannot be written as YAML")
 
 
 def _load_extended(path: Path, chain: tuple[Path, ...]) -> Document:
@@ -98,28 +60,26 @@ def _load_extended(path: Path, chain: tuple[Path, ...]) -> Document:
     if EXTENDS not in document:
         return document
     parent = document.pop(EXTENDS)
-    if not isinstance(parent, str):
+    if not isinstance(parent, str) or "\0" in parent:
         raise UserError(f"{path}: extends = {parent!r} is not a file name.", "give one path relative to this file.")
     return _merge(_load_extended(path.parent / parent, (*chain, resolved)), document)
 
 
 def _read_document(path: Path) -> Document:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        present = sorted(sibling.name for sibling in path.parent.glob("*.y*ml")) or ["no YAML file"]
-        problem = f"Cannot read the configuration {path}: {_reason(error)}."
-        raise UserError(problem, f"give a YAML file; that folder has {', '.join(present)}.") from error
-    document = _parse(text, str(path))
+    document = read_yaml(path, what="configuration", fix=f"Give a YAML file; that folder has {_yaml_files(path)}.")
     if document is None:
         return {}
     if not isinstance(document, dict):
-        raise UserError(f"{path} holds a {type(document).__name__}, not keys and values.", "write `key: value` lines.")
-    return document
+        raise UserError(f"{path} holds a {type(document).__name__}, not keys and values.", "Write `key: value` lines.")
+    return {str(key): value for key, value in document.items()}
 
 
-def _reason(error: OSError | UnicodeDecodeError) -> str:
-    return str(error.strerror).lower() if isinstance(error, OSError) else "it is not UTF-8 text"
+def _yaml_files(path: Path) -> str:
+    try:
+        names = sorted(sibling.name for sibling in path.parent.glob("*.y*ml"))
+    except OSError:  # a name that is too long
+        names = []
+    return ", ".join(names) or "no YAML file"
 
 
 def _merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> Document:
@@ -138,7 +98,7 @@ def _apply_override(document: Document, override: str) -> None:
     node: Any = document
     for name in parents:
         node = _child(node, name, override)
-    _set(node, last, _parse(text, f"The override {override!r}"), override)
+    _set(node, last, parse_yaml(text, f"The override {override!r}"), override)
 
 
 def _child(node: Any, name: str, override: str) -> Any:
@@ -159,21 +119,9 @@ def _set(node: Any, name: str, value: Any, override: str) -> None:
 
 
 def _index(items: list[Any], name: str, override: str) -> int:
-    if not name.isdecimal() or int(name) >= len(items):
+    if not (name.isdecimal() and len(name) < 6 and int(name) < len(items)):
         raise UserError(
             f"The override {override!r} names {name!r} in a list of {len(items)}.",
             f"use an index from 0 to {len(items) - 1}.",
         )
     return int(name)
-
-
-def validated(model: type[M], document: Document, source: str) -> M:
-    """Check values that came from elsewhere than a file.
-
-    Raises:
-        UserError: naming the value that is not allowed.
-    """
-    try:
-        return model.model_validate(document)
-    except ValidationError as error:
-        raise explain(error, model, source) from error

@@ -1,7 +1,6 @@
 """Turns pydantic's validation errors into one sentence that names the file, the key and the nearest valid key."""
 
 import difflib
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -10,8 +9,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from probekit.errors import UserError
+from probekit.user_files.json_files import read_json
 
 _MOST_SHOWN = 5
+_MOST_CHARACTERS = 100
 Models = list[type[BaseModel]]
 M = TypeVar("M", bound=BaseModel)
 
@@ -20,16 +21,26 @@ def read_json_model(path: Path, model: type[M], fix: str) -> M:
     """Read a JSON file into a model.
 
     Raises:
-        UserError: if there is no such file or its content is not JSON, with `fix`, or does not fit the model.
+        UserError: if there is no such file or no JSON in it, with `fix`, or it does not fit the model.
+    """
+    return validated(model, read_json(path, fix=fix), str(path))
+
+
+def validated(model: type[M], document: Any, source: str) -> M:
+    """Hold values against a model.
+
+    Args:
+        model: class of the result.
+        document: values, as a file or the command line gives them.
+        source: beginning of messages, such as the path of the file.
+
+    Raises:
+        UserError: naming the key or value that does not fit.
     """
     try:
-        return model.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise UserError(f"There is no {path}.", fix) from error
+        return model.model_validate(document)
     except ValidationError as error:
-        raise explain(error, model, str(path)) from error
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON: {error}.", fix) from error
+        raise explain(error, model, source) from error
 
 
 def explain(error: ValidationError, model: type[BaseModel], source: str) -> UserError:
@@ -51,8 +62,13 @@ def _explain_one(detail: ErrorDetails, model: type[BaseModel]) -> tuple[str, str
     if detail["type"] == "missing":
         return f"missing key {key!r}", f"add {key!r}"
     # A validator that spans several keys reports the whole section, too long to show.
-    shown = "" if isinstance(detail["input"], dict) else f" = {detail['input']!r}"
+    shown = "" if isinstance(detail["input"], dict) else f" = {_short(detail['input'])}"
     return f"{key or 'the whole'}{shown} is not allowed", _first_lower(detail["msg"])
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}..."
 
 
 def _first_lower(message: str) -> str:

@@ -8,7 +8,7 @@ import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import ShardOption, SuiteOptions, parse_shard
-from probekit.config import validated
+from probekit.config_errors import validated
 from probekit.errors import UserError
 from probekit.rollout.settings import PipelineSettings, SamplerSettings, StreamingOptions
 from probekit.visible_gpus import take_own_gpu

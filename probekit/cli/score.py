@@ -7,7 +7,7 @@ import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import ShardOption, parse_shard
-from probekit.config import validated
+from probekit.config_errors import validated
 from probekit.evaluation.vbench.fast.settings import FastSettings
 from probekit.visible_gpus import take_own_gpu
 

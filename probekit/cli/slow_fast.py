@@ -26,7 +26,7 @@ def slow_fast(
 ) -> None:
     """Subject and background consistency within 2 s clips and from clip to clip, fused as VBench-Long does."""
     with reporting_errors():
-        from probekit.config import validated
+        from probekit.config_errors import validated
         from probekit.evaluation.vbench.fast.settings import FastSettings
         from probekit.workflows.slow_fast import Fusion, slow_fast_run
 

@@ -18,7 +18,7 @@ def static_filter(
 ) -> None:
     """Keep the first 5 static videos of each prompt of temporal flickering, as VBench's leaderboard does."""
     with reporting_errors():
-        from probekit.config import validated
+        from probekit.config_errors import validated
         from probekit.evaluation.vbench.fast.settings import FastSettings
         from probekit.workflows.static_filter import filter_static_run
 

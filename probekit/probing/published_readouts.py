@@ -1,30 +1,33 @@
-"""Score published probe readouts: images listed in a CSV, against the future frames listed beside them.
+"""Score published probe readouts: images listed in a table, against the future frames listed beside them.
 
-The CSV has one row an image: `file` (relative to the CSV), `prompt_id`, `prompt`, `horizon_chunks` (how many chunks
+The table has one row an image: `file` (relative to the table), `prompt_id`, `prompt`, `horizon_chunks` (how many chunks
 ahead, 12 RGB frames each for Wan), `kind`. Kind "future frame" is the reference, "current frame" the copy control,
 every other kind a readout. All readouts of a prompt and horizon share one future frame: where it comes from the rollout
 of one of the models, the others are judged on a future that they would not have generated.
 """
 
-import csv
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from probekit.errors import UserError
 from probekit.evaluation.reference.frame_arrays import Frames, Resampling
 from probekit.evaluation.reference.metrics import ReferenceMetric
 from probekit.media.image_files import read_image
 from probekit.probing.readout_metrics import ReadoutScore, pixel_readout_metrics, readout_scores
+from probekit.user_files.tables import Record, read_table
 
 COLUMNS = ("file", "prompt_id", "prompt", "horizon_chunks", "kind")
 FUTURE = "future frame"
 CURRENT = "current frame"
 COPY_CONTROL = "copy of the current frame"
 
+_HORIZON: Final = re.compile(r"0*[1-9][0-9]{0,5}")
+
 
 class ReadoutImage(NamedTuple):
-    """One row of the CSV; `file` as listed, `path` resolved against the CSV's folder."""
+    """One row of the table; `file` as listed, `path` resolved against the table's folder."""
 
     file: str
     path: Path
@@ -55,41 +58,39 @@ class ReadoutRow(NamedTuple):
 
 
 def read_readout_images(path: Path) -> tuple[ReadoutImage, ...]:
-    """Read the CSV.
+    """Read the table.
+
+    Args:
+        path: CSV, TSV, JSON, JSON lines or Parquet.
 
     Raises:
-        UserError: missing file or column, no CSV, no rows, a horizon that is no positive integer, or a kind listed
-            twice for one prompt and horizon.
+        UserError: missing file or column, no table, no rows, an illegal row, a horizon that is no positive integer, or a
+            kind listed twice for one prompt and horizon.
     """
-    if not path.is_file():
-        raise UserError(f"The readout table {path} does not exist.", "Give the path of a CSV with one row an image.")
-    try:
-        images = _images(path)
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a CSV in UTF-8 ({error}).", "Give a CSV with one row an image.") from error
-    if not images:
+    table = read_table(path, what="readout table", fix="Give a table with one row an image.", columns=COLUMNS)
+    missing = [column for column in COLUMNS if column not in table.columns]
+    if missing:
+        raise UserError(f"{path} lacks the column(s) {', '.join(missing)}.", f"Give it {', '.join(COLUMNS)}.")
+    if not table.records:
         raise UserError(f"{path} lists no image.", "Add one row an image.")
+    images = []
+    for record in table.records:
+        try:
+            images.append(_image(path, record))
+        except UserError as error:
+            raise table.at(error) from error
     _require_unique(path, images)
-    return images
+    return tuple(images)
 
 
-def _images(table: Path) -> tuple[ReadoutImage, ...]:
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file, restval="")
-        missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-        if missing:
-            raise UserError(f"{table} lacks the column(s) {', '.join(missing)}.", f"Give it {', '.join(COLUMNS)}.")
-        return tuple(_image(table, reader.line_num, row) for row in reader)
-
-
-def _image(table: Path, line: int, row: dict[str, str]) -> ReadoutImage:
-    empty = [column for column in COLUMNS if not row[column].strip()]
+def _image(table: Path, record: Record) -> ReadoutImage:
+    values = {column: record.text(column) for column in COLUMNS}
+    empty = [column for column in COLUMNS if not values[column]]
     if empty:
-        raise UserError(f"{table} line {line}: {', '.join(empty)} is empty.", "Fill the field in.")
-    horizon = row["horizon_chunks"].strip()
-    if not (horizon.isascii() and horizon.isdigit() and int(horizon) > 0):
-        raise UserError(f"{table} line {line}: horizon_chunks is {horizon!r}.", "Give a positive whole number.")
-    values = {column: row[column].strip() for column in COLUMNS}
+        raise UserError(f"{record.place}: {', '.join(empty)} is empty.", "Fill the field in.")
+    horizon = values["horizon_chunks"]
+    if not _HORIZON.fullmatch(horizon):
+        raise UserError(f"{record.place}: horizon_chunks is {horizon!r}.", "Give a positive whole number.")
     return ReadoutImage(
         file=values["file"],
         path=table.parent / values["file"],
@@ -112,10 +113,10 @@ def _require_unique(table: Path, images: Sequence[ReadoutImage]) -> None:
 def score_published_readouts(
     path: Path, metrics: Sequence[ReferenceMetric] | None = None, *, resize: Resampling | None = "bicubic"
 ) -> tuple[ReadoutRow, ...]:
-    """Score every image of the CSV at `path` against the future frame of its prompt and horizon.
+    """Score every image of the table at `path` against the future frame of its prompt and horizon.
 
     Args:
-        path: the CSV.
+        path: the table.
         metrics: None scores mse and psnr.
         resize: filter that brings an image to the future frame's size where they differ (each row states it); None
             refuses different sizes.

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field
 from probekit.config import StrictModel
 from probekit.errors import UserError
 from probekit.seeding import generator
-from probekit.suites.prompt_files import read_extended, read_lines
+from probekit.suites.prompt_files import read_extended, read_whole_list
 from probekit.suites.suite import Prompt, Suite, Variant
 
 NAME: Final = "moviegen-30s"
@@ -76,7 +76,7 @@ def moviegen_prompts(path: Path | None = None) -> tuple[Prompt, ...]:
     """
     if path is None and os.environ.get(ENVIRONMENT):
         path = Path(os.environ[ENVIRONMENT])
-    lines = _from_hub() if path is None else read_lines(path)
+    lines = _from_hub() if path is None else read_whole_list(path)
     if len(lines) != N_PROMPTS:
         raise UserError(
             f"{path or DATASET} has {len(lines)} prompts, MovieGen {N_PROMPTS:,}.",

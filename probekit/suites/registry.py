@@ -5,7 +5,8 @@ from typing import Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
-from probekit.config import StrictModel, validated
+from probekit.config import StrictModel
+from probekit.config_errors import validated
 from probekit.errors import UserError
 from probekit.seeding import generator
 from probekit.sprite_world.captions import facts_of, write_caption

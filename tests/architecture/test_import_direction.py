@@ -11,8 +11,11 @@ from tests.architecture.source_tree import imported_names, modules
 from tests.helpers.places import REPOSITORY
 
 # Rooms are packages, those of evaluation one by one, and files of evaluation that several rooms use. A module at the
-# root of probekit may be imported by all and imports no room; `cli` and the modules at trainer's root may import all.
+# root of probekit may be imported by all and imports no room but the ground floor, which knows nothing but errors;
+# `cli` and the modules at trainer's root may import all.
+GROUND_FLOOR = "user_files"
 MAY_IMPORT: Mapping[str, set[str]] = {
+    GROUND_FLOOR: set(),
     "media": set(),
     "sprite_world": set(),
     "diffusion": set(),
@@ -83,7 +86,7 @@ def test_each_room_imports_only_what_it_may() -> None:
     guilty = {
         f"{room} -> {other}"
         for room, allowed in MAY_IMPORT.items()
-        for other in graph[room] - allowed
+        for other in graph[room] - allowed - {GROUND_FLOOR}
         if room.startswith("trainer.") <= other.startswith("trainer.")
     }
     assert guilty == set()
@@ -96,9 +99,20 @@ def test_top_level_modules_of_probekit_import_no_sub_package() -> None:
         for module in modules()
         if module.name.startswith("probekit.") and module.name.split(".")[1] not in packages
         for name in imported_names(module.tree)
-        if name.startswith("probekit.") and name.split(".")[1] in packages
+        if name.startswith("probekit.") and name.split(".")[1] in packages - {GROUND_FLOOR}
     ]
     assert guilty == []
+
+
+def test_the_ground_floor_imports_nothing_of_the_house_but_errors() -> None:
+    guilty = {
+        name
+        for module in modules()
+        if module.name.startswith(f"probekit.{GROUND_FLOOR}")
+        for name in imported_names(module.tree)
+        if name.startswith("probekit.") and not name.startswith((f"probekit.{GROUND_FLOOR}", "probekit.errors"))
+    }
+    assert guilty == set()
 
 
 def test_stages_and_objectives_do_not_know_foresight() -> None:

@@ -124,7 +124,7 @@ def test_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
 
 def test_absent_file_lists_its_folder(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text("")
-    with pytest.raises(UserError, match=r"bse\.yaml: no such file.*has base\.yaml"):
+    with pytest.raises(UserError, match=r"There is no configuration .*bse\.yaml.*has base\.yaml"):
         load_config(tmp_path / "bse.yaml", Run)
 
 

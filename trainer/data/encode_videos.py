@@ -1,11 +1,9 @@
 """People's videos and captions as latent clips: `trainer encode-videos`."""
 
-import csv
-import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
@@ -17,12 +15,15 @@ from probekit.errors import UserError
 from probekit.media.video_files import read_video
 from probekit.models.video_codec import VideoCodec, to_unit_range
 from probekit.progress import track
+from probekit.user_files.tables import Record, read_table
 from trainer.data.latent_clips import shard_path, write_index, write_shard
 
 LOGGER = logging.getLogger("trainer")
 
 CLIPS_PER_SHARD: Final = 64
 _CPU: Final = torch.device("cpu")
+_CAPTION_COLUMNS: Final = ("file", "caption")
+_CAPTION_FIX: Final = "Give a .csv, .tsv, .json, .jsonl or .parquet file with file and caption."
 
 
 class CaptionedVideo(NamedTuple):
@@ -41,43 +42,41 @@ class ClipSize(NamedTuple):
 
 
 def read_captions(path: Path, videos: Path) -> list[CaptionedVideo]:
-    """Pairs of a CSV (columns file, caption) or a JSONL (keys file, caption); files are relative to `videos`.
+    """Pairs of a table with the columns, or keys, file and caption; files are relative to `videos`.
+
+    A video may have several captions; equal rows are kept once, with a word in the log.
+
+    Args:
+        path: CSV, TSV, JSON, JSON lines or Parquet.
+        videos: folder of the videos.
 
     Raises:
-        UserError: naming the line of a missing file or caption, or of a file outside the folder.
+        UserError: as `read_table`, or naming the line of a missing file or caption, or of a file outside the folder.
     """
-    if not path.is_file():
-        raise UserError(f"There is no caption file {path}.", "Give a .csv or .jsonl with file and caption.")
-    pairs = []
-    for number, record in _records(path):
-        name, caption = (str(record.get(key) or "").strip() for key in ("file", "caption"))
-        found = videos / name
-        if not name or not caption:
-            raise UserError(f"{path}, line {number}: file or caption is empty.", "Fill it in, or delete the line.")
-        if not found.resolve().is_relative_to(videos.resolve()) or not found.is_file():
-            raise UserError(f"{path}, line {number}: there is no {name} in {videos}.", "Correct the name.")
-        pairs.append(CaptionedVideo(found, caption))
-    if not pairs:
+    table = read_table(path, what="caption file", fix=_CAPTION_FIX, columns=_CAPTION_COLUMNS)
+    if not table.records:
         raise UserError(f"{path} names no videos.", "Write one line a video.")
-    return pairs
+    for name in _CAPTION_COLUMNS:
+        table.column((name,))
+    pairs: dict[CaptionedVideo, None] = {}
+    for record in table.records:
+        try:
+            pairs.setdefault(_captioned(record, videos))
+        except UserError as error:
+            raise table.at(error) from error
+    if len(pairs) < len(table.records):
+        LOGGER.warning("%s: %d rows stand there twice and are kept once", path, len(table.records) - len(pairs))
+    return list(pairs)
 
 
-def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Lines with their numbers."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        if path.suffix == ".csv":
-            yield from enumerate(csv.DictReader(file), start=2)
-            return
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line)
-            except ValueError as error:
-                raise UserError(f"{path}, line {number} is not JSON: {error}.", "Correct the line.") from error
-            if not isinstance(record, dict):
-                raise UserError(f"{path}, line {number} is not an object.", 'Write {"file": …, "caption": …}.')
-            yield number, record
+def _captioned(record: Record, videos: Path) -> CaptionedVideo:
+    name, caption = record.text("file"), record.text("caption")
+    if not name or not caption:
+        raise UserError(f"{record.place}: file or caption is empty.", "Fill it in, or delete the line.")
+    found = videos / name
+    if "\0" in name or not found.resolve().is_relative_to(videos.resolve()) or not found.is_file():
+        raise UserError(f"{record.place}: there is no {name} in {videos}.", "Correct the name.")
+    return CaptionedVideo(found, caption)
 
 
 def check_size(size: ClipSize, codec: VideoCodec) -> None:

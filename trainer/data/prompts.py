@@ -1,21 +1,15 @@
 """Training prompts, of the sprite world or from people's files; functions of names, so resuming needs no state."""
 
-import csv
 import logging
-from collections.abc import Sequence
 from pathlib import Path
-
-import pyarrow.parquet as pq
-from pyarrow import ArrowException
 
 from probekit.errors import UserError
 from probekit.seeding import generator
 from probekit.sprite_world.captions import facts_of, write_caption
 from probekit.sprite_world.episodes import Split, draw_split_scene
+from probekit.user_files.prompts import PromptEntry, listed, prompt_folder, read_prompt_entries, repeated_texts
 
 LOGGER = logging.getLogger("trainer")
-
-_COLUMNS = ("prompt", "caption", "text")
 
 
 def sprite_prompts(split: Split, count: int, *names: str | int) -> list[str]:
@@ -25,54 +19,47 @@ def sprite_prompts(split: Split, count: int, *names: str | int) -> list[str]:
 
 
 def read_prompts(path: Path, skip_corrupt: bool = False) -> list[str]:
-    """Prompts of a file or of a folder of such files, by name; duplicates are kept once, in order.
+    """Prompts of a file or of a folder of such files, by name; each text once, in order.
+
+    What is left out is logged: repeated texts, empty entries, and files of a folder that are no prompt files.
 
     Args:
-        path: a `.csv` or `.parquet` with a column prompt, caption or text; any other text file with a prompt a line; or
-            a folder of them.
+        path: prompt file, as `read_prompt_entries` reads it, or a folder of them.
         skip_corrupt: leave out files of a folder that cannot be read, with a warning that names them.
 
     Raises:
-        UserError: if a file is missing, empty, cannot be read, or has no such column.
+        UserError: if a file is missing, empty, cannot be read, or has no column of prompts.
     """
-    shards = sorted(file for file in path.iterdir() if file.is_file() and file.name[0] != ".") if path.is_dir() else []
-    texts: list[str | None] = []
-    for shard in shards or [path]:
+    entries: list[PromptEntry] = []
+    for shard in _shards(path):
         try:
-            texts += _texts(shard)
+            entries += read_prompt_entries(shard, identify=False)
         except UserError as error:
-            if not (shards and skip_corrupt):
+            if not (path.is_dir() and skip_corrupt):
                 raise
             LOGGER.warning("skipped: %s", error.problem)
-    prompts = list(dict.fromkeys(text.strip() for text in texts if text and text.strip()))
-    if not prompts:
+    filled = [entry for entry in entries if entry.text]
+    if not filled:
         raise UserError(f"{path} holds no prompts.", "Write one prompt a line.")
-    return prompts
+    _tell(path, "entries are empty", len(entries) - len(filled))
+    repeated = repeated_texts(filled)
+    _tell(path, "prompts stand there more than once and are kept once", len(repeated))
+    again = {id(entry) for entry, _ in repeated}
+    return [entry.text for entry in filled if id(entry) not in again]
 
 
-def _texts(path: Path) -> list[str | None]:
-    if not path.is_file():
-        raise UserError(f"There is no prompt file {path}.", "Give a .txt, .csv or .parquet file, or a folder of them.")
-    try:
-        if path.suffix == ".parquet":
-            table = pq.read_table(path)
-            found: list[str | None] = table.column(_column(path, table.column_names)).to_pylist()
-            return found
-        if path.suffix == ".csv":
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                reader = csv.DictReader(file)
-                column = _column(path, list(reader.fieldnames or ()))
-                return [row[column] for row in reader]
-        return list(path.read_text(encoding="utf-8").splitlines())
-    except (OSError, ArrowException, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"The prompts of {path} cannot be read: {error}.", "Copy the file again.") from error
+def _shards(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    found = prompt_folder(path)
+    if found.left_out:
+        LOGGER.warning("%s: left out, because they are no prompt files: %s", path, listed(found.left_out))
+    return found.files
 
 
-def _column(path: Path, names: Sequence[str]) -> str:
-    for name in _COLUMNS:
-        if name in names:
-            return name
-    raise UserError(f"{path} has none of the columns {', '.join(_COLUMNS)}.", "Name the column of prompts `prompt`.")
+def _tell(path: Path, what: str, count: int) -> None:
+    if count:
+        LOGGER.warning("%s: %d %s", path, count, what)
 
 
 class PromptFile:

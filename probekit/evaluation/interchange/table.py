@@ -1,13 +1,13 @@
-"""Videos from elsewhere: a CSV table that says which file shows which prompt, by which model."""
+"""Videos from elsewhere: a table that says which file shows which prompt, by which model."""
 
-import csv
 import difflib
 import json
 import os
+import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from probekit.errors import UserError
 from probekit.progress import track
@@ -15,11 +15,18 @@ from probekit.provenance import sha256_text
 from probekit.run_folder.protocol_card import GenerationCard, PromptsCard, protocol_card
 from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.video_set import Problem, VideoRow, VideoSet, describe_video, refuse_picture
+from probekit.user_files.prompts import same_text
+from probekit.user_files.tables import Record, read_table
 
 REQUIRED_COLUMNS = ("file", "prompt_id", "prompt", "horizon", "model")
 OPTIONAL_COLUMNS = ("sample", "training_offsets")
 IMPORTED_SUITE = "custom"
 IMPORTED_RUN = "imported"
+
+_COLUMNS: Final = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
+_FIX: Final = "Give a .csv, .tsv, .json, .jsonl or .parquet table of videos."
+_SAMPLE: Final = re.compile(r"[0-9]{1,9}")
+_SHOWN: Final = 4
 
 Cells = Mapping[str, str]
 
@@ -46,17 +53,24 @@ def video_set_from_csv(path: Path) -> list[VideoSet]:
 
 
 def read_video_table(path: Path) -> VideoTable:
-    """Read a CSV file with the columns file, prompt_id, prompt, horizon, model, and maybe sample, training_offsets.
+    """Read a table with the columns file, prompt_id, prompt, horizon, model, and maybe sample, training_offsets.
 
     Files are relative to the table. Training offsets become part of the model's name: ``Video-Mirai[0,1]``. How the
-    videos were generated is unknown; the protocol card says only what all of them share. A line that is not legal, and
-    all lines that name the same video, become problems; the rest is read.
+    videos were generated is unknown; the protocol card says only what all of them share. A line that is not legal, all
+    lines that name the same video, and all that give one prompt two names or one name two prompts, become problems; the
+    rest is read.
+
+    Args:
+        path: CSV, TSV, JSON, JSON lines or Parquet.
 
     Raises:
         UserError: The table is absent or empty, or a column is missing or unknown.
     """
-    lines = _read_lines(path)
-    legal, problems = _legal_lines(path, lines)
+    table = read_table(path, what="table of videos", fix=_FIX, columns=_COLUMNS)
+    _check_columns(path, table.columns)
+    if not table.records:
+        raise UserError(f"{path} lists no video.", "Add one line for each video.")
+    legal, problems = _legal_lines(path, table.records)
     groups: dict[tuple[str, str], list[VideoRow]] = defaultdict(list)
     for cells in track(legal, "reading videos"):
         try:
@@ -69,70 +83,108 @@ def read_video_table(path: Path) -> VideoTable:
     return VideoTable(sets, problems)
 
 
-def _read_lines(path: Path) -> list[tuple[int, Cells]]:
-    if not path.is_file():
-        raise UserError(f"There is no table {path}.", "give a CSV file.")
-    # utf-8-sig: spreadsheets put a byte order mark before the first column's name.
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file, strict=True)
-        try:
-            _check_columns(path, reader.fieldnames or ())
-            lines: list[tuple[int, Cells]] = [(reader.line_num, cells) for cells in reader]
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise UserError(f"{path} is not a CSV table in UTF-8: {error}.", "mend that line.") from error
-    if not lines:
-        raise UserError(f"{path} lists no video.", "add one line for each video.")
-    return lines
+class _Line(NamedTuple):
+    """A legal line; `group` is its model and horizon."""
+
+    place: str
+    cells: Cells
+    group: tuple[str, str]
+    key: SampleKey
 
 
-def _legal_lines(path: Path, lines: Sequence[tuple[int, Cells]]) -> tuple[list[Cells], list[Problem]]:
+def _legal_lines(path: Path, records: Sequence[Record]) -> tuple[list[Cells], list[Problem]]:
     """The lines that say one thing each, and what is wrong with the others."""
     problems: list[Problem] = []
-    owners: dict[tuple[str, str, SampleKey], list[tuple[int, Cells]]] = defaultdict(list)
-    for number, cells in lines:
+    lines: list[_Line] = []
+    for record in records:
         try:
-            _check_cells(f"line {number}", cells)
-            identity = (_model_name(cells), cells["horizon"], _key(cells))
+            cells = _cells(record)
+            lines.append(_Line(record.place, cells, (_model_name(cells), cells["horizon"]), _key(cells)))
         except UserError as error:
-            problems.append(Problem(path, f"{error.problem} ({error.fix})"))
-        else:
-            owners[identity].append((number, cells))
-    for (model, horizon, key), claims in owners.items():
-        if len(claims) > 1:
-            where = " and ".join(str(number) for number, _ in claims)
-            said = f"lines {where} list {key.prompt_id!r} of {model} at {horizon} twice, so that neither counts"
-            problems.append(Problem(path, f"{said} (tell videos of one prompt apart by a column `sample`)"))
-    return [claims[0][1] for claims in owners.values() if len(claims) == 1], problems
+            place = "" if error.problem.startswith(record.place) else f"{record.place}: "
+            problems.append(Problem(path, f"{place}{error.problem} ({error.fix})"))
+    refused: set[int] = set()
+    for said, numbers in (*_videos_twice(lines), *_prompts_twice(lines)):
+        problems.append(Problem(path, said))
+        refused |= numbers
+    return [line.cells for number, line in enumerate(lines) if number not in refused], problems
+
+
+Conflict = tuple[str, set[int]]
+"""What is wrong, and the indices of the lines that it is wrong with."""
+
+
+def _videos_twice(lines: Sequence[_Line]) -> Iterator[Conflict]:
+    for numbers in _grouped(lines, lambda line: (*line.group, line.key)):
+        if len(numbers) > 1:
+            (model, horizon), key = lines[numbers[0]].group, lines[numbers[0]].key
+            said = f"{_places(lines, numbers)} list {key.prompt_id!r} of {model} at {horizon} twice, so that neither counts"
+            yield f"{said} (Tell videos of one prompt apart by a column `sample`.)", set(numbers)
+
+
+def _prompts_twice(lines: Sequence[_Line]) -> Iterator[Conflict]:
+    """One text under two identifiers would be two prompts in every interval; two texts under one would be one."""
+    for numbers in _grouped(lines, lambda line: (*line.group, same_text(line.cells["prompt"]))):
+        names = dict.fromkeys(lines[number].key.prompt_id for number in numbers)
+        if len(names) > 1:
+            said = f"{_places(lines, numbers)} give one prompt the names {_quoted(names)}, so that it would count twice"
+            yield f"{said} (Give it one prompt_id, and tell its videos apart by a column `sample`.)", set(numbers)
+    for numbers in _grouped(lines, lambda line: (*line.group, line.key.prompt_id)):
+        texts = dict.fromkeys(same_text(lines[number].cells["prompt"]) for number in numbers)
+        if len(texts) > 1:
+            said = f"{_places(lines, numbers)} give {lines[numbers[0]].key.prompt_id!r} {len(texts)} different prompts"
+            yield f"{said} (Give every prompt a prompt_id of its own.)", set(numbers)
+
+
+def _grouped(lines: Sequence[_Line], of: Callable[[_Line], object]) -> Iterable[list[int]]:
+    groups: dict[object, list[int]] = defaultdict(list)
+    for number, line in enumerate(lines):
+        groups[of(line)].append(number)
+    return groups.values()
+
+
+def _places(lines: Sequence[_Line], numbers: Sequence[int]) -> str:
+    unit = lines[numbers[0]].place.partition(" ")[0]
+    shown = [lines[number].place.partition(" ")[2] for number in numbers[:_SHOWN]]
+    if len(numbers) > _SHOWN:
+        return f"{unit}s {', '.join(shown)} and {len(numbers) - _SHOWN} more"
+    return f"{unit}s {' and '.join(shown)}"
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, list(names)[:_SHOWN]))
 
 
 def _check_columns(path: Path, present: Sequence[str]) -> None:
-    known = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
     for name in present:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            fix = f"did you mean {near[0]!r}?" if near else f"use the columns {', '.join(known)}."
+        if name not in _COLUMNS:
+            near = difflib.get_close_matches(name, _COLUMNS, n=1, cutoff=0.5)
+            fix = f"Did you mean {near[0]!r}?" if near else f"Use the columns {', '.join(_COLUMNS)}."
             raise UserError(f"{path}: unknown column {name!r}.", fix)
     missing = [name for name in REQUIRED_COLUMNS if name not in present]
     if missing:
-        raise UserError(f"{path} has no column {', '.join(missing)}.", "add it.")
+        raise UserError(f"{path} has no column {', '.join(missing)}.", "Add it.")
 
 
-def _check_cells(line: str, cells: Mapping[Any, Any]) -> None:
-    if None in cells or None in cells.values():
-        raise UserError(f"{line} has more or fewer cells than columns.", "put texts with commas into double quotes.")
-    empty = [name for name in REQUIRED_COLUMNS if not cells[name].strip()]
+def _cells(record: Record) -> Cells:
+    """The texts of a line. Raises UserError for an empty or illegal one."""
+    cells = {name: record.text(name) for name in _COLUMNS}
+    empty = [name for name in REQUIRED_COLUMNS if not cells[name]]
     if empty:
-        raise UserError(f"{line}: the cell {empty[0]} is empty.", "fill it.")
-    if not (cells.get("sample") or "0").isdecimal():
-        raise UserError(f"{line}: sample = {cells['sample']!r} is not a number.", "count samples from 0.")
+        raise UserError(f"{record.place}: the cell {empty[0]} is empty.", "Fill it.")
+    if "\0" in cells["file"]:
+        raise UserError(f"{record.place}: the cell file holds a zero character.", "Correct it.")
+    if not (_SAMPLE.fullmatch(cells["sample"] or "0")):
+        raise UserError(f"{record.place}: sample = {cells['sample']!r} is not a number.", "Count samples from 0.")
+    return cells
 
 
 def _key(cells: Cells) -> SampleKey:
-    return SampleKey(IMPORTED_SUITE, cells["prompt_id"], int(cells.get("sample") or 0))
+    return SampleKey(IMPORTED_SUITE, cells["prompt_id"], int(cells["sample"] or 0))
 
 
 def _model_name(cells: Cells) -> str:
-    offsets = (cells.get("training_offsets") or "").split()
+    offsets = cells["training_offsets"].split()
     return f"{cells['model']}[{','.join(offsets)}]" if offsets else cells["model"]
 
 

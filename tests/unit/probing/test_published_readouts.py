@@ -90,7 +90,7 @@ def test_an_image_equal_to_the_future_frame_is_reported_with_the_reason(tmp_path
         (["future.png,cat,t,one,future frame"], "line 2: horizon_chunks is 'one'"),
         (["future.png,cat,t,0,future frame"], "line 2: horizon_chunks is '0'"),
         (["future.png,,t,1,future frame"], "line 2: prompt_id is empty"),
-        (["future.png,cat,t,1"], "line 2: kind is empty"),
+        (["future.png,cat,t,1"], "line 2: it has 4 cells for 5 columns"),
         (["future.png,cat,t,1,future frame"] * 2, "lists 'future frame' of cat at horizon 1 twice"),
         (["current.png,cat,t,1,current frame"], "no 'future frame' for cat at horizon 1"),
         (["gone.png,cat,t,1,future frame"], r"gone\.png does not exist"),
@@ -103,13 +103,13 @@ def test_mistakes_in_the_table_are_named(table: Path, rows: list[str], message: 
 
 
 def test_a_file_that_is_no_such_table_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"absent\.csv does not exist"):
+    with pytest.raises(UserError, match=r"no readout table .*absent\.csv"):
         read_readout_images(tmp_path / "absent.csv")
     (tmp_path / "bad.csv").write_text("file,prompt_id\n")
     with pytest.raises(UserError, match=r"lacks the column\(s\) prompt, horizon_chunks, kind"):
         read_readout_images(tmp_path / "bad.csv")
     grey_image(tmp_path, "image.jpg", 3)
-    with pytest.raises(UserError, match=r"image\.jpg is not a CSV"):
+    with pytest.raises(UserError, match=r"image\.jpg is a picture, not a readout table"):
         read_readout_images(tmp_path / "image.jpg")
 
 

@@ -68,7 +68,7 @@ def test_a_prompt_file_is_sampled_at_the_length_asked_for(student: Path, tmp_pat
         ("a.csv", "prompt_id,prompt\nx,one\nx,two\n", "'x' is also on line 2"),
         ("a.csv", "prompt_id,prompt\n,one\n", "line 2: the prompt_id is empty"),
         ("a.csv", "prompt_id,prompt\na/b,one\n", "cannot be part of a file name"),
-        ("a.csv", "id,text\n1,one\n", "no column prompt, prompt_id"),
+        ("a.csv", "id,text\n1,one\n", "no column prompt_id, and its column 'id' is not read"),
     ],
 )
 def test_prompt_files_that_would_lose_videos_are_refused(name: str, content: str, message: str, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_broken_videos_are_all_named_and_the_rest_is_read(folder: Path) -> None:
         ("b.mp4,..,A dog.,5s,M,", "'..' cannot be part of a file name"),
         (f"b.mp4,{'x' * 300},A dog.,5s,M,", "of 300 characters makes too long a name"),
         ("b.mp4,q,,5s,M,", "line 3: the cell prompt is empty"),
-        ("b.mp4,q", "line 3 has more or fewer cells"),
+        ("b.mp4,q", "line 3: it has 2 cells for 6 columns"),
         ("b.mp4,q,A dog.,5s,M,\nb.mp4,q,A dog.,5s,M,", "lines 3 and 4 list 'q' of M at 5s twice"),
         (f"{'x' * 300}.mp4,q,A dog.,5s,M,", "File name too long"),
         ("../../../../../../etc/passwd,q,A dog.,5s,M,", "is not a video that can be decoded"),
@@ -120,9 +120,9 @@ def test_an_illegal_line_costs_itself_alone(folder: Path, line: str, named: str)
         ("", "no column file, prompt_id"),
         ("file,prompt_id,prompt,horizon\n", "no column model"),
         (HEADER, "lists no video"),
-        ("file,prompt_id,promt,horizon,model\n", "unknown column 'promt'.*did you mean 'prompt'"),
-        (HEADER + "a.mp4,p,A cat, asleep.,5s,M,\n", "line 2 has more or fewer cells"),
-        (HEADER + "a.mp4,p\n", "line 2 has more or fewer cells"),
+        ("file,prompt_id,promt,horizon,model\n", "unknown column 'promt'.*Did you mean 'prompt'"),
+        (HEADER + "a.mp4,p,A cat, asleep.,5s,M,\n", "line 2: it has 7 cells for 6 columns"),
+        (HEADER + "a.mp4,p\n", "line 2: it has 2 cells for 6 columns"),
         (HEADER + "a.mp4,p,A cat.,,M,\n", "line 2: the cell horizon is empty"),
         (HEADER + "a.mp4,p_/__q,A cat.,5s,M,\n", "prompt_id 'p_/__q' cannot be part"),
         (HEADER + "a.mp4,p,A cat.,5s,M,\nb.mp4,p,A cat.,5s,M,\n", "lines 2 and 3 list 'p' of M at 5s twice"),
@@ -136,10 +136,10 @@ def test_broken_table_is_explained(folder: Path, text: str, named: str) -> None:
 
 
 def test_absent_table_and_binary_table_are_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no table .*gone\.csv"):
+    with pytest.raises(UserError, match=r"no table of videos .*gone\.csv"):
         video_set_from_csv(tmp_path / "gone.csv")
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00a")
-    with pytest.raises(UserError, match="not a CSV table in UTF-8"):
+    with pytest.raises(UserError, match="text in UTF-16"):
         video_set_from_csv(tmp_path / "binary.csv")
 
 

@@ -7,7 +7,7 @@ import torch
 from diffusers import WanTransformer3DModel
 from torch import Tensor
 
-from probekit.config import validated
+from probekit.config_errors import validated
 from probekit.diffusion.few_step import few_step_sigmas
 from probekit.errors import UserError
 from probekit.models.causal_wan import CausalWan
