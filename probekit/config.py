@@ -45,7 +45,7 @@ def dump_config(model: BaseModel) -> str:
     # PyYAML writes some line separators as they are, and loses them; it quotes what version 1.1 takes for a number.
     forms: tuple[Document, ...] = ({"allow_unicode": True}, {}, {"default_style": '"'})
     for form in forms:
-        text: str = yaml.safe_dump(document, sort_keys=False, **form)
+        text = str(yaml.safe_dump(document, sort_keys=False, **form))
         if parse_yaml(text, "The configuration") == document:
             return text
     raise ValueError(f"{model} cannot be written as YAML")

@@ -10,7 +10,7 @@ from probekit.cli.options import Replicates, Seed
 
 
 def horizon(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders, CSV tables of videos, or video files.")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, tables of videos, or video files.")],
     out: Annotated[Path, typer.Option(help="Folder for the tables (Parquet, CSV, horizon.md) and figures.")],
     chunk_frames: Annotated[int, typer.Option(help="Latent frames that the generator makes together.", min=1)] = 3,
     window: Annotated[float, typer.Option(help="Seconds of the first-versus-last comparison.", min=0.1)] = 5.0,

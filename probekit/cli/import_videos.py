@@ -9,7 +9,7 @@ from probekit.cli.errors import reporting_errors
 from probekit.cli.options import AllowMissing, SuiteOptions
 
 Sources = Annotated[
-    list[Path], typer.Argument(help="Folders of videos (several: sample 0, 1, ... of names without index), or a CSV.")
+    list[Path], typer.Argument(help="Folders of videos (several: sample 0, 1, ... of names without index), or tables.")
 ]
 Out = Annotated[Path, typer.Option(help="Run folder; for the suite custom, parent of the run folders.")]
 Model = Annotated[str | None, typer.Option(help="The model's name in tables; by default the folder's.")]

@@ -13,8 +13,8 @@ from probekit.visible_gpus import take_own_gpu
 
 
 def score(
-    target: Annotated[Path, typer.Argument(help="Run folder, or a CSV table of videos from elsewhere.")],
-    out: Annotated[Path | None, typer.Option(help="For a CSV table: parent folder of the runs it makes.")] = None,
+    target: Annotated[Path, typer.Argument(help="Run folder, or a table or folder of videos from elsewhere.")],
+    out: Annotated[Path | None, typer.Option(help="For a table or folder: parent folder of the runs it makes.")] = None,
     backend: Annotated[
         str, typer.Option(help="VBench's dimensions: 'free' of weights, 'fast' (our networks) or 'official' modules.")
     ] = "free",

@@ -64,8 +64,8 @@ def read_readout_images(path: Path) -> tuple[ReadoutImage, ...]:
         path: CSV, TSV, JSON, JSON lines or Parquet.
 
     Raises:
-        UserError: missing file or column, no table, no rows, an illegal row, a horizon that is no positive integer, or a
-            kind listed twice for one prompt and horizon.
+        UserError: missing file or column, no table, no rows, an illegal row, a horizon that is no positive integer, or
+            a kind listed twice for one prompt and horizon.
     """
     table = read_table(path, what="readout table", fix="Give a table with one row an image.", columns=COLUMNS)
     missing = [column for column in COLUMNS if column not in table.columns]

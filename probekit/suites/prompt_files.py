@@ -1,10 +1,10 @@
 """The user's own prompt files: lists to make a suite from, and longer versions of the prompts of a benchmark.
 
-Every kind of file is read that `probekit.user_files` knows: text of one prompt a line, CSV, TSV, JSON, JSON lines, Parquet.
+Every kind of file is read that `probekit.user_files` knows: one prompt a line, CSV, TSV, JSON, JSON lines, Parquet.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from probekit.errors import UserError

@@ -1,4 +1,4 @@
-"""The bytes of a user's file, once it is sure that the file is not something else: a pointer, a web page, an archive."""
+"""The bytes of a user's file, once it is sure that it is not something else: a pointer, a web page, an archive."""
 
 import re
 from collections.abc import Callable
@@ -83,7 +83,9 @@ def read_content(
             raise UserError(f"{path} has {size:,} bytes; a {what} may have {most:,}.", "Split it, or check the file.")
         content = path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}.", "Check its name and permissions.") from error
+        raise UserError(
+            f"{path} cannot be read: {error.strerror or error}.", "Check its name and permissions."
+        ) from error
     if may_be is None or not may_be(content[:_HEAD]):
         refuse_mistakes(content, path, what)
     return content

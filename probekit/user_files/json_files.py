@@ -72,7 +72,9 @@ def _refuse_constant(name: str) -> float:
 def _integer(digits: str) -> int:
     # Python refuses to convert thousands of digits; a double turns hundreds into infinity.
     if len(digits) > INTEGER_BITS or int(digits).bit_length() > INTEGER_BITS:
-        raise _Refused(f"it holds an integer of {len(digits.lstrip('-'))} digits, more than {INTEGER_BITS} bits can say")
+        raise _Refused(
+            f"it holds an integer of {len(digits.lstrip('-'))} digits, more than {INTEGER_BITS} bits can say"
+        )
     return int(digits)
 
 

@@ -60,7 +60,7 @@ def _check_declared(file: "pyarrow.parquet.ParquetFile", path: Path, wanted: Col
 
 
 def _rows(file: "pyarrow.parquet.ParquetFile", path: Path, wanted: list[str]) -> Iterator[Fields]:
-    """Rows of the wanted columns. A text that many rows share is stored once, so what it unpacks to is counted first."""
+    """Rows of the wanted columns; what a text that many rows share unpacks to is counted before it is unpacked."""
     number, size = 0, 0
     for batch in file.iter_batches(batch_size=_BATCH, columns=wanted, use_threads=False):
         size += sum(_unpacked_bytes(column) for column in batch.columns)

@@ -58,8 +58,8 @@ def read_prompt_entries(
     """Read every prompt of a file, as it stands there; empty lines at the end are left out.
 
     Args:
-        path: `.txt` with one prompt a line, `.csv`, `.tsv`, `.json`, `.jsonl` or `.parquet`; a name without one of these
-            suffixes is read as its content says.
+        path: `.txt` with one prompt a line, `.csv`, `.tsv`, `.json`, `.jsonl` or `.parquet`; without one of these
+            suffixes the content decides.
         columns: names of the column of prompts, the first that the file has; lines and lists of texts need none.
         identify: whether identifiers matter; then a column that seems to hold them must be called prompt_id.
 

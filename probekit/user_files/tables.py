@@ -1,7 +1,7 @@
 """Rows of a user's file, whatever its kind: lines of text, CSV, TSV, JSON, JSON lines or Parquet.
 
-The kind follows from the name, in any letter case, and from the content where the name leaves it open. A row that is not
-legal says so itself: some readers stop there, others go on with the rest.
+The kind follows from the name, in any letter case, and from the content where the name leaves it open. A row that is
+not legal says so itself: some readers stop there, others go on with the rest.
 """
 
 import csv
@@ -31,7 +31,9 @@ SUFFIXES: Final[Mapping[str, Kind]] = {
     ".txt": "lines",
 }
 KINDS: Final = ".txt, .csv, .tsv, .json, .jsonl or .parquet"
-_NOTES: Final = frozenset((".md", ".markdown", ".rst", ".yaml", ".yml", ".toml", ".ini", ".py", ".ipynb", ".log", ".tex", ".html"))
+_NOTES: Final = frozenset(
+    (".md", ".markdown", ".rst", ".yaml", ".yml", ".toml", ".ini", ".py", ".ipynb", ".log", ".tex", ".html")
+)
 _EXACT: Final = 2.0**53
 """Below it a float says which integer it is: columns of integers with gaps are stored as floats."""
 _HEADER_CELL: Final = re.compile(r"[\w .-]{1,40}")
@@ -182,7 +184,9 @@ def _delimited(path: Path, text: str, delimiter: str) -> Table:
             rows += [(reader.line_num, cells)] if cells else []
             before = reader.line_num
     except csv.Error as error:
-        raise UserError(f"{path} is not a CSV table: {_csv_fault(str(error), before + 1)}.", "Mend that line.") from error
+        raise UserError(
+            f"{path} is not a CSV table: {_csv_fault(str(error), before + 1)}.", "Mend that line."
+        ) from error
     header = [name.strip().lower() for name in rows[0][1]] if rows else []
     for name, count in Counter(header).items():
         if name and count > 1:

@@ -1,4 +1,4 @@
-"""Text of a user's file: UTF-8 with or without a byte order mark, in lines that end with \\n or \\r\\n."""
+"""Text of a user's file: UTF-8 with or without a byte order mark, in lines of Unix or Windows."""
 
 import codecs
 import re
@@ -76,11 +76,14 @@ def decode(content: bytes, path: Path) -> str:
 
 
 def lines_of(text: str, path: Path) -> list[Line]:
-    r"""Split a text at \n and \r\n alone; other separators of Unicode are part of a line. The last line may lack its end.
+    r"""Split a text at \n and \r\n alone; other separators of Unicode are part of a line.
 
     Args:
         text: text of the file.
         path: place of the file, for messages.
+
+    Returns:
+        The lines; the last one may lack its end.
 
     Raises:
         UserError: A carriage return stands alone, as in files of old systems.

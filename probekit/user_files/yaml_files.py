@@ -39,9 +39,6 @@ _SCALARS: Final = (
 class _Loader(yaml.SafeLoader):
     """YAML without the surprises of version 1.1: 1e-4 is a number, 1:30 and 2024-01-01 are texts, a key stands once."""
 
-    yaml_implicit_resolvers = {}
-    yaml_constructors = {}
-
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._depth = 0
@@ -105,6 +102,8 @@ def _refused(problem: str, node: yaml.Node) -> yaml.constructor.ConstructorError
     return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
+_Loader.yaml_implicit_resolvers = {}
+_Loader.yaml_constructors = {}
 for _name, _pattern, _first in _SCALARS:
     _Loader.add_implicit_resolver(_PREFIX + _name, _pattern, _first)
 for _name, _constructor in {

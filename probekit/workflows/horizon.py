@@ -21,6 +21,7 @@ from probekit.run_folder.video_set import Problem, VideoRow, describe_video
 from probekit.seeding import generator
 from probekit.statistics.difference_estimate import DifferenceEstimate
 from probekit.statistics.paired_means import paired_means
+from probekit.user_files.tables import is_table_name
 
 Floats = NDArray[np.float64]
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi")
@@ -40,7 +41,7 @@ class _Opened(NamedTuple):
 
 
 def open_sources(targets: Sequence[Path]) -> _Opened:
-    """The videos of run folders, CSV tables and video files; what cannot be read is a problem.
+    """The videos of run folders, tables and video files; what cannot be read is a problem.
 
     A source is labelled by its model; where two have one model, by model and horizon, and then by folder.
 
@@ -49,7 +50,7 @@ def open_sources(targets: Sequence[Path]) -> _Opened:
     """
     found, problems = [], []
     for target in targets:
-        if target.suffix == ".csv":
+        if is_table_name(target):
             table = read_video_table(target)
             found += [(target, video_set.root, video_set.rows) for video_set in table.video_sets]
             problems += table.problems

@@ -20,6 +20,7 @@ from probekit.run_folder.protocol_card import protocol_card, write_protocol
 from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.video_set import Problem, VideoRow, VideoSet
 from probekit.suites.suite import Prompt, Suite
+from probekit.user_files.tables import is_table_name
 
 
 class NamedImport(NamedTuple):
@@ -48,7 +49,7 @@ def import_video_table(table: Path, out: Path) -> tuple[list[Path], list[Problem
     """Make one run folder for each model and horizon of a table of videos; the videos stay where they are.
 
     Args:
-        table: CSV file, see `read_video_table`.
+        table: table of videos, see `read_video_table`.
         out: parent of the run folders, which are named `<model>--<horizon>`.
 
     Returns:
@@ -69,7 +70,7 @@ def import_video_folder(
 def import_any(
     sources: Sequence[Path], out: Path, *, model: str | None = None, horizon: str | None = None
 ) -> tuple[list[Path], list[Problem]]:
-    """Import CSV tables and folders of videos of any prompts, as `import_video_table` and `import_video_folder` do.
+    """Import tables and folders of videos of any prompts, as `import_video_table` and `import_video_folder` do.
 
     Raises:
         UserError: for a table with `model` or `horizon`, which stand in its columns, or as those.
@@ -77,7 +78,7 @@ def import_any(
     runs: list[Path] = []
     problems: list[Problem] = []
     for source in sources:
-        if source.suffix.lower() != ".csv":
+        if not is_table_name(source):
             made = import_video_folder(source, out, model=model, horizon=horizon)
         elif model or horizon:
             raise UserError(f"{source} names model and horizon itself.", "leave out --model and --horizon.")
@@ -86,7 +87,7 @@ def import_any(
         if repeated := set(runs) & set(made[0]):
             raise UserError(
                 f"{source} makes {repeated.pop()}, as a source before it did.",
-                "import them one by one, with a --model each, or list all in one CSV table.",
+                "import them one by one, with a --model each, or list all in one table.",
             )
         runs += made[0]
         problems += made[1]

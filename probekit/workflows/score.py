@@ -17,6 +17,7 @@ from probekit.run_folder.protocol_card import read_protocol
 from probekit.run_folder.score_table import write_scores
 from probekit.run_folder.shard import Shard
 from probekit.run_folder.video_set import VideoSet
+from probekit.user_files.tables import is_table_name
 from probekit.workflows.import_videos import import_any
 
 REFERENCE_SCORES = "reference_scores.parquet"
@@ -30,7 +31,7 @@ def runs_to_score(target: Path, out: Path | None) -> tuple[list[Path], list[str]
     """The run folders that a target stands for, and what could not be read of it.
 
     Args:
-        target: a run folder, or a CSV table or folder of videos from elsewhere.
+        target: a run folder, or a table or folder of videos from elsewhere.
         out: parent of the run folders that a table or folder of videos makes.
 
     Raises:
@@ -40,8 +41,10 @@ def runs_to_score(target: Path, out: Path | None) -> tuple[list[Path], list[str]
         if out is not None:
             raise UserError(f"{target} is a run folder; its scores are written into it.", "leave out --out.")
         return [target], []
-    if target.suffix != ".csv" and not target.is_dir():
-        raise UserError(f"There is no folder or table of videos {target}.", "give a run folder, a folder or a CSV.")
+    if not (is_table_name(target) and target.is_file()) and not target.is_dir():
+        raise UserError(
+            f"There is no folder or table of videos {target}.", "Give a run folder, a folder or a table of videos."
+        )
     if out is None:
         raise UserError(f"{target} has no manifest, and no folder for scores.", "give --out to import its videos.")
     runs, problems = import_any([target], out)

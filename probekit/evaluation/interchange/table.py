@@ -118,8 +118,11 @@ def _videos_twice(lines: Sequence[_Line]) -> Iterator[Conflict]:
     for numbers in _grouped(lines, lambda line: (*line.group, line.key)):
         if len(numbers) > 1:
             (model, horizon), key = lines[numbers[0]].group, lines[numbers[0]].key
-            said = f"{_places(lines, numbers)} list {key.prompt_id!r} of {model} at {horizon} twice, so that neither counts"
-            yield f"{said} (Tell videos of one prompt apart by a column `sample`.)", set(numbers)
+            said = f"{_places(lines, numbers)} list {key.prompt_id!r} of {model} at {horizon} twice"
+            yield (
+                f"{said}, so that neither counts (Tell videos of one prompt apart by a column `sample`.)",
+                set(numbers),
+            )
 
 
 def _prompts_twice(lines: Sequence[_Line]) -> Iterator[Conflict]:

@@ -159,7 +159,7 @@ def test_the_command_encodes_a_folder(videos: Path, tmp_path: Path) -> None:
 
 def test_lines_that_are_not_records_are_named(videos: Path, tmp_path: Path) -> None:
     path = tmp_path / "captions.jsonl"
-    for line, message in (("{broken", "line 2 is not JSON"), ('["0.mp4"]', "line 2 is not an object")):
+    for line, message in (("{broken", "line 2: it is not JSON"), ('["0.mp4"]', "line 2: it is not an object")):
         path.write_text('{"file": "0.mp4", "caption": "a"}\n' + line + "\n")
         with pytest.raises(UserError, match=message):
             read_captions(path, videos)
