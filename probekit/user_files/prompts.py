@@ -67,10 +67,10 @@ def read_prompt_entries(
         UserError: As `read_table`, the file has none of the columns, or a row is not legal; the row is named.
     """
     table = read_table(path, what=WHAT, fix=FIX, columns=(*columns, IDENTIFIER), lines=True)
+    column = table.column(columns) if table.columns else LINE
     if not table.records:
         raise UserError(f"{path} holds no prompts.", "Write one prompt a line.")
     identified = identify and _has_identifiers(table)
-    column = table.column(columns)
     entries = []
     for record in table.records:
         try:

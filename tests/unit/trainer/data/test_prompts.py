@@ -83,7 +83,8 @@ def test_a_broken_shard_of_prompts_is_named_and_skipped_only_if_told_to(
         dmd_stage(dmd_config(folders, prompts=folder))
     with caplog.at_level(logging.WARNING, logger="trainer"):
         stage = dmd_stage(dmd_config(folders, prompts=folder, skip_corrupt_shards=True))
-    assert [name in record.getMessage() for name, record in zip(["b.parquet", "c.txt"], caplog.records, strict=True)]
+    named = zip(["b.parquet", "c.txt"], caplog.records, strict=True)
+    assert all(name in record.getMessage() for name, record in named)
     assert stage._prompts(0, 0, range(2)) == ["a small red circle"] * 2
 
 
