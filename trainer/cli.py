@@ -73,13 +73,13 @@ def demo(
     with reporting_errors():
         from probekit.cli.demo import demo_plan
         from probekit.cli.tables import table_console
-        from probekit.reporting.comparison_tables import to_rich
+        from probekit.reporting.comparison_tables import comparison_table
         from trainer.demo import run_training_demo
 
         plan = demo_plan(5, 1, 2, 5) if smoke else demo_plan(24, 2, 10, 24)
         result = run_training_demo(plan, out, 1 if smoke else updates)
         for record in (result.short, result.long):
-            table_console().print(to_rich(record))
+            table_console().print(comparison_table(record).rich())
         typer.echo(f"page: {result.page.resolve()}")
 
 
@@ -96,7 +96,7 @@ def sweep_command(
     """Train, score and compare every row of a table; the same command resumes."""
     with reporting_errors():
         from probekit.cli.tables import table_console
-        from probekit.reporting.comparison_tables import to_rich
+        from probekit.reporting.comparison_tables import comparison_table
         from trainer.config.sweep import find_sweep
         from trainer.sweep import run_sweep, sweep_plan
 
@@ -105,7 +105,8 @@ def sweep_command(
         if dry_run:
             typer.echo("\n".join(sweep_plan(path, folder, overrides or [], processes, scale)))
             return
-        table_console().print(to_rich(run_sweep(path, folder, overrides or [], jobs, processes, scale)))
+        record = run_sweep(path, folder, overrides or [], jobs, processes, scale)
+        table_console().print(comparison_table(record).rich())
         typer.echo((folder / "table" / "sweep.md").read_text(encoding="utf-8"))
 
 

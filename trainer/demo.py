@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from probekit.errors import UserError
+from probekit.reporting.cells import score_text
 from probekit.reporting.story import Section
+from probekit.reporting.table import Column, Table
 from probekit.workflows.demo import DemoPlan, DemoResult, run_demo
 
 LOGGER = logging.getLogger("trainer")
@@ -17,6 +19,9 @@ LOGGER = logging.getLogger("trainer")
 _ARMS: Final = ("baseline", "foresight")
 _RECIPES: Final = Path(__file__).parent / "recipes" / "sprite"
 _SHOWN: Final = ("dmd_loss", "critic_loss", "auxiliary_loss", "gradient_norm", "seconds")
+
+_Update = tuple[str, dict[str, float]]
+"""An arm and a record of its log."""
 
 
 def train_briefly(out: Path, updates: int, settings: Sequence[str] = ()) -> dict[str, list[dict[str, float]]]:
@@ -51,21 +56,22 @@ def _records(path: Path) -> list[dict[str, float]]:
 
 def training_section(records: dict[str, list[dict[str, float]]]) -> Section:
     """The short run in a table: first and last update of both arms."""
-    rows = [
-        (arm, f"{record['step']:.0f}", *(_shown(record, name) for name in _SHOWN))
-        for arm, found in records.items()
-        for record in (found[0], found[-1])
+    rows = [(arm, record) for arm, found in records.items() for record in (found[0], found[-1])]
+    columns: list[Column[_Update]] = [
+        Column("arm", lambda row: row[0]),
+        Column("update", lambda row: int(row[1]["step"])),
+        *map(_logged, _SHOWN),
     ]
     lines = [
         "A short run, made just now from the shipped few-step student: the same prompts, noise and exit steps in both "
         "arms, a handful of generator updates. It shows the training at work and proves nothing about its effect; the "
         "results below are of the shipped arms, which were trained longer.",
     ]
-    return Section("A short run of both arms", lines, ("arm", "update", *_SHOWN), rows)
+    return Section("A short run of both arms", lines, Table(columns, rows))
 
 
-def _shown(record: dict[str, float], name: str) -> str:
-    return f"{record[name]:.4f}" if name in record else ""
+def _logged(name: str) -> Column[_Update]:
+    return Column(name, lambda row: score_text(row[1][name], ".4f") if name in row[1] else "", True)
 
 
 def run_training_demo(plan: DemoPlan, out: Path, updates: int) -> DemoResult:

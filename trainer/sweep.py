@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from probekit.atomic_files import write_text
 from probekit.errors import UserError
+from probekit.reporting.cells import difference_text, interval_text, score_text
 from probekit.reporting.comparison_io import write_comparison
 from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow
+from probekit.reporting.table import Column, Table
 from probekit.rollout.settings import SamplerSettings
 from probekit.suites.registry import load_suite
 from probekit.workflows.compare import compare_runs, open_scored_run
@@ -114,7 +116,7 @@ def run_sweep(
         score_run(out / row.name / "videos")
     record = compare_runs([open_scored_run(out / row.name / "videos") for row in rows])
     write_comparison(out / "table", record)
-    write_text(out / "table" / "sweep.md", sweep_table(config, record))
+    write_text(out / "table" / "sweep.md", sweep_page(config, record))
     return record
 
 
@@ -130,29 +132,59 @@ def _train(row: SweepRow, trainings: Sequence[Training], processes: int) -> None
             raise UserError(f"The training of {row.name} failed.", f"See {log}; finished rows are kept.")
 
 
-def sweep_table(config: SweepConfig, record: ComparisonRecord) -> str:
-    """Markdown: scores of each row, the difference of its Total with interval, and the paper's numbers."""
-    lines = [f"# {config.title}", "", f"After {config.source}. {config.prompts} prompts of {config.suite}.", ""]
-    lines.append("| row | Quality | Semantic | Total | Total against the first [95 % interval] | paper: Total |")
-    lines.append("| --- | ---: | ---: | ---: | --- | ---: |")
-    baseline = {row.quantity: row.baseline_mean for row in record.rows}
-    for number, row in enumerate(config.rows):
-        found = {entry.quantity: entry for entry in record.rows if entry.method.startswith(row.name)}
-        means = baseline if number == 0 else {name: entry.method_mean for name, entry in found.items()}
-        cells = [_cell(means.get(name)) for name in ("quality", "semantic", "total")]
-        difference = _difference(found["total"]) if "total" in found else ""
-        paper = _cell(row.paper.total if row.paper else None)
-        lines.append(f"| {row.label} | {' | '.join(cells)} | {difference} | {paper} |")
+class SweepLine(NamedTuple):
+    """One row of the table in percent.
+
+    Attributes:
+        label: text of the row.
+        quality: mean of the row; None where it could not be scored, as the next two.
+        total: comparison of the row's Total with that of the first; None for the first.
+        paper: Total that the paper reports.
+    """
+
+    label: str
+    quality: float | None
+    semantic: float | None
+    mean_total: float | None
+    total: ComparisonRow | None
+    paper: float | None
+
+
+def sweep_table(config: SweepConfig, record: ComparisonRecord) -> Table[SweepLine]:
+    """Scores of each row, the difference of its Total with interval, and the paper's numbers."""
+    columns: list[Column[SweepLine]] = [
+        Column("row", lambda line: line.label),
+        Column("Quality", lambda line: score_text(line.quality), True),
+        Column("Semantic", lambda line: score_text(line.semantic), True),
+        Column("Total", lambda line: score_text(line.mean_total), True),
+        Column("Total against the first", lambda line: _difference(line.total), True),
+        Column("95% interval", lambda line: _interval(line.total), True),
+        Column("paper: Total", lambda line: "" if line.paper is None else score_text(line.paper), True),
+    ]
     note = "Scores and differences are over the prompts that a row shares with the first one, dimension by dimension."
-    return "\n".join([*lines, "", note]) + "\n"
+    return Table(columns, list(_lines(config, record)), [note])
 
 
-def _difference(entry: ComparisonRow) -> str:
-    if entry.difference is None:
-        return "not scored"
-    interval = "no interval" if entry.low is None else f"[{entry.low:+.2f}, {entry.high:+.2f}]"
-    return f"{entry.difference:+.2f} {interval}{' *' if entry.star else ''}"
+def sweep_page(config: SweepConfig, record: ComparisonRecord) -> str:
+    """The table under its title, in Markdown."""
+    about = f"After {config.source}. {config.prompts} prompts of {config.suite}."
+    return f"# {config.title}\n\n{about}\n\n{sweep_table(config, record).markdown()}"
 
 
-def _cell(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
+def _lines(config: SweepConfig, record: ComparisonRecord) -> Iterator[SweepLine]:
+    first = {row.quantity: row.baseline_mean for row in record.rows}
+    for number, row in enumerate(config.rows):
+        # A method is named after its row, followed by its training run where the name alone would be ambiguous.
+        found = {entry.quantity: entry for entry in record.rows if entry.method.split(" ")[0] == row.name}
+        means = first if number == 0 else {name: entry.method_mean for name, entry in found.items()}
+        quality, semantic, total = (means.get(name) for name in ("quality", "semantic", "total"))
+        paper = row.paper.total if row.paper else None
+        yield SweepLine(row.label, quality, semantic, total, found.get("total"), paper)
+
+
+def _difference(total: ComparisonRow | None) -> str:
+    return "" if total is None else difference_text(total.difference, star=total.star)
+
+
+def _interval(total: ComparisonRow | None) -> str:
+    return "" if total is None else interval_text(total.low, total.high)

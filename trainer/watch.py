@@ -1,19 +1,19 @@
 """What a training does to its videos: every kept export sampled, scored and shown, step by step."""
 
-import csv
-import io
 import logging
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from probekit.atomic_files import write_text
 from probekit.errors import UserError
 from probekit.evaluation.aggregation import Aggregate, aggregate
 from probekit.evaluation.sprite.rates import sprite_rates
 from probekit.models.model_folder import model_folder
+from probekit.reporting.cells import score_text
 from probekit.reporting.contact_sheet import SheetRow, contact_sheet
 from probekit.reporting.figures import save_figure
+from probekit.reporting.table import Column, Table, fields
 from probekit.rollout.settings import SamplerSettings
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.score_table import SCORES_FOLDER, read_scores
@@ -26,6 +26,7 @@ LOGGER = logging.getLogger("trainer")
 
 EXPORTS = "exports"
 _SHEET_PROMPTS = 3
+_NAMES = 3  # fields of a step that name it or count
 
 
 class WatchedStep(NamedTuple):
@@ -82,7 +83,7 @@ def watch(runs: Sequence[Path], suite: Suite, out: Path, start: str | None = Non
             score_run(folder)
             steps.append(_summary(run.name, name, folder, suite))
         save_figure(contact_sheet(names, list(_sheet_rows(folders)), n_frames=8), out / f"{run.name}.png")
-    _write(steps, out)
+    steps_table(steps).write(out, "steps")
     return steps
 
 
@@ -117,18 +118,13 @@ def _sheet_rows(folders: Sequence[Path]) -> Iterator[SheetRow]:
         yield SheetRow(first.prompt or "", tuple(one.root / first.path for one in sets))
 
 
-def _write(steps: Sequence[WatchedStep], out: Path) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(WatchedStep._fields)
-    writer.writerows(steps)
-    write_text(out / "steps.csv", text.getvalue())
-    lines = ["| " + " | ".join(WatchedStep._fields) + " |", "|---" * len(WatchedStep._fields) + "|"]
-    lines += ["| " + " | ".join(map(_cell, step)) + " |" for step in steps]
-    write_text(out / "steps.md", "\n".join(lines) + "\n")
+def steps_table(steps: Sequence[WatchedStep]) -> Table[WatchedStep]:
+    """One row per export of each run."""
+    names = WatchedStep._fields
+    columns = [*fields(names[:_NAMES]), *map(_number, names[_NAMES:])]
+    return Table(columns, steps, data=fields(names))
 
 
-def _cell(value: str | float | None) -> str:
-    if value is None:
-        return "not scored"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+def _number(name: str) -> Column[WatchedStep]:
+    value = attrgetter(name)
+    return Column(name, lambda step: score_text(value(step), ".3f"), True)

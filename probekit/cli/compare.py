@@ -53,7 +53,7 @@ def compare(
     """Compare scored runs with a baseline: paired bootstrap, permutation tests, effect sizes, a forest plot."""
     with reporting_errors():
         from probekit.reporting.comparison_io import write_comparison
-        from probekit.reporting.comparison_tables import to_rich
+        from probekit.reporting.comparison_tables import comparison_table
         from probekit.reporting.figures import forest_plot, save_figure
         from probekit.statistics.bootstrap_settings import BootstrapSettings
         from probekit.workflows.compare import baseline_first, compare_runs, open_scored_run
@@ -76,6 +76,6 @@ def compare(
             write_significance(opened, out, seed=seed, margin=margin, repeats=repeats)
         from probekit.cli.tables import table_console
 
-        table_console().print(to_rich(record))
+        table_console().print(comparison_table(record).rich())
         written = (*paths, *(out / name for name in ("differences.png", "differences.svg")))
         typer.echo(f"wrote {', '.join(map(str, written))}")

@@ -34,11 +34,11 @@ def demo(
 ) -> None:
     """Sample, score, compare and probe the two shipped arms, DMD and DMD with foresight."""
     with reporting_errors():
-        from probekit.reporting.comparison_tables import to_rich
+        from probekit.reporting.comparison_tables import comparison_table
         from probekit.workflows.demo import run_demo
 
         plan = demo_plan(5, 1, 2, 5) if smoke else demo_plan(prompts, samples, long_prompts, prompts)
         result = run_demo(plan, out)
         for record in (result.short, result.long):
-            table_console().print(to_rich(record))
+            table_console().print(comparison_table(record).rich())
         typer.echo(f"page: {result.page.resolve()}")

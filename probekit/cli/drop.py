@@ -19,7 +19,10 @@ def drop(
 ) -> None:
     """What a model loses from the short to the long horizon, and whether another one loses less."""
     with reporting_errors():
-        from probekit.workflows.drop import drop_of_runs, write_drops
+        from probekit.reporting.drop_table import drop_table
+        from probekit.workflows.drop import drop_of_runs
 
         pairs = [(short, long), *([against] if against else [])]
-        typer.echo(write_drops(drop_of_runs(pairs, seed=seed), out))
+        table = drop_table(drop_of_runs(pairs, seed=seed))
+        table.write(out, "drop")
+        typer.echo(table.markdown())

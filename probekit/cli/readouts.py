@@ -14,10 +14,12 @@ def readouts(
 ) -> None:
     """Score future-frame readouts of probes against the frame they foresee, beside a copy of the current frame."""
     with reporting_errors():
+        from probekit.atomic_files import write_text
         from probekit.probing.published_readouts import score_published_readouts
-        from probekit.probing.readout_tables import readout_markdown, write_readout_csv, write_readout_markdown
+        from probekit.reporting.readout_table import readout_rows, readout_table
 
         rows = score_published_readouts(table)
-        write_readout_csv(out / "readouts.csv", rows)
-        write_readout_markdown(out / "readouts.md", rows)
-        typer.echo(readout_markdown(rows))
+        page = readout_table(rows).markdown()
+        write_text(out / "readouts.csv", readout_rows(rows).csv())
+        write_text(out / "readouts.md", page)
+        typer.echo(page)

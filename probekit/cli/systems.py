@@ -21,12 +21,11 @@ def systems(
     """Systems side by side: parameters, resolution, frames a second, latency, Quality, Semantic, Total."""
     with reporting_errors():
         from probekit.evaluation.weighting import weighting_named
-        from probekit.reporting.system_table import systems_markdown
         from probekit.workflows.compare import open_scored_run
-        from probekit.workflows.systems import system_table, write_systems
+        from probekit.workflows.systems import system_table
 
         opened = [open_scored_run(run) for run in runs]
         table = system_table(opened, weighting_named(weighting), allow_mismatch=allow_mismatch, with_paper=paper)
-        paths = write_systems(table, out)
-        typer.echo(systems_markdown(table))
+        paths = table.write(out, "systems", latex=True)
+        typer.echo(table.markdown())
         typer.echo(f"wrote {', '.join(map(str, paths))}")

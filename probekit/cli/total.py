@@ -18,12 +18,13 @@ def total(
     """Dimension means of single runs with n of N videos, and Quality, Semantic, Total where no dimension is missing."""
     with reporting_errors():
         from probekit.evaluation.weighting import weighting_named
+        from probekit.reporting.total_table import total_table
         from probekit.workflows.compare import open_scored_run
-        from probekit.workflows.total import total_lines, total_of_run, write_total
+        from probekit.workflows.total import total_of_run
 
         form = weighting_named(weighting)
         for run in runs:
-            found = total_of_run(open_scored_run(run), form)
-            typer.echo("\n".join([f"{run}:", *total_lines(found)]))
+            table = total_table(total_of_run(open_scored_run(run), form))
+            typer.echo(f"{run}:\n{table.markdown()}", nl=False)
             if out is not None:
-                typer.echo(f"wrote {', '.join(map(str, write_total(found, out, run.resolve().name)))}")
+                typer.echo(f"wrote {', '.join(map(str, table.write(out, run.resolve().name)))}")

@@ -10,13 +10,9 @@ scored from the decoded frames. Re-encoding alone moved temporal flickering from
 5 s video, +1.4e-4 of raw score.
 """
 
-import csv
-import io
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Final, Literal, NamedTuple, get_args
 
-from probekit.atomic_files import write_text
 from probekit.errors import UserError
 
 ClipRule = Literal["whole", "vbench-long"]
@@ -87,15 +83,6 @@ def clip_table(videos: Iterable[tuple[str, int, float]], rule: ClipRule) -> list
         for name, n_frames, fps in videos
         for number, span in enumerate(clip_spans(n_frames, fps, rule))
     ]
-
-
-def write_clip_table(path: Path, videos: Iterable[tuple[str, int, float]], rule: ClipRule) -> None:
-    """Write `clip_table` as CSV, atomically; equal videos give equal bytes."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(ClipRow._fields)
-    writer.writerows(clip_table(videos, rule))
-    write_text(path, text.getvalue())
 
 
 def scorer_id_under(scorer_id: str, rule: ClipRule) -> str:

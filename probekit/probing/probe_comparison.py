@@ -84,20 +84,3 @@ def contrast_table(contrasts: Sequence[ProbeContrast]) -> pd.DataFrame:
         for item in contrasts
     ]
     return pd.DataFrame(rows)
-
-
-def contrast_markdown(table: pd.DataFrame, metric: str) -> str:
-    """A Markdown table of one metric's contrasts; a star marks an interval without 0."""
-    chosen = table[table.metric_id == metric]
-    lines = [
-        "| contrast | depth | chunks ahead | first | second | difference [95 % interval] |",
-        "|---|---|---|---|---|---|",
-    ]
-    for row in chosen.to_dict("records"):
-        interval = "no interval" if pd.isna(row["low"]) else f"[{row['low']:+.5f}, {row['high']:+.5f}]"
-        star = " *" if row["star"] else ""
-        lines.append(
-            f"| {row['contrast']} | {row['depth']} | {row['horizon_chunks']} | {row['a']:.5f} | {row['b']:.5f} "
-            f"| {row['difference']:+.5f} {interval}{star} |"
-        )
-    return "\n".join(lines) + "\n"

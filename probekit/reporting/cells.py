@@ -1,30 +1,30 @@
-"""How a row's numbers read in every table: percent with two decimals, interval in brackets, a star, a dash for null."""
+"""How numbers read in every table: an interval in brackets, a star, `n/a` where there is none."""
 
 from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow, VideoCoverage
 
-DECIMALS = 2
 STAR = "*"
 NO_VALUE = "n/a"
+PERCENT_STYLE = ".2f"
+"""Format of scores in percent, the default of every text."""
 
 
-def score_text(value: float | None) -> str:
+def score_text(value: float | None, style: str = PERCENT_STYLE) -> str:
     """A mean or a standard error, such as ``82.50``; ``n/a`` where there is none."""
-    return NO_VALUE if value is None else f"{_rounded(value):.{DECIMALS}f}"
+    return NO_VALUE if value is None else _without_sign_of_zero(f"{value:{style}}")
 
 
-def difference_text(value: float | None) -> str:
-    """A difference with its sign, such as ``+0.54``; one that rounds to zero is ``0.00``."""
+def difference_text(value: float | None, style: str = PERCENT_STYLE, *, star: bool = False) -> str:
+    """A difference with its sign, such as ``+0.54``, with its star; one that rounds to zero is ``0.00``."""
     if value is None:
         return NO_VALUE
-    rounded = _rounded(value)
-    return f"{rounded:+.{DECIMALS}f}" if rounded else f"{rounded:.{DECIMALS}f}"
+    return _without_sign_of_zero(f"{value:+{style}}") + (STAR if star else "")
 
 
-def interval_text(row: ComparisonRow) -> str:
+def interval_text(low: float | None, high: float | None, style: str = PERCENT_STYLE) -> str:
     """The interval as ``[low, high]``; an end that rounds to zero keeps its sign, which decides about the star."""
-    if row.low is None or row.high is None:
+    if low is None or high is None:
         return NO_VALUE
-    return f"[{row.low:+.{DECIMALS}f}, {row.high:+.{DECIMALS}f}]"
+    return f"[{low:+{style}}, {high:+{style}}]"
 
 
 def n_prompts_text(row: ComparisonRow) -> str:
@@ -72,6 +72,5 @@ def _weighting_text(weighting: str) -> str:
     }.get(weighting, "")
 
 
-def _rounded(value: float) -> float:
-    # Adding 0.0 turns -0.0, which would print a sign, into 0.0.
-    return round(value, DECIMALS) + 0.0
+def _without_sign_of_zero(text: str) -> str:
+    return text if float(text) else text.lstrip("+-")

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from probekit.atomic_files import write_json, write_text
+from probekit.atomic_files import write_json
 from probekit.config_errors import read_json_model
 from probekit.errors import UserError
 from probekit.reporting.comparison_record import ComparisonRecord
-from probekit.reporting.comparison_tables import to_csv, to_latex, to_markdown
+from probekit.reporting.comparison_tables import comparison_table
 
 COMPARISON_FILENAME = "comparison.json"
 
@@ -18,9 +18,7 @@ def write_comparison(out_dir: Path, record: ComparisonRecord) -> tuple[Path, ...
         UserError: The folder cannot be written.
     """
     path = out_dir / COMPARISON_FILENAME
-    texts = {path.with_suffix(".csv"): to_csv, path.with_suffix(".md"): to_markdown, path.with_suffix(".tex"): to_latex}
-    for text_path, render in texts.items():
-        write_text(text_path, render(record))
+    texts = comparison_table(record).write(out_dir, path.stem, latex=True)
     # Last, because it is the file that readers look for.
     write_json(path, record.model_dump(mode="json"))
     return (path, *texts)

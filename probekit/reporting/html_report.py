@@ -158,7 +158,7 @@ def _environment() -> Environment:
     environment.filters.update(
         score=cells.score_text,
         difference=lambda value: _minus_signs(cells.difference_text(value)),
-        interval=lambda row: _minus_signs(cells.interval_text(row)),
+        interval=lambda row: _minus_signs(cells.interval_text(row.low, row.high)),
         signs=_minus_signs,
         coverage=cells.coverage_text,
         n_prompts=cells.n_prompts_text,

@@ -49,7 +49,7 @@ def video_scores(table: ScoreTable, order: Sequence[str]) -> VideoScores:
         # A null is None or NaN, depending on where the table comes from.
         scores.append((math.nan if value is None else float(value), reason if isinstance(reason, str) else ""))
     return {
-        key: {name: _cell(scores[name]) for name in dict.fromkeys([*order, *scores]) if name in scores}
+        key: {name: _mean_of_clips(scores[name]) for name in dict.fromkeys([*order, *scores]) if name in scores}
         for key, scores in found.items()
     }
 
@@ -59,7 +59,7 @@ def video_key(row: VideoRow) -> VideoKey:
     return VideoKey(row.model, row.training_run, row.suite, row.horizon, row.prompt_id, row.sample)
 
 
-def _cell(clips: list[tuple[float, str]]) -> ScoreCell:
+def _mean_of_clips(clips: list[tuple[float, str]]) -> ScoreCell:
     values = [value for value, _ in clips if not math.isnan(value)]
     if values:
         return ScoreCell(score_text(_PERCENT * math.fsum(values) / len(values)), None)

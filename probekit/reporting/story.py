@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from probekit.atomic_files import write_text
+from probekit.reporting.table import Table
 
 
 class Section(NamedTuple):
@@ -15,8 +16,7 @@ class Section(NamedTuple):
 
     title: str
     lines: Sequence[str] = ()
-    header: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = ()
+    table: Table[Any] | None = None
     images: Sequence[tuple[str, str]] = ()
     links: Sequence[tuple[str, str]] = ()
 

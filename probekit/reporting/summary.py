@@ -66,7 +66,8 @@ def _aggregate(record: ComparisonRecord, aggregates: Sequence[ComparisonRow]) ->
     if total.low is None:
         return f"{name} differs by {difference_text(total.difference)}, without an interval."
     verdict = "which excludes 0" if total.star else "which includes 0: no difference was found"
-    return f"{name} differs by {difference_text(total.difference)}, interval {interval_text(total)}, {verdict}."
+    interval = interval_text(total.low, total.high)
+    return f"{name} differs by {difference_text(total.difference)}, interval {interval}, {verdict}."
 
 
 def _signed(rows: Sequence[ComparisonRow], sign: int) -> list[ComparisonRow]:

@@ -2,21 +2,16 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Final, NamedTuple
 
 from probekit.reporting.cells import NO_VALUE, score_text
-from probekit.reporting.markup import latex_line, latex_text, markdown_line, markdown_text
+from probekit.reporting.table import Column, Table
 
 PAPER_TABLE: Final = "paper_table_5.csv"
 PAPER: Final = "Video-Mirai, table 5"
 HERE: Final = "measured here"
-
-CSV_COLUMNS: Final = (
-    "system", "source", "parameters", "resolution", "throughput_fps", "latency_s", "quality", "semantic", "total",
-    "videos_scored", "videos_planned", "hardware", "reasons", "banner",
-)  # fmt: skip
 
 
 class SystemRow(NamedTuple):
@@ -51,34 +46,47 @@ class SystemRow(NamedTuple):
     reasons: tuple[str, ...] = ()
 
 
-class SystemTable(NamedTuple):
-    """Rows in the order in which they are shown.
+_COLUMNS: Final[tuple[Column[SystemRow], ...]] = (
+    Column("system", lambda row: row.name),
+    Column("params", lambda row: row.parameters, True),
+    Column("resolution", lambda row: row.resolution, True),
+    Column("frames/s", lambda row: score_text(row.throughput, ".3g"), True),
+    Column("latency (s)", lambda row: score_text(row.latency, ".3g"), True),
+    Column("Quality", lambda row: score_text(row.quality), True),
+    Column("Semantic", lambda row: score_text(row.semantic), True),
+    Column("Total", lambda row: score_text(row.total), True),
+    Column("scored", lambda row: "" if row.scored is None else f"{row.scored[0]}/{row.scored[1]}", True),
+)
 
-    Attributes:
-        rows: one a system.
+
+def table_of_systems(rows: Sequence[SystemRow], banner: str | None = None) -> Table[SystemRow]:
+    """The table of systems in the given order.
+
+    Args:
+        rows: one row per system.
         banner: what makes the comparison unfair; None where nothing does.
     """
-
-    rows: tuple[SystemRow, ...]
-    banner: str | None = None
+    return Table(_COLUMNS, rows, _notes(rows), banner, data=_data(banner), digits=".6f", group=lambda row: row.source)
 
 
-class _Column(NamedTuple):
-    heading: str
-    cell: Callable[[SystemRow], str]
-
-
-_COLUMNS: Final = (
-    _Column("system", lambda row: row.name),
-    _Column("params", lambda row: row.parameters or NO_VALUE),
-    _Column("resolution", lambda row: row.resolution or NO_VALUE),
-    _Column("frames/s", lambda row: _significant(row.throughput)),
-    _Column("latency (s)", lambda row: _significant(row.latency)),
-    _Column("Quality", lambda row: score_text(row.quality)),
-    _Column("Semantic", lambda row: score_text(row.semantic)),
-    _Column("Total", lambda row: score_text(row.total)),
-    _Column("scored", lambda row: "" if row.scored is None else f"{row.scored[0]}/{row.scored[1]}"),
-)
+def _data(banner: str | None) -> list[Column[SystemRow]]:
+    """Columns for programs; the banner stands in every row."""
+    return [
+        Column("system", lambda row: row.name),
+        Column("source", lambda row: row.source),
+        Column("parameters", lambda row: row.parameters),
+        Column("resolution", lambda row: row.resolution),
+        Column("throughput_fps", lambda row: _six_digits(row.throughput)),
+        Column("latency_s", lambda row: _six_digits(row.latency)),
+        Column("quality", lambda row: row.quality),
+        Column("semantic", lambda row: row.semantic),
+        Column("total", lambda row: row.total),
+        Column("videos_scored", lambda row: None if row.scored is None else row.scored[0]),
+        Column("videos_planned", lambda row: None if row.scored is None else row.scored[1]),
+        Column("hardware", lambda row: row.hardware),
+        Column("reasons", lambda row: "; ".join(row.reasons)),
+        Column("banner", lambda row: banner),
+    ]
 
 
 def parameters_text(count: int) -> str:
@@ -108,7 +116,7 @@ def paper_systems() -> list[SystemRow]:
     ]
 
 
-def system_notes(table: SystemTable) -> list[str]:
+def _notes(rows: Sequence[SystemRow]) -> list[str]:
     """The lines under every table: how numbers came about and why some are absent."""
     lines = [
         "frames/s: frames of a video by the median wall time from prompt to decoded frames, one video at a time; "
@@ -116,58 +124,18 @@ def system_notes(table: SystemTable) -> list[str]:
         f"Quality, Semantic and Total in percent, {NO_VALUE} where one of their dimensions is not scored."
     ]
     machines: dict[str, list[str]] = {}
-    for row in table.rows:
+    for row in rows:
         if row.hardware is not None:
             machines.setdefault(row.hardware, []).append(row.name)
     lines += [f"Speed on {machine}: {', '.join(names)}." for machine, names in machines.items()]
     if len(machines) > 1:
         lines.append("Speeds of different machines do not compare.")
-    lines += [f"{row.name}: {reason}." for row in table.rows for reason in row.reasons]
-    printed = [row.name for row in table.rows if row.source == PAPER]
+    lines += [f"{row.name}: {reason}." for row in rows for reason in row.reasons]
+    printed = [row.name for row in rows if row.source == PAPER]
     if printed:
         lines.append(f"As printed in {PAPER}, not measured here: {', '.join(printed)}.")
     return [" ".join(line.split()) for line in lines]
 
 
-def systems_csv(table: SystemTable) -> str:
-    """Rows for programs: full numbers, empty where null, banner in every row."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    for row in table.rows:
-        speeds = (row.throughput, row.latency)
-        scores = (row.quality, row.semantic, row.total)
-        numbers = ["" if value is None else f"{value:.6g}" for value in speeds]
-        numbers += ["" if value is None else f"{value:.6f}" for value in scores]
-        names = (row.name, row.source, row.parameters or "", row.resolution or "")
-        coverage = row.scored or ("", "")
-        writer.writerow([*names, *numbers, *coverage, row.hardware or "", "; ".join(row.reasons), table.banner or ""])
-    return text.getvalue()
-
-
-def systems_markdown(table: SystemTable) -> str:
-    """A Markdown table with its notes."""
-    lines = [f"**{markdown_text(table.banner)}**\n"] if table.banner else []
-    lines.append(markdown_line([column.heading for column in _COLUMNS]))
-    lines.append(markdown_line(["---", *["---:"] * (len(_COLUMNS) - 1)]))
-    lines += [markdown_line([markdown_text(column.cell(row)) for column in _COLUMNS]) for row in table.rows]
-    return "\n".join([*lines, "", *(f"{markdown_text(note)}  " for note in system_notes(table))]) + "\n"
-
-
-def systems_latex(table: SystemTable) -> str:
-    r"""A booktabs ``tabular`` (needs ``\usepackage{booktabs}``) with its notes as comments."""
-    lines = [f"% {note}" for note in system_notes(table)]
-    lines += [rf"\begin{{tabular}}{{l{'r' * (len(_COLUMNS) - 1)}}}", r"\toprule"]
-    if table.banner:
-        lines.append(rf"\multicolumn{{{len(_COLUMNS)}}}{{l}}{{\textbf{{{latex_text(table.banner)}}}}} \\ \midrule")
-    lines += [latex_line([latex_text(column.heading) for column in _COLUMNS]), r"\midrule"]
-    sources: Sequence[str] = [row.source for row in table.rows]
-    for index, row in enumerate(table.rows):
-        if index and sources[index] != sources[index - 1]:
-            lines.append(r"\midrule")
-        lines.append(latex_line([latex_text(column.cell(row)) for column in _COLUMNS]))
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
-
-
-def _significant(value: float | None) -> str:
-    return NO_VALUE if value is None else f"{value:.3g}"
+def _six_digits(value: float | None) -> str | None:
+    return None if value is None else f"{value:.6g}"

@@ -1,17 +1,21 @@
 """The project in one command: both shipped arms sampled, scored, compared at two horizons, and probed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from probekit.probing.probe_experiment import MSE_ID
 from probekit.reporting.comparison_record import ComparisonRecord
+from probekit.reporting.comparison_tables import comparison_table
+from probekit.reporting.drop_table import DropReport, drop_table
+from probekit.reporting.probe_table import probe_table
 from probekit.reporting.story import Section, write_story
 from probekit.reporting.summary import summary_sentences
 from probekit.rollout.settings import SamplerSettings
 from probekit.suites.suite import Suite
 from probekit.workflows.compare import ScoredRun, compare_runs, open_scored_run
-from probekit.workflows.drop import DropReport, drop_of_runs, write_drops
+from probekit.workflows.drop import drop_of_runs
 from probekit.workflows.probe import ProbeResult, probe_arms
 from probekit.workflows.report import report_runs
 from probekit.workflows.sample import sample_suite
@@ -62,7 +66,7 @@ def run_demo(plan: DemoPlan, out: Path, training: Sequence[Section] = ()) -> Dem
         report_runs(runs, record, out / record.settings.horizon / "report")
     pairs = list(zip((run.root for run in short), (run.root for run in long), strict=True))
     drops = drop_of_runs(pairs)
-    write_drops(drops, out / "drop")
+    drop_table(drops).write(out / "drop", "drop")
     probes = probe_arms(BASELINE, METHOD, plan.probed, out / "probes", perceptual=False)
     sections = [*training, *map(_comparison_section, records), _drop_section(drops), _probe_section(probes)]
     opening = [
@@ -83,40 +87,18 @@ def _scored(suite: Suite, out: Path) -> list[ScoredRun]:
 
 def _comparison_section(record: ComparisonRecord) -> Section:
     horizon = record.settings.horizon
-    rows = [
-        (
-            row.quantity,
-            *map(_number, (row.baseline_mean, row.method_mean)),
-            _interval(row.difference, row.low, row.high),
-        )
-        for row in record.rows
-    ]
-    return Section(
-        f"Videos of {horizon}",
-        summary_sentences(record),
-        ("score in percent", "baseline", "foresight", "difference [95 % interval]"),
-        rows,
-        links=[(f"{horizon}/report/index.html", f"videos of {horizon} side by side, scores and protocol")],
-    )
+    links = [(f"{horizon}/report/index.html", f"videos of {horizon} side by side, scores and protocol")]
+    return Section(f"Videos of {horizon}", summary_sentences(record), comparison_table(record), links=links)
 
 
 def _drop_section(drops: DropReport) -> Section:
-    rows = [(row.what, row.name, _interval(row.drop, row.low, row.high)) for row in drops.rows() if row.name == "total"]
     lines = ["What the Total loses from the short to the long horizon, on the prompts that both have."]
-    return Section("From 5 s to 30 s", lines, ("what", "score", "drop [95 % interval]"), rows)
+    table = drop_table(drops)
+    totals = replace(table, rows=[row for row in table.rows if row.name == "total"])
+    return Section("From 5 s to 30 s", lines, totals)
 
 
 def _probe_section(probes: ProbeResult) -> Section:
-    table = probes.contrasts[probes.contrasts.metric_id == MSE_ID]
-    rows = [
-        (
-            row["contrast"],
-            str(row["depth"]),
-            str(row["horizon_chunks"]),
-            _interval(row["difference"], row["low"], row["high"], digits=5),
-        )
-        for row in table.to_dict("records")
-    ]
     lines = [
         "A small network reads a chunk's hidden state and draws the last frame of a later chunk; mean squared error "
         "on held-out prompts. Beside it: a copy of the present frame, and an untrained network of the same shape.",
@@ -127,18 +109,4 @@ def _probe_section(probes: ProbeResult) -> Section:
         ("probes/probes.png", "Probe error by horizon, with controls"),
         ("probes/futures.png", "Four futures of one state, their mean, and what the probe reads"),
     ]
-    header = ("contrast", "depth", "chunks ahead", "difference [95 % interval]")
-    return Section("What the states know of the future", lines, header, rows, images)
-
-
-def _number(value: float | None) -> str:
-    return "not scored" if value is None else f"{value:.2f}"
-
-
-def _interval(value: float | None, low: float | None, high: float | None, digits: int = 2) -> str:
-    if value is None:
-        return "not scored"
-    if low is None or high is None:
-        return f"{value:+.{digits}f}, no interval"
-    star = " *" if low > 0 or high < 0 else ""
-    return f"{value:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]{star}"
+    return Section("What the states know of the future", lines, probe_table(probes.contrasts, MSE_ID), images)

@@ -12,10 +12,11 @@ from probekit.atomic_files import atomic_path, write_json, write_text
 from probekit.models.model_folder import model_folder
 from probekit.probing.chunk_states import SITE, ChunkStates, capture, probed_layers
 from probekit.probing.futures import continue_state
-from probekit.probing.probe_comparison import compare_probes, contrast_markdown, contrast_table
+from probekit.probing.probe_comparison import compare_probes, contrast_table
 from probekit.probing.probe_experiment import LPIPS_SIDE, MSE_ID, run_probes, split_prompts
 from probekit.probing.probe_figures import plot_futures, plot_probe_errors
 from probekit.probing.readout_decoder import ProbeBudget, fit_and_read
+from probekit.reporting.probe_table import probe_table
 from probekit.rollout.generation_runner import Request
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.run_folder.protocol_card import protocol_card
@@ -85,11 +86,11 @@ def _write_tables(
         values.to_parquet(temporary, index=False)
     write_text(out / "contrasts.csv", contrasts.to_csv(index=False))
     metrics = list(dict.fromkeys(contrasts.metric_id))
-    sections = [f"## {metric}\n\n{contrast_markdown(contrasts, metric)}" for metric in metrics]
+    sections = [f"## {metric}\n\n{probe_table(contrasts, metric).markdown()}" for metric in metrics]
     about = (
         f"# Future-frame probes\n\nState: {SITE} of a chunk; target: the last RGB frame of the chunk 1, 2 or 3 chunks "
         f"later in the same rollout. {contrasts.n_prompts.max()} held-out prompts. LPIPS: frames enlarged to "
-        f"{LPIPS_SIDE}x{LPIPS_SIDE}, random backbone. Intervals: paired bootstrap over prompts; * excludes 0.\n\n"
+        f"{LPIPS_SIDE}x{LPIPS_SIDE}, random backbone.\n\n"
     )
     write_text(out / "probes.md", about + "\n".join(sections))
     cards = {

@@ -3,15 +3,16 @@
 from pathlib import Path
 from typing import get_args
 
-from probekit.atomic_files import write_json
+from probekit.atomic_files import write_json, write_text
 from probekit.errors import UserError
-from probekit.evaluation.clips import WHOLE, ClipRule, clip_rule, write_clip_table
+from probekit.evaluation.clips import WHOLE, ClipRow, ClipRule, clip_rule, clip_table
 from probekit.evaluation.reference.lpips import Backbone, lpips_metric
 from probekit.evaluation.reference.metrics import ReferenceMetric, reference_metrics
 from probekit.evaluation.reference.scoring import score_folder_pairs
 from probekit.evaluation.scoring.absent_videos import write_absent_scores
 from probekit.evaluation.scoring.runner import ScoringSummary, score_video_set
 from probekit.evaluation.vbench.fast.settings import FastSettings
+from probekit.reporting.table import Table, fields
 from probekit.run_folder.manifest import load_video_set, manifest_files
 from probekit.run_folder.protocol_card import read_protocol
 from probekit.run_folder.score_table import write_scores
@@ -89,7 +90,7 @@ def _describe_clips(video_set: VideoSet, path: Path, rule: ClipRule) -> None:
         path.unlink(missing_ok=True)
     else:
         videos = [(row.key().filename(), row.n_frames, row.fps) for row in video_set.rows]
-        write_clip_table(path, videos, rule)
+        write_text(path, Table(fields(ClipRow._fields), clip_table(videos, rule)).csv())
 
 
 def score_against_reference(run: Path, reference: Path, lpips: str | None) -> Path:

@@ -1,15 +1,13 @@
 """Significance tables and power of scored runs, written beside a comparison."""
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas
 
-from probekit.atomic_files import write_text
 from probekit.errors import UserError
+from probekit.reporting.significance_tables import significance_table
 from probekit.seeding import generator
 from probekit.statistics.paired_units import (
     PairedSamples,
@@ -59,7 +57,7 @@ def write_significance(
         for run in methods
     ]
     floor = _noise_floors([baseline, *repeats]) if repeats else {}
-    _write(results, floor, out)
+    significance_table(results, floor).write(out, "significance")
     return results
 
 
@@ -78,31 +76,6 @@ def _noise_floors(runs: Sequence[ScoredRun]) -> dict[str, float]:
     shared = sorted(set.intersection(*(set(one) for one in scores)))
     floors = noise_floor(np.array([[one[name] for name in shared] for one in scores]))
     return dict(zip(shared, map(float, floors), strict=True))
-
-
-def _write(results: Sequence[tuple[str, Sequence[SignificanceRow]]], floor: dict[str, float], out: Path) -> None:
-    fields = ("method", *SignificanceRow._fields, "noise_floor")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(fields)
-    lines = ["| " + " | ".join(fields) + " |", "|" + " --- |" * len(fields)]
-    for method, rows in results:
-        for row in rows:
-            cells = (method, *row, floor.get(row.quantity))
-            writer.writerow(["" if cell is None else cell for cell in cells])
-            lines.append("| " + " | ".join(map(_cell, cells)) + " |")
-    note = (
-        "p_value: sign-flip permutation of prompts; holm and benjamini_hochberg over the dimensions; equivalence_p: "
-        "two one-sided t tests against the margin; dimensions in raw units, composites in percent."
-    )
-    write_text(out / "significance.csv", text.getvalue())
-    write_text(out / "significance.md", "\n".join([*lines, "", note, ""]))
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def power_lines(

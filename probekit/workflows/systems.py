@@ -1,30 +1,24 @@
 """Scored runs of different systems as one table, each with its size, resolution and speed."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Final
 
-from probekit.atomic_files import write_text
 from probekit.errors import UserError
 from probekit.evaluation.interchange.table import IMPORTED_RUN
 from probekit.evaluation.weighting import Weighting
 from probekit.reporting.system_table import (
     HERE,
     SystemRow,
-    SystemTable,
     paper_systems,
     parameters_text,
-    systems_csv,
-    systems_latex,
-    systems_markdown,
+    table_of_systems,
 )
+from probekit.reporting.table import Table
+from probekit.reporting.total_table import RunTotal
 from probekit.run_folder.manifest import load_video_set, manifest_files
 from probekit.run_folder.protocol_card import FieldMismatch, mismatches
 from probekit.run_folder.speed_record import SpeedRecord, read_speed
 from probekit.workflows.compare import ScoredRun
-from probekit.workflows.total import RunTotal, total_of_run
-
-_FILE: Final = "systems"
+from probekit.workflows.total import total_of_run
 
 
 def system_table(
@@ -33,7 +27,7 @@ def system_table(
     *,
     allow_mismatch: bool = False,
     with_paper: bool = False,
-) -> SystemTable:
+) -> Table[SystemRow]:
     """Set systems side by side that were asked the same prompts and scored by the same scorers.
 
     What a system is made for (length, frame rate, resolution, seed, codec) may differ here, unlike in `compare`.
@@ -66,16 +60,7 @@ def system_table(
             banner.append(field)
     rows = [_row(run, total_of_run(run, weighting)) for run in runs]
     text = f"PROTOCOLS DIFFER in {', '.join(dict.fromkeys(banner))}" if banner else None
-    return SystemTable((*rows, *(paper_systems() if with_paper else ())), text)
-
-
-def write_systems(table: SystemTable, out: Path) -> list[Path]:
-    """Write ``systems.csv``, ``.md`` and ``.tex``; returns their paths."""
-    texts = {".csv": systems_csv, ".md": systems_markdown, ".tex": systems_latex}
-    paths = [out / f"{_FILE}{suffix}" for suffix in texts]
-    for path, write in zip(paths, texts.values(), strict=True):
-        write_text(path, write(table))
-    return paths
+    return table_of_systems([*rows, *(paper_systems() if with_paper else ())], text)
 
 
 def _unfair(first: ScoredRun, run: ScoredRun) -> list[FieldMismatch]:

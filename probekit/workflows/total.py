@@ -1,19 +1,15 @@
 """One scored run's dimension means with their coverage, and Quality, Semantic and Total where nothing is missing."""
 
-import csv
-import io
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.atomic_files import write_text
 from probekit.errors import UserError
-from probekit.evaluation.aggregation import Aggregate, aggregate, check_possible
+from probekit.evaluation.aggregation import aggregate, check_possible
 from probekit.evaluation.weighting import Weighting, prompt_sums
+from probekit.reporting.total_table import DimensionTotal, RunTotal
 from probekit.run_folder.manifest import load_video_set, manifest_files
 from probekit.statistics.prompt_scores import (
     ClipKey,
@@ -26,42 +22,6 @@ from probekit.statistics.prompt_scores import (
 from probekit.suites.dimension_constants import DimensionConstant
 from probekit.suites.registry import constants_of, planned_dimensions
 from probekit.workflows.compare import ScoredRun
-
-PERCENT = 100.0
-_AGGREGATES = ("quality", "semantic", "total")
-_COLUMNS = ("quantity", "group", "raw", "normalised_percent", "weight", "videos_scored", "videos_planned", "reason")
-
-
-class DimensionTotal(NamedTuple):
-    """One dimension of a run.
-
-    Attributes:
-        constant: its group, range and weight.
-        mean: raw; None where no video has a score.
-        n_scored: videos with a score in all their clips.
-        n_planned: videos that should have one.
-        reason: why there is no mean.
-    """
-
-    constant: DimensionConstant
-    mean: float | None
-    n_scored: int
-    n_planned: int
-    reason: str | None
-
-    @property
-    def normalised(self) -> float | None:
-        """Percent of the way from low to high, not clipped."""
-        low, high = self.constant.low, self.constant.high
-        return None if self.mean is None else PERCENT * (self.mean - low) / (high - low)
-
-
-class RunTotal(NamedTuple):
-    """All of a run: every dimension of its suite, and what is made of them."""
-
-    weighting: Weighting
-    dimensions: tuple[DimensionTotal, ...]
-    aggregate: Aggregate
 
 
 def total_of_run(run: ScoredRun, weighting: Weighting) -> RunTotal:
@@ -126,43 +86,3 @@ def _array(prompts: Sequence[str], videos: Mapping[str, Sequence[float]]) -> NDA
     for row, prompt in enumerate(prompts):
         values[row, : len(videos[prompt])] = videos[prompt]
     return values
-
-
-def total_lines(total: RunTotal) -> list[str]:
-    """A Markdown table for readers: raw and normalised means, weights, coverage, and the three aggregates."""
-    lines = [
-        "| dimension | group | raw | normalised % | weight | videos scored |",
-        "| --- | --- | ---: | ---: | ---: | ---: |",
-    ]
-    for row in total.dimensions:
-        raw, normalised = ("n/a" if value is None else f"{value:.4f}" for value in (row.mean, row.normalised))
-        coverage = f"{row.n_scored} of {row.n_planned}"
-        name = row.constant.dimension.replace("_", " ")
-        lines.append(f"| {name} | {row.constant.group} | {raw} | {normalised} | {row.constant.weight:g} | {coverage} |")
-    for name in _AGGREGATES:
-        value = getattr(total.aggregate, name)
-        lines.append(f"| **{name.capitalize()}** | | | {'n/a' if value is None else f'**{value:.2f}**'} | | |")
-    lines += ["", f"Weighting: {total.weighting}."]
-    if total.aggregate.missing:
-        names = ", ".join(name.replace("_", " ") for name in total.aggregate.missing)
-        lines.append(f"Not scored, so what needs them is n/a and not a partial sum: {names}.")
-    return lines
-
-
-def write_total(total: RunTotal, out: Path, name: str) -> list[Path]:
-    """Write ``<name>.csv`` and ``<name>.md``."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for row in total.dimensions:
-        c = row.constant
-        numbers = ["" if value is None else f"{value:.8g}" for value in (row.mean, row.normalised)]
-        writer.writerow([c.dimension, c.group, *numbers, c.weight, row.n_scored, row.n_planned, row.reason or ""])
-    for aggregate_name in _AGGREGATES:
-        value = getattr(total.aggregate, aggregate_name)
-        reason = "" if value is not None else "dimensions are missing"
-        writer.writerow([aggregate_name, "aggregate", "", "" if value is None else f"{value:.8g}", "", "", "", reason])
-    paths = [out / f"{name}.csv", out / f"{name}.md"]
-    write_text(paths[0], text.getvalue())
-    write_text(paths[1], "\n".join([*total_lines(total), ""]))
-    return paths

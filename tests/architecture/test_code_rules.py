@@ -114,3 +114,10 @@ def _name(node: ast.expr) -> str:
 def _keyword(call: ast.Call, name: str) -> object:
     values = [keyword.value for keyword in call.keywords if keyword.arg == name]
     return values[0].value if values and isinstance(values[0], ast.Constant) else None
+
+
+def test_tables_are_rendered_in_one_place() -> None:
+    """`Table` writes CSV, Markdown and LaTeX; no other module puts their lines together."""
+    marks = re.compile(r"csv\.writer|[\"']\| *---|toprule|markdown_line\(|latex_line\(")
+    found = {module.name for module in modules() if marks.search(module.text)}
+    assert found - {"probekit.reporting.markup"} == {"probekit.reporting.table"}

@@ -41,7 +41,8 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "statistics": {"evaluation.aggregation", "evaluation.weighting", "run_folder", "suites"},
     "probing": {"diffusion", "evaluation.reference", "media", "models", "rollout", "statistics"},
     "reporting": {
-        "evaluation.interchange", "evaluation.long_horizon", "media", "run_folder", "statistics", "suites",
+        "evaluation.aggregation", "evaluation.interchange", "evaluation.long_horizon", "evaluation.weighting", "media",
+        "probing", "run_folder", "statistics", "suites",
     },
     "workflows": {
         "evaluation.aggregation", "evaluation.clips", "evaluation.interchange", "evaluation.long_horizon",

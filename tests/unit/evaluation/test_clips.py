@@ -1,7 +1,5 @@
 """VBench-Long's clip boundaries, exactly."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,8 +12,8 @@ from probekit.evaluation.clips import (
     clip_spans,
     clip_table,
     scorer_id_under,
-    write_clip_table,
 )
+from probekit.reporting.table import Table, fields
 
 
 def official(n_frames: int, fps: float) -> list[tuple[int, int]]:
@@ -62,10 +60,9 @@ def test_clip_table() -> None:
     assert clip_table([("a", 40, 16.0)], "whole") == [ClipRow("a", 0, 0, 40)]
 
 
-def test_clip_table_as_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "clips.csv"
-    write_clip_table(path, [("a b,c", 81, 16.0)], "vbench-long")
-    assert path.read_bytes() == b'video,clip,start,stop\n"a b,c",0,0,32\n"a b,c",1,32,64\n"a b,c",2,49,81\n'
+def test_clip_table_as_text() -> None:
+    table = Table(fields(ClipRow._fields), clip_table([("a b,c", 81, 16.0)], "vbench-long"))
+    assert table.csv() == 'video,clip,start,stop\n"a b,c",0,0,32\n"a b,c",1,32,64\n"a b,c",2,49,81\n'
 
 
 def test_rule_names() -> None:

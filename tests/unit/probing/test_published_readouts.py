@@ -1,4 +1,5 @@
 import csv
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from PIL import Image
 from probekit.errors import UserError
 from probekit.evaluation.reference.metrics import reference_metrics
 from probekit.probing.published_readouts import COPY_CONTROL, read_readout_images, score_published_readouts
-from probekit.probing.readout_tables import readout_markdown, write_readout_csv, write_readout_markdown
+from probekit.reporting.readout_table import readout_rows, readout_table
 from tests.helpers.shared_data import video_page_path
 
 HEADER = "file,prompt_id,prompt,horizon_chunks,kind\n"
@@ -57,20 +58,17 @@ def test_rows_state_sizes_and_resampling(table: Path) -> None:
         score_published_readouts(table, resize=None)
 
 
-def test_csv_holds_every_field(table: Path, tmp_path: Path) -> None:
+def test_csv_holds_every_field(table: Path) -> None:
     rows = score_published_readouts(table)
-    write_readout_csv(tmp_path / "scores.csv", rows)
-    with (tmp_path / "scores.csv").open(newline="") as file:
-        written = list(csv.DictReader(file))
+    written = list(csv.DictReader(io.StringIO(readout_rows(rows).csv())))
     assert [float(line["value"]) for line in written] == [row.value for row in rows]
     assert written[0]["file"] == "readout.png"
     assert written[0]["prompt"] == "A cat | a dog"
 
 
-def test_markdown_has_one_row_a_readout_and_escapes_bars(table: Path, tmp_path: Path) -> None:
+def test_markdown_has_one_row_a_readout_and_escapes_bars(table: Path) -> None:
     rows = score_published_readouts(table)
-    write_readout_markdown(tmp_path / "scores.md", rows)
-    lines = (tmp_path / "scores.md").read_text().splitlines()
+    lines = readout_table(rows).markdown().splitlines()
     assert lines[0].startswith("| prompt | chunks ahead | readout | mse (intensity^2) | psnr (dB) | size (px) |")
     assert lines[0].endswith("| future frame (px) | resampled |")
     assert lines[2] == r"| A cat \| a dog | 1 | Student readout | 0.0015 | 28.13 | 4x6 | 8x6 | bicubic |"
@@ -81,7 +79,7 @@ def test_markdown_has_one_row_a_readout_and_escapes_bars(table: Path, tmp_path: 
 def test_an_image_equal_to_the_future_frame_is_reported_with_the_reason(tmp_path: Path) -> None:
     grey_image(tmp_path, "a.png", 100)
     rows = score_published_readouts(write_table(tmp_path, ["a.png,p,t,2,x readout", "a.png,p,t,2,future frame"]))
-    assert "none (identical frames: 1 of 1)" in readout_markdown(rows)
+    assert "n/a (psnr): identical frames: 1 of 1." in readout_table(rows).markdown()
 
 
 @pytest.mark.parametrize(
@@ -115,7 +113,7 @@ def test_a_file_that_is_no_such_table_is_named(tmp_path: Path) -> None:
 
 def test_scoring_readouts_needs_no_torch() -> None:
     modules = (
-        "probekit.evaluation.reference.scoring, probekit.evaluation.reference.lpips, probekit.probing.readout_tables"
+        "probekit.evaluation.reference.scoring, probekit.evaluation.reference.lpips, probekit.reporting.readout_table"
     )
     heavy = "{'torch', 'torchvision', 'lpips', 'skimage', 'PIL'}"
     script = f"import sys, {modules}; assert not {heavy} & sys.modules.keys(), {heavy} & sys.modules.keys()"

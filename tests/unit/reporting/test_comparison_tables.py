@@ -21,8 +21,9 @@ from probekit.reporting.comparison_record import (
     ProtocolMismatch,
     VideoCoverage,
 )
-from probekit.reporting.comparison_tables import CSV_COLUMNS, to_csv, to_latex, to_markdown, to_rich
+from probekit.reporting.comparison_tables import comparison_table
 from probekit.reporting.summary import summary_sentences
+from probekit.reporting.table import Table
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.prompt_scores import Method
 from probekit.statistics.score_comparison import compare_score_tables
@@ -91,28 +92,32 @@ def fixed_record(**changes: Any) -> ComparisonRecord:
 MISMATCH = ProtocolMismatch(method=METHOD, field="generation.seed", baseline_value=0, method_value=1)
 
 
-@pytest.mark.parametrize(("name", "render"), [("comparison.md", to_markdown), ("comparison.tex", to_latex)])
+@pytest.mark.parametrize(("name", "render"), [("comparison.md", Table.markdown), ("comparison.tex", Table.latex)])
 def test_text_tables_are_as_recorded(name: str, render: Any) -> None:
-    assert render(fixed_record()) == (GOLDEN / name).read_text(encoding="utf-8")
+    assert render(comparison_table(fixed_record())) == (GOLDEN / name).read_text(encoding="utf-8")
 
 
 def test_csv_keeps_every_row_and_leaves_nulls_empty() -> None:
-    rows = list(csv.DictReader(io.StringIO(to_csv(fixed_record()))))
-    assert tuple(rows[0]) == CSV_COLUMNS
+    rows = list(csv.DictReader(io.StringIO(comparison_table(fixed_record()).csv())))
+    assert tuple(rows[0]) == (
+        "quantity", "group", "baseline", "method", "baseline_mean", "method_mean", "difference", "standard_error",
+        "low", "high", "star", "n_prompts", "baseline_scored", "baseline_planned", "method_scored", "method_planned",
+        "reason", "banner",
+    )  # fmt: skip
     assert [entry["quantity"] for entry in rows] == [entry.quantity for entry in fixed_record().rows]
     assert (rows[0]["difference"], rows[0]["star"], rows[0]["banner"]) == ("0.540000", "1", "")
     assert (rows[3]["difference"], rows[3]["method_scored"], rows[3]["method_planned"]) == ("", "0", "1000")
     assert rows[5]["reason"] == "1 of its dimensions not scored"
 
 
-@pytest.mark.parametrize("render", [to_csv, to_markdown, to_latex, lambda record: printed(record)])
+@pytest.mark.parametrize("render", [Table.csv, Table.markdown, Table.latex, lambda table: printed(table)])
 def test_every_table_carries_the_banner_of_an_overridden_mismatch(render: Any) -> None:
-    assert "PROTOCOLS DIFFER" not in render(fixed_record())
-    assert "PROTOCOLS DIFFER in generation.seed" in render(fixed_record(mismatches=(MISMATCH,)))
+    assert "PROTOCOLS DIFFER" not in render(comparison_table(fixed_record()))
+    assert "PROTOCOLS DIFFER in generation.seed" in render(comparison_table(fixed_record(mismatches=(MISMATCH,))))
 
 
 def test_terminal_table_shows_brackets_and_stars_literally() -> None:
-    text = printed(fixed_record())
+    text = printed(comparison_table(fixed_record()))
     assert "[+0.12, +0.96]" in text
     assert "+0.54*" in text
     assert "n/a (color, SpriteTotal)" not in text  # different reasons stay apart
@@ -195,7 +200,7 @@ def test_three_models_have_one_row_each_under_every_quantity(tmp_path: Path) -> 
     assert [row.method for row in record.rows[:2]] == names
     assert len(record.rows) == 2 * (len(SPRITE_CONSTANTS) + 3)
     assert [mismatch.field for mismatch in record.mismatches] == ["generation.seed"]
-    assert "| method |" in to_markdown(record)
+    assert "| method |" in comparison_table(record).markdown()
     assert len(summary_sentences(record)) == 2
 
 
@@ -256,7 +261,7 @@ def real_record(tmp_path: Path) -> ComparisonRecord:
     return record_of(table, [METHOD])
 
 
-def printed(record: ComparisonRecord) -> str:
+def printed(table: Table[ComparisonRow]) -> str:
     console = Console(width=240, record=True, file=io.StringIO())
-    console.print(to_rich(record))
+    console.print(table.rich())
     return console.export_text()

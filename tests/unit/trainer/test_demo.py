@@ -7,14 +7,23 @@ import pytest
 from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, write_causal_card
 from probekit.reporting.story import Section, write_story
+from probekit.reporting.table import Column, Table
 from tests.helpers.model_folders import write_tiny_model
 from trainer.demo import train_briefly, training_section
 
 
 def test_the_page_holds_its_sections_and_escapes_what_is_not_markup(tmp_path: Path) -> None:
-    section = Section("A < B", ["x & y"], ("arm",), [("<baseline>",)], [("a.png", "picture")], [("b.html", "more")])
+    arms = Table([Column[str]("arm", lambda row: row)], ["<baseline>"], notes=["n & m"])
+    section = Section("A < B", ["x & y"], arms, [("a.png", "picture")], [("b.html", "more")])
     page = write_story(tmp_path / "index.html", "Title", ["Opening."], [section]).read_text()
-    for part in ("<h2>A &lt; B</h2>", "x &amp; y", "<td>&lt;baseline&gt;</td>", 'src="a.png"', 'href="b.html"'):
+    for part in (
+        "<h2>A &lt; B</h2>",
+        "x &amp; y",
+        "n &amp; m",
+        "<td>&lt;baseline&gt;</td>",
+        'src="a.png"',
+        'href="b.html"',
+    ):
         assert part in page
     assert "http" not in page.replace("http-equiv", "")
 
@@ -37,6 +46,7 @@ def test_both_arms_are_trained_briefly_side_by_side(tmp_path: Path) -> None:
     assert "auxiliary_loss" in first["foresight"]
     assert "auxiliary_loss" not in first["baseline"]
     section = training_section(records)
-    assert [row[:2] for row in section.rows] == [
-        ("baseline", "1"), ("baseline", "2"), ("foresight", "1"), ("foresight", "2"),
+    assert section.table is not None
+    assert [row[:2] for row in section.table.texts()] == [
+        ["baseline", "1"], ["baseline", "2"], ["foresight", "1"], ["foresight", "2"],
     ]  # fmt: skip

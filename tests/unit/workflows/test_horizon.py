@@ -18,7 +18,7 @@ from probekit.evaluation.long_horizon.frame_statistics import QUANTITIES, frame_
 from probekit.media.video_files import write_video
 from probekit.reporting.horizon_figures import curves_figure, similarity_figure
 from probekit.reporting.horizon_record import HorizonRecord
-from probekit.reporting.horizon_tables import detection_rows, to_markdown
+from probekit.reporting.horizon_tables import detection_rows, horizon_markdown
 from probekit.run_folder.manifest import write_manifest
 from probekit.run_folder.protocol_card import PromptsCard, ProtocolCard, write_protocol
 from probekit.run_folder.sample_key import SampleKey
@@ -114,7 +114,7 @@ def test_changes_are_paired_over_prompts() -> None:
 def test_three_prompts_have_no_interval() -> None:
     record = horizon_record(small_diagnoses(3, 40.0, "ours"), replicates=200)
     assert all((row.low, row.star, row.reason) == (None, False, TOO_FEW_FOR_INTERVAL) for row in record.changes)
-    assert TOO_FEW_FOR_INTERVAL in to_markdown(record)
+    assert TOO_FEW_FOR_INTERVAL in horizon_markdown(record)
 
 
 def test_samples_of_a_prompt_count_once() -> None:
@@ -204,7 +204,7 @@ def test_too_short_videos_say_so() -> None:
     short = diagnose("m", "p", 0, frame_statistics(frames_of(0)[:12], FPS))
     record = horizon_record([short], replicates=100)
     assert all(row.n_prompts == 0 and row.change is None for row in record.changes)
-    assert "n/a: shorter than 10 s" in to_markdown(record)
+    assert "n/a: shorter than 10 s" in horizon_markdown(record)
     assert len(list(detection_rows(record))) == 5
 
 

@@ -11,12 +11,9 @@ from probekit.cli.main import app
 from probekit.errors import UserError
 from probekit.reporting.system_table import (
     PAPER,
-    SystemTable,
     paper_systems,
     parameters_text,
-    systems_csv,
-    systems_latex,
-    systems_markdown,
+    table_of_systems,
 )
 from probekit.run_folder.speed_record import SPEED_FILENAME, SpeedRecord, read_speed, write_speed
 from probekit.run_folder.video_set import VIDEO_FOLDER
@@ -157,12 +154,12 @@ def test_imported_videos_have_no_speed_and_the_table_says_why(tmp_path: Path) ->
 
 def test_names_with_special_characters_keep_the_tables_whole() -> None:
     rows = tuple(row._replace(name="a|b_c&d\n") for row in paper_systems()[:2])
-    table = SystemTable(rows, "50% & more")
-    markdown = systems_markdown(table).splitlines()
+    table = table_of_systems(rows, "50% & more")
+    markdown = table.markdown().splitlines()
     assert markdown[0] == "**50% & more**"
     assert {line.replace("\\|", "").count("|") for line in markdown if line.startswith("| a")} == {10}
-    assert r"a|b\_c\&d" in systems_latex(table)
-    assert systems_csv(table).count("50% & more") == 2
+    assert r"a|b\_c\&d" in table.latex()
+    assert table.csv().count("50% & more") == 2
 
 
 def test_systems_of_different_suites_do_not_meet(runs: list[Path]) -> None:

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from probekit.cli.main import app
 from probekit.errors import UserError
 from probekit.evaluation.weighting import weighting_named
+from probekit.reporting.total_table import RunTotal
 from probekit.run_folder.manifest import load_video_set, write_manifest
 from probekit.run_folder.protocol_card import PromptsCard, ProtocolCard, write_protocol
 from probekit.run_folder.score_table import SCORES_FOLDER, ScoreRow, write_scores
@@ -17,7 +18,7 @@ from probekit.run_folder.video_set import VideoRow
 from probekit.seeding import generator
 from probekit.suites.dimension_constants import SPRITE_CONSTANTS
 from probekit.workflows.compare import open_scored_run
-from probekit.workflows.total import RunTotal, total_of_run
+from probekit.workflows.total import total_of_run
 
 DIMENSIONS = tuple(constant.dimension for constant in SPRITE_CONSTANTS)
 

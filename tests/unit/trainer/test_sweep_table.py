@@ -1,0 +1,40 @@
+"""The table of a sweep: every row shows its own scores, whatever the rows are called."""
+
+from pathlib import Path
+
+from tests.helpers.reporting_examples import BASELINE, record_of, score_rows, score_table
+from trainer.config.sweep import SweepConfig
+from trainer.sweep import sweep_page, sweep_table
+
+
+def test_a_row_whose_name_begins_like_another_ones_shows_its_own_scores(tmp_path: Path) -> None:
+    names = ["mse", "mse-sigreg"]
+    rows = [*score_rows(BASELINE, shift={}), *score_rows("mse", shift={"color": 0.06}),
+            *score_rows("mse-sigreg", shift={"color": -0.06})]  # fmt: skip
+    record = record_of(score_table(tmp_path, rows), names)
+    paper = {"quality": 1, "semantic": 2, "total": 3}
+    sweep = SweepConfig.model_validate(
+        {
+            "title": "Losses",
+            "source": "figure 5",
+            "rows": [
+                {
+                    "name": BASELINE,
+                    "label": "none",
+                    "recipe": "a.yaml",
+                    "paper": paper,
+                },
+                *({"name": name, "label": name.upper(), "recipe": "a.yaml"} for name in names),
+            ],
+        }
+    )
+    totals = {row.method: row for row in record.rows if row.quantity == "total"}
+    plain, lower, higher = sweep_table(sweep, record).rows
+    assert (plain.mean_total, plain.total, plain.paper) == (totals["mse"].baseline_mean, None, 3)
+    assert (lower.label, lower.mean_total, lower.total) == ("MSE", totals["mse"].method_mean, totals["mse"])
+    assert (higher.mean_total, higher.total) == (totals["mse-sigreg"].method_mean, totals["mse-sigreg"])
+    assert lower.mean_total != higher.mean_total
+    page = sweep_page(sweep, record).splitlines()
+    assert page[0] == "# Losses"
+    assert "| none | " in "\n".join(page)
+    assert [line.split(" | ")[0] for line in page if line.startswith("| M")] == ["| MSE", "| MSE-SIGREG"]
