@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from probekit.models.causal_card import CausalCard, write_causal_card
-from probekit.models.loading import SHIPPED_MODELS, load_text_encoder
+from probekit.models.loading import load_text_encoder
+from probekit.models.model_folder import SHIPPED_MODELS
 from probekit.rollout.noise import normal_rows
 from tests.helpers.model_folders import write_tiny_model
 from trainer.config.optimizer import OptimizerConfig
