@@ -23,10 +23,10 @@ def probe(
         from probekit.suites.registry import load_suite
 
         planned = load_suite(suite).reduced(prompts, samples)
-        from probekit.probing.probe_experiment import MSE_ID
+        from probekit.evaluation.reference.metrics import MSE
         from probekit.reporting.probe_table import probe_table
         from probekit.workflows.probe import probe_arms
 
         result = probe_arms(baseline, method, planned, out, seed=seed, perceptual=perceptual)
-        typer.echo(probe_table(result.contrasts, MSE_ID).markdown())
+        typer.echo(probe_table(result.contrasts, MSE.metric_id).markdown())
         typer.echo(f"tables and figures in {result.folder}")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from probekit.errors import UserError
 from probekit.evaluation.reference.lpips import lpips_metric
-from probekit.evaluation.reference.metrics import ReferenceMetric
+from probekit.evaluation.reference.metrics import MSE, ReferenceMetric
 from probekit.probing.chunk_states import ChunkStates
 from probekit.probing.readout_decoder import ProbeBudget, fit_and_read
 from probekit.progress import track
@@ -17,7 +17,6 @@ from probekit.seeding import generator
 
 HORIZONS: Final = (1, 2, 3)
 LPIPS_SIDE: Final = 64
-MSE_ID: Final = "mse:noweights:rgb8-to-unit-v1"
 PSNR_ID: Final = "psnr:noweights:of-the-prompts-mean-mse-v1"
 UNTRAINED: Final = "untrained"
 COPY: Final = "copy of the current frame"
@@ -95,9 +94,8 @@ class FrameJudge:
         self, readouts: NDArray[np.uint8], future: NDArray[np.uint8], prompts: NDArray[np.str_]
     ) -> Iterator[tuple[str, str, float | None]]:
         """Yield (prompt, metric id, value); PSNR is None where every pixel is right."""
-        error = np.square(_pixels(readouts) - _pixels(future)).mean(axis=1)
-        for prompt, value in _means(error, prompts):
-            yield prompt, MSE_ID, value
+        for prompt, value in _means(MSE.frame_values(future, readouts), prompts):
+            yield prompt, MSE.metric_id, value
             yield prompt, PSNR_ID, 10 * float(np.log10(1 / value)) if value > 0 else None
         if self._lpips is not None:
             distance = self._lpips.frame_values(_enlarged(future), _enlarged(readouts))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from probekit.probing.probe_experiment import MSE_ID
+from probekit.evaluation.reference.metrics import MSE
 from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.reporting.comparison_tables import comparison_table
 from probekit.reporting.drop_table import DropReport, drop_table
@@ -109,4 +109,4 @@ def _probe_section(probes: ProbeResult) -> Section:
         ("probes/probes.png", "Probe error by horizon, with controls"),
         ("probes/futures.png", "Four futures of one state, their mean, and what the probe reads"),
     ]
-    return Section("What the states know of the future", lines, probe_table(probes.contrasts, MSE_ID), images)
+    return Section("What the states know of the future", lines, probe_table(probes.contrasts, MSE.metric_id), images)

@@ -9,11 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from probekit.atomic_files import atomic_path, write_json, write_text
+from probekit.evaluation.reference.metrics import MSE
 from probekit.models.model_folder import model_folder
 from probekit.probing.chunk_states import SITE, ChunkStates, capture, probed_layers
 from probekit.probing.futures import continue_state
 from probekit.probing.probe_comparison import compare_probes, contrast_table
-from probekit.probing.probe_experiment import LPIPS_SIDE, MSE_ID, run_probes, split_prompts
+from probekit.probing.probe_experiment import LPIPS_SIDE, run_probes, split_prompts
 from probekit.probing.probe_figures import plot_futures, plot_probe_errors
 from probekit.probing.readout_decoder import ProbeBudget, fit_and_read
 from probekit.reporting.probe_table import probe_table
@@ -68,7 +69,7 @@ def probe_arms(
     values = run_probes(states, depths, budget=settings, seed=seed, perceptual=perceptual)
     contrasts = contrast_table(compare_probes(values, *named))
     _write_tables(out, values, contrasts, named, suite, settings)
-    plot_probe_errors(values, MSE_ID, out / "probes.png")
+    plot_probe_errors(values, MSE.metric_id, out / "probes.png")
     _draw_futures(named, states, requests, out / "futures.png", settings, seed)
     return ProbeResult(values, contrasts, out)
 

@@ -6,7 +6,7 @@ from there by itself. The metric id is ``name:weights:preprocessing``, plus the 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,10 +142,13 @@ def structural_similarity(reference: Frames, sample: Frames) -> float:
     return float(ssim)
 
 
+MSE: Final = PixelMetric("mse", "mse:noweights:rgb8-v1", "intensity^2", (0.0, 1.0), mean_squared_error)
+
+
 def reference_metrics() -> tuple[PixelMetric, ...]:
     """The weight-free metrics: mse (0..1 intensities squared), psnr (dB), ssim."""
     return (
-        PixelMetric("mse", "mse:noweights:rgb8-v1", "intensity^2", (0.0, 1.0), mean_squared_error),
+        MSE,
         PixelMetric("psnr", "psnr:noweights:rgb8-v1", "dB", (0.0, PSNR_CEILING), peak_signal_noise_ratio),
         PixelMetric("ssim", "ssim:noweights:rgb8-uniform7-v1", "1", (-1.0, 1.0), structural_similarity),
     )

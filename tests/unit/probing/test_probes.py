@@ -10,14 +10,17 @@ from typer.testing import CliRunner
 
 from probekit.cli.main import app
 from probekit.errors import UserError
+from probekit.evaluation.reference.metrics import MSE
 from probekit.models.causal_card import CausalCard, write_causal_card
 from probekit.probing.chunk_states import ChunkStates, LastPasses, capture, probed_layers
 from probekit.probing.futures import continue_state
 from probekit.probing.probe_comparison import compare_probes, difference_over_prompts
-from probekit.probing.probe_experiment import COPY, MSE_ID, PSNR_ID, TRAINED, UNTRAINED, run_probes, split_prompts
+from probekit.probing.probe_experiment import COPY, PSNR_ID, TRAINED, UNTRAINED, FrameJudge, run_probes, split_prompts
 from probekit.probing.readout_decoder import ProbeBudget, fit_and_read
+from probekit.probing.readout_metrics import readout_scores
 from probekit.rollout.generation_runner import Request
 from probekit.rollout.streaming_sampler import StreamingSampler
+from probekit.seeding import generator
 from probekit.suites.registry import load_suite
 from tests.helpers.model_folders import write_tiny_model
 
@@ -58,7 +61,7 @@ def test_a_planted_signal_is_found_and_noise_is_not() -> None:
     table = run_probes(
         {"arm": (planted(0, True), planted(0, False))}, {3: 0.5}, horizons=[1], budget=BUDGET, perceptual=False
     )
-    error = table[table.metric_id == MSE_ID].groupby("source").value.mean()
+    error = table[table.metric_id == MSE.metric_id].groupby("source").value.mean()
     uninformed = (1 / 12) * 1.0  # variance of a uniform grey level in [0, 1]
     assert error[TRAINED] < 0.2 * uninformed
     assert error[UNTRAINED] > 0.8 * uninformed
@@ -82,7 +85,9 @@ def test_equal_arms_differ_by_exactly_nothing() -> None:
     data = (planted(0, True), planted(0, False))
     table = run_probes({"a": data, "b": data}, {3: 0.5}, horizons=[1, 2], budget=BUDGET, perceptual=False)
     arms = [item for item in compare_probes(table, "a", "b") if item.contrast == "b - a"]
-    assert {(item.horizon, item.metric_id) for item in arms} == {(h, m) for h in (1, 2) for m in (MSE_ID, PSNR_ID)}
+    assert {(item.horizon, item.metric_id) for item in arms} == {
+        (h, m) for h in (1, 2) for m in (MSE.metric_id, PSNR_ID)
+    }
     assert all(item.estimate.difference == item.estimate.low == item.estimate.high == 0 for item in arms)
     assert not any(item.estimate.star for item in arms)
 
@@ -159,9 +164,16 @@ def test_a_bidirectional_model_cannot_be_probed_as_a_stream(tmp_path: Path) -> N
     assert "not a causal generator" in done.output
 
 
-def test_lpips_of_probes_says_backbone_and_size() -> None:
-    from probekit.probing.probe_experiment import FrameJudge
+def test_a_probe_and_a_published_readout_are_judged_by_one_mse() -> None:
+    rng = generator("one-mse")
+    readouts, future = (rng.integers(0, 256, (3, 8, 8, 3), dtype=np.uint8) for _ in range(2))
+    judged = {metric: value for _, metric, value in FrameJudge(False).judge(readouts, future, np.array(["a"] * 3))}
+    scores = [readout_scores(one, other, [MSE])[0] for one, other in zip(readouts, future, strict=True)]
+    assert {score.metric_id for score in scores} <= judged.keys()
+    assert judged[scores[0].metric_id] == pytest.approx(sum(score.value or 0 for score in scores) / 3, rel=1e-12)
 
+
+def test_lpips_of_probes_says_backbone_and_size() -> None:
     judge = FrameJudge()
     frames = torch.randint(0, 255, (2, 32, 32, 3), dtype=torch.uint8).numpy()
     scored = list(judge.judge(frames, frames, np.array(["a", "b"])))
