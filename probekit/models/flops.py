@@ -53,10 +53,16 @@ def pass_flops(config: Mapping[str, Any], tokens: int, context: int, text_tokens
     return int(config["num_layers"] * layer_flops(config, tokens, context, text_tokens) + patches + time)
 
 
+def text_layer_flops(config: Mapping[str, Any], text_tokens: int) -> int:
+    """Operations of one layer for a prompt's keys and values, once."""
+    return 4 * text_tokens * width_of(config) ** 2
+
+
 def text_flops(config: Mapping[str, Any], text_tokens: int) -> int:
     """Operations that a prompt costs once: its projection, and keys and values of every layer."""
     d = width_of(config)
-    return int(2 * text_tokens * d * (config["text_dim"] + d) + config["num_layers"] * 4 * text_tokens * d * d)
+    projection = 2 * text_tokens * d * (config["text_dim"] + d)
+    return int(projection + config["num_layers"] * text_layer_flops(config, text_tokens))
 
 
 def commit_flops(config: Mapping[str, Any], tokens: int, context: int, text_tokens: int) -> int:

@@ -1,6 +1,5 @@
 """Hidden states of a streaming generator, chunk by chunk, beside the frames that they led to."""
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from probekit.diffusion.few_step import few_step_sigmas
 from probekit.errors import UserError
 from probekit.models.causal_wan import CausalWan
+from probekit.models.depth import block_at
 from probekit.models.video_codec import to_uint8_frames
 from probekit.progress import track
 from probekit.rollout.chunk_denoisers import DrawNoise, Predict
@@ -49,7 +49,7 @@ def probed_layers(blocks: int, depths: Sequence[float] = RELATIVE_DEPTHS) -> dic
     wrong = [depth for depth in depths if not 0 <= depth < 1]
     if wrong:
         raise UserError(f"Relative depth {wrong[0]} is not in [0, 1).", "Use e.g. 0.25, 0.5 and 0.75.")
-    return {math.floor(depth * blocks): depth for depth in reversed(depths)}
+    return {block_at(depth, blocks): depth for depth in reversed(depths)}
 
 
 class LastPasses:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from probekit.config import StrictModel
+from probekit.models.depth import block_at
 
 Layer = Annotated[int, Field(ge=0)]
 """Zero-based index of a block."""
@@ -60,6 +61,14 @@ class ForesightConfig(StrictModel):
     replay: bool = True
     replay_pairs: int | None = Field(default=None, gt=0)
     negative_cosine: bool = False
+
+    def student_block(self, blocks: int) -> int:
+        """Zero-based block of a generator of so many blocks whose output is the state."""
+        return block_at(self.student_depth, blocks) if self.student_layer is None else self.student_layer
+
+    def encoder_block(self, blocks: int) -> int:
+        """Zero-based block of an encoder of so many blocks whose output is the target."""
+        return block_at(self.encoder_depth, blocks) if self.encoder_layer is None else self.encoder_layer
 
     @model_validator(mode="after")
     def _predictor_fits_the_fusion(self) -> Self:

@@ -1,6 +1,5 @@
 """The foresight objective: causal states answer for what an encoder sees in the finished video."""
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -48,17 +47,6 @@ class Pair(NamedTuple):
     target: Tensor
 
 
-def layer_at(layer: int | None, depth: float, model: WanTransformer3DModel, name: str) -> int:
-    """The given block, or `floor(depth · blocks)`, zero-based.
-
-    Raises:
-        UserError: if the model has no such block.
-    """
-    chosen = math.floor(depth * len(model.blocks)) if layer is None else layer
-    check_layer(model, chosen, name)
-    return chosen
-
-
 def model_width(model: WanTransformer3DModel) -> int:
     """Width of a transformer's states."""
     return int(model.config.num_attention_heads * model.config.attention_head_dim)
@@ -100,7 +88,8 @@ class ForesightObjective:
     def __init__(self, config: ForesightConfig, models: AuxiliaryModels, chunk_frames: int, seed: int) -> None:
         self._config, self._frames, self._seed = config, chunk_frames, seed
         generator = models.generator
-        self.layer = layer_at(config.student_layer, config.student_depth, generator, "foresight.student_layer")
+        self.layer = config.student_block(len(generator.blocks))
+        check_layer(generator, self.layer, "foresight.student_layer")
         self._encode, encoder_width = self._encoder(models)
         width = model_width(generator)
         if config.predictor in ("dit", "dit_adaln") and width % config.predictor_heads:
@@ -119,14 +108,16 @@ class ForesightObjective:
     def _encoder(self, models: AuxiliaryModels) -> tuple[Encoder, int]:
         config = self._config
         if config.encoder == "ema":
-            average = models.average
-            layer = layer_at(config.encoder_layer, config.encoder_depth, average, "foresight.encoder_layer")
-            return causal_encoder(average, layer), model_width(average)
+            return causal_encoder(models.average, self._encoder_layer(models.average)), model_width(models.average)
         model = models.open_base() if config.encoder == "base" else models.real
         if model is None:
             raise UserError("foresight.encoder: real, but this stage has no real score.", "Use base or ema.")
-        layer = layer_at(config.encoder_layer, config.encoder_depth, model, "foresight.encoder_layer")
-        return bidirectional_encoder(model, layer), model_width(model)
+        return bidirectional_encoder(model, self._encoder_layer(model)), model_width(model)
+
+    def _encoder_layer(self, model: WanTransformer3DModel) -> int:
+        layer = self._config.encoder_block(len(model.blocks))
+        check_layer(model, layer, "foresight.encoder_layer")
+        return layer
 
     def active(self, step: int) -> bool:
         """Whether the zero-based step is past `start_step`."""

@@ -10,7 +10,7 @@ updates after the first.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from probekit.models.flops import width_of
+from probekit.models.flops import layer_flops, text_layer_flops, width_of
 
 _FFN_RATIO = 4
 _EXIT_STEP_MEAN = 1.5
@@ -72,29 +72,17 @@ class CycleCost(NamedTuple):
         return self.foresight / self.baseline
 
 
-def layer_cost(config: Mapping[str, Any], tokens: int, keys: float, text_tokens: int) -> float:
-    """One layer's forward pass, its text keys and values included.
-
-    8·L·d² (q, k, v, o) + 4·L·keys·d + 4·L·d·f + cross-attention 4·L·d² + 4·T·d² + 4·L·T·d.
-    """
-    d, f = width_of(config), config["ffn_dim"]
-    attention = 8 * tokens * d**2 + 4 * tokens * keys * d
-    cross = 4 * tokens * d**2 + 4 * text_tokens * d**2 + 4 * tokens * text_tokens * d
-    return float(attention + 4 * tokens * d * f + cross)
-
-
 def forward_cost(config: Mapping[str, Any], tokens: int, text_tokens: int, layers: int | None = None) -> float:
-    """Forward pass of a bidirectional transformer, or of its first layers."""
-    return (config["num_layers"] if layers is None else layers) * layer_cost(config, tokens, tokens, text_tokens)
+    """Forward pass of a bidirectional transformer, or of its first layers, text keys and values included."""
+    layer = layer_flops(config, tokens, 0, text_tokens) + text_layer_flops(config, text_tokens)
+    return float((config["num_layers"] if layers is None else layers) * layer)
 
 
 def rollout_pass_cost(config: Mapping[str, Any], shape: CycleShape) -> float:
     """One denoising pass over all chunks of a rollout, each of which sees itself and the chunks before it."""
     size = shape.tokens // shape.chunks
-    per_layer = sum(layer_cost(config, size, size * (i + 1), 0) for i in range(shape.chunks))
-    d = width_of(config)
-    text = shape.text_tokens * 4 * d * (d + shape.tokens)
-    return float(config["num_layers"] * (per_layer + text))
+    chunks = sum(layer_flops(config, size, size * past, shape.text_tokens) for past in range(shape.chunks))
+    return float(config["num_layers"] * (chunks + text_layer_flops(config, shape.text_tokens)))
 
 
 def predictor_cost(width: int, blocks: int, tokens: int, keys: int) -> float:

@@ -33,13 +33,12 @@ def cycle_shape(config: DmdConfig, generator: dict[str, Any], real: dict[str, An
     """Sizes of a recipe's cycle; without a foresight block, what the default one would cost."""
     foresight = config.foresight or ForesightConfig()
     rows, columns = (size // patch for size, patch in zip(config.latent_size, generator["patch_size"][1:], strict=True))
-    layer = foresight.encoder_layer
     return CycleShape(
         tokens=config.latent_frames * rows * columns,
         chunks=config.latent_frames // config.chunk_frames,
         text_tokens=text_tokens(generator),
         critic_updates=config.critic_updates,
-        encoder_layers=int(foresight.encoder_depth * real["num_layers"]) if layer is None else layer,
+        encoder_layers=foresight.encoder_block(real["num_layers"]),
         predictor_blocks=foresight.predictor_blocks,
     )
 

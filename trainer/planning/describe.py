@@ -1,6 +1,5 @@
 """`trainer describe`: a recipe in full before it runs, in lines for a reader."""
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -94,11 +93,10 @@ def _tap_lines(
     """Where the state and the target of a segment are read."""
     sizes = sizes_of(config, generator)
     yield "# foresight"
-    for name, model, layer, depth in (
-        ("state: generator", generator, foresight.student_layer, foresight.student_depth),
-        (f"target: {foresight.encoder}", encoder, foresight.encoder_layer, foresight.encoder_depth),
+    for name, model, block in (
+        ("state: generator", generator, foresight.student_block(generator["num_layers"])),
+        (f"target: {foresight.encoder}", encoder, foresight.encoder_block(encoder["num_layers"])),
     ):
-        block = math.floor(depth * model["num_layers"]) if layer is None else layer
         shape = f"(videos, {sizes.frame * sizes.chunk_frames}, {width_of(model)})"
         yield f"{name:28} output of blocks.{block}, {shape} a segment"
     seen = [offset for offset in foresight.offsets if offset < sizes.chunks]

@@ -185,10 +185,9 @@ def operations_of(config: StageConfig) -> dict[str, float]:
         return {"update": repeats * halves * batch * rollout_pass_cost(generator, shape)}
     real = next(dict(model.config) for model in models if model.name == "real score")
     foresight = config.foresight or ForesightConfig()
-    layer = foresight.encoder_layer
     shape = shape._replace(
         critic_updates=config.critic_updates,
-        encoder_layers=int(foresight.encoder_depth * real["num_layers"]) if layer is None else layer,
+        encoder_layers=foresight.encoder_block(real["num_layers"]),
         predictor_blocks=foresight.predictor_blocks,
     )
     cost = executed_cost(generator, real, shape)
