@@ -49,6 +49,18 @@ def test_no_getattr_on_a_configuration() -> None:
     assert guilty == []
 
 
+def test_configurations_are_strict_models() -> None:
+    """One base refuses unknown keys and changes; a model of its own base would have to repeat both."""
+    guilty = [
+        module.where(node)
+        for module in modules()
+        if module.name != "probekit.config"
+        for node in nodes(module)
+        if isinstance(node, ast.ClassDef) and any(_name(base) == "BaseModel" for base in node.bases)
+    ]
+    assert guilty == []
+
+
 def test_geometry_numbers_stand_only_in_presets() -> None:
     guilty = [
         module.where(node)

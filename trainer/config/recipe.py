@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from probekit.config import StrictModel, load_config
 from trainer.config.causal import AutoregressiveConfig, CausalOdeConfig, ConsistencyConfig, TrajectoryConfig
@@ -136,8 +136,10 @@ StageConfig = BidirectionalConfig | AutoregressiveConfig | CausalOdeConfig | Con
 """Stages that the training loop runs."""
 
 
-class StageName(BaseModel):
+class StageName(StrictModel):
     """The key of a recipe that says which keys the others are."""
+
+    model_config = ConfigDict(extra="ignore")
 
     stage: Literal["bidirectional", "ar_finetune", "ode_trajectories", "causal_ode", "consistency", "asymmetric_dmd"]
 

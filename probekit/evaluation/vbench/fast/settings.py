@@ -2,12 +2,14 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from probekit.config import StrictModel
 
 Precision = Literal["float32", "bfloat16"]
 
 
-class Compatibility(BaseModel):
+class Compatibility(StrictModel):
     """The official code's quirks that change scores, each on by default; off, the named alternative is computed.
 
     File names are those of vbench 0.1.5. Scores with any of them off are not VBench scores, so the scorer ids say it.
@@ -35,8 +37,6 @@ class Compatibility(BaseModel):
         clip_half_on_gpu: on a GPU CLIP runs in half precision, as `clip.load` leaves it. Off: in the asked precision.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     resize_without_antialias: bool = True
     clip_resize_overshoot: bool = True
     viclip_resize_rounded: bool = True
@@ -50,7 +50,7 @@ class Compatibility(BaseModel):
     clip_half_on_gpu: bool = True
 
 
-class FastSettings(BaseModel):
+class FastSettings(StrictModel):
     """Settings of the fast backend.
 
     Attributes:
@@ -61,8 +61,6 @@ class FastSettings(BaseModel):
         unverified_weights: take weight files that are not the published ones; false leaves it to `weight_path`.
         compatibility: which quirks are kept.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     device: str = Field(default="auto", pattern=r"auto|cpu|cuda(:\d+)?")
     precision: Precision = "float32"
