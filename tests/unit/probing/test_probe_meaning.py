@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from probekit.evaluation.reference.metrics import MSE
 from probekit.probing.chunk_states import ChunkStates
 from probekit.probing.futures import BranchedNoise, Futures
 from probekit.probing.probe_comparison import compare_probes
-from probekit.probing.probe_experiment import COPY, MSE_ID, PSNR_ID, TRAINED, UNTRAINED, FrameJudge, run_probes
+from probekit.probing.probe_experiment import COPY, PSNR_ID, TRAINED, UNTRAINED, FrameJudge, run_probes
 from probekit.probing.readout_decoder import ProbeBudget, fit_basis, pixel_error
 from probekit.workflows.probe import _readout
 
@@ -27,16 +28,16 @@ def judged(readouts: np.ndarray, future: np.ndarray, prompts: list[str]) -> dict
 
 def test_errors_are_those_of_intensities_between_0_and_1() -> None:
     found = judged(constant_frames(0, 0), constant_frames(255, 51), ["white", "grey"])
-    assert found["white", MSE_ID] == pytest.approx(1.0, abs=1e-12)  # 255 is 1, not 255/256
+    assert found["white", MSE.metric_id] == pytest.approx(1.0, abs=1e-12)  # 255 is 1, not 255/256
     assert found["white", PSNR_ID] == pytest.approx(0.0, abs=1e-9)
-    assert found["grey", MSE_ID] == pytest.approx(0.2**2, rel=1e-6)
+    assert found["grey", MSE.metric_id] == pytest.approx(0.2**2, rel=1e-6)
     assert found["grey", PSNR_ID] == pytest.approx(10 * np.log10(1 / 0.2**2), rel=1e-6)
 
 
 def test_a_prompts_psnr_is_that_of_its_mean_error() -> None:
     found = judged(constant_frames(0, 0), constant_frames(51, 102), ["p", "p"])
     mean = (0.2**2 + 0.4**2) / 2
-    assert found["p", MSE_ID] == pytest.approx(mean, rel=1e-6)
+    assert found["p", MSE.metric_id] == pytest.approx(mean, rel=1e-6)
     assert found["p", PSNR_ID] == pytest.approx(-10 * np.log10(mean), rel=1e-6)
 
 
@@ -54,9 +55,9 @@ def counting_states(videos: int = 40, chunks: int = 6) -> ChunkStates:
 def test_the_copy_is_of_the_present_and_the_target_lies_horizon_chunks_ahead(horizon: int) -> None:
     data = counting_states()
     table = run_probes({"a": (data, data)}, {0: 0.5}, horizons=[horizon], budget=BUDGET, perceptual=False)
-    copied = table[(table.source == COPY) & (table.metric_id == MSE_ID)].value
+    copied = table[(table.source == COPY) & (table.metric_id == MSE.metric_id)].value
     np.testing.assert_allclose(copied, (20 * horizon / 255) ** 2, rtol=1e-5)
-    read = table[(table.source == TRAINED) & (table.metric_id == MSE_ID)].value.mean()
+    read = table[(table.source == TRAINED) & (table.metric_id == MSE.metric_id)].value.mean()
     assert read < 0.2 * (20 / 255) ** 2  # a readout of another chunk would be 20 levels off
 
 
@@ -82,7 +83,7 @@ def test_the_loss_of_a_probe_is_the_squared_error_of_pixels() -> None:
 def values(arm: str, source: str, level: float) -> list[dict[str, object]]:
     depth = None if source == COPY else 0.5
     return [
-        {"arm": arm, "source": source, "depth": depth, "horizon": 1, "prompt_id": f"p{i}", "metric_id": MSE_ID,
+        {"arm": arm, "source": source, "depth": depth, "horizon": 1, "prompt_id": f"p{i}", "metric_id": MSE.metric_id,
          "value": level + i}
         for i in range(8)
     ]  # fmt: skip
