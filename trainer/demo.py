@@ -3,11 +3,11 @@
 import json
 import logging
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from probekit.children import start_child
 from probekit.errors import UserError
 from probekit.reporting.cells import score_text
 from probekit.reporting.story import Section
@@ -41,12 +41,12 @@ def train_briefly(out: Path, updates: int, settings: Sequence[str] = ()) -> dict
 
 def _start(arm: str, folder: Path, updates: int, settings: Sequence[str]) -> subprocess.Popen[bytes]:
     changes = [f"steps={updates}", f"checkpoint_every={updates}", "optimizer.warmup_steps=0", *settings]
-    command = [sys.executable, "-m", "trainer", "train", str(_RECIPES / f"dmd_{arm}.yaml"), "--out", str(folder)]
-    command += [part for change in changes for part in ("--set", change)]
+    arguments = ["train", str(_RECIPES / f"dmd_{arm}.yaml"), "--out", str(folder)]
+    arguments += [part for change in changes for part in ("--set", change)]
     folder.mkdir(parents=True, exist_ok=True)
     LOGGER.info("short training of %s: %d generator updates, log in %s.log", arm, updates, folder)
     with folder.with_suffix(".log").open("wb") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log)
+        return start_child("trainer", arguments, stdout=log, stderr=log)
 
 
 def _records(path: Path) -> list[dict[str, float]]:

@@ -1,7 +1,6 @@
 """A table of the paper as a sweep: its rows trained, sampled, scored and compared; what is finished is kept."""
 
 import logging
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from probekit.atomic_files import write_text
+from probekit.children import run_child
 from probekit.errors import UserError
 from probekit.reporting.cells import difference_text, interval_text, score_text
 from probekit.reporting.comparison_io import write_comparison
@@ -41,9 +41,14 @@ class Training(NamedTuple):
 
     def command(self, processes: int) -> list[str]:
         """Command that trains the stage on a number of processes."""
-        launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m"]
-        command = [sys.executable, "-m", *(launcher if processes > 1 else []), "trainer", "train", str(self.recipe)]
-        return [*command, "--out", str(self.folder), *(part for change in self.changes for part in ("--set", change))]
+        return [sys.executable, "-m", *self.module_and_arguments(processes)]
+
+    def module_and_arguments(self, processes: int) -> tuple[str, ...]:
+        """Module that the command runs, and its arguments."""
+        launcher = ("torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m")
+        changes = (part for change in self.changes for part in ("--set", change))
+        command = ("trainer", "train", str(self.recipe), "--out", str(self.folder), *changes)
+        return (*launcher, *command) if processes > 1 else command
 
 
 def trainings_of(row: SweepRow, recipes: Path, out: Path, overrides: Sequence[str] = ()) -> list[Training]:
@@ -126,9 +131,10 @@ def _train(row: SweepRow, trainings: Sequence[Training], processes: int) -> None
         log = training.folder.with_name(f"{training.folder.name}.log")
         log.parent.mkdir(parents=True, exist_ok=True)
         LOGGER.info("%s: training %s, log in %s", row.label, training.recipe.stem, log)
+        module, *arguments = training.module_and_arguments(processes)
         with log.open("ab") as file:
-            ended = subprocess.run(training.command(processes), stdout=file, stderr=file, check=False)
-        if ended.returncode != 0:
+            status = run_child(module, arguments, stdout=file, stderr=file)
+        if status != 0:
             raise UserError(f"The training of {row.name} failed.", f"See {log}; finished rows are kept.")
 
 

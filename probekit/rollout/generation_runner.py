@@ -1,6 +1,7 @@
 """Samples a suite into a video set: resumable by key, shardable, independent of batch order. Torch-free."""
 
-from collections.abc import Container, Iterator
+import logging
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -10,12 +11,15 @@ from probekit.media.video_files import write_video
 from probekit.progress import track
 from probekit.provenance import sha256_file
 from probekit.run_folder.claim import claim_folder
-from probekit.run_folder.manifest import manifest_files, read_manifest, write_manifest
+from probekit.run_folder.manifest import manifest_files, manifest_path, readable_rows, write_manifest
 from probekit.run_folder.protocol_card import GenerationCard, protocol_card
 from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.shard import Shard
 from probekit.run_folder.video_set import VideoRow, describe_video, video_path
+from probekit.run_folder.writers import writing
 from probekit.suites.suite import Suite
+
+_log = logging.getLogger("probekit")
 
 
 class Request(NamedTuple):
@@ -60,34 +64,60 @@ def generate_suite(
         The rows of this shard's manifest.
 
     Raises:
-        UserError: if `out` holds videos of another protocol, or cannot be written.
+        UserError: if `out` holds videos of another protocol, another process makes this share, or it cannot be written.
     """
-    claim_folder(out, protocol_card(suite.card(), generator.card))
-    keys = suite.keys() if shard is None else suite.keys()[shard.index :: shard.count]
-    finished = {row.key(): row for row in _finished_rows(out, set(keys))}
-    texts, scored_texts = suite.generation_texts(), suite.texts()
-    missing = [Request(key, texts[key.prompt_id]) for key in keys if key not in finished]
-    batches = [missing[i : i + batch_size] for i in range(0, len(missing), batch_size)]
-    for batch in track(batches, f"sampling {generator.card.model} on {suite.name}"):
-        for request, frames in zip(batch, generator.generate(batch), strict=True):
-            write_video(out / video_path(request.key), frames, suite.fps)
-            finished[request.key] = describe_video(
-                out,
-                video_path(request.key),
-                request.key,
-                model=str(generator.card.model),
-                training_run=training_run,
-                horizon=suite.horizon,
-                prompt=scored_texts[request.key.prompt_id],
-            )
-        write_manifest(out, [finished[key] for key in sorted(finished)], shard)
+    with writing(out, "sample", shard):
+        claim_folder(out, protocol_card(suite.card(), generator.card))
+        keys = suite.keys() if shard is None else suite.keys()[shard.index :: shard.count]
+        finished = _finished_rows(out, set(keys), shard)
+        missing = [key for key in keys if key not in finished]
+        batches = [missing[i : i + batch_size] for i in range(0, len(missing), batch_size)]
+        for batch in track(batches, f"sampling {generator.card.model} on {suite.name}"):
+            for row in _made(generator, suite, out, batch, training_run):
+                finished[row.key()] = row
+            write_manifest(out, [finished[key] for key in sorted(finished)], shard)
     return [finished[key] for key in sorted(finished)]
 
 
-def _finished_rows(out: Path, keys: Container[SampleKey]) -> Iterator[VideoRow]:
-    """Rows of these keys in any manifest of the folder, whoever wrote it, whose files are still what it says."""
+def _made(
+    generator: VideoGenerator, suite: Suite, out: Path, keys: Sequence[SampleKey], training_run: str
+) -> Iterator[VideoRow]:
+    """Make a batch of videos; each is on disk when its row comes."""
+    texts, scored_texts = suite.generation_texts(), suite.texts()
+    requests = [Request(key, texts[key.prompt_id]) for key in keys]
+    for key, frames in zip(keys, generator.generate(requests), strict=True):
+        write_video(out / video_path(key), frames, suite.fps)
+        yield describe_video(
+            out,
+            video_path(key),
+            key,
+            model=str(generator.card.model),
+            training_run=training_run,
+            horizon=suite.horizon,
+            prompt=scored_texts[key.prompt_id],
+        )
+
+
+def _finished_rows(out: Path, keys: Container[SampleKey], shard: Shard | None) -> dict[SampleKey, VideoRow]:
+    """Rows of these keys in any manifest of the folder, whoever wrote it, whose files are still what it says.
+
+    A damaged manifest costs its damaged rows, whose videos are made again. If it is this worker's own, it is mended.
+    """
+    finished: dict[SampleKey, VideoRow] = {}
+    damaged: list[Path] = []
     for path in manifest_files(out):
-        for row in read_manifest(path):
+        rows, mistakes = readable_rows(path)
+        for mistake in mistakes:
+            _log.warning("damaged, so what is lost is made again: %s", mistake.problem)
+        damaged += [path] if mistakes else []
+        for row in rows:
             file = out / row.path
             if row.key() in keys and file.is_file() and sha256_file(file) == row.sha256:
-                yield row
+                finished[row.key()] = row
+    own = manifest_path(out, shard)
+    if damaged and (own in damaged or shard is None):
+        write_manifest(out, [finished[key] for key in sorted(finished)], shard)
+    for path in damaged:
+        if shard is None and path != own:  # all that it can hold is this worker's now
+            path.unlink(missing_ok=True)
+    return finished

@@ -44,6 +44,39 @@ def read_manifest(path: Path) -> list[VideoRow]:
     return rows
 
 
+def readable_rows(path: Path) -> tuple[list[VideoRow], list[UserError]]:
+    """The legal rows of a manifest file that may be damaged, and what is wrong with the others.
+
+    Of a file that is no JSON any more, the rows that are whole are read.
+    """
+    rows, refused = list[VideoRow](), list[UserError]()
+    try:
+        documents = list(_documents(path))
+    except UserError as error:
+        refused.append(error)
+        documents = list(_whole_documents(path))
+    for document, source in documents:
+        try:
+            rows.append(_row(document, source))
+        except UserError as error:
+            refused.append(error)
+    return rows, refused
+
+
+def _whole_documents(path: Path) -> Iterator[tuple[Any, str]]:
+    """The objects that can still be read in a damaged file, one after the other."""
+    text, decoder = path.read_text(encoding="utf-8", errors="replace"), json.JSONDecoder()
+    start = text.find("{")
+    while start >= 0:
+        try:
+            document, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            end = start + 1
+        else:
+            yield document, f"{path}, at character {start}"
+        start = text.find("{", end)
+
+
 def _documents(path: Path) -> Iterator[tuple[Any, str]]:
     """The rows of a manifest file as they stand there, and where that is."""
     try:
@@ -74,8 +107,8 @@ def load_video_set(root: Path) -> VideoSet:
     A row that is not legal, and all rows of a key that do not agree, become problems of the set; the rest stays.
 
     Raises:
-        UserError: There is no manifest or protocol, one cannot be read, no row is legal, or the videos are not of one
-            model, training run, suite and horizon.
+        UserError: There is no manifest or protocol, the protocol cannot be read, no row is legal, or the videos are
+            not of one model, training run, suite and horizon.
     """
     paths = manifest_files(root)
     if not paths:
@@ -84,14 +117,12 @@ def load_video_set(root: Path) -> VideoSet:
     versions: dict[tuple[SampleKey, int], dict[VideoRow, Path]] = {}
     refused: UserError | None = None
     for path in paths:
-        for document, source in _documents(path):
-            try:
-                row = _row(document, source)
-            except UserError as error:
-                refused = error
-                problems.append(Problem(path, error.problem))
-            else:
-                versions.setdefault((row.key(), row.clip), {}).setdefault(row, path)
+        readable, mistakes = readable_rows(path)
+        for mistake in mistakes:
+            refused = mistake
+            problems.append(Problem(path, mistake.problem))
+        for row in readable:
+            versions.setdefault((row.key(), row.clip), {}).setdefault(row, path)
     problems += [_contradiction(rows) for rows in versions.values() if len(rows) > 1]
     rows = tuple(next(iter(versions[key])) for key in sorted(versions) if len(versions[key]) == 1)
     if not rows and refused is not None:

@@ -176,5 +176,8 @@ def read_protocol(folder: Path) -> ProtocolCard:
     Raises:
         UserError: The file is absent, not JSON, or not a protocol card.
     """
-    fix = "Give a folder that this toolkit wrote, or make the result again."
+    fix = (
+        "Give a folder that this toolkit wrote. "
+        "If the file is damaged, delete it and run the folder's command again; finished work is kept."
+    )
     return read_json_model(folder / PROTOCOL_FILENAME, ProtocolCard, fix)

@@ -52,6 +52,10 @@ _KINDS: Mapping[pa.DataType, tuple[type, str]] = {
 }
 
 
+class DamagedScores(UserError):
+    """A Parquet file that cannot be read at all."""
+
+
 class ScoreRow(NamedTuple):
     """The score of one video (or clip of it) in one dimension."""
 
@@ -84,7 +88,7 @@ def write_scores(path: Path, rows: Iterable[ScoreRow]) -> None:
     Raises:
         UserError: A row breaks a rule of the table (see `read_scores`), or the file cannot be written.
     """
-    table = pa.Table.from_pylist([_typed(row, path) for row in rows], schema=SCHEMA)
+    table = _table_of(rows, path)
     _check_rules(table, path)
     with atomic_path(path) as temporary:
         pq.write_table(table, temporary)
@@ -92,7 +96,15 @@ def write_scores(path: Path, rows: Iterable[ScoreRow]) -> None:
 
 def check_rows(rows: Iterable[ScoreRow], source: Path) -> None:
     """Refuse what `write_scores` would refuse, without writing. Raises UserError that begins with `source`."""
-    _check_rules(pa.Table.from_pylist([_typed(row, source) for row in rows], schema=SCHEMA), source)
+    _check_rules(_table_of(rows, source), source)
+
+
+def _table_of(rows: Iterable[ScoreRow], source: Path) -> pa.Table:
+    typed = [_typed(row, source) for row in rows]
+    try:
+        return pa.Table.from_pylist(typed, schema=SCHEMA)
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
+        raise UserError(f"{source}: a row cannot be stored ({' '.join(str(error).split())}).", "correct it.") from error
 
 
 def _typed(row: ScoreRow, source: Path) -> dict[str, Any]:
@@ -162,7 +174,7 @@ def _read_file(path: Path) -> pa.Table:
         # Without partitioning=None a folder named a=b on the way would become a column.
         table = pq.read_table(path, partitioning=None)
     except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{path} is not a Parquet file, or is truncated.", "delete it and score again.") from error
+        raise DamagedScores(f"{path} is not a Parquet file, or is truncated.", "Score again.") from error
     wrong = set(table.schema.names) ^ set(COLUMNS)
     wrong |= {field.name for field in SCHEMA if field.name not in wrong and not _stores(table.schema, field)}
     if wrong:

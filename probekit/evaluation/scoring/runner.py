@@ -72,24 +72,24 @@ def score_video_set(
         videos_per_file: videos of each Parquet file.
 
     Raises:
-        UserError: if `out` belongs to another set, holds damaged scores, or cannot be written.
+        UserError: if `out` belongs to another set, is being scored by another process, or cannot be written.
     """
     source = scorers or partial(scorers_for, video_set.protocol.prompts.suite, backend, settings)
     suite = source()
     ids = {dimension: scorer_id_under(scorer_id, clips) for dimension, scorer_id in suite.ids().items()}
-    _describe(video_set, ids, clips, out)
     planned, failures = _planned(video_set, ids, clips)
-    store = ScoreStore(out, shard)
-    done = store.finished({key: version for versions in planned.values() for key, version in versions.items()})
     rows = video_set.rows if shard is None else video_set.rows[shard.index :: shard.count]
-    tasks = [
-        ScoringTask(video_set.root, row, clips, parts)
-        for row in rows
-        if (parts := tuple(Part(key.clip, key.dimension) for key in planned.get(row, ()) if key not in done))
-    ]
-    outcomes = score_here(tasks, source) if workers is None else score_in_workers(tasks, source, workers)
-    with closing(outcomes):  # an error here ends the workers at once
-        _collect(outcomes, store, len(tasks), failures, videos_per_file)
+    with ScoreStore(out, shard) as store:
+        _describe(video_set, ids, clips, out)
+        done = store.finished({key: version for versions in planned.values() for key, version in versions.items()})
+        tasks = [
+            ScoringTask(video_set.root, row, clips, parts)
+            for row in rows
+            if (parts := tuple(Part(key.clip, key.dimension) for key in planned.get(row, ()) if key not in done))
+        ]
+        outcomes = score_here(tasks, source) if workers is None else score_in_workers(tasks, source, workers)
+        with closing(outcomes):  # an error here ends the workers at once
+            _collect(outcomes, store, len(tasks), failures, videos_per_file)
     failed = [row for row in rows if row in failures]
     problems = [problem for row in failed for problem in _problems(video_set.root / row.path, failures[row], clips)]
     return ScoringSummary(len(rows) - len(failed), tuple(problems), suite.not_run)

@@ -1,7 +1,7 @@
 """A few processes that share tasks, one at a time each; a process that dies is reported with its task, never awaited.
 
 Processes are spawned, so each imports and builds what it needs for itself. They end when the process that started them
-ends, however it ends: their pipe closes.
+ends, however it ends.
 """
 
 import multiprocessing
@@ -15,6 +15,7 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Final, Generic, NamedTuple, Self, TypeVar
 
+from probekit.children import end_with_parent
 from probekit.errors import UserError
 from probekit.visible_gpus import VISIBLE_GPUS, gpu_of
 
@@ -188,6 +189,9 @@ class WorkerPool(Generic[T, M]):
 
 def _work(connection: Connection, make_handler: Callable[[], Handler[T, M]], device: str | None) -> None:
     """The life of one process."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    end_with_parent(parent.join, parent.pid)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; who started us decides
     if device is not None:
         os.environ[VISIBLE_GPUS] = device

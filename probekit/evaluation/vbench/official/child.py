@@ -5,23 +5,30 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self
 
 import probekit
+from probekit.atomic_files import temporary_folder
+from probekit.children import start_child
 from probekit.errors import UserError
 from probekit.evaluation.vbench.official.inputs import OfficialInput
 
-_MODULE: Final = "probekit.evaluation.vbench.official.worker"
+WORKER: Final = "probekit.evaluation.vbench.official.worker"
+"""Module that runs in the other Python."""
+
 _LAST_WORDS: Final = 300
+_SECONDS_TO_END: Final = 5.0
 
 
 class ChildSession:
     """A `Session` in another Python, which is started on the first video and again after a death.
 
     A video on which the process dies is given to a second one; if that dies too, the video is the failure, and the next
-    video gets a new process.
+    video gets a new process. An error here while the process works, such as a time limit, ends it: its answer would be
+    taken for that of the next video.
 
     Args:
         python: the interpreter; it needs VBench, and none of this toolkit's own requirements.
@@ -33,7 +40,7 @@ class ChildSession:
         self._python, self._dimension, self._device = python, dimension, device
         self._process: subprocess.Popen[str] | None = None
         self._log: IO[bytes] | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder = ExitStack()
         self._does_not_load: UserError | None = None  # known after the first try; other videos do not try again
 
     def __call__(self, video: OfficialInput) -> dict[str, Any] | None:
@@ -61,25 +68,32 @@ class ChildSession:
         process = self._process
         assert process is not None
         assert process.stdin is not None
+        answered = False
         try:
             process.stdin.write(line + "\n")
             process.stdin.flush()
+            answer = _read(process)
+            answered = True
         except BrokenPipeError:
             return None
-        return _read(process)
+        finally:
+            if not answered:
+                process.kill()
+        return answer
 
     def _start(self) -> None:
         self.close()
-        self._folder = tempfile.TemporaryDirectory(prefix="probekit-vbench-")
+        folder = self._folder.enter_context(temporary_folder())
         self._log = tempfile.TemporaryFile()
-        command = worker_command(self._python, self._dimension, "--device", self._device)
         try:
-            self._process = subprocess.Popen(
-                command,
+            self._process = start_child(
+                WORKER,
+                [self._dimension, "--device", self._device],
+                python=str(self._python),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
-                env=worker_environment(Path(self._folder.name)),
+                env=worker_environment(folder),
                 text=True,
                 encoding="utf-8",
             )
@@ -106,17 +120,12 @@ class ChildSession:
     def close(self) -> None:
         """End the process."""
         if self._process is not None:
-            for stream in (self._process.stdin, self._process.stdout):
-                if stream is not None:
-                    stream.close()
-            self._process.wait()
+            _end(self._process)
             self._process = None
         if self._log is not None:
             self._log.close()
             self._log = None
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+        self._folder.close()
 
     def __enter__(self) -> Self:
         """Use it, then end its process."""
@@ -129,6 +138,19 @@ class ChildSession:
         self.close()
 
 
+def _end(process: "subprocess.Popen[str]") -> None:
+    """Let a process end, which its input tells it to; one that does not is killed."""
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with suppress(BrokenPipeError):
+                stream.close()
+    try:
+        process.wait(_SECONDS_TO_END)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def _read(process: subprocess.Popen[str]) -> Mapping[str, Any] | None:
     assert process.stdout is not None
     line = process.stdout.readline()
@@ -137,11 +159,6 @@ def _read(process: subprocess.Popen[str]) -> Mapping[str, Any] | None:
     answer = json.loads(line)
     assert isinstance(answer, dict)
     return answer
-
-
-def worker_command(python: Path, dimension: str, *options: str) -> list[str]:
-    """How a worker is started."""
-    return [str(python), "-m", _MODULE, dimension, *options]
 
 
 def worker_environment(folder: Path) -> dict[str, str]:

@@ -3,13 +3,13 @@
 import importlib.util
 import json
 import subprocess
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from probekit.atomic_files import temporary_folder
 from probekit.errors import UserError
-from probekit.evaluation.vbench.official.child import worker_command, worker_environment
+from probekit.evaluation.vbench.official.child import WORKER, worker_environment
 from probekit.evaluation.vbench.official.environment import OPERATORS, environment_python, has_environment
 from probekit.evaluation.vbench.official.extras import missing_code, missing_hub_files
 from probekit.evaluation.vbench.weights import WeightFile, missing, weight_files, weight_path
@@ -92,9 +92,9 @@ def _missing_in_own(facts: VBenchDimension) -> tuple[str, ...]:
 @cache
 def _asked(python: Path, dimension: str) -> list[str]:
     """What the other environment says that it lacks."""
-    with tempfile.TemporaryDirectory(prefix="probekit-vbench-") as folder:
-        environment = worker_environment(Path(folder))
-        command = worker_command(python, dimension, "--check")
+    with temporary_folder() as folder:
+        command = [str(python), "-m", WORKER, dimension, "--check"]
+        environment = worker_environment(folder)
         result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if result.returncode:
         raise UserError(f"{python} cannot run the worker: {result.stderr.strip()[-300:]}", "Run probekit vbench setup.")
