@@ -49,7 +49,7 @@ def test_killed_and_started_again_equals_undisturbed(folders: dict[str, str], tm
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     undisturbed = start(recipe, whole)
     victim = start(recipe, broken)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not checkpoint_paths(broken / "checkpoints") and time.monotonic() < deadline and victim.poll() is None:
         time.sleep(0.01)
     victim.send_signal(signal.SIGKILL)
