@@ -113,20 +113,21 @@ def test_the_mirai_step_equals_the_official_one(case: str) -> None:
     commit = CommitNoise(
         float(table_sigmas(GENERATOR_SHIFT)[-1]), lambda chunk: frames_second(context[:, 3 * chunk : 3 * chunk + 3])
     )
+    watched = objective.watch(about["exit_step"])
     results = Rollout(
         model,
         TextContext(text),
         draw,
         FewStepDenoiser(few_step_sigmas(), about["exit_step"], gradient=True),
         chunks=3,
-        observers=[objective.watch(about["exit_step"])],
+        observers=[watched],
         commit_noise=commit,
     )
     video = roll_out(results)
     assert_close(frames_second(video), recorded(f"mirai/{case}/x0"), atol=TOLERANCE, rtol=0)
     matching = 0.5 * (video - frames_second(recorded("mirai/target"))).square().mean()
     assert_close(float(matching.detach()), about["dmd_like"], atol=TOLERANCE, rtol=0)
-    foresight = objective.loss(objective.watched_states(), video.detach(), text, step=0)
+    foresight = objective.loss(watched.states, video.detach(), text, step=0)
     assert_close(float(foresight.detach()), about["foresight_loss"], atol=TOLERANCE, rtol=0)
     (matching + foresight).backward()
     theirs = recorded_under(f"mirai/{case}/grad/")

@@ -18,7 +18,7 @@ class ForesightConfig(StrictModel):
         offsets: in chunks.
         weight: lambda.
         start_step: generator updates before it acts; `steps` minus 100 is the paper's "final 100 steps".
-        warmup_steps: updates over which lambda then rises linearly.
+        warmup_steps: updates over which lambda then rises linearly; replay, which the generator never sees, has none.
         encoder: who reads the finished video: the real score, the base model, or the generator's average (causal).
         student_depth: depth ratio r of the generator's block, `floor(r · depth)` zero-based; ignored with a layer.
         encoder_depth: the same of the encoder.

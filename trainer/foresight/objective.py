@@ -10,7 +10,7 @@ from torch.optim import AdamW
 
 from probekit.errors import UserError
 from probekit.models.feature_reader import check_layer
-from probekit.rollout.records import PassRecord, RolloutObserver
+from probekit.rollout.records import PassRecord
 from probekit.seeding import counter_seed
 from trainer.config.foresight import ForesightConfig
 from trainer.distributed.sharding import gradient_norm
@@ -91,15 +91,8 @@ class ForesightObjective:
         self.layer = config.student_block(len(generator.blocks))
         check_layer(generator, self.layer, "foresight.student_layer")
         self._encode, encoder_width = self._encoder(models)
-        width = model_width(generator)
-        if config.predictor in ("dit", "dit_adaln") and width % config.predictor_heads:
-            raise UserError(
-                f"foresight.predictor_heads: {config.predictor_heads} do not divide the generator's width {width}.",
-                f"Use {generator.config.num_attention_heads} heads, for example.",
-            )
-        self.predictor = models.place(build_predictor(config, width, encoder_width, seed))
+        self.predictor = models.place(build_predictor(config, model_width(generator), encoder_width, seed))
         self.optimizer = AdamW(self.predictor.parameters(), lr=config.learning_rate, betas=(0.9, 0.999))
-        self._watched: ExitStates | None = None
         self._kept: list[list[Pair]] = []
         self._fresh = True
         self._norm = 0.0
@@ -123,21 +116,9 @@ class ForesightObjective:
         """Whether the zero-based step is past `start_step`."""
         return step >= self._config.start_step
 
-    def watch(self, exit_step: int) -> RolloutObserver:
-        """Begin a rollout; the observer collects the states of its exit passes."""
-        self._watched = ExitStates(self.layer, exit_step)
-        return self._watched
-
-    def watched_states(self) -> list[Tensor]:
-        """States of the rollout last watched.
-
-        Raises:
-            RuntimeError: if no rollout was watched.
-        """
-        if self._watched is None:
-            raise RuntimeError("watched_states() needs a rollout that was watched")
-        states, self._watched = self._watched.states, None
-        return states
+    def watch(self, exit_step: int) -> ExitStates:
+        """An observer that collects the states of a rollout's exit passes."""
+        return ExitStates(self.layer, exit_step)
 
     def loss(self, states: list[Tensor], video: Tensor, text: Tensor, step: int) -> Tensor:
         """λ · mean over chunks with a target of the distance to their future.

@@ -1,8 +1,9 @@
 """Predictors from the generator's states to the encoder's features; they are thrown away after training."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
 
 import torch
 from einops import rearrange
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from probekit.errors import UserError
 from probekit.seeding import counter_seed
 from trainer.config.foresight import ForesightConfig
 from trainer.distributed.sharding import whole
@@ -88,6 +90,9 @@ class DitPredictor(nn.Module):
         heads: of their attention.
         offsets: DiT-AdaLN: the index of the offset is the condition; 0 for a plain DiT.
         dead_modulation: as the official blocks.
+
+    Raises:
+        UserError: if the heads do not divide the width.
     """
 
     def __init__(
@@ -100,6 +105,12 @@ class DitPredictor(nn.Module):
         dead_modulation: bool = False,
     ) -> None:
         super().__init__()
+        if width % heads:
+            fitting = max(count for count in range(1, heads) if width % count == 0)
+            raise UserError(
+                f"foresight.predictor_heads: {heads} do not divide the generator's width {width}.",
+                f"Use {fitting} heads, for example.",
+            )
         self.blocks = nn.ModuleList([DitBlock(width, heads, offsets, dead_modulation) for _ in range(blocks)])
         self.projection = nn.Linear(width, encoder_width, bias=False)
         self.offset_embedding = nn.Embedding(offsets, width) if offsets else None
@@ -152,16 +163,44 @@ def _mlp(sizes: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+def _dit(config: ForesightConfig, width: int, encoder_width: int, offsets: int = 0) -> nn.Module:
+    blocks, heads = config.predictor_blocks, config.predictor_heads
+    return DitPredictor(width, encoder_width, blocks, heads, offsets, config.dead_modulation)
+
+
+def _dit_of_offsets(config: ForesightConfig, width: int, encoder_width: int) -> nn.Module:
+    return _dit(config, width, encoder_width, len(config.offsets))
+
+
+def _one_mlp(config: ForesightConfig, width: int, encoder_width: int, heads: int = 1) -> nn.Module:
+    return MlpPredictor(width, encoder_width, config.predictor_blocks, heads)
+
+
+def _mlp_of_each_offset(config: ForesightConfig, width: int, encoder_width: int) -> nn.Module:
+    return _one_mlp(config, width, encoder_width, len(config.offsets))
+
+
+PREDICTORS: Final[Mapping[str, Callable[[ForesightConfig, int, int], nn.Module]]] = MappingProxyType(
+    {"dit": _dit, "mlp": _one_mlp, "multi_mlp": _mlp_of_each_offset, "dit_adaln": _dit_of_offsets}
+)
+"""What makes each predictor of `ForesightConfig`, from the widths of generator and encoder."""
+
+
 def new_predictor(config: ForesightConfig, width: int, encoder_width: int) -> nn.Module:
-    """The predictor that a recipe names, with torch's default weights."""
-    if config.predictor == "mlp":
-        return MlpPredictor(width, encoder_width, config.predictor_blocks)
-    if config.predictor == "multi_mlp":
-        return MlpPredictor(width, encoder_width, config.predictor_blocks, len(config.offsets))
-    offsets = len(config.offsets) if config.predictor == "dit_adaln" else 0
-    return DitPredictor(
-        width, encoder_width, config.predictor_blocks, config.predictor_heads, offsets, config.dead_modulation
-    )
+    """The predictor that a recipe names, with torch's default weights. Raises UserError where its sizes do not fit."""
+    return PREDICTORS[config.predictor](config, width, encoder_width)
+
+
+def predictor_size(config: ForesightConfig, width: int, encoder_width: int) -> dict[str, int]:
+    """Parameters of the predictor's parts by name; nothing is allocated."""
+    with torch.device("meta"):
+        predictor = new_predictor(config, width, encoder_width)
+    sizes: dict[str, int] = {}
+    for name, parameter in predictor.named_parameters():
+        first, second, *_ = name.split(".")
+        part = f"{first}.{second}" if first in ("blocks", "heads") else first
+        sizes[part] = sizes.get(part, 0) + parameter.numel()
+    return sizes
 
 
 def build_predictor(config: ForesightConfig, width: int, encoder_width: int, seed: int) -> nn.Module:

@@ -11,6 +11,16 @@ from probekit.rollout.records import RolloutObserver
 from trainer.engine.state import TrainingState
 
 
+class StateObserver(RolloutObserver, Protocol):
+    """Keeps the states of the rollout that it watches.
+
+    Attributes:
+        states: states (B, T, W) of each finished chunk, with gradient.
+    """
+
+    states: list[Tensor]
+
+
 class AuxiliaryObjective(Protocol):
     """An objective that watches the generator's rollout and may train parameters of its own."""
 
@@ -23,19 +33,15 @@ class AuxiliaryObjective(Protocol):
         """Whether it acts in this zero-based step; where it does not, nothing else of it is called."""
         ...
 
-    def watch(self, exit_step: int) -> RolloutObserver:
-        """Begin a rollout that leaves each chunk at this denoising step; the result goes into the rollout."""
-        ...
-
-    def watched_states(self) -> list[Tensor]:
-        """States (B, T, W) of each chunk of the rollout last watched."""
+    def watch(self, exit_step: int) -> StateObserver:
+        """An observer for one rollout that leaves each chunk at this denoising step; it collects what `loss` takes."""
         ...
 
     def loss(self, states: list[Tensor], video: Tensor, text: Tensor, step: int) -> Tensor:
         """Weighted loss of one micro-batch, to be added to the generator's.
 
         Args:
-            states: of each chunk, (B, T, W), with gradient.
+            states: states of each chunk, (B, T, W), with gradient; those of the rollout's observer.
             video: finished or ground-truth video (B, C, L, h, w), detached.
             text: prompt embeddings (B, tokens, text width).
             step: zero-based.

@@ -15,8 +15,7 @@ from trainer.planning.recipe import (
     memory_of,
     models_of,
     operations_of,
-    parameters_of,
-    predictor_of,
+    predictor_parts,
     processes_needed,
     sizes_of,
 )
@@ -74,17 +73,15 @@ def _predictor_lines(
 ) -> Iterator[str]:
     generator, encoder = dict(models[0].config), encoder_of(config, models)
     yield from _tap_lines(config, foresight, generator, encoder)
-    predictor = predictor_of(foresight, generator, encoder)
+    parts = predictor_parts(foresight, generator, encoder)
     yield f"# predictor ({foresight.predictor}), used in training alone"
-    for name, child in predictor.named_children():
-        parts = child.named_children() if name == "blocks" or name == "heads" else [("", child)]
-        for part, module in parts:
-            yield f"{'.'.join(filter(None, (name, part))):28} {parameters_of(module):>14,} parameters"
-    yield f"{'all':28} {parameters_of(predictor):>14,} parameters"
+    for name, count in parts.items():
+        yield f"{name:28} {count:>14,} parameters"
+    yield f"{'all':28} {sum(parts.values()):>14,} parameters"
     if foresight.predictor == "dit":
-        paper = predictor_of(foresight.model_copy(update={"dead_modulation": True}), generator, encoder)
+        paper = predictor_parts(foresight.model_copy(update={"dead_modulation": True}), generator, encoder)
         note = "with the modulation matrices that never train, as the paper counts"
-        yield f"{'the same, official':28} {parameters_of(paper):>14,} parameters ({note})"
+        yield f"{'the same, official':28} {sum(paper.values()):>14,} parameters ({note})"
 
 
 def _tap_lines(

@@ -137,7 +137,7 @@ def dmd_dynamic(
         Part("rollout: saved in the exit passes", videos * exits, False),
         Part("rollout: keys and values", videos * cache_bytes(generator, tokens, half), False),
         Part("real score: guided pass", 2 * videos * reading_activations(real, tokens, half), False),
-        Part("predictor: all chunks", videos * predicted, False),
+        *((Part("predictor: all chunks", videos * predicted, False),) if predicted else ()),
     )
     critic = (
         Part("critic: saved in its pass", videos * pass_activations(generator, tokens, 1, checkpointing, half), False),

@@ -3,9 +3,6 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import torch
-from torch import nn
-
 from probekit.errors import UserError
 from probekit.models.flops import width_of
 from probekit.models.presets import sprite_transformer_config
@@ -13,7 +10,6 @@ from trainer.config.causal import AutoregressiveConfig, CausalOdeConfig, Consist
 from trainer.config.foresight import ForesightConfig
 from trainer.config.recipe import BidirectionalConfig, DmdConfig, StageConfig
 from trainer.distributed.world import World
-from trainer.foresight.predictors import new_predictor
 from trainer.planning.architectures import architecture, text_encoder_parameters, text_tokens
 from trainer.planning.cost import CycleShape, executed_cost, forward_cost, rollout_pass_cost
 from trainer.planning.memory import (
@@ -27,6 +23,7 @@ from trainer.planning.memory import (
     reading_activations,
     static_parts,
 )
+from trainer.plugins import predictor_size
 
 
 class Sizes(NamedTuple):
@@ -108,15 +105,9 @@ def sizes_of(config: StageConfig, generator: dict[str, Any]) -> Sizes:
     return Sizes(frame, config.latent_frames, config.chunk_frames, text_tokens(generator))
 
 
-def predictor_of(config: ForesightConfig, generator: dict[str, Any], encoder: dict[str, Any]) -> nn.Module:
-    """The predictor on the meta device."""
-    with torch.device("meta"):
-        return new_predictor(config, width_of(generator), width_of(encoder))
-
-
-def parameters_of(module: nn.Module) -> int:
-    """Number of parameters."""
-    return sum(parameter.numel() for parameter in module.parameters())
+def predictor_parts(config: ForesightConfig, generator: dict[str, Any], encoder: dict[str, Any]) -> dict[str, int]:
+    """Parameters of the predictor's parts. Raises UserError as `plugins.predictor_size`."""
+    return predictor_size(config, width_of(generator), width_of(encoder))
 
 
 def memory_of(config: StageConfig, processes: int) -> Memory:
@@ -132,7 +123,7 @@ def memory_of(config: StageConfig, processes: int) -> Memory:
     foresight = config.foresight if isinstance(config, CausalOdeConfig | DmdConfig) else None
     predictor = 0
     if foresight is not None and isinstance(config, CausalOdeConfig | DmdConfig):
-        predictor = parameters_of(predictor_of(foresight, generator, encoder_of(config, models)))
+        predictor = sum(predictor_parts(foresight, generator, encoder_of(config, models)).values())
     static = static_parts(models, predictor, half)
     gathered = gathered_blocks([model.config for model in models], processes)
     static += (Part("blocks that are whole at a time", gathered, False),) if gathered else ()

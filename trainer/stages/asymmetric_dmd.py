@@ -5,6 +5,7 @@ the loop is one generator update and then the critic's updates.
 """
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -129,14 +130,15 @@ class AsymmetricDmdStage:
     def _generator_loss(self, step: int, rows: range) -> MicroBatch:
         prompts = self._prompts(step, _GENERATOR_UPDATE, rows)
         exit_step, auxiliary = self._exit_step(step, _GENERATOR_UPDATE), self._auxiliary_at(step)
-        observers = [] if auxiliary is None else [auxiliary.watch(exit_step)]
+        watched = None if auxiliary is None else auxiliary.watch(exit_step)
+        observers = () if watched is None else (watched,)
         with autocast(self._world, self._config.scale):
             text = self._text.encode(prompts)
             video = self._rollout(text, exit_step, step, _GENERATOR_UPDATE, rows, observers, gradient=True)
             loss = dmd_loss(video, self._score_difference(video.detach(), text, step, rows))
             logged = {"dmd_loss": float(loss.detach())}
-            if auxiliary is not None:
-                additional = auxiliary.loss(auxiliary.watched_states(), video.detach(), text, step)
+            if auxiliary is not None and watched is not None:
+                additional = auxiliary.loss(watched.states, video.detach(), text, step)
                 loss, logged["auxiliary_loss"] = loss + additional, float(additional.detach())
         return MicroBatch(loss, logged, prompts)
 
@@ -197,7 +199,7 @@ class AsymmetricDmdStage:
         step: int,
         number: int,
         rows: range,
-        observers: list[RolloutObserver] | None = None,
+        observers: Sequence[RolloutObserver] = (),
         gradient: bool = False,
     ) -> Tensor:
         """The generator's own video (B, C, L, h, w), every chunk left at the same step."""
@@ -210,7 +212,7 @@ class AsymmetricDmdStage:
             SeededNoise(("dmd-noise", *names), rows, shape),
             FewStepDenoiser(self._sigmas, exit_step, gradient),
             chunks=self._chunks,
-            observers=observers or (),
+            observers=observers,
             commit_noise=self._commit_noise(SeededNoise(("commit-noise", *names), rows, shape)),
             whole_commit=self._world.shared,
         )

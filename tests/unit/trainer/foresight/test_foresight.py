@@ -90,16 +90,20 @@ def objective_of(config: ForesightConfig, generator: CausalWan, encoder: WanTran
     return ForesightObjective(config, models, chunk_frames=3, seed=0)
 
 
-def watched(objective: ForesightObjective, generator: CausalWan, text: torch.Tensor) -> torch.Tensor:
+def watched(
+    objective: ForesightObjective, generator: CausalWan, text: torch.Tensor
+) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """A rollout's video and its states."""
     watch = objective.watch(1)
     noise = SeededNoise(("foresight-test",), range(2), (16, 3, 8, 8))
     denoiser = FewStepDenoiser(few_step_sigmas(), exit_step=1, gradient=True)
-    return roll_out(Rollout(generator, TextContext(text), noise, denoiser, chunks=CHUNKS, observers=[watch]))
+    video = roll_out(Rollout(generator, TextContext(text), noise, denoiser, chunks=CHUNKS, observers=[watch]))
+    return video, watch.states
 
 
 def loss_of(objective: ForesightObjective, generator: CausalWan, text: torch.Tensor, step: int = 0) -> torch.Tensor:
-    video = watched(objective, generator, text)
-    return objective.loss(objective.watched_states(), video.detach(), text, step)
+    video, states = watched(objective, generator, text)
+    return objective.loss(states, video.detach(), text, step)
 
 
 def test_the_loss_is_the_papers_equation_and_reaches_only_the_blocks_below() -> None:
@@ -111,8 +115,8 @@ def test_the_loss_is_the_papers_equation_and_reaches_only_the_blocks_below() -> 
     noise = SeededNoise(("foresight-test",), range(2), (16, 3, 8, 8))
     denoiser = FewStepDenoiser(few_step_sigmas(), exit_step=1, gradient=True)
     video = roll_out(Rollout(generator, TextContext(text), noise, denoiser, chunks=CHUNKS, observers=[watch]))
-    states = list(watch.states)  # type: ignore[attr-defined]
-    loss = objective.loss(objective.watched_states(), video.detach(), text, step=0)
+    states = list(watch.states)
+    loss = objective.loss(watch.states, video.detach(), text, step=0)
     features = read_features(encoder, video.detach(), torch.zeros(2), text, 0).unflatten(1, (CHUNKS, 3)).flatten(2, 3)
     by_hand = []
     for chunk in range(CHUNKS):

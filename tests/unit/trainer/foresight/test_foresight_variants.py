@@ -1,6 +1,7 @@
 """Every variant of the paper's ablations: each option changes what it names, and each loss is what its formula says."""
 
 import copy
+from typing import get_args
 
 import pytest
 import torch
@@ -18,9 +19,10 @@ from probekit.rollout.chunk_denoisers import FewStepDenoiser
 from probekit.rollout.noise import SeededNoise
 from probekit.rollout.streaming_rollout import Rollout, roll_out
 from trainer.config.foresight import ForesightConfig
+from trainer.foresight import predictors
 from trainer.foresight.losses import cosine_distance, mean_squared_distance, random_directions, sigreg, weight_at
 from trainer.foresight.objective import ForesightObjective
-from trainer.foresight.predictors import new_predictor
+from trainer.foresight.predictors import new_predictor, predictor_size
 from trainer.foresight.targets import frame_mean, targets_of
 from trainer.objectives.auxiliary import AuxiliaryModels
 
@@ -52,7 +54,7 @@ def loss_of(objective: ForesightObjective, generator: CausalWan, step: int = 0) 
     denoiser = FewStepDenoiser(few_step_sigmas(), exit_step=1, gradient=True)
     watch = objective.watch(1)
     video = roll_out(Rollout(generator, TextContext(TEXT), noise, denoiser, chunks=CHUNKS, observers=[watch]))
-    return objective.loss(objective.watched_states(), video.detach(), TEXT, step)
+    return objective.loss(watch.states, video.detach(), TEXT, step)
 
 
 VARIANTS = {
@@ -136,6 +138,15 @@ def test_the_negative_cosine_is_lower_by_lambda_and_has_the_same_gradient() -> N
         found.append((loss.detach(), gradient))
     torch.testing.assert_close(found[1][0], found[0][0] - 0.5)
     torch.testing.assert_close(found[1][1], found[0][1])
+
+
+def test_every_predictor_of_the_configuration_is_one_entry_whose_size_is_its_parameters() -> None:
+    assert set(predictors.PREDICTORS) == set(get_args(ForesightConfig.model_fields["predictor"].annotation))
+    for name in predictors.PREDICTORS:
+        fusion = "none" if name in ("multi_mlp", "dit_adaln") else "offsets"
+        config = ForesightConfig(predictor=name, predictor_heads=2, fusion=fusion)  # type: ignore[arg-type]
+        parameters = new_predictor(config, 32, 48).parameters()
+        assert sum(predictor_size(config, 32, 48).values()) == sum(parameter.numel() for parameter in parameters)
 
 
 @pytest.mark.parametrize("depth", [0.3, 0.5, 0.8])

@@ -1,6 +1,7 @@
 """`trainer describe`: a recipe's models, tokens, operations and memory without weights; what cannot fit is refused."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,22 @@ def test_every_sprite_recipe_is_described(path: Path) -> None:
     if path.name == "bidirectional.yaml":
         pytest.skip("the part that two recipes share")
     assert list(description(load_recipe(path), 1, None))
+
+
+def test_a_recipe_without_the_block_is_described_and_costed() -> None:
+    """Also run with the foresight package hidden, by the test of stages that do without it."""
+    for recipe in ("wan/dmd_baseline.yaml", "sprite/ar.yaml", "sprite/sprite_base.yaml", "wan/ode_trajectories.yaml"):
+        result = CliRunner().invoke(app, ["describe", str(RECIPES / recipe)])
+        assert result.exit_code == 0, result.output
+        assert "predictor" not in result.output
+    result = CliRunner().invoke(app, ["cost", str(RECIPES / "sprite" / "dmd_baseline.yaml")])
+    assert result.exit_code == 0, result.output
+
+
+def test_a_block_without_its_package_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "trainer.foresight.predictors", None)
+    with pytest.raises(UserError, match=r"The recipe asks for foresight, but trainer\.foresight"):
+        list(description(dmd("one_gpu_141gb.yaml"), 1, 141))
 
 
 def test_the_numbers_at_wan_size() -> None:
