@@ -29,7 +29,7 @@ from trainer.foresight.objective import ForesightObjective
 from trainer.objectives.auxiliary import AuxiliaryModels
 from trainer.objectives.dmd import critic_loss, dmd_gradient, dmd_loss, official_critic_loss, score_timesteps
 from trainer.objectives.regression import bell_total, bell_weight, weighted_flow_loss
-from trainer.stages.causal_parts import diffusion_forced_flow, teacher_forced_flow
+from trainer.stages.flows import diffusion_forced_flow, teacher_forced_flow
 
 pytestmark = needs_recordings
 

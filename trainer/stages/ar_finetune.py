@@ -1,6 +1,5 @@
 """Stage 1: the bidirectional base becomes causal, by flow matching with teacher or diffusion forcing."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -12,48 +11,27 @@ from probekit.models.text_context import TextContext
 from probekit.rollout.noise import normal_rows
 from probekit.seeding import generator
 from trainer.config.causal import AutoregressiveConfig
-from trainer.data.latent_clips import LatentBatch, LatentClips
+from trainer.data.latent_clips import LatentBatch
 from trainer.distributed.update import MicroBatch
 from trainer.distributed.world import SINGLE, World
 from trainer.objectives.regression import bell_total, bell_weight, weighted_flow_loss
-from trainer.stages.causal_parts import (
-    check_frames,
-    diffusion_forced_flow,
-    export_causal,
-    open_generator,
-    per_frame,
-    teacher_forced_flow,
-)
+from trainer.stages.clip_stage import ClipStage
 from trainer.stages.draws import draw_rows, drop_captions
-from trainer.stages.single_model import SingleModelStage
+from trainer.stages.export import export_causal
+from trainer.stages.flows import diffusion_forced_flow, per_frame, teacher_forced_flow
 
 VALIDATION_CLIPS = 32
 
 
-class AutoregressiveStage(SingleModelStage[CausalWan]):
-    """Causal-Forcing's stage 1: one noise level a chunk, uniform and then shifted."""
+class AutoregressiveStage(ClipStage):
+    """Causal-Forcing's stage 1: one noise level per chunk, uniform and then shifted."""
 
     held_out_rows = VALIDATION_CLIPS
 
     def __init__(self, config: AutoregressiveConfig, world: World = SINGLE) -> None:
         self._config = config
-        self._chunks = check_frames(config.latent_frames, config.chunk_frames)
-        self._shares = world.micro_batches(config.batch_size, config.scale.gradient_accumulation)
-        self._clips = LatentClips(config.data, "train", config.skip_corrupt_shards)
-        self._held_out = LatentClips(config.data, "validation", config.skip_corrupt_shards)
         self._bell_total = bell_total(config.shift)
-        model = open_generator(config.initial_model, (None, "ar_teacher"), config.chunk_frames, "fine-tuned")
-        super().__init__(config, model, config.steps, world)
-        self._text.prepare(["", *self._clips.captions, *self._held_out.captions])
-
-    def shares(self, step: int) -> Sequence[range]:
-        """Rows of this process's micro-batches."""
-        return self._shares
-
-    def batch_shape(self, step: int) -> Sequence[int]:
-        """(B, C, L, h, w) of the whole batch."""
-        channels, _, *size = self._clips.shape
-        return (self._config.batch_size, channels, self._config.latent_frames, *size)
+        super().__init__(config, (None, "ar_teacher"), "fine-tuned", world)
 
     def micro_batch(self, step: int, rows: range) -> MicroBatch:
         """Loss of rows of a step's batch."""
@@ -83,10 +61,7 @@ class AutoregressiveStage(SingleModelStage[CausalWan]):
 
     def held_out_loss(self, rows: range) -> float:
         """Loss of the averaged weights on held-out clips with fixed noise, without caption dropout."""
-        count = max(VALIDATION_CLIPS, rows.stop)
-        chosen = generator("validation-clips").integers(len(self._held_out), size=count)
-        clips = self._held_out.take(chosen[rows.start : rows.stop], self._config.latent_frames)
-        noise = normal_rows(clips.latents.shape[1:], rows, "validation-noise")
+        clips, noise, count = self._held_out_clips(rows)
         uniform = draw_rows(count, rows, "validation-levels", columns=2 * self._chunks)
         return float(self._loss(self.ema.model, clips, noise, uniform))
 

@@ -40,8 +40,9 @@ from trainer.engine.state import TrainingState
 from trainer.objectives.auxiliary import AuxiliaryModels, AuxiliaryObjective, MakeAuxiliary
 from trainer.objectives.dmd import critic_loss, dmd_gradient, dmd_loss, official_critic_loss, score_timesteps
 from trainer.stages.averaged_model import AveragedModel
-from trainer.stages.causal_parts import check_frames, export_student, open_generator, open_score
 from trainer.stages.draws import draw_rows, token_count
+from trainer.stages.export import export_student
+from trainer.stages.opening import check_frames, open_generator, open_score
 
 VALIDATION_VIDEOS = 16
 _GENERATOR_UPDATE = 0

@@ -21,16 +21,9 @@ from trainer.distributed.update import MicroBatch
 from trainer.distributed.world import SINGLE, World
 from trainer.objectives.auxiliary import AuxiliaryModels, MakeAuxiliary
 from trainer.objectives.regression import trajectory_loss
-from trainer.stages.causal_parts import (
-    STUDENT_ROLES,
-    check_frames,
-    diffusion_forced_flow,
-    export_student,
-    open_generator,
-    open_score,
-    per_frame,
-    teacher_forced_flow,
-)
+from trainer.stages.export import export_student
+from trainer.stages.flows import diffusion_forced_flow, per_frame, teacher_forced_flow
+from trainer.stages.opening import STUDENT_ROLES, check_frames, open_generator, open_score
 from trainer.stages.single_model import SingleModelStage
 
 VALIDATION_CLIPS = 32

@@ -1,6 +1,5 @@
 """Stage 2 without trajectories: causal consistency distillation of the AR teacher on clips (Causal-Forcing++)."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -20,25 +19,20 @@ from probekit.models.text_context import TextContext
 from probekit.rollout.noise import normal_rows
 from probekit.seeding import generator
 from trainer.config.causal import ConsistencyConfig
-from trainer.data.latent_clips import LatentBatch, LatentClips
+from trainer.data.latent_clips import LatentBatch
 from trainer.distributed.sharding import place
 from trainer.distributed.update import MicroBatch
 from trainer.distributed.world import SINGLE, World
 from trainer.objectives.regression import trajectory_loss
-from trainer.stages.causal_parts import (
-    STUDENT_ROLES,
-    check_frames,
-    export_student,
-    open_generator,
-    per_frame,
-    teacher_forced_flow,
-)
-from trainer.stages.single_model import SingleModelStage
+from trainer.stages.clip_stage import ClipStage
+from trainer.stages.export import export_student
+from trainer.stages.flows import per_frame, teacher_forced_flow
+from trainer.stages.opening import STUDENT_ROLES, open_generator
 
 VALIDATION_CLIPS = 16
 
 
-class ConsistencyStage(SingleModelStage[CausalWan]):
+class ConsistencyStage(ClipStage):
     """The student's x0 at one level against its average's x0 one teacher step further down.
 
     One level a batch, shared by all chunks; the past is ground truth. On the last step of the grid, which ends at 0,
@@ -49,26 +43,11 @@ class ConsistencyStage(SingleModelStage[CausalWan]):
 
     def __init__(self, config: ConsistencyConfig, world: World = SINGLE) -> None:
         self._config = config
-        self._chunks = check_frames(config.latent_frames, config.chunk_frames)
-        self._shares = world.micro_batches(config.batch_size, config.scale.gradient_accumulation)
         self._sigmas = euler_sigmas(config.euler_steps, config.shift)
-        self._clips = LatentClips(config.data, "train", config.skip_corrupt_shards)
-        self._held_out = LatentClips(config.data, "validation", config.skip_corrupt_shards)
+        super().__init__(config, STUDENT_ROLES, "distilled", world)
         teacher = open_generator(config.teacher, ("ar_teacher",), config.chunk_frames, "the teacher").eval()
         self.teacher = place(teacher.requires_grad_(False), world, config.scale)
-        model = open_generator(config.initial_model, STUDENT_ROLES, config.chunk_frames, "distilled")
-        super().__init__(config, model, config.steps, world)
-        self._text.prepare(["", *self._clips.captions, *self._held_out.captions])
         self._no_prompt = self._text.encode([""])
-
-    def shares(self, step: int) -> Sequence[range]:
-        """Rows of this process's micro-batches."""
-        return self._shares
-
-    def batch_shape(self, step: int) -> Sequence[int]:
-        """(B, C, L, h, w) of the whole batch."""
-        channels, _, *size = self._clips.shape
-        return (self._config.batch_size, channels, self._config.latent_frames, *size)
 
     def micro_batch(self, step: int, rows: range) -> MicroBatch:
         """Loss of rows of a step's batch."""
@@ -109,9 +88,7 @@ class ConsistencyStage(SingleModelStage[CausalWan]):
 
     def held_out_loss(self, rows: range) -> float:
         """Loss of the averaged weights on held-out clips at a few levels with fixed noise."""
-        chosen = generator("validation-clips").integers(len(self._held_out), size=max(VALIDATION_CLIPS, rows.stop))
-        clips = self._held_out.take(chosen[rows.start : rows.stop], self._config.latent_frames)
-        noise = normal_rows(clips.latents.shape[1:], rows, "validation-noise")
+        clips, noise, _ = self._held_out_clips(rows)
         levels = sorted({0, self._config.euler_steps // 2, self._config.euler_steps - 1})
         return sum(float(self._loss(self.ema.model, clips, level, noise)) for level in levels) / len(levels)
 

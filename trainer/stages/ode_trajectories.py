@@ -25,7 +25,7 @@ from trainer.data.latent_clips import LatentBatch, LatentClips
 from trainer.data.training_text import TrainingText
 from trainer.data.trajectories import TrajectoryBatch, joined, trajectory_path, write_trajectories
 from trainer.distributed.world import World, local_device
-from trainer.stages.causal_parts import check_frames, open_generator, open_score
+from trainer.stages.opening import check_frames, open_generator, open_score
 from trainer.stages.whole_clip_trajectories import prompts_of, stored_steps, whole_clip_shard
 
 

@@ -27,8 +27,9 @@ from trainer.errors import NonFiniteTraining
 from trainer.plugins import auxiliary_of
 from trainer.stages.ar_finetune import AutoregressiveStage
 from trainer.stages.causal_ode import CausalOdeStage
-from trainer.stages.causal_parts import check_frames, open_generator, teacher_forced_flow
+from trainer.stages.flows import teacher_forced_flow
 from trainer.stages.ode_trajectories import make_trajectories
+from trainer.stages.opening import check_frames, open_generator
 
 PARTS = SHIPPED_MODELS / "sprite-base"
 LEVELS = (1.0, 0.9375, 0.8333333, 0.625)

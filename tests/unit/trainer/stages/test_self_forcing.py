@@ -32,8 +32,8 @@ from trainer.distributed.world import SINGLE
 from trainer.objectives.regression import trajectory_loss, weighted_flow_loss
 from trainer.stages.ar_finetune import AutoregressiveStage
 from trainer.stages.causal_ode import CausalOdeStage, states_at
-from trainer.stages.causal_parts import diffusion_forced_flow, per_frame, teacher_forced_flow
 from trainer.stages.consistency import ConsistencyStage
+from trainer.stages.flows import diffusion_forced_flow, per_frame, teacher_forced_flow
 from trainer.stages.ode_trajectories import make_trajectories
 
 RECIPES = REPOSITORY / "trainer" / "recipes" / "sprite"

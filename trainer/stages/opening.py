@@ -1,0 +1,59 @@
+"""Opening the models of a causal stage, and whether a clip is whole chunks."""
+
+from typing import Final
+
+import torch
+from diffusers import WanTransformer3DModel
+
+from probekit.errors import UserError
+from probekit.models.causal_card import Role, require_role
+from probekit.models.causal_wan import CausalWan
+from probekit.models.loading import load_transformer
+from probekit.models.model_folder import model_folder
+
+STUDENT_ROLES: Final[tuple[Role | None, ...]] = ("ar_teacher", "ode_student")
+"""Roles that few-step distillation starts from."""
+
+
+def open_generator(model: str, allowed: tuple[Role | None, ...], chunk_frames: int, use: str) -> CausalWan:
+    """A trainable causal generator in fp32 that starts from a model folder's transformer.
+
+    Raises:
+        UserError: if the folder's model has another role, chunk length or architecture.
+    """
+    folder = model_folder(model)
+    require_role(folder, allowed, chunk_frames, use)
+    plain = load_transformer(folder)
+    generator = CausalWan(**dict(plain.config))
+    generator.load_state_dict(plain.state_dict())
+    trainable: CausalWan = generator.train().requires_grad_(True)
+    return trainable
+
+
+def open_score(model: str, chunk_frames: int, use: str, dtype: torch.dtype = torch.float32) -> WanTransformer3DModel:
+    """A bidirectional transformer, frozen; in bf16 all of it is, so that it can be sharded.
+
+    Raises:
+        UserError: if the folder holds a causal generator or another architecture.
+    """
+    folder = model_folder(model)
+    require_role(folder, (None,), chunk_frames, use)
+    transformer = load_transformer(folder, dtype)
+    for tensor in (*transformer.parameters(), *transformer.buffers()):  # diffusers' own `to` leaves some in fp32
+        tensor.data = tensor.data.to(dtype)
+    return transformer
+
+
+def check_frames(latent_frames: int, chunk_frames: int) -> int:
+    """Chunks of a clip.
+
+    Raises:
+        UserError: if the clip is not whole chunks.
+    """
+    chunks, rest = divmod(latent_frames, chunk_frames)
+    if rest or not chunks:
+        raise UserError(
+            f"latent_frames: {latent_frames} is not a multiple of chunk_frames: {chunk_frames}.",
+            f"Use {max(1, chunks) * chunk_frames} latent frames, for example.",
+        )
+    return chunks
