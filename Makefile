@@ -5,13 +5,15 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: help demo test lint
+.PHONY: help demo test quick lint docs
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   the whole path on the sprite world: train two arms briefly; sample, score, compare, probe the shipped ones"
 	@echo "make test   the tests (WORKERS=$(WORKERS) processes)"
+	@echo "make quick  rules about the code and unit tests that load no network; it says what it leaves out"
 	@echo "make lint   ruff, ruff format and mypy --strict"
+	@echo "make docs   the API reference from the docstrings, in build/api"
 
 demo: $(INSTALLED)
 	OMP_NUM_THREADS=2 $(BIN)/trainer demo
@@ -19,6 +21,13 @@ demo: $(INSTALLED)
 # One thread for each worker: two workers with two threads each would fight over two cores.
 test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+
+quick: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --quick -m "not slow"
+
+# A docstring or an annotation that cannot be read is an error.
+docs: $(INSTALLED)
+	$(BIN)/python -W error::UserWarning -m pdoc --docformat google --output-directory build/api probekit trainer
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

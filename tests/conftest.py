@@ -1,13 +1,43 @@
 """Settings of all tests."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, settings
 
 import probekit  # noqa: F401  (test files import diffusers before ours, and that needs its finder of torchvision)
+from tests.helpers.quick import is_quick, left_out_text
 
 # A busy machine must not fail a property: no time limits, neither on one example nor on making one.
 settings.register_profile("project", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
+
+
+LEFT_OUT = pytest.StashKey[list[Path]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--quick`, what `make quick` runs."""
+    parser.addoption("--quick", action="store_true", help="only rules about the code and unit tests without networks")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin the list of files that `--quick` leaves out."""
+    config.stash[LEFT_OUT] = []
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave heavy test files out before they are imported."""
+    if not config.getoption("--quick") or not collection_path.match("test_*.py") or is_quick(collection_path):
+        return None
+    config.stash[LEFT_OUT].append(collection_path)
+    return True
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what `--quick` left out."""
+    if config.getoption("--quick"):
+        terminalreporter.write_line(left_out_text(config.stash[LEFT_OUT]))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,6 +4,8 @@ import re
 import sys
 import tomllib
 
+import yaml
+
 from probekit import __version__
 from tests.architecture.source_tree import PACKAGES, imported_names, modules
 from tests.helpers.places import REPOSITORY
@@ -65,3 +67,12 @@ def _distribution(requirement: str) -> str:
     match = re.match(r"[A-Za-z0-9._-]+", requirement)
     assert match is not None
     return match[0].lower().replace("_", "-")
+
+
+def test_hooks_before_a_commit_run_the_tested_versions() -> None:
+    hooks = yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text())["repos"]
+    tools = [tool for repo in hooks for hook in repo["hooks"] for tool in hook["additional_dependencies"]]
+    assert {repo["repo"] for repo in hooks} == {"local"}
+    assert all(re.fullmatch(r"[a-z-]+==[0-9.]+", tool) for tool in tools)
+    pins = (REPOSITORY / "constraints.txt").read_text().splitlines()
+    assert [tool for tool in tools if tool.startswith("ruff==") and tool not in pins] == []
