@@ -109,7 +109,7 @@ def test_misspelt_field_names_its_neighbour(tmp_path: Path) -> None:
         read_protocol(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["{", "", "\ufeff{}"])
+@pytest.mark.parametrize("text", ["{", "", "\ufeff{"])
 def test_file_that_is_not_json_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "protocol.json").write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=r"protocol\.json is not JSON"):

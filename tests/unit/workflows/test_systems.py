@@ -140,7 +140,7 @@ def test_imported_videos_have_no_speed_and_the_table_says_why(tmp_path: Path) ->
 
     rows = [write_sample(tmp_path / "videos", prompt) for prompt in ("a", "b")]
     table = tmp_path / "table.csv"
-    lines = [f"{tmp_path / 'videos' / row.path},{row.prompt_id},a prompt,5s,NOVA" for row in rows]
+    lines = [f"{tmp_path / 'videos' / row.path},{row.prompt_id},prompt {row.prompt_id},5s,NOVA" for row in rows]
     table.write_text("\n".join(["file,prompt_id,prompt,horizon,model", *lines]))
     assert (tmp_path / "videos" / VIDEO_FOLDER).is_dir()
     assert probekit("score", table, "--out", tmp_path / "runs").exit_code == 0
