@@ -38,7 +38,8 @@ class Journal:
     """
 
     def __init__(self, path: Path, *, synced: bool) -> None:
-        self._path, self._synced = path, synced
+        self._path = path
+        self._synced = synced
         self._file: IO[bytes] | None = None
 
     def append(self, value: Any) -> None:

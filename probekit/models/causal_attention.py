@@ -58,7 +58,8 @@ class StreamingAttention:
         positions = cache.open_chunk(frames)
         self._table = rotary_table(rope, positions.chunk, rows, columns)
         cache.use_table(rotary_table(rope, positions.context, rows, columns))
-        self._cache, self._seen = cache, cache.frames
+        self._cache = cache
+        self._seen = cache.frames
         self.committing = False
 
     def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:

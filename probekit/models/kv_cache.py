@@ -130,7 +130,9 @@ class KVCache:
 
     def restore(self, snapshot: CacheSnapshot) -> None:
         """Go back to a snapshot, dropping whatever chunk is open."""
-        self._past, self.frames, self.next_frame = list(snapshot.past), snapshot.frames, snapshot.next_frame
+        self._past = list(snapshot.past)
+        self.frames = snapshot.frames
+        self.next_frame = snapshot.next_frame
         self._drop_chunk()
 
     def twin(self) -> "KVCache":

@@ -35,7 +35,8 @@ class CachedPrompts:
     """
 
     def __init__(self, folder: Path, cache: Path) -> None:
-        self._folder, self._length = folder, prompt_length(folder)
+        self._folder = folder
+        self._length = prompt_length(folder)
         self._store = cache / encoder_fingerprint(folder)
 
     def prepare(self, prompts: Sequence[str], batch_size: int = 8) -> int:

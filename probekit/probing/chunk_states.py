@@ -82,7 +82,9 @@ class _Replay:
     """Shows a network the passes that another one made; the result is what the other one made of them."""
 
     def __init__(self, inputs: Sequence[Tensor], video: Tensor, sigma: float, step: int) -> None:
-        self._inputs, self._sigma, self._step = iter(inputs), sigma, step
+        self._inputs = iter(inputs)
+        self._sigma = sigma
+        self._step = step
         self._clean = iter(video.split(inputs[0].shape[2], dim=2))
 
     def denoise(self, predict: Predict, draw: DrawNoise) -> Tensor:

@@ -24,7 +24,9 @@ class BranchedNoise:
     """
 
     def __init__(self, shared: NoiseSource, branch: NoiseSource, last_shared: int) -> None:
-        self._shared, self._branch, self._last = shared, branch, last_shared
+        self._shared = shared
+        self._branch = branch
+        self._last = last_shared
 
     def __call__(self, chunk: int, step: int) -> Tensor:
         """Noise (B, C, n, h, w)."""

@@ -53,7 +53,9 @@ class _StepEnd:
     layers: Sequence[int] = ()
 
     def __init__(self, pipeline: "CausalWanPipeline", callback: StepCallback) -> None:
-        self._pipeline, self._callback, self._passes = pipeline, callback, 0
+        self._pipeline = pipeline
+        self._callback = callback
+        self._passes = 0
 
     def on_pass(self, record: PassRecord) -> None:
         if record.step is not None:
@@ -74,7 +76,9 @@ class CausalWanPipeline(DiffusionPipeline):  # type: ignore[misc]
     def __init__(self, transformer: CausalWan, vae: Any, text: PromptEncoder, card: CausalCard) -> None:
         super().__init__()
         self.register_modules(transformer=transformer)
-        self.codec, self.text, self.card = vae, text, card
+        self.codec = vae
+        self.text = text
+        self.card = card
 
     @classmethod
     def from_pretrained(cls, model: str | Path, **changes: Any) -> Self:

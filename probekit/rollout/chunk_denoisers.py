@@ -37,7 +37,8 @@ class FewStepDenoiser:
         self._exit = len(sigmas) - 1 if exit_step is None else exit_step
         if not 0 <= self._exit < len(sigmas):
             raise ValueError(f"exit_step {exit_step} is not one of {len(sigmas)} steps")
-        self._sigmas, self._gradient = sigmas, gradient
+        self._sigmas = sigmas
+        self._gradient = gradient
 
     def denoise(self, predict: Predict, draw: DrawNoise) -> Tensor:
         """Clean latents; they carry gradient to the model if asked for, never to the noise of earlier chunks."""

@@ -75,7 +75,9 @@ class DiffusersSampler:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self._pipeline = _open(folder, dtype)
-        self._name, self._suite, self._seed = type(self._pipeline).__name__, suite, seed
+        self._name = type(self._pipeline).__name__
+        self._suite = suite
+        self._seed = seed
         settings = settings or PipelineSettings()
         self._call = _call(self._pipeline, suite, settings)
         _check_length(self._pipeline, suite.frames)

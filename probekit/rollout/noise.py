@@ -32,7 +32,9 @@ class KeyedNoise:
     """
 
     def __init__(self, keys: Sequence[SampleKey], shape: ChunkShape, run_seed: int) -> None:
-        self._keys, self._shape, self._seed = keys, shape, run_seed
+        self._keys = keys
+        self._shape = shape
+        self._seed = run_seed
 
     def __call__(self, chunk: int, step: int) -> Tensor:
         """Noise (B, C, n, h, w)."""
@@ -74,7 +76,9 @@ class SeededNoise:
     """
 
     def __init__(self, names: Sequence[str | int], rows: Sequence[int], shape: ChunkShape) -> None:
-        self._names, self._rows, self._shape = tuple(names), rows, shape
+        self._names = tuple(names)
+        self._rows = rows
+        self._shape = shape
 
     def __call__(self, chunk: int, step: int) -> Tensor:
         """Noise (B, C, n, h, w)."""
@@ -91,7 +95,8 @@ class GeneratorNoise:
     """
 
     def __init__(self, batch: int, shape: ChunkShape, generator: torch.Generator | None) -> None:
-        self._size, self._generator = (batch, *shape), generator
+        self._size = (batch, *shape)
+        self._generator = generator
         self._first: Tensor | None = None
 
     def __call__(self, chunk: int, step: int) -> Tensor:

@@ -33,9 +33,13 @@ class _ChunkPass:
         observers: Sequence[RolloutObserver],
         whole_commit: bool,
     ) -> None:
-        self._model, self._text, self._attention, self._whole_commit = model, text, attention, whole_commit
+        self._model = model
+        self._text = text
+        self._attention = attention
+        self._whole_commit = whole_commit
         self.chunk, self.first_frame = place
-        self._guidance, self._observers = guidance, observers
+        self._guidance = guidance
+        self._observers = observers
         self._layers = sorted({layer for observer in observers for layer in observer.layers})
 
     def predict(self, latents: Tensor, sigma: float, step: int | None) -> Tensor:
@@ -115,17 +119,23 @@ class Rollout:
         whole_commit: bool = False,
     ) -> None:
         self._whole_commit = whole_commit
-        self._model, self._noise, self._denoiser = model, noise, denoiser
+        self._model = model
+        self._noise = noise
+        self._denoiser = denoiser
         self._device = model.device
         self._texts = PromptSchedule({0: text}) if isinstance(text, TextContext) else text
-        self._guidance, self._observers, self._forced = guidance, tuple(observers), forced
-        self._commit_noise, self._first_denoiser = commit_noise, first_denoiser
+        self._guidance = guidance
+        self._observers = tuple(observers)
+        self._forced = forced
+        self._commit_noise = commit_noise
+        self._first_denoiser = first_denoiser
         self._example = self._draw(0, 0)
         self._size = self._example.shape[2]
         given = 0 if start is None else start.shape[2]
         policy.check_length(given + chunks * self._size, model.config.rope_max_seq_len)
         self._cache = model.new_cache(policy, self._example)
-        self._chunks, self._next = chunks, 0
+        self._chunks = chunks
+        self._next = 0
         self._open: tuple[_ChunkPass, Tensor] | None = None
         self._start = start
 
@@ -144,7 +154,8 @@ class Rollout:
         index, passes = self._next, self._passes(self._next, self._example)
         chosen = self._first_denoiser if index == 0 and self._first_denoiser else self._denoiser
         clean = chosen.denoise(passes.predict, functools.partial(self._draw, index))
-        self._open, self._next = (passes, clean), index + 1
+        self._open = (passes, clean)
+        self._next = index + 1
         return ChunkResult(index, passes.first_frame, clean)
 
     def commit(self) -> None:
@@ -172,7 +183,9 @@ class Rollout:
 
     def rewind(self, snapshot: RolloutSnapshot, noise: NoiseSource | None = None) -> "Rollout":
         """Go back to a snapshot of this rollout, and on under other noise if given; returns this rollout."""
-        self._open, self._start, self._next = None, None, snapshot.next_chunk
+        self._open = None
+        self._start = None
+        self._next = snapshot.next_chunk
         self._cache.restore(snapshot.cache)
         self._noise = noise or self._noise
         return self

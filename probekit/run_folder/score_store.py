@@ -64,7 +64,8 @@ class ScoreStore:
     """
 
     def __init__(self, out: Path, shard: Shard | None = None) -> None:
-        self._folder, self._shard = out / SCORES_FOLDER, shard
+        self._folder = out / SCORES_FOLDER
+        self._shard = shard
         self._writer = writer_name(shard)
         self._journal_path = self._folder / f"{self._writer}{JOURNAL_SUFFIX}"
         self._journal = Journal(self._journal_path, synced=True)

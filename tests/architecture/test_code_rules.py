@@ -128,6 +128,22 @@ def _keyword(call: ast.Call, name: str) -> object:
     return values[0].value if values and isinstance(values[0], ast.Constant) else None
 
 
+def test_each_attribute_is_assigned_on_a_line_of_its_own() -> None:
+    """Unpacking one value is a line; several values packed to be unpacked again are as many lines."""
+    guilty = [
+        module.where(node)
+        for module in modules()
+        for node in nodes(module)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple) and _attributes(node) > 1
+    ]
+    assert guilty == []
+
+
+def _attributes(node: ast.Assign) -> int:
+    targets = [part for target in node.targets if isinstance(target, ast.Tuple) for part in target.elts]
+    return sum(isinstance(target, ast.Attribute) for target in targets)
+
+
 def test_tables_are_rendered_in_one_place() -> None:
     """`Table` writes CSV, Markdown and LaTeX; no other module puts their lines together."""
     marks = re.compile(r"csv\.writer|[\"']\| *---|toprule|markdown_line\(|latex_line\(")

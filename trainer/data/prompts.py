@@ -72,7 +72,8 @@ class PromptFile:
     """
 
     def __init__(self, path: Path, seed: int, skip_corrupt: bool = False) -> None:
-        self.prompts, self._seed = read_prompts(path, skip_corrupt), seed
+        self.prompts = read_prompts(path, skip_corrupt)
+        self._seed = seed
         self._shuffled: tuple[int, list[int]] | None = None
 
     def __len__(self) -> int:

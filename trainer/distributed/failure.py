@@ -32,7 +32,9 @@ class FailuresShared:
     """
 
     def __init__(self, rank: int) -> None:
-        self._rank, self._store, self._finished = rank, rendezvous_store(), threading.Event()
+        self._rank = rank
+        self._store = rendezvous_store()
+        self._finished = threading.Event()
 
     def __enter__(self) -> None:
         watch = threading.Thread(target=_end_with_others, args=(self._rank, self._finished), daemon=True)

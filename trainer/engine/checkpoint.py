@@ -127,7 +127,10 @@ class CheckpointWriter:
     """
 
     def __init__(self, folder: Path, world: World, keep: int, asynchronous: bool) -> None:
-        self._folder, self._world, self._keep, self._asynchronous = folder, world, keep, asynchronous
+        self._folder = folder
+        self._world = world
+        self._keep = keep
+        self._asynchronous = asynchronous
         self._group = distributed.new_group(backend="gloo") if world.shared else None
         self._pending: tuple[Future[Any] | None, Path] | None = None
 

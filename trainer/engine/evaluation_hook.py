@@ -40,7 +40,9 @@ class Watcher:
     """
 
     def __init__(self, config: WatchConfig, run: Path, model: str) -> None:
-        self._config, self._run, self._model = config, run, model
+        self._config = config
+        self._run = run
+        self._model = model
 
     def wants_export(self, done: int) -> bool:
         """Whether this step is looked at."""

@@ -20,7 +20,9 @@ class StepCosts:
     """
 
     def __init__(self, world: World, tokens: int) -> None:
-        self._world, self._tokens, self._started = world, tokens, time.perf_counter()
+        self._world = world
+        self._tokens = tokens
+        self._started = time.perf_counter()
         if world.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(world.device)
 

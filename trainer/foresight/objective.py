@@ -86,7 +86,9 @@ class ForesightObjective:
     """
 
     def __init__(self, config: ForesightConfig, models: AuxiliaryModels, chunk_frames: int, seed: int) -> None:
-        self._config, self._frames, self._seed = config, chunk_frames, seed
+        self._config = config
+        self._frames = chunk_frames
+        self._seed = seed
         generator = models.generator
         self.layer = config.student_block(len(generator.blocks))
         check_layer(generator, self.layer, "foresight.student_layer")
@@ -146,7 +148,8 @@ class ForesightObjective:
     def _keep(self, pairs: list[Pair]) -> None:
         """Keep a micro-batch for replay, up to the bound over all of an update; the first one clears the gradients."""
         if self._fresh:
-            self._kept, self._fresh = [], False
+            self._kept = []
+            self._fresh = False
             self.optimizer.zero_grad()
         bound = self._config.replay_pairs
         room = None if bound is None else bound - sum(map(len, self._kept))

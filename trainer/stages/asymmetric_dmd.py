@@ -62,7 +62,8 @@ class AsymmetricDmdStage:
     """
 
     def __init__(self, config: DmdConfig, make_auxiliary: MakeAuxiliary | None = None, world: World = SINGLE) -> None:
-        self._config, self._world = config, world
+        self._config = config
+        self._world = world
         self._shares = world.micro_batches(config.batch_size, config.scale.gradient_accumulation)
         self._chunks = check_frames(config.latent_frames, config.chunk_frames)
         self._sigmas = few_step_sigmas(config.few_steps, config.shift)
@@ -72,8 +73,10 @@ class AsymmetricDmdStage:
         self._text.prepare(["", *(self._prompt_file.prompts if self._prompt_file else ())])
         self._no_prompt = self._text.encode([""])
         model = open_generator(config.initial_model, _ROLES, config.chunk_frames, "distilled by DMD")
-        trained = AveragedModel.start(model, config, world)
-        self._trained, self.model, self.ema, self.optimizer = trained, trained.model, trained.ema, trained.optimizer
+        self._trained = AveragedModel.start(model, config, world)
+        self.model = self._trained.model
+        self.ema = self._trained.ema
+        self.optimizer = self._trained.optimizer
         self.real = self._open_score(config.real_model, "the real score")
         self.critic = self._open_score(config.critic_model, "the critic", trained=True)
         self.critic_optimizer = build_adamw(self.critic, config.critic_optimizer)

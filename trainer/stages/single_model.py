@@ -38,10 +38,14 @@ class SingleModelStage(ABC, Generic[M]):
     auxiliary: AuxiliaryObjective | None = None
 
     def __init__(self, config: RunConfig, model: M, total_steps: int, world: World) -> None:
-        self.world, self._run, self._total_steps = world, config, total_steps
+        self.world = world
+        self._run = config
+        self._total_steps = total_steps
         self._text = TrainingText(config.text_and_codec, world, config.scale.precompute_text)
-        trained = AveragedModel.start(model, config, world)
-        self._trained, self.model, self.ema, self.optimizer = trained, trained.model, trained.ema, trained.optimizer
+        self._trained = AveragedModel.start(model, config, world)
+        self.model = self._trained.model
+        self.ema = self._trained.ema
+        self.optimizer = self._trained.optimizer
 
     @abstractmethod
     def shares(self, step: int) -> Sequence[range]:

@@ -61,7 +61,9 @@ class _Worker(Generic[T]):
     """One process, our end of its pipe, and what it works on."""
 
     def __init__(self, process: BaseProcess, connection: Connection, slot: int) -> None:
-        self.process, self.connection, self.slot = process, connection, slot
+        self.process = process
+        self.connection = connection
+        self.slot = slot
         self.task: T | None = None
 
 
@@ -76,7 +78,8 @@ class WorkerPool(Generic[T, M]):
     def __init__(self, make_handler: Callable[[], Handler[T, M]], count: int) -> None:
         if count < 1:
             raise UserError(f"{count} workers cannot do any work.", "ask for 1 or more.")
-        self._make_handler, self._count = make_handler, count
+        self._make_handler = make_handler
+        self._count = count
         self._waiting: deque[T] = deque()
         self._workers: list[_Worker[T]] = []
 

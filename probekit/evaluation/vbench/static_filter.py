@@ -135,7 +135,8 @@ class _Verdicts:
     """Verdicts by video hash, on disk."""
 
     def __init__(self, path: Path, scorer_id: str) -> None:
-        self._path, self._scorer_id = path, scorer_id
+        self._path = path
+        self._scorer_id = scorer_id
         known = _read(path)
         self._known: dict[str, bool] = dict(known["static"]) if known.get("scorer_id") == scorer_id else {}
 

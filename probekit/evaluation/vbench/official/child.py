@@ -37,7 +37,9 @@ class ChildSession:
     """
 
     def __init__(self, python: Path, dimension: str, device: str) -> None:
-        self._python, self._dimension, self._device = python, dimension, device
+        self._python = python
+        self._dimension = dimension
+        self._device = device
         self._process: subprocess.Popen[str] | None = None
         self._log: IO[bytes] | None = None
         self._folder = ExitStack()
