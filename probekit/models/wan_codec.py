@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import torch
 from diffusers import AutoencoderKLWan
+from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
 from torch import Tensor
 
 
@@ -78,8 +79,9 @@ class WanStreamingDecoder:
         vae = self._codec.vae
         mean, std = self._codec._statistics(latents)
         hidden = vae.post_quant_conv(latents * std + mean)
-        frames = [self._decode_frame(hidden[:, :, i : i + 1]) for i in range(hidden.shape[2])]
-        return torch.cat(frames, dim=2).clamp(-1, 1)
+        video = torch.cat([self._decode_frame(hidden[:, :, i : i + 1]) for i in range(hidden.shape[2])], dim=2)
+        patch = self._codec.config["patch_size"]  # Wan 2.2's decoder gives patches of pixels as channels
+        return (video if patch is None else unpatchify(video, patch)).clamp(-1, 1)
 
     def _decode_frame(self, hidden: Tensor) -> Tensor:
         first, self._started = not self._started, True

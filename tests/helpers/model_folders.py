@@ -30,6 +30,26 @@ def tiny_vae(seed: int = 0) -> AutoencoderKLWan:
         ).eval()
 
 
+def tiny_vae_22(seed: int = 0) -> AutoencoderKLWan:
+    """Wan 2.2's VAE at a few thousand parameters: residual blocks, patches of 2 x 2 pixels, 16x in space."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return AutoencoderKLWan(
+            base_dim=8,
+            decoder_base_dim=8,
+            z_dim=16,
+            dim_mult=[1, 1, 1, 1],
+            num_res_blocks=1,
+            temperal_downsample=[False, True, True],
+            is_residual=True,
+            in_channels=12,
+            out_channels=12,
+            patch_size=2,
+            scale_factor_temporal=4,
+            scale_factor_spatial=16,
+        ).eval()
+
+
 def write_tiny_model(folder: Path, seed: int = 0) -> Path:
     """A complete sprite model folder with a tiny transformer."""
     save_transformer(tiny_transformer(seed), folder)

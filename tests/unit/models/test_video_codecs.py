@@ -14,7 +14,7 @@ from probekit.models.model_folder import SHIPPED_MODELS
 from probekit.models.video_codec import VideoCodec, to_uint8_frames, to_unit_range
 from probekit.models.wan_codec import WanVideoCodec
 from probekit.sprite_world.episodes import episode
-from tests.helpers.model_folders import tiny_vae
+from tests.helpers.model_folders import tiny_vae, tiny_vae_22
 
 
 def sprite_videos(split: str, count: int, frames: int = 81) -> Tensor:
@@ -22,11 +22,11 @@ def sprite_videos(split: str, count: int, frames: int = 81) -> Tensor:
     return to_unit_range(torch.from_numpy(np.stack(clips)))
 
 
-@pytest.fixture(scope="module", params=["linear", "wan"])
+@pytest.fixture(scope="module", params=["linear", "wan 2.1", "wan 2.2"])
 def codec(request: pytest.FixtureRequest) -> VideoCodec:
     if request.param == "linear":
         return load_codec(SHIPPED_MODELS / "sprite-base")
-    return WanVideoCodec(tiny_vae())
+    return WanVideoCodec(tiny_vae() if request.param == "wan 2.1" else tiny_vae_22())
 
 
 def psnr(videos: Tensor, decoded: Tensor) -> Tensor:
