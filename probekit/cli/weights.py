@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Weights of Wan transformers in every layout in use.")
 
 BranchOption = Annotated[str | None, typer.Option(help="Branch of a .pt file, e.g. generator_ema.")]
+WeightsOption = Annotated[
+    str | None, typer.Option(help="File or index to read, in a folder with several sets of weights.")
+]
 HeadsOption = Annotated[int | None, typer.Option(help="Attention heads, where no configuration states them.", min=1)]
 
 
@@ -42,6 +45,7 @@ def describe() -> None:
 def inspect(
     source: Annotated[str, typer.Argument(help="Weight file, model folder, Hub id or shipped model.")],
     branch: BranchOption = None,
+    weights: WeightsOption = None,
     heads: HeadsOption = None,
 ) -> None:
     """Say what a file holds: layout, branches, size, role; every key that does not fit is named."""
@@ -49,7 +53,7 @@ def inspect(
         from probekit.models.transformer_source import open_transformer
         from probekit.models.weight_summary import summary_lines
 
-        for line in summary_lines(open_transformer(source, branch, heads)):
+        for line in summary_lines(open_transformer(source, branch, heads, weights)):
             typer.echo(line)
 
 
@@ -66,6 +70,7 @@ def convert(
         "1000,750,500,250"
     ),
     branch: BranchOption = None,
+    weights: WeightsOption = None,
     heads: HeadsOption = None,
 ) -> None:
     """Convert weights between layouts; every tensor keeps its bits."""
@@ -75,13 +80,15 @@ def convert(
         from probekit.models.transformer_source import open_transformer
         from probekit.models.weight_export import export_diffusers, export_self_forcing
 
-        opened = open_transformer(source, branch, heads)
+        opened = open_transformer(source, branch, heads, weights)
         if card is not None and opened.card is not None and card.role != opened.card.role:
             raise UserError(f"{source} is a {opened.card.role}, not a {card.role}.", "Leave --role out.")
         if to is TargetLayout.self_forcing:
             export_self_forcing(opened, out, card)
         else:
             export_diffusers(opened, out, None if parts is None else model_folder(parts), card)
+        for line in opened.file.left_out:
+            typer.echo(f"read {line}")
         typer.echo(f"wrote {out}")
 
 

@@ -1,12 +1,12 @@
 """Opening model folders in diffusers layout: `transformer/`, `vae/`, `text_encoder/`, `tokenizer/`, `scheduler/`."""
 
-import hashlib
-import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 import torch
+from accelerate import init_empty_weights
 from diffusers import (
     AutoencoderKLWan,
     FlowMatchEulerDiscreteScheduler,
@@ -14,89 +14,154 @@ from diffusers import (
     UniPCMultistepScheduler,
     WanTransformer3DModel,
 )
-from torch import Tensor
-from transformers import AutoTokenizer, UMT5EncoderModel
+from torch import Tensor, nn
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, UMT5EncoderModel
 
 from probekit.errors import UserError
 from probekit.geometry import LatentGeometry
+from probekit.library_errors import reading
+from probekit.models.component_configs import (
+    FlowSchedulerConfig,
+    LinearCodecConfig,
+    Umt5Config,
+    WanVaeConfig,
+    checked,
+    class_named,
+    read_component_config,
+)
 from probekit.models.linear_codec import LinearVideoCodec
-from probekit.models.model_folder import read_component_config
 from probekit.models.text_encoding import TextEncoder
+from probekit.models.transformer_source import TransformerSource, open_place
 from probekit.models.video_codec import VideoCodec
 from probekit.models.wan_codec import WanVideoCodec
+from probekit.models.weight_faults import shown
+from probekit.models.weight_files import read_set
+from probekit.models.weight_sets import chosen_set, hash_set
+from probekit.user_files.json_files import read_json_object
+
+LOGGER = logging.getLogger("probekit")
 
 WAN_TEXT_TOKENS: Final = 512
 _SCHEDULERS: Final[dict[str, type[SchedulerMixin]]] = {
     "UniPCMultistepScheduler": UniPCMultistepScheduler,
     "FlowMatchEulerDiscreteScheduler": FlowMatchEulerDiscreteScheduler,
 }
+_AGAIN: Final = "Copy or download the model again."
 
 
 def load_text_encoder(folder: Path) -> TextEncoder:
-    """Open the text side; prompts are padded to 512 tokens unless the tokenizer states less."""
-    read_component_config(folder, "text_encoder")
-    tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
-    encoder = UMT5EncoderModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
-    return TextEncoder(tokenizer, encoder, min(WAN_TEXT_TOKENS, tokenizer.model_max_length))
+    """Open the text side; prompts are padded to 512 tokens unless the tokenizer states less.
+
+    Raises:
+        UserError: if the folder has none, its sizes are out of bounds, or its weights are not exactly the encoder's.
+    """
+    part = folder / "text_encoder"
+    checked(Umt5Config, read_component_config(folder, "text_encoder"), part / "config.json")
+    chosen_set(part, stem="model")
+    tokenizer = _tokenizer(folder)
+    with reading(f"The text encoder in {part} cannot be opened", _AGAIN):
+        encoder, found = UMT5EncoderModel.from_pretrained(
+            part, dtype=torch.float32, local_files_only=True, trust_remote_code=False, output_loading_info=True
+        )
+    wrong = sorted({*found["missing_keys"], *found["unexpected_keys"]} - _TIED)
+    if wrong:
+        raise UserError(f"The weights in {part} are not those of its configuration: {shown(wrong)}.", _AGAIN)
+    return TextEncoder(tokenizer, encoder, _padded_length(tokenizer))
+
+
+_TIED: Final = {"encoder.embed_tokens.weight", "shared.weight"}
+"""Two names of one table, of which files hold either."""
 
 
 def prompt_length(folder: Path) -> int:
     """Tokens to which every prompt is padded, without opening the encoder."""
-    tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
+    return _padded_length(_tokenizer(folder))
+
+
+def _padded_length(tokenizer: PreTrainedTokenizerBase) -> int:
     return int(min(WAN_TEXT_TOKENS, tokenizer.model_max_length))
 
 
+def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    read_component_config(folder, "tokenizer", "tokenizer_config.json")
+    with reading(f"The tokenizer in {folder / 'tokenizer'} cannot be opened", _AGAIN):
+        return AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True, trust_remote_code=False)
+
+
 def load_codec(folder: Path) -> VideoCodec:
-    """Open the video codec, whichever class the folder names."""
-    name = read_component_config(folder, "vae")["_class_name"]
+    """Open the video codec, whichever class the folder names.
+
+    Raises:
+        UserError: if the class is another, its sizes are out of bounds, or its weights are not exactly the codec's.
+    """
+    config, source = read_component_config(folder, "vae"), folder / "vae" / "config.json"
+    name = class_named(config, source)
     if name == "LinearVideoCodec":
-        codec: VideoCodec = LinearVideoCodec.from_pretrained(folder / "vae").eval()
+        codec: LinearVideoCodec = LinearVideoCodec(**checked(LinearCodecConfig, config, source).model_dump()).eval()
+        _fill(codec, folder / "vae")
         return codec
     if name == "AutoencoderKLWan":
-        return WanVideoCodec(AutoencoderKLWan.from_pretrained(folder / "vae"))
+        sizes = checked(WanVaeConfig, config, source).model_dump(exclude_none=True)
+        with reading(f"No codec can be built from {source}", _AGAIN):
+            vae = AutoencoderKLWan(**sizes)
+        _fill(vae, folder / "vae")
+        return WanVideoCodec(vae)
     raise UserError(f"{folder / 'vae'} holds a {name}.", "Use LinearVideoCodec or AutoencoderKLWan.")
 
 
+def _fill(module: nn.Module, folder: Path) -> None:
+    """Fill a module with the weights of its folder, which must be exactly its own."""
+    chosen = chosen_set(folder)
+    state = read_set(chosen)
+    with reading(f"The weights in {folder / chosen.name} do not fit its configuration", _AGAIN):
+        module.load_state_dict(dict(state))
+
+
 def load_transformer(folder: Path, dtype: torch.dtype = torch.float32) -> WanTransformer3DModel:
-    """Open the denoiser for inference.
+    """Open the denoiser for inference, from the file that diffusers would open.
 
     Raises:
-        UserError: if the folder holds no Wan transformer, or its weights do not fit it.
+        UserError: if the folder holds no text-to-video Wan, or its weights do not fit it.
     """
-    name = read_component_config(folder, "transformer")["_class_name"]
-    if name != "WanTransformer3DModel":
-        raise UserError(f"{folder / 'transformer'} holds a {name}.", "Use a WanTransformer3DModel.")
-    try:
-        model = WanTransformer3DModel.from_pretrained(folder / "transformer", torch_dtype=dtype)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise UserError(
-            f"The weights in {folder / 'transformer'} cannot be opened: {error}", "Copy them again."
-        ) from error
+    read_component_config(folder, "transformer")
+    return transformer_from(open_place(folder), dtype)
+
+
+def transformer_from(source: TransformerSource, dtype: torch.dtype = torch.float32) -> WanTransformer3DModel:
+    """A transformer with the weights of an opened source, for inference; what diffusers keeps in fp32 is in fp32."""
+    for line in source.file.left_out:
+        LOGGER.warning("%s: read %s", source.path, line)
+    with init_empty_weights(include_buffers=False):
+        model = WanTransformer3DModel(**source.config)
+    model.load_state_dict(_in_precision(model, source.file.weights, dtype), assign=True)
     return model.eval().requires_grad_(False)
+
+
+def _in_precision(model: WanTransformer3DModel, weights: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+    whole = set(model._keep_in_fp32_modules)
+    kept = {name: torch.float32 if set(name.split(".")) & whole else dtype for name in weights}
+    return {name: tensor.to(kept[name]) for name, tensor in weights.items()}
 
 
 def load_scheduler(folder: Path) -> SchedulerMixin:
     """Open the scheduler that the folder names.
 
     Raises:
-        UserError: if it is not a flow-matching scheduler.
+        UserError: if it is not a flow-matching scheduler, or its settings are out of bounds.
     """
+    config = read_component_config(folder, "scheduler", "scheduler_config.json")
     path = folder / "scheduler" / "scheduler_config.json"
-    if not path.is_file():
-        raise UserError(f"{folder} has no scheduler/scheduler_config.json.", "Give a folder in diffusers layout.")
-    name = json.loads(path.read_text(encoding="utf-8"))["_class_name"]
+    name = class_named(config, path)
     if name not in _SCHEDULERS:
         raise UserError(f"{path} names {name}.", f"Use {' or '.join(_SCHEDULERS)}.")
-    return _SCHEDULERS[name].from_pretrained(folder / "scheduler")
+    checked(FlowSchedulerConfig, config, path)
+    with reading(f"No scheduler can be built from {path}", _AGAIN):
+        return _SCHEDULERS[name].from_config(config)
 
 
 def hash_checkpoint(folder: Path) -> str:
-    """SHA-256 over the transformer's weight files, in the order of their names."""
-    digest = hashlib.sha256()
-    for path in sorted((folder / "transformer").glob("*.safetensors")):
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+    """SHA-256 over the transformer's weight files that are read, in the order of their names."""
+    return hash_set(chosen_set(folder / "transformer"))
 
 
 class PromptEncoder(Protocol):
@@ -182,14 +247,14 @@ def load_model(folder: Path, text: PromptEncoder | None = None) -> ModelParts:
         UserError: naming the part that is missing or of an unknown class.
     """
     card = folder / "model_card.json"
-    facts = json.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}
+    facts = read_json_object(card, _AGAIN) if card.is_file() else {}
     return ModelParts(
         name=model_name(folder),
         transformer=load_transformer(folder),
         codec=load_codec(folder),
         text=text or load_text_encoder(folder),
         scheduler=load_scheduler(folder),
-        codec_name=read_component_config(folder, "vae")["_class_name"],
+        codec_name=class_named(read_component_config(folder, "vae"), folder / "vae" / "config.json"),
         checkpoint_hash=hash_checkpoint(folder),
-        ema=facts.get("ema"),
+        ema=facts["ema"] if isinstance(facts.get("ema"), bool) else None,
     )

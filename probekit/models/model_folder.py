@@ -1,55 +1,54 @@
-"""Where a model is: a shipped one, a file or folder, or a Hub id; and the configurations of its parts. Torch-free."""
+"""Where a model is: shipped with the toolkit, a file or folder, or on the Hub. Torch-free."""
 
-import json
+import logging
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from probekit.errors import UserError
 from probekit.models.hub import hub_folder, is_hub_id
 
+LOGGER = logging.getLogger("probekit")
+
 SHIPPED_MODELS: Final = Path(__file__).parents[1] / "sprite_world" / "weights"
 
 
-def where(model: str) -> Path | None:
-    """The file or folder that a name means on this machine; None if there is none.
-
-    A shipped model comes before a path of the same name; write ``./name`` for the path.
-    """
-    shipped = () if model.startswith(".") else (SHIPPED_MODELS / model,)
-    return next((path for path in (*shipped, Path(model)) if path.exists()), None)
+def is_shipped(model: str) -> bool:
+    """Whether a name is that of a model which comes with the toolkit."""
+    return Path(model).name == model and (SHIPPED_MODELS / model / "model_index.json").is_file()
 
 
-def model_folder(model: str) -> Path:
-    """The folder of a shipped model's name, the given folder itself, or the snapshot of a Hub id.
+def where(model: str) -> Path:
+    """The folder of a shipped model's name, the given file or folder itself, or the snapshot of a Hub id.
 
     Raises:
         UserError: if it is none of these.
     """
-    path = where(model)
-    if path is not None and path.is_dir():
-        return path
-    if path is not None:
-        raise UserError(
-            f"{model} is a weight file, which holds neither codec nor text encoder.",
-            "Make a model folder of it: probekit weights convert FILE FOLDER --parts WAN_FOLDER --role dmd_student.",
-        )
+    if is_shipped(model):
+        shipped, here = SHIPPED_MODELS / model, Path(model)
+        if here.exists() and here.resolve() != shipped.resolve():
+            LOGGER.warning("%s is the shipped model; the one in this folder is ./%s", model, model)
+        return shipped
+    if model and Path(model).exists():
+        return Path(model)
     if is_hub_id(model):
         return hub_folder(model)
-    shipped = ", ".join(sorted(path.name for path in SHIPPED_MODELS.iterdir() if path.is_dir()))
-    raise UserError(f"There is no model folder {model!r}.", f"Give a folder in diffusers layout or one of: {shipped}.")
+    shipped_names = ", ".join(sorted(path.name for path in SHIPPED_MODELS.iterdir() if is_shipped(path.name)))
+    raise UserError(
+        f"There is no model {model!r}.",
+        f"Give a file, a folder in diffusers layout, a Hub id, or one of the shipped models: {shipped_names}.",
+    )
 
 
-def read_component_config(folder: Path, component: str) -> dict[str, Any]:
-    """Read `component/config.json` of a model folder.
+def model_folder(model: str) -> Path:
+    """The folder of a model, by name as in `where`.
 
     Raises:
-        UserError: if the folder is not a model folder.
+        UserError: if there is none, or it is a weight file alone.
     """
-    path = folder / component / "config.json"
-    if not path.is_file():
-        raise UserError(
-            f"{folder} is not a model folder: it has no {component}/config.json.",
-            "Give a folder in diffusers layout, or one of the shipped models: sprite-base, sprite-large.",
-        )
-    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return config
+    place = where(model)
+    if place.is_dir():
+        return place
+    raise UserError(
+        f"{model} is a weight file, which holds neither codec nor text encoder.",
+        "Make a model folder of it: probekit weights convert FILE FOLDER --parts WAN_FOLDER --role dmd_student.",
+    )

@@ -1,17 +1,21 @@
 """What a model folder says about its diffusers pipeline, without opening it. Torch-free."""
 
 import hashlib
-import json
-import struct
 from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 from typing import Any, Final
 
 from probekit.errors import UserError
+from probekit.models.component_configs import refuse_code
+from probekit.models.weight_sets import WeightSet, chosen_set
+from probekit.tensor_files import format_of, tensor_facts
+from probekit.user_files.json_files import read_json, read_json_object
 
 _INDEX: Final = "model_index.json"
-_DENOISERS: Final = ("transformer*", "unet*")
+_DENOISERS: Final = ("transformer", "unet")
+_DATA: Final = {"tokenizer.json", "vocab.json", "merges.json", "added_tokens.json", "special_tokens_map.json"}
+"""JSON of components that configures nothing, and may be large; indices of shards are the others."""
 
 
 def pipeline_class(folder: Path) -> str | None:
@@ -29,21 +33,60 @@ def is_foreign(folder: Path) -> bool:
     index = _index(folder)
     if index is None:
         return False
-    second = index.get("transformer_2") or [None, None]
-    return index["_class_name"] != "WanPipeline" or second[1] is not None or bool(index.get("expand_timesteps"))
+    return index["_class_name"] != "WanPipeline" or has_second_expert(folder) or bool(index.get("expand_timesteps"))
+
+
+def has_second_expert(folder: Path) -> bool:
+    """Whether `model_index.json` names a second denoiser, as Wan 2.2's 14B models do."""
+    return "transformer_2" in _components(folder)
 
 
 def _index(folder: Path) -> dict[str, Any] | None:
     path = folder / _INDEX
     if not path.is_file():
         return None
-    try:
-        index: Any = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON: {error}.", "copy the model again.") from error
-    if not isinstance(index, dict) or "_class_name" not in index:
-        raise UserError(f"{path} names no pipeline class.", "give a folder that diffusers' save_pretrained wrote.")
+    index = read_json_object(path, "Copy the model again.")
+    if not index.get("_class_name"):
+        raise UserError(f"{path} names no pipeline class.", "Give a folder that diffusers' save_pretrained wrote.")
     return index
+
+
+def _components(folder: Path) -> dict[str, tuple[str, str]]:
+    """Library and class of each component that a folder has."""
+    found = {name: value for name, value in (_index(folder) or {}).items() if isinstance(value, list)}
+    return {
+        name: (str(value[0]), str(value[1])) for name, value in found.items() if len(value) == 2 and None not in value
+    }
+
+
+def refuse_pipeline_code(folder: Path) -> None:
+    """Refuse a pipeline that would be opened with code from its folder or from elsewhere.
+
+    Raises:
+        UserError: naming the file and the code.
+    """
+    index = _index(folder) or {}
+    if not isinstance(index.get("_class_name"), str):
+        refuse_code(folder / _INDEX, {"auto_map": index.get("_class_name")})
+    for component, (library, name) in _components(folder).items():
+        if (folder / component / f"{library}.py").exists():
+            refuse_code(folder / _INDEX, {"auto_map": f"{component} is {name} of {component}/{library}.py"})
+    for part in (folder, *(folder / component for component in _components(folder))):
+        for path in sorted(part.glob("*.json")):
+            if path.name not in _DATA and not path.name.endswith(".index.json"):
+                found = read_json(path, fix="Copy the model again.")
+                refuse_code(path, found if isinstance(found, dict) else {})
+
+
+def denoiser_sets(folder: Path) -> dict[str, WeightSet]:
+    """The weights of each denoiser that diffusers opens in a folder, by component.
+
+    Raises:
+        UserError: if a denoiser has none, or several and none is standard.
+    """
+    named = [name for name in _components(folder) if name.startswith(_DENOISERS)]
+    parts = named or [name for name in ("transformer",) if (folder / name).is_dir()]
+    return {name: chosen_set(folder / name) for name in sorted(parts) if (folder / name).is_dir()}
 
 
 def hash_denoisers(folder: Path) -> str:
@@ -56,19 +99,18 @@ def hash_denoisers(folder: Path) -> str:
 
 
 def count_parameters(folder: Path) -> int:
-    """Numbers in the weight files of all denoisers, read from their headers; codec and text encoder do not count."""
-    return sum(prod(shape) for path in _weight_files(folder) for shape in _shapes(path))
+    """Numbers in the weight files of all denoisers, from headers where they have one; nothing else counts."""
+    return sum(count for path in _weight_files(folder) for count in _counts(path))
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    return sorted(path for part in _DENOISERS for path in folder.glob(f"{part}/*.safetensors"))
+    return [path for chosen in denoiser_sets(folder).values() for path in chosen.files]
 
 
-def _shapes(path: Path) -> Iterator[list[int]]:
-    """Shapes of a safetensors file's tensors: 8 bytes of length, then a JSON header."""
-    with path.open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        header: dict[str, Any] = json.loads(file.read(length))
-    for name, tensor in header.items():
-        if name != "__metadata__":
-            yield tensor["shape"]
+def _counts(path: Path) -> Iterator[int]:
+    if format_of(path) == "safetensors":
+        yield from (prod(facts.shape) for facts in tensor_facts(path).values())
+        return
+    from probekit.tensor_reading import read_tensors  # loads torch, as whoever opens such a file has
+
+    yield from (value.numel() for value in read_tensors(path).values())

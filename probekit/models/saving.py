@@ -12,7 +12,7 @@ from torch import Tensor
 
 from probekit.atomic_files import write_json
 from probekit.diffusion.flow_matching import TIMESTEPS
-from probekit.models.model_folder import read_component_config
+from probekit.models.component_configs import read_component_config
 from probekit.provenance import command_line, git_state, package_versions
 
 PROVENANCE: Final = "provenance.json"

@@ -1,17 +1,13 @@
 """A Wan transformer's weights from wherever people keep them."""
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from probekit.errors import UserError
 from probekit.models.causal_card import CAUSAL_CARD, CausalCard, read_causal_card
-from probekit.models.hub import hub_folder, is_hub_id
 from probekit.models.model_folder import where
+from probekit.models.transformer_folder import transformer_arguments, transformer_folder
 from probekit.models.weight_files import WeightFile, read_weight_file
-from probekit.models.weight_fit import check_fit, inferred_config, original_config
-
-_NOT_ARGUMENTS = ("_class_name", "_diffusers_version", "_name_or_path")
+from probekit.models.weight_fit import check_fit, inferred_config
 
 
 class TransformerSource(NamedTuple):
@@ -30,7 +26,9 @@ class TransformerSource(NamedTuple):
     card: CausalCard | None
 
 
-def open_transformer(model: str, branch: str | None = None, heads: int | None = None) -> TransformerSource:
+def open_transformer(
+    model: str, branch: str | None = None, heads: int | None = None, weights: str | None = None
+) -> TransformerSource:
     """Open the transformer of a model in any layout.
 
     Args:
@@ -38,36 +36,25 @@ def open_transformer(model: str, branch: str | None = None, heads: int | None = 
             layout, or a `.pt` or safetensors file of Self-Forcing, Causal-Forcing or Video-Mirai.
         branch: top-level key of a `.pt` file, e.g. generator_ema.
         heads: attention heads of a file without a configuration; None assumes heads of 128.
+        weights: name of a file or index, in a folder with several sets; None is the one that diffusers opens.
 
     Raises:
         UserError: naming what is missing, left over or of a wrong shape.
     """
-    path, config = _locate(model)
-    file = read_weight_file(path, branch)
-    resolved = inferred_config(file.weights, heads) if config is None else config
-    check_fit(file.weights, resolved, str(path), file.unknown)
+    return open_place(where(model), branch, heads, weights)
+
+
+def open_place(
+    place: Path, branch: str | None = None, heads: int | None = None, weights: str | None = None
+) -> TransformerSource:
+    """Open the transformer of a file or folder; otherwise as `open_transformer`."""
+    path = transformer_folder(place) if place.is_dir() else place
+    config = transformer_arguments(path) if path.is_dir() else None
+    file = read_weight_file(path, branch, weights)
+    source = str(path / file.chosen.name if path.is_dir() else path)
+    resolved = inferred_config(file.weights, source, heads) if config is None else config
+    check_fit(file.weights, resolved, source, file.unknown)
     return TransformerSource(path, resolved, file, _card(path))
-
-
-def _locate(model: str) -> tuple[Path, dict[str, Any] | None]:
-    """Where the weights are, and the configuration beside them."""
-    path = where(model)
-    if path is None:
-        if not is_hub_id(model):
-            raise UserError(f"There is no model {model!r}.", "Give a file, folder, Hub id or shipped model.")
-        path = hub_folder(model)
-    if path.is_file():
-        return path, None
-    folder = path / "transformer" if (path / "transformer").is_dir() else path
-    config = folder / "config.json"
-    if not config.is_file():
-        return folder, None
-    found: dict[str, Any] = json.loads(config.read_text(encoding="utf-8"))
-    if "_class_name" not in found or "num_attention_heads" not in found:
-        return folder, original_config(config)
-    if found["_class_name"] != "WanTransformer3DModel":
-        raise UserError(f"{folder} holds a {found['_class_name']}.", "Give a WanTransformer3DModel.")
-    return folder, {key: value for key, value in found.items() if key not in _NOT_ARGUMENTS}
 
 
 def _card(path: Path) -> CausalCard | None:

@@ -63,10 +63,9 @@ def export_self_forcing(source: TransformerSource, out: Path, card: CausalCard |
 
 def provenance(source: TransformerSource) -> dict[str, object]:
     """Which bytes an export was made from, by which command and code."""
-    files = [source.path] if source.path.is_file() else sorted(source.path.glob("*.safetensors"))
     commit, dirty = git_state()
     return {
-        "source": {path.name: sha256_file(path) for path in files},
+        "source": {path.name: sha256_file(path) for path in source.file.chosen.files},
         "layout": source.file.layout,
         "branch": source.file.branch,
         "command": command_line(),

@@ -1,6 +1,5 @@
 """Whether weights are those of a Wan transformer, and of which size."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -10,67 +9,44 @@ from diffusers import WanTransformer3DModel
 from torch import Tensor
 
 from probekit.errors import UserError
+from probekit.models.component_configs import WanTransformerConfig, checked, refuse_image_inputs
+from probekit.models.weight_faults import image_inputs, not_wan, shown
 
 WAN_HEAD_WIDTH: Final = 128
-WAN_TEXT_WIDTH: Final = 4096
-_PATCH: Final = (1, 2, 2)
-_SHOWN: Final = 6
-_ORIGINAL_KEYS: Final = {
-    "num_heads": "num_attention_heads",
-    "in_dim": "in_channels",
-    "out_dim": "out_channels",
-    "freq_dim": "freq_dim",
-    "ffn_dim": "ffn_dim",
-    "num_layers": "num_layers",
-    "eps": "eps",
-}
 
 
-def inferred_config(weights: Mapping[str, Tensor], heads: int | None = None) -> dict[str, Any]:
+def inferred_config(weights: Mapping[str, Tensor], source: str, heads: int | None = None) -> dict[str, Any]:
     """Constructor arguments of `WanTransformer3DModel`, read off the shapes.
 
     Args:
         weights: by diffusers' names.
+        source: name of the file, for messages.
         heads: attention heads, which no shape tells; None assumes Wan's heads of 128.
 
     Raises:
         UserError: if the weights are not a Wan transformer's, or the heads do not divide its width.
     """
     try:
-        width, channels, *_ = weights["patch_embedding.weight"].shape
-        config = {
-            "patch_size": _PATCH,
-            "num_layers": 1 + max(int(name.split(".")[1]) for name in weights if name.startswith("blocks.")),
+        width, channels, *patch = weights["patch_embedding.weight"].shape
+        sizes = {
+            "patch_size": tuple(patch),
+            "num_layers": len({name.split(".")[1] for name in weights if name.startswith("blocks.")}),
             "in_channels": channels,
-            "out_channels": weights["proj_out.weight"].shape[0] // (_PATCH[1] * _PATCH[2]),
+            "out_channels": weights["proj_out.weight"].shape[0] // (patch[1] * patch[2]),
             "ffn_dim": weights["blocks.0.ffn.net.0.proj.weight"].shape[0],
             "freq_dim": weights["condition_embedder.time_embedder.linear_1.weight"].shape[1],
             "text_dim": weights["condition_embedder.text_embedder.linear_1.weight"].shape[1],
             "cross_attn_norm": "blocks.0.norm2.weight" in weights,
         }
-    except (KeyError, ValueError) as error:
-        raise UserError(
-            f"These are not the weights of a Wan transformer: {error} is missing.", "Check the file."
-        ) from error
+    except (KeyError, ValueError, IndexError, ZeroDivisionError) as error:
+        raise not_wan(source, list(weights)) from error
     count = heads or width // WAN_HEAD_WIDTH
     if not count or width % count:
         raise UserError(f"{count} heads do not divide the width {width}.", "Give the number of heads: --heads.")
-    return config | {"num_attention_heads": count, "attention_head_dim": width // count}
-
-
-def original_config(path: Path) -> dict[str, Any]:
-    """Constructor arguments from the `config.json` of the original Wan layout.
-
-    Raises:
-        UserError: if the file describes no text-to-video Wan.
-    """
-    found = json.loads(path.read_text(encoding="utf-8"))
-    missing = [key for key in (*_ORIGINAL_KEYS, "dim") if key not in found]
-    if missing or found.get("model_type", "t2v") != "t2v":
-        raise UserError(f"{path} describes no text-to-video Wan ({', '.join(missing)}).", "Give a T2V model.")
-    config = {ours: found[theirs] for theirs, ours in _ORIGINAL_KEYS.items()}
-    config["text_dim"] = found.get("text_dim", WAN_TEXT_WIDTH)  # the published files leave it out
-    return config | {"attention_head_dim": found["dim"] // found["num_heads"], "patch_size": _PATCH}
+    sizes |= {"num_attention_heads": count, "attention_head_dim": width // count}
+    config = checked(WanTransformerConfig, sizes, Path(source)).model_dump()
+    refuse_image_inputs(config, source)
+    return config
 
 
 def check_fit(
@@ -81,24 +57,25 @@ def check_fit(
     Raises:
         UserError: naming missing and leftover keys and wrong shapes.
     """
+    if "patch_embedding.weight" not in weights:
+        raise not_wan(source, [*weights, *unknown])
     with torch.device("meta"):
         expected = WanTransformer3DModel(**config).state_dict()
+    leftover = [*(name for name in weights if name not in expected), *unknown]
     problems = _named("missing", [name for name in expected if name not in weights])
-    problems += _named("left over", [*(name for name in weights if name not in expected), *unknown])
-    shapes = [
-        f"{name} is {tuple(weights[name].shape)}, not {tuple(value.shape)}"
-        for name, value in expected.items()
-        if name in weights and weights[name].shape != value.shape
-    ]
-    problems += _named("wrong shape", shapes)
+    problems += _named("left over", leftover)
+    problems += _named(
+        "wrong shape",
+        [
+            f"{name} is {tuple(weights[name].shape)}, not {tuple(value.shape)}"
+            for name, value in expected.items()
+            if name in weights and weights[name].shape != value.shape
+        ],
+    )
     if problems:
-        raise UserError(
-            f"{source} does not fit the model: {'; '.join(problems)}.", "Check that it is a T2V Wan of this size."
-        )
+        more = "It takes images or videos: give" if image_inputs(leftover) else "Check that it is"
+        raise UserError(f"{source} does not fit the model: {'; '.join(problems)}.", f"{more} a T2V Wan of this size.")
 
 
 def _named(what: str, names: list[str]) -> list[str]:
-    if not names:
-        return []
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return [f"{what}: {', '.join(names[:_SHOWN])}{more}"]
+    return [f"{what}: {shown(names)}"] if names else []

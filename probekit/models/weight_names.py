@@ -33,10 +33,10 @@ _ORIGINAL_ONLY: Final = ("text_embedding.", "head.modulation")
 
 
 def unwrapped(name: str) -> str:
-    """A parameter's name without wrappers and without the leading `model.` of the official pipelines."""
+    """A parameter's name without wrappers and the leading `model.` (official code) or `diffusion_model.` (ComfyUI)."""
     for wrapper in WRAPPERS:
         name = name.replace(wrapper, "")
-    return name.removeprefix("model.")
+    return name.removeprefix("model.").removeprefix("diffusion_model.")
 
 
 def is_original_layout(names: Iterable[str]) -> bool:

@@ -12,8 +12,12 @@ def summary_lines(source: TransformerSource) -> Iterator[str]:
     width = config["num_attention_heads"] * config["attention_head_dim"]
     yield f"weights      {source.path}"
     yield f"layout       {file.layout}"
+    if source.path.is_dir():
+        yield f"files        {', '.join(path.name for path in file.chosen.files)}"
     if file.branches:
         yield f"branches     {', '.join(file.branches)}; read: {file.branch}"
+    for line in file.left_out:
+        yield f"read         {line}"
     yield f"tensors      {len(file.weights)}"
     yield f"parameters   {sum(value.numel() for value in file.weights.values()):,}"
     dtypes = Counter(str(value.dtype).removeprefix("torch.") for value in file.weights.values())

@@ -13,9 +13,9 @@ from probekit.diffusion.flow_matching import TIMESTEPS
 from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, read_causal_card
 from probekit.models.causal_wan import CausalWan
+from probekit.models.component_configs import read_component_config
 from probekit.models.context_policy import ContextPolicy
 from probekit.models.loading import ModelParts, PromptEncoder, in_precision, load_model, precision_name
-from probekit.models.model_folder import read_component_config
 from probekit.models.presets import SPRITE_GEOMETRY
 from probekit.models.text_context import TextContext
 from probekit.models.video_codec import to_uint8_frames

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from probekit.models.causal_card import CausalCard, read_causal_card
+from probekit.models.component_configs import read_component_config
 from probekit.models.flops import RolloutShape, parameter_count, rollout_flops, rollout_memory
 from probekit.models.loading import prompt_length
-from probekit.models.model_folder import read_component_config
 from probekit.rollout.settings import StreamingOptions
 from probekit.rollout.streaming_sampler import card_with, check_length
 from probekit.suites.suite import Suite

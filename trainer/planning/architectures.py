@@ -3,7 +3,8 @@
 from typing import Any, Final
 
 from probekit.errors import UserError
-from probekit.models.model_folder import read_component_config, where
+from probekit.models.component_configs import read_component_config
+from probekit.models.model_folder import where
 from probekit.models.presets import WAN_1_3B, WAN_14B
 
 _HUB: Final[dict[str, dict[str, Any]]] = {
