@@ -50,11 +50,12 @@ def test_no_getattr_on_a_configuration() -> None:
 
 
 def test_configurations_are_strict_models() -> None:
-    """One base refuses unknown keys and changes; a model of its own base would have to repeat both."""
+    """One base refuses unknown keys and changes; files of other projects alone may hold keys that are not ours."""
+    of_others = {"probekit.models.component_configs"}
     guilty = [
         module.where(node)
         for module in modules()
-        if module.name != "probekit.config"
+        if module.name not in {"probekit.config", *of_others}
         for node in nodes(module)
         if isinstance(node, ast.ClassDef) and any(_name(base) == "BaseModel" for base in node.bases)
     ]
