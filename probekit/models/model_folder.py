@@ -17,19 +17,25 @@ def is_shipped(model: str) -> bool:
     return Path(model).name == model and (SHIPPED_MODELS / model / "model_index.json").is_file()
 
 
+def local_place(model: str) -> Path | None:
+    """The file or folder that a name means on this machine: a shipped model first, then a path; None if there is none."""
+    if is_shipped(model):
+        shipped, here = SHIPPED_MODELS / model, Path(model)
+        if here.exists() and here.resolve() != shipped.resolve():
+            LOGGER.warning("%s is the shipped model; the one in this folder is ./%s", model, model)
+        return shipped
+    return Path(model) if model and Path(model).exists() else None
+
+
 def where(model: str) -> Path:
     """The folder of a shipped model's name, the given file or folder itself, or the snapshot of a Hub id.
 
     Raises:
         UserError: if it is none of these.
     """
-    if is_shipped(model):
-        shipped, here = SHIPPED_MODELS / model, Path(model)
-        if here.exists() and here.resolve() != shipped.resolve():
-            LOGGER.warning("%s is the shipped model; the one in this folder is ./%s", model, model)
-        return shipped
-    if model and Path(model).exists():
-        return Path(model)
+    place = local_place(model)
+    if place is not None:
+        return place
     if is_hub_id(model):
         return hub_folder(model)
     shipped_names = ", ".join(sorted(path.name for path in SHIPPED_MODELS.iterdir() if is_shipped(path.name)))

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from probekit.errors import UserError
 from probekit.models.component_configs import read_component_config
-from probekit.models.model_folder import where
+from probekit.models.model_folder import local_place
 from probekit.models.presets import WAN_1_3B, WAN_14B
 
 _HUB: Final[dict[str, dict[str, Any]]] = {
@@ -32,7 +32,7 @@ def architecture(model: str, like: str) -> dict[str, Any]:
     for name in (model, like):
         if name in _HUB:
             return _HUB[name]
-        folder = where(name)
+        folder = local_place(name)
         if folder is not None and (folder / "transformer" / "config.json").is_file():
             return read_component_config(folder, "transformer")
     raise UserError(
@@ -54,7 +54,7 @@ def text_encoder_parameters(model: str) -> int:
     """
     if model in _HUB:
         return _umt5_parameters(_UMT5_XXL)
-    folder = where(model)
+    folder = local_place(model)
     if folder is not None and (folder / "text_encoder" / "config.json").is_file():
         return _umt5_parameters(read_component_config(folder, "text_encoder"))
     raise UserError(

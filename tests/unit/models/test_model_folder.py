@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from probekit.errors import UserError
-from probekit.models.model_folder import SHIPPED_MODELS, model_folder, where
+from probekit.models.model_folder import SHIPPED_MODELS, local_place, model_folder, where
 from probekit.models.transformer_source import open_transformer
 from trainer.planning.architectures import architecture
 
@@ -23,13 +23,13 @@ def test_a_path_that_begins_with_a_dot_is_never_the_shipped_folder(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    found = where(name)
-    assert found is not None
-    assert found.resolve() in (tmp_path, tmp_path.parent)
+    assert where(name).resolve() in (tmp_path, tmp_path.parent)
 
 
 def test_a_name_that_is_nothing_is_refused_by_every_reader() -> None:
-    assert where("sprite-nonsense") is None
+    assert local_place("sprite-nonsense") is None
+    with pytest.raises(UserError, match="sprite-nonsense"):
+        where("sprite-nonsense")
     with pytest.raises(UserError, match="sprite-base"):
         model_folder("sprite-nonsense")
     with pytest.raises(UserError, match="sprite-nonsense"):
