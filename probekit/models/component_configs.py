@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from probekit.config_errors import explain
+from probekit.diffusion.flow_matching import TIMESTEPS
 from probekit.errors import UserError
 from probekit.user_files.json_files import read_json_object
 
@@ -113,7 +114,7 @@ class Umt5Config(_Sizes):
 class FlowSchedulerConfig(_Sizes):
     """What a flow-matching scheduler is built from, as far as sampling depends on it."""
 
-    num_train_timesteps: Annotated[int, Field(gt=0, le=100_000)] = 1000
+    num_train_timesteps: Annotated[int, Field(gt=0, le=100_000)] = TIMESTEPS
     flow_shift: Annotated[float, Field(gt=0)] | None = None
     shift: Annotated[float, Field(gt=0)] | None = None
     solver_order: Annotated[int, Field(gt=0, le=3)] = 2

@@ -18,7 +18,7 @@ def is_shipped(model: str) -> bool:
 
 
 def local_place(model: str) -> Path | None:
-    """The file or folder that a name means on this machine: a shipped model first, then a path; None if there is none."""
+    """The file or folder that a name means on this machine, a shipped model before a path; None if there is none."""
     if is_shipped(model):
         shipped, here = SHIPPED_MODELS / model, Path(model)
         if here.exists() and here.resolve() != shipped.resolve():
