@@ -10,7 +10,7 @@ from typing import NamedTuple
 from probekit.atomic_files import write_text
 from probekit.children import run_child
 from probekit.errors import UserError
-from probekit.reporting.cells import difference_text, interval_text, score_text
+from probekit.reporting.cells import difference_text, interval_notes, interval_text, score_text
 from probekit.reporting.comparison_io import write_comparison
 from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow
 from probekit.reporting.table import Column, Table
@@ -168,7 +168,9 @@ def sweep_table(config: SweepConfig, record: ComparisonRecord) -> Table[SweepLin
         Column("paper: Total", lambda line: "" if line.paper is None else score_text(line.paper), True),
     ]
     note = "Scores and differences are over the prompts that a row shares with the first one, dimension by dimension."
-    return Table(columns, list(_lines(config, record)), [note])
+    lines = list(_lines(config, record))
+    kinds = [(line.label, line.total.interval, line.total.instead, line.total.reason) for line in lines if line.total]
+    return Table(columns, lines, [note, *interval_notes(kinds)])
 
 
 def sweep_page(config: SweepConfig, record: ComparisonRecord) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from probekit.errors import UserError
-from probekit.evaluation.aggregation import Aggregate, aggregate
 from probekit.evaluation.sprite.rates import sprite_rates
 from probekit.models.model_folder import model_folder
 from probekit.reporting.cells import score_text
@@ -17,6 +16,7 @@ from probekit.reporting.table import Column, Table, fields
 from probekit.rollout.settings import SamplerSettings
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.score_table import SCORES_FOLDER, read_scores
+from probekit.statistics.score_total import total_of_table
 from probekit.suites.registry import constants_of
 from probekit.suites.suite import Suite
 from probekit.workflows.sample import sample_suite
@@ -89,7 +89,7 @@ def watch(runs: Sequence[Path], suite: Suite, out: Path, start: str | None = Non
 
 def _summary(run: str, name: str, folder: Path, suite: Suite) -> WatchedStep:
     rates = sprite_rates(load_video_set(folder))
-    totals = suite_totals(folder, suite)
+    totals = total_of_table(read_scores(folder / SCORES_FOLDER), constants_of(suite.name)).aggregate
     return WatchedStep(
         run,
         name,
@@ -102,13 +102,6 @@ def _summary(run: str, name: str, folder: Path, suite: Suite) -> WatchedStep:
         totals.semantic,
         totals.total,
     )
-
-
-def suite_totals(folder: Path, suite: Suite) -> Aggregate:
-    """Quality, Semantic and Total of a scored run, in percent."""
-    means = read_scores(folder / SCORES_FOLDER).groupby("dimension")["value"].mean()
-    scored = {str(dimension): float(value) for dimension, value in means.dropna().items()}
-    return aggregate(scored, constants_of(suite.name))
 
 
 def _sheet_rows(folders: Sequence[Path]) -> Iterator[SheetRow]:

@@ -8,6 +8,7 @@ import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import Mismatch, Replicates, Runs, Seed
+from probekit.errors import UserError
 
 
 class ResamplingName(StrEnum):
@@ -26,6 +27,7 @@ class IntervalName(StrEnum):
     basic = "basic"
     bca = "bca"
     studentised = "studentised"
+    t = "t"
 
 
 class WeightingName(StrEnum):
@@ -59,13 +61,19 @@ def compare(
         from probekit.workflows.compare import baseline_first, compare_runs, open_scored_run
         from probekit.workflows.significance import write_significance
 
-        opened = [open_scored_run(run) for run in baseline_first(runs, baseline)]
         settings = BootstrapSettings(
             resampling=method.value,
             interval=interval.value,
-            weighting=(WeightingName.video_mean if pooled else weighting).value,
+            weighting=_weighting(weighting, pooled=pooled).value,
             replicates=replicates,
         )
+        settings.refuse_contradictions()
+        if method is ResamplingName.runs and (margin is not None or repeat):
+            raise UserError(
+                "--margin and --repeat are about single runs, and --method runs compares models by all of theirs.",
+                "Leave them out, or use --method joint for two runs.",
+            )
+        opened = [open_scored_run(run) for run in baseline_first(runs, baseline)]
         record = compare_runs(opened, seed=seed, settings=settings, allow_mismatch=allow_mismatch)
         paths = [*write_comparison(out, record)]
         figure = forest_plot(record)
@@ -73,9 +81,16 @@ def compare(
             save_figure(figure, out / name)
         if method is not ResamplingName.runs:  # runs of one model have no prompts' differences of their own
             repeats = [open_scored_run(run) for run in repeat or []]
-            write_significance(opened, out, seed=seed, margin=margin, repeats=repeats)
+            write_significance(opened, out, seed=seed, margin=margin, repeats=repeats, weighting=settings.weighting)
         from probekit.cli.tables import table_console
 
         table_console().print(comparison_table(record).rich())
         written = (*paths, *(out / name for name in ("differences.png", "differences.svg")))
         typer.echo(f"wrote {', '.join(map(str, written))}")
+
+
+def _weighting(asked: WeightingName, *, pooled: bool) -> WeightingName:
+    """The weighting that two options name. Raises UserError where they name two."""
+    if pooled and asked is WeightingName.frame_weighted:
+        raise UserError("--pooled means --weighting video-mean.", "Leave out one of the two.")
+    return WeightingName.video_mean if pooled else asked

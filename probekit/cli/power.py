@@ -7,6 +7,7 @@ import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import Seed
+from probekit.errors import UserError
 
 
 def power(
@@ -21,9 +22,18 @@ def power(
     """Say how many prompts and videos a difference would take, from two pilot runs."""
     with reporting_errors():
         from probekit.workflows.compare import open_scored_run
-        from probekit.workflows.significance import power_lines
+        from probekit.workflows.power import power_lines
 
-        numbers = [int(number) for number in prompts.split(",")]
+        numbers = _numbers(prompts)
         opened = open_scored_run(baseline), open_scored_run(method)
         for line in power_lines(*opened, quantity=quantity, effect=effect, width=width, prompts=numbers, seed=seed):
             typer.echo(line)
+
+
+def _numbers(listed: str) -> list[int]:
+    """Numbers of prompts from a list with commas. Raises UserError for what is no positive number."""
+    words = [word.strip() for word in listed.split(",")]
+    wrong = next((word for word in words if not (word.isascii() and word.isdigit() and int(word))), None)
+    if wrong is not None:
+        raise UserError(f"--prompts: {wrong!r} is no number of prompts.", "Write numbers with commas, as 50,100,200.")
+    return [int(word) for word in words]

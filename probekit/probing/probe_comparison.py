@@ -7,7 +7,8 @@ import pandas as pd
 
 from probekit.probing.probe_experiment import COPY, TRAINED, UNTRAINED
 from probekit.seeding import generator
-from probekit.statistics.difference_estimate import DifferenceEstimate, estimate_difference
+from probekit.statistics.difference_estimate import DifferenceEstimate
+from probekit.statistics.paired_means import paired_means
 
 REPLICATES = 10_000
 LEVEL = 0.95
@@ -37,8 +38,7 @@ def _prompt_values(table: pd.DataFrame, arm: str, source: str, depth: float, hor
 def difference_over_prompts(name: str, a: pd.Series, b: pd.Series, seed: int = 0) -> DifferenceEstimate:
     """Paired bootstrap of mean(a) - mean(b) over the prompts that both have a value for."""
     both = pd.concat([a, b], axis=1, join="inner").dropna().to_numpy(dtype=float).T
-    draws = generator("probe-bootstrap", seed).integers(both.shape[1], size=(REPLICATES, both.shape[1]))
-    return estimate_difference(name, both.mean(axis=1), both[:, draws].mean(axis=2), both.shape[1], LEVEL, "raw")
+    return paired_means(name, *both, rng=generator("probe-bootstrap", seed), replicates=REPLICATES, level=LEVEL)
 
 
 def compare_probes(table: pd.DataFrame, baseline: str, method: str) -> list[ProbeContrast]:
@@ -78,7 +78,19 @@ def contrast_table(contrasts: Sequence[ProbeContrast]) -> pd.DataFrame:
             "metric_id": item.metric_id,
             **{
                 field: getattr(item.estimate, field)
-                for field in ("a", "b", "difference", "standard_error", "low", "high", "star", "n_prompts")
+                for field in (
+                    "a",
+                    "b",
+                    "difference",
+                    "standard_error",
+                    "low",
+                    "high",
+                    "star",
+                    "n_prompts",
+                    "interval",
+                    "instead",
+                    "reason",
+                )
             },
         }
         for item in contrasts

@@ -16,8 +16,9 @@ from probekit.reporting.comparison_record import (
 )
 from probekit.run_folder.protocol_card import ProtocolCard, mismatches
 from probekit.statistics.bootstrap_settings import BootstrapSettings
+from probekit.statistics.coverage import Coverage
 from probekit.statistics.difference_estimate import BootstrapComparison, DifferenceEstimate
-from probekit.statistics.prompt_scores import Coverage, Method
+from probekit.statistics.prompt_scores import Method
 from probekit.statistics.score_comparison import MethodComparison
 from probekit.suites.dimension_constants import DimensionConstant
 
@@ -75,7 +76,7 @@ def comparison_record(
             constants=tuple(ConstantRow(**constant._asdict()) for constant in constants),
         ),
         rows=_rows(comparisons, constants, labels),
-        not_run=_not_run(found.missing, not_run),
+        not_run=_not_run(comparisons, not_run),
         mismatches=_mismatches(cards, baseline),
         protocols=cards,
         score_files=dict(score_files),
@@ -159,6 +160,8 @@ def _row(
         method_videos=videos[0] if videos else None,
         reason=estimate.reason,
         closed_form_error=_scaled(estimate.closed_form_error, scale),
+        interval=estimate.interval,
+        instead=estimate.instead,
     )
 
 
@@ -179,10 +182,14 @@ def _scaled(value: float | None, scale: float) -> float | None:
     return None if value is None else value * scale
 
 
-def _not_run(missing: Sequence[str], reasons: Mapping[str, str]) -> tuple[DimensionNotRun, ...]:
-    names = dict.fromkeys([*missing, *reasons])
+def _not_run(comparisons: Sequence[MethodComparison], reasons: Mapping[str, str]) -> tuple[DimensionNotRun, ...]:
+    """Dimensions without a row that has a difference, whatever scorers this machine has."""
+    compared = {one.name for found in comparisons for one in found.bootstrap.dimensions if one.difference is not None}
+    names = dict.fromkeys([*comparisons[0].bootstrap.missing, *reasons])
     absent = "not in the score tables"
-    return tuple(DimensionNotRun(dimension=name, reason=reasons.get(name, absent)) for name in names)
+    return tuple(
+        DimensionNotRun(dimension=name, reason=reasons.get(name, absent)) for name in names if name not in compared
+    )
 
 
 def _mismatches(cards: Mapping[str, ProtocolCard], baseline: str) -> tuple[ProtocolMismatch, ...]:

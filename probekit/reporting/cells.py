@@ -1,5 +1,7 @@
 """How numbers read in every table: an interval in brackets, a star, `n/a` where there is none."""
 
+from collections.abc import Sequence
+
 from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow, VideoCoverage
 
 STAR = "*"
@@ -55,12 +57,37 @@ def footnote(record: ComparisonRecord) -> str:
     return (
         f"Scores in percent, difference = method - baseline ({record.baseline}). "
         f"{STAR} the {level_text(record)} interval excludes 0. "
-        f"Paired bootstrap over prompts ({settings.resampling}, {settings.interval} interval), "
-        f"{settings.replicates} replicates, seed {settings.seed}; "
-        "not corrected for the number of dimensions; training-run variance is not in the interval. "
+        f"Paired bootstrap over {_resampled_text(settings.resampling)}, {settings.interval} interval, "
+        f"{settings.replicates} replicates, seed {settings.seed}; not corrected for the number of dimensions"
+        f"{'' if settings.resampling == 'runs' else '; training-run variance is not in the interval'}. "
         f"{_weighting_text(settings.weighting)}"
         "Scored: videos with a score of those planned (baseline : method where they differ)."
     )
+
+
+def _resampled_text(resampling: str) -> str:
+    return "training runs and prompts (runs)" if resampling == "runs" else f"prompts ({resampling})"
+
+
+def interval_notes(rows: Sequence[tuple[str, str | None, str | None, str | None]]) -> list[str]:
+    """Lines under a table: which intervals are of another kind than was asked for, which rows have none, and why.
+
+    Args:
+        rows: name, kind of interval, why it is not the kind that was asked for, and why there is none.
+    """
+    kinds: dict[tuple[str, str], list[str]] = {}
+    absent: dict[str, list[str]] = {}
+    for name, kind, instead, reason in rows:
+        if instead is not None:
+            kinds.setdefault((str(kind), instead), []).append(name)
+        if reason is not None:
+            absent.setdefault(reason, []).append(name)
+    lines = [f"{kind} interval instead ({_names(names)}): {instead}." for (kind, instead), names in kinds.items()]
+    return lines + [f"{NO_VALUE} ({_names(names)}): {reason}." for reason, names in absent.items()]
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(dict.fromkeys(names))
 
 
 def _weighting_text(weighting: str) -> str:

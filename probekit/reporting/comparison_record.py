@@ -45,6 +45,10 @@ class ComparisonRow(StrictModel):
     """Why there is no value or no interval."""
     closed_form_error: float | None = None
     """The standard error worked out without resampling."""
+    interval: str | None = None
+    """What kind of interval it is; None without one, and in records that do not tell."""
+    instead: str | None = None
+    """Why it is not the kind that was asked for; None where it is."""
 
 
 class DimensionNotRun(StrictModel):

@@ -3,10 +3,10 @@
 from typing import Final
 
 from probekit.reporting.cells import (
-    NO_VALUE,
     coverage_text,
     difference_text,
     footnote,
+    interval_notes,
     interval_text,
     level_text,
     n_prompts_text,
@@ -71,6 +71,8 @@ def _data(record: ComparisonRecord) -> list[Column[ComparisonRow]]:
         Column("method_planned", lambda row: _planned(row.method_videos)),
         Column("reason", lambda row: row.reason),
         Column("banner", lambda row: record.banner()),
+        Column("interval", lambda row: row.interval),
+        Column("instead", lambda row: row.instead),
     ]
 
 
@@ -78,11 +80,9 @@ def notes(record: ComparisonRecord) -> list[str]:
     """The lines under every table: how to read it, why values are absent, and what was not run."""
     suite = record.settings.suite
     lines = [footnote(record)]
-    reasons: dict[str, list[str]] = {}
-    for row in record.rows:
-        if row.reason is not None:
-            reasons.setdefault(row.reason, []).append(quantity_text(row.quantity, suite))
-    lines += [f"{NO_VALUE} ({', '.join(dict.fromkeys(names))}): {reason}." for reason, names in reasons.items()]
+    lines += interval_notes(
+        [(quantity_text(row.quantity, suite), row.interval, row.instead, row.reason) for row in record.rows]
+    )
     lines += [f"Not run: {quantity_text(row.dimension, suite)}: {row.reason}." for row in record.not_run]
     return [" ".join(line.split()) for line in lines]
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from probekit.reporting.cells import STAR, difference_text, interval_text, score_text
+from probekit.reporting.cells import STAR, difference_text, interval_notes, interval_text, score_text
 from probekit.reporting.table import Column, Table, fields
 from probekit.statistics.difference_estimate import BootstrapComparison, DifferenceEstimate
 
@@ -24,6 +24,9 @@ class DropRow(NamedTuple):
     star: bool
     n_prompts: int
     unit: str
+    interval: str | None
+    instead: str | None
+    reason: str | None
 
 
 class DropReport(NamedTuple):
@@ -44,8 +47,9 @@ class DropReport(NamedTuple):
 
 
 def _row(what: str, estimate: DifferenceEstimate, short: float | None, long: float | None) -> DropRow:
-    interval = (estimate.standard_error, estimate.low, estimate.high, estimate.star)
-    return DropRow(what, estimate.name, short, long, estimate.difference, *interval, estimate.n_prompts, estimate.unit)
+    e = estimate
+    ends = (e.standard_error, e.low, e.high, e.star)
+    return DropRow(what, e.name, short, long, e.difference, *ends, e.n_prompts, e.unit, e.interval, e.instead, e.reason)
 
 
 def drop_table(report: DropReport) -> Table[DropRow]:
@@ -59,8 +63,12 @@ def drop_table(report: DropReport) -> Table[DropRow]:
         Column("95% interval", lambda row: interval_text(row.low, row.high, _STYLE), True),
         Column("prompts", lambda row: row.n_prompts, True),
     ]
-    notes = [f"Paired bootstrap over prompts; {STAR} marks an interval without 0."]
-    return Table(columns, report.rows(), notes, data=fields(DropRow._fields))
+    rows = report.rows()
+    notes = [
+        f"Paired bootstrap over prompts, percentile interval; {STAR} marks an interval without 0.",
+        *interval_notes([(row.name, row.interval, row.instead, row.reason) for row in rows]),
+    ]
+    return Table(columns, rows, notes, data=fields(DropRow._fields))
 
 
 def _end(row: DropRow, value: float | None) -> str:

@@ -21,6 +21,8 @@ class ChangeRow(NamedTuple):
         star: the interval exists and excludes 0.
         n_prompts: prompts behind it.
         reason: why there is no interval.
+        interval: what kind it is; None without one.
+        instead: why it is not a percentile interval; None where it is.
     """
 
     label: str
@@ -35,6 +37,8 @@ class ChangeRow(NamedTuple):
     star: bool
     n_prompts: int
     reason: str | None
+    interval: str | None = None
+    instead: str | None = None
 
 
 class HorizonRecord(NamedTuple):

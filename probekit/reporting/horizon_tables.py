@@ -8,7 +8,7 @@ from probekit.atomic_files import atomic_path, write_text
 from probekit.evaluation.long_horizon.detectors import Detection
 from probekit.evaluation.long_horizon.diagnosis import VideoDiagnosis
 from probekit.evaluation.long_horizon.frame_statistics import QUANTITIES
-from probekit.reporting.cells import NO_VALUE, STAR, difference_text, interval_text, score_text
+from probekit.reporting.cells import NO_VALUE, STAR, difference_text, interval_notes, interval_text, score_text
 from probekit.reporting.horizon_record import ChangeRow, HorizonRecord
 from probekit.reporting.table import Column, Strong, Table, fields
 
@@ -93,11 +93,11 @@ def change_table(record: HorizonRecord) -> Table[ChangeRow]:
     """Means of the first and last seconds and their difference, quantity by quantity."""
     window = f"{record.settings.window:g} s"
     units = ", ".join(f"{quantity.name.replace('_', ' ')} in {quantity.unit}" for quantity in QUANTITIES)
-    reasons = dict.fromkeys(row.reason for row in record.changes if row.reason is not None)
+    kinds = [(row.quantity.replace("_", " "), row.interval, row.instead, row.reason) for row in record.changes]
     notes = [
-        f"Paired bootstrap over prompts, {record.replicates} replicates, seed {record.seed}; {STAR} the interval "
-        f"excludes 0. Units: {units}.",
-        *(f"{NO_VALUE}: {reason}." for reason in reasons),
+        f"Paired bootstrap over prompts, percentile interval, {record.replicates} replicates, seed {record.seed}; "
+        f"{STAR} the interval excludes 0. Units: {units}.",
+        *interval_notes(kinds),
     ]
     columns: list[Column[ChangeRow]] = [
         Column("quantity", lambda row: row.quantity.replace("_", " ")),

@@ -98,6 +98,12 @@ def _numbers(record: ComparisonRecord) -> dict[str, Any]:
         "methods": " and ".join(record.methods),
         "summary": summary_sentences(record),
         "groups": {title: rows for name, title in _GROUPS.items() if (rows := _by_quantity(record, name))},
+        "interval_notes": cells.interval_notes(
+            [
+                (cells.quantity_text(row.quantity, record.settings.suite), row.interval, row.instead, None)
+                for row in record.rows
+            ]
+        ),
         "facts": _facts(record),
         "protocol": protocol_sections([record.protocols[model] for model in record.models()]),
     }
@@ -111,7 +117,8 @@ def _facts(record: ComparisonRecord) -> dict[str, str]:
         "Scored by both": prompts_text(record.rows),
         "Videos a prompt": " or ".join(str(count) for count in samples),
         "Dimensions": f"{dimensions} compared, {len(record.not_run)} not run",
-        "Intervals": f"{cells.level_text(record)}, {settings.replicates:,} resamplings, seed {settings.seed}",
+        "Intervals": f"{cells.level_text(record)} {settings.interval}, {settings.replicates:,} resamplings, "
+        f"seed {settings.seed}",
     }
 
 

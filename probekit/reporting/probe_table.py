@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from probekit.reporting.cells import STAR, difference_text, interval_text, score_text
+from probekit.reporting.cells import STAR, difference_text, interval_notes, interval_text, score_text
 from probekit.reporting.table import Column, Table
 
 if TYPE_CHECKING:
@@ -33,7 +33,12 @@ def probe_table(contrasts: "pd.DataFrame", metric: str) -> Table[Contrast]:
         Column("difference", lambda row: difference_text(row["difference"], _STYLE, star=row["star"]), True),
         Column("95% interval", lambda row: interval_text(row["low"], row["high"], _STYLE), True),
     ]
-    return Table(columns, rows, [f"Paired bootstrap over held-out prompts; {STAR} the interval excludes 0."])
+    kinds = [(row["contrast"], row["interval"], row["instead"], row["reason"]) for row in rows]
+    notes = [
+        f"Paired bootstrap over held-out prompts, percentile interval; {STAR} the interval excludes 0.",
+        *interval_notes(kinds),
+    ]
+    return Table(columns, rows, notes)
 
 
 def _cells(contrasts: "pd.DataFrame") -> Iterator[tuple[Any, ...]]:

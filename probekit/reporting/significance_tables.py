@@ -8,7 +8,8 @@ from probekit.statistics.significance_table import SignificanceRow
 
 _NOTE: Final = (
     "p_value: sign-flip permutation of prompts; holm and benjamini_hochberg over the dimensions; equivalence_p: "
-    "two one-sided t tests against the margin; dimensions in raw units, composites in percent."
+    "two one-sided t tests against the margin, with the standard error of n - 1; dimensions in raw units, "
+    "composites in percent."
 )
 
 

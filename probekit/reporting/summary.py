@@ -52,10 +52,11 @@ def _differences(record: ComparisonRecord, dimensions: Sequence[ComparisonRow]) 
 
 
 def _unjudged(dimensions: Sequence[ComparisonRow]) -> list[str]:
-    count = sum(row.low is None for row in dimensions)
-    if count == 0 or count == len(dimensions):
+    rows = [row for row in dimensions if row.low is None]
+    if not rows or len(rows) == len(dimensions):
         return []
-    return [f"{_count(count).capitalize()} more {'has' if count == 1 else 'have'} too few scored prompts to judge."]
+    reasons = "; ".join(dict.fromkeys(row.reason for row in rows if row.reason))
+    return [f"{_count(len(rows)).capitalize()} more {'has' if len(rows) == 1 else 'have'} no interval ({reasons})."]
 
 
 def _aggregate(record: ComparisonRecord, aggregates: Sequence[ComparisonRow]) -> str:

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from probekit.config import StrictModel
+from probekit.errors import UserError
 from probekit.evaluation.weighting import Weighting
 from probekit.statistics.intervals import IntervalKind
 
@@ -17,11 +18,12 @@ class BootstrapSettings(StrictModel):
     Attributes:
         resampling: `paper` resamples each dimension's prompts independently (Video-Mirai, appendix E); `joint` moves
             dimensions that share prompts together; `two-level` also resamples the samples within prompts;
-            `runs` resamples the training runs of each model and the prompts that they share.
-        interval: kind of interval; studentised needs no seeds, so it goes with paper and joint.
+            `runs` resamples the training runs of each model and the prompts that they share, dimensions jointly.
+        interval: kind of interval; studentised goes with paper and joint, whose replicates have errors of their own.
+            Where the kind does not hold its level, Student's t takes its place by name, see `interval_choice`.
         weighting: how videos are weighed into a dimension's mean, see `evaluation.weighting`: every prompt alike (the
-            paper), every scored video alike, or as VBench's official score does. All but the first go with paper and
-            joint resampling.
+            paper), every scored video alike, or as VBench's official score does. All but the first go with resampling
+            of prompts and runs, and not with samples within prompts.
         replicates: how many.
         level: coverage.
     """
@@ -31,3 +33,19 @@ class BootstrapSettings(StrictModel):
     weighting: Weighting = "prompt-mean"
     replicates: int = Field(default=10_000, ge=2)
     level: float = Field(default=0.95, gt=0, lt=1)
+
+    def refuse_contradictions(self) -> None:
+        """Refuse settings that do not go together.
+
+        Raises:
+            UserError: naming them.
+        """
+        if self.interval == "studentised" and self.resampling in ("two-level", "runs"):
+            raise UserError(
+                f"A studentised interval needs an error for each replicate, which {self.resampling} resampling lacks.",
+                "Use t, percentile, basic or bca, or paper or joint resampling.",
+            )
+        if self.weighting != "prompt-mean" and self.resampling == "two-level":
+            raise UserError(
+                f"Resampling of seeds within prompts has no {self.weighting}.", "Use paper, joint or runs resampling."
+            )

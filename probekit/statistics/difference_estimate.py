@@ -2,16 +2,10 @@
 
 from typing import Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+from probekit.statistics.interval_choice import Evidence, choose_interval, no_error
+from probekit.statistics.intervals import IntervalKind
 
-MIN_INTERVAL_PROMPTS = 6
-"""With fewer prompts not even a unanimous sign is significant at 5 % (two-sided sign test: 2/2^5 = 6 %)."""
-TOO_FEW_PROMPTS = "fewer than 2 prompts: no standard error or interval"
-TOO_FEW_FOR_INTERVAL = f"fewer than {MIN_INTERVAL_PROMPTS} prompts: no interval"
 NO_PROMPTS = "no prompt is scored for both methods"
-
-Floats = NDArray[np.float64]
 
 
 class DifferenceEstimate(NamedTuple):
@@ -23,13 +17,15 @@ class DifferenceEstimate(NamedTuple):
         b: Point score of the second method.
         difference: a - b.
         standard_error: Standard deviation (ddof=1) of the difference over replicates; None with `reason`.
-        low: Lower end of the percentile interval.
-        high: Upper end of the percentile interval.
+        low: Lower end of the interval; None with `reason`.
+        high: Upper end of the interval.
         star: The interval exists and excludes 0.
         n_prompts: Prompts resampled; for a composite score those of its smallest dimension.
         unit: "raw" (the dimension's own scale) or "percent" (composites, 0..100 before out-of-range raw values).
         reason: Why there is no interval; None when there is one.
         closed_form_error: The bootstrap's standard error worked out without resampling; both should agree.
+        interval: What kind of interval it is; None without one.
+        instead: Why it is not the kind that was asked for; None where it is.
     """
 
     name: str
@@ -44,6 +40,8 @@ class DifferenceEstimate(NamedTuple):
     unit: Literal["raw", "percent"]
     reason: str | None = None
     closed_form_error: float | None = None
+    interval: IntervalKind | None = None
+    instead: str | None = None
 
 
 class BootstrapComparison(NamedTuple):
@@ -64,29 +62,42 @@ class BootstrapComparison(NamedTuple):
 
 
 def estimate_difference(
-    name: str, points: Floats, replicates: Floats, n_prompts: int, level: float, unit: Literal["raw", "percent"]
+    name: str,
+    scores: tuple[float, float],
+    evidence: Evidence,
+    *,
+    interval: IntervalKind,
+    level: float,
+    unit: Literal["raw", "percent"],
 ) -> DifferenceEstimate:
     """Summarise a paired difference.
 
     Args:
         name: The dimension or composite score.
-        points: Point scores of the two methods, shape (2,).
-        replicates: Their bootstrap replicates, shape (2, n_replicates), n_replicates >= 2.
-        n_prompts: Prompts behind the score; below 2 there is no standard error, which is not the same as an error of
-            0, and below `MIN_INTERVAL_PROMPTS` no interval and no star.
-        level: Coverage of the percentile interval, in (0, 1).
+        scores: Point scores of the two methods.
+        evidence: What is known of their difference. Without a second prompt there is no standard error, which is not
+            the same as an error of 0.
+        interval: Kind of interval that is wanted, see `choose_interval`.
+        level: Coverage of the interval, in (0, 1).
         unit: Unit of the scores.
     """
-    a, b = (float(value) for value in points)
-    if n_prompts < 2:
-        return DifferenceEstimate(name, a, b, a - b, None, None, None, False, n_prompts, unit, TOO_FEW_PROMPTS)
-    differences = replicates[0] - replicates[1]
-    error = float(differences.std(ddof=1))
-    if n_prompts < MIN_INTERVAL_PROMPTS:
-        return DifferenceEstimate(name, a, b, a - b, error, None, None, False, n_prompts, unit, TOO_FEW_FOR_INTERVAL)
-    tail = (1.0 - level) / 2.0
-    low, high = (float(value) for value in np.quantile(differences, (tail, 1.0 - tail)))
-    return DifferenceEstimate(name, a, b, a - b, error, low, high, low > 0.0 or high < 0.0, n_prompts, unit)
+    bare = DifferenceEstimate(
+        name, *scores, evidence.difference, None, None, None, False, evidence.prompts, unit, no_error(evidence)
+    )
+    found = evidence.found()
+    if bare.reason is not None or len(found) < 2:
+        return bare
+    chosen = choose_interval(evidence, interval, level)
+    return bare._replace(
+        standard_error=float(found.std(ddof=1)),
+        closed_form_error=evidence.closed_form_error(),
+        low=chosen.low,
+        high=chosen.high,
+        star=chosen.excludes_zero(),
+        reason=chosen.reason,
+        interval=chosen.kind,
+        instead=chosen.instead,
+    )
 
 
 def unscored_difference(name: str) -> DifferenceEstimate:

@@ -14,16 +14,28 @@ Floats = NDArray[np.float64]
 
 COMPOSITES = ("quality", "semantic", "total")
 
-# Shape suffixes: M methods (the method, then the baseline), P prompts, K dimensions, S samples, Q quantities.
+# Axes: L series (a training run each: those of the method, then those of the baseline), M methods (the method, then the
+# baseline), P prompts, K dimensions, S samples, Q quantities (dimensions, then composites).
+
+
+class Runs(NamedTuple):
+    """Training runs of the two methods; a method's score is the mean of its runs' scores."""
+
+    method: int = 1
+    baseline: int = 1
+
+    def signs(self) -> Floats:
+        """Weight (L,) of each series in the difference of the two methods."""
+        return np.repeat([1.0 / self.method, -1.0 / self.baseline], [self.method, self.baseline])
 
 
 class PairedSamples(NamedTuple):
-    """One dimension's scores of two methods on the same prompts.
+    """One dimension's scores of both methods on the same prompts.
 
     Attributes:
         prompt_ids: of the rows.
-        values: (M, P, S), NaN where a sample is absent or not scored.
-        denominators: (M, P, S), what each value was divided by (frames), for the frame-weighted mean; None: alike.
+        values: (L, P, S), NaN where a sample is absent or not scored; a column is one sample index, shared by all.
+        denominators: (L, P, S), what each value was divided by (frames), for the frame-weighted mean; None: alike.
     """
 
     prompt_ids: tuple[str, ...]
@@ -31,7 +43,7 @@ class PairedSamples(NamedTuple):
     denominators: Floats | None = None
 
     def prompt_means(self) -> Floats:
-        """(M, P); NaN where a prompt has no scored sample."""
+        """(L, P); NaN where a prompt has no scored sample."""
         counts = np.isfinite(self.values).sum(axis=-1)
         sums = np.where(np.isfinite(self.values), self.values, 0.0).sum(axis=-1)
         means: Floats = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
@@ -46,9 +58,9 @@ class Component(NamedTuple):
     Attributes:
         dimensions: K names.
         prompt_ids: of the P rows.
-        numerator: (M, P, K).
-        denominator: (M, P, K).
-        samples: (M, P, K, S) single scores, NaN where absent; for resampling of seeds.
+        numerator: (L, P, K).
+        denominator: (L, P, K).
+        samples: (L, P, K, S) single scores, NaN where absent; for resampling of seeds.
     """
 
     dimensions: tuple[str, ...]
@@ -56,6 +68,22 @@ class Component(NamedTuple):
     numerator: Floats
     denominator: Floats
     samples: Floats
+
+    def means(self) -> Floats:
+        """Mean of each series and dimension (L, K)."""
+        means: Floats = self.numerator.sum(axis=1) / self.denominator.sum(axis=1)
+        return means
+
+    def centred(self) -> Floats:
+        """Each prompt's first-order contribution (L, P, K) to each mean; means over prompts are 0."""
+        rest = self.numerator - self.means()[:, None] * self.denominator
+        unit: Floats = rest / self.denominator.mean(axis=1)[:, None]
+        return unit
+
+    def scored_prompts(self) -> NDArray[np.int64]:
+        """Prompts that every series has a score for, by dimension (K,)."""
+        counts: NDArray[np.int64] = (self.denominator > 0).all(axis=0).sum(axis=0)
+        return counts
 
 
 def split_by_dimension(pairs: Mapping[str, PairedSamples], weighting: Weighting = "prompt-mean") -> list[Component]:
@@ -72,7 +100,7 @@ def split_by_shared_prompts(
     while remaining:
         name, first = next(iter(remaining.items()))
         members, prompts = {name: remaining.pop(name)}, set(first.prompt_ids)
-        while touching := [other for other, pair in remaining.items() if prompts & set(pair.prompt_ids)]:
+        while touching := [other for other, pair in remaining.items() if not prompts.isdisjoint(pair.prompt_ids)]:
             for other in touching:
                 members[other] = remaining.pop(other)
                 prompts |= set(members[other].prompt_ids)
@@ -85,12 +113,13 @@ def _component(members: Mapping[str, PairedSamples], weighting: Weighting) -> Co
 
     Args:
         members: by name.
-        weighting: of videos; where every prompt weighs alike, a prompt needs a score of both methods.
+        weighting: of videos; where every prompt weighs alike, a prompt needs a score in every series.
     """
     prompts = tuple(sorted({prompt for pair in members.values() for prompt in pair.prompt_ids}))
     row = {prompt: index for index, prompt in enumerate(prompts)}
+    series = next(iter(members.values())).values.shape[0]
     width = max(pair.values.shape[-1] for pair in members.values())
-    samples = np.full((2, len(prompts), len(members), width), np.nan)
+    samples = np.full((series, len(prompts), len(members), width), np.nan)
     denominators = np.ones_like(samples)
     for k, pair in enumerate(members.values()):
         rows = [row[prompt] for prompt in pair.prompt_ids]
@@ -105,8 +134,20 @@ def _component(members: Mapping[str, PairedSamples], weighting: Weighting) -> Co
 
 
 def point_means(components: Sequence[Component]) -> Floats:
-    """Mean of every dimension (M, K), components side by side."""
-    return np.concatenate([c.numerator.sum(axis=1) / c.denominator.sum(axis=1) for c in components], axis=-1)
+    """Mean of every series and dimension (L, K), components side by side."""
+    return np.concatenate([component.means() for component in components], axis=-1)
+
+
+def method_means(means: Floats, runs: Runs) -> Floats:
+    """Means of series (L, ...) as means of methods (2, ...)."""
+    return np.stack([means[: runs.method].mean(axis=0), means[runs.method :].mean(axis=0)])
+
+
+def with_composites(means: Floats, dimensions: Sequence[str], constants: Sequence[DimensionConstant]) -> Floats:
+    """Scores (..., Q) from dimension means (..., K): the means themselves, then the composites that they give."""
+    found = aggregate_array(means, tuple(dimensions), constants)
+    composites = [getattr(found, name) for name in COMPOSITES]
+    return np.concatenate([means, *(score[..., None] for score in composites if score is not None)], axis=-1)
 
 
 def quantity_slopes(
@@ -117,46 +158,7 @@ def quantity_slopes(
     Every composite is affine in the means, so differences of two unit vectors give its slopes exactly.
     """
     identity, zero = np.eye(len(dimensions)), np.zeros((1, len(dimensions)))
-    at, base = (aggregate_array(means, tuple(dimensions), constants) for means in (identity, zero))
-    names, rows = list(dimensions), [identity]
-    for name in COMPOSITES:
-        slope, origin = getattr(at, name), getattr(base, name)
-        if slope is not None and origin is not None:
-            names.append(name)
-            rows.append((slope - origin)[None])
-    return tuple(names), np.concatenate(rows)
-
-
-def influences(components: Sequence[Component], slopes: Floats) -> list[Floats]:
-    """Each prompt's first-order contribution (P, Q) to each quantity's difference, for each component.
-
-    The quantity's difference varies, to first order in the resampling weights, as the mean of these over prompts; for
-    plain means that is exact.
-    """
-    result, start = [], 0
-    for component in components:
-        end = start + len(component.dimensions)
-        mean = component.numerator.sum(axis=1) / component.denominator.sum(axis=1)
-        centred = component.numerator - mean[:, None] * component.denominator
-        unit = centred / component.denominator.mean(axis=1)[:, None]
-        result.append((unit[0] - unit[1]) @ slopes[:, start:end].T)
-        start = end
-    return result
-
-
-def contributions(components: Sequence[Component], slopes: Floats) -> list[Floats]:
-    """Each prompt's own share (P, Q) of each quantity's difference; means over prompts add up over components to it."""
-    result, start = [], 0
-    for component in components:
-        end = start + len(component.dimensions)
-        unit = component.numerator / component.denominator.mean(axis=1)[:, None]
-        result.append((unit[0] - unit[1]) @ slopes[:, start:end].T)
-        start = end
-    return result
-
-
-def closed_form_errors(influence: Sequence[Floats]) -> Floats:
-    """Bootstrap standard error of each quantity (Q,) without resampling: sqrt(sum over components of var / n)."""
-    variance = np.sum([np.square(z).sum(axis=0) / len(z) ** 2 for z in influence], axis=0)
-    errors: Floats = np.sqrt(variance)
-    return errors
+    found = aggregate_array(zero, tuple(dimensions), constants)
+    names = (*dimensions, *(name for name in COMPOSITES if getattr(found, name) is not None))
+    at, base = (with_composites(means, dimensions, constants) for means in (identity, zero))
+    return names, (at - base).T

@@ -1,4 +1,7 @@
-"""How many prompts and seeds a difference takes: from pilot scores, by resampling and by variance components."""
+"""How many prompts and seeds a difference takes: from pilot scores, by resampling and by variance components.
+
+Studies are judged as `compare` judges them: by an interval that a few prompts do not get, with Student's quantiles.
+"""
 
 from collections.abc import Sequence
 from statistics import NormalDist
@@ -8,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.errors import UserError
+from probekit.statistics.interval_choice import MIN_INTERVAL_PROMPTS, ROUNDING
+from probekit.statistics.intervals import t_quantile
 
 Floats = NDArray[np.float64]
 
@@ -46,58 +51,91 @@ def variance_components(differences: Floats) -> VarianceComponents:
 
 
 def power_curve(
-    differences: Floats,
+    pilots: Sequence[Floats],
     effect: float,
     prompts: Sequence[int],
     *,
     rng: np.random.Generator,
     level: float = 0.95,
     simulations: int = 2_000,
-) -> list[float]:
+) -> list[float | None]:
     """Chance that the interval excludes 0, for each number of prompts, if the true difference is `effect`.
 
-    Pilot prompts are resampled, moved to the effect, and each simulated study is tested by its own standard error.
+    Pilot prompts are resampled, moved to the effect, and each simulated study gets Student's interval. A study whose
+    prompts all differ alike gets none, so it finds nothing.
 
     Args:
-        differences: pilot differences, one a prompt (P,).
-        effect: true mean difference that is supposed.
-        prompts: numbers of prompts to judge.
+        pilots: for each independent set of prompts, contributions (P,) whose means add up to the difference.
+        effect: true difference that is supposed.
+        prompts: numbers of prompts to judge, in all sets together, which share them as in the pilot.
         rng: of the simulated studies.
         level: of the interval.
         simulations: studies for each number.
 
+    Returns:
+        One chance a number; None where a set gets too few prompts for an interval.
+
     Raises:
-        UserError: with fewer than two pilot prompts or prompts.
+        UserError: with fewer than two pilot prompts in a set, or pilots that all differ alike.
     """
-    if len(differences) < 2 or min(prompts) < 2:
-        raise UserError("Power needs at least two prompts.", "Give more pilot prompts.")
-    critical = NormalDist().inv_cdf(0.5 + level / 2)
-    moved = differences - differences.mean() + effect
-    powers = []
-    for count in prompts:
-        drawn = moved[rng.integers(0, len(moved), size=(simulations, count))]
-        error = drawn.std(axis=1, ddof=1) / np.sqrt(count)
-        powers.append(float((np.abs(drawn.mean(axis=1)) > critical * error).mean()))
+    if min(map(len, pilots)) < 2:
+        raise UserError("Power needs at least two pilot prompts.", "Give more pilot prompts.")
+    centred = [pilot - pilot.mean() for pilot in pilots]
+    spread = float(np.sqrt(sum(np.square(one).sum() for one in centred)))
+    if spread <= ROUNDING * max(float(np.abs(pilot).max()) for pilot in pilots):
+        raise UserError("The pilots differ alike in every prompt.", "Give more pilot prompts.")
+    total = sum(map(len, pilots))
+    powers: list[float | None] = []
+    for number in prompts:
+        counts = [round(number * len(pilot) / total) for pilot in pilots]
+        if min(counts) < MIN_INTERVAL_PROMPTS:
+            powers.append(None)
+            continue
+        drawn = [one[rng.integers(0, len(one), size=(simulations, n))] for one, n in zip(centred, counts, strict=True)]
+        powers.append(_share_found(drawn, effect, spread, level))
     return powers
 
 
-def minimum_detectable_difference(error: float, level: float = 0.95, power: float = 0.8) -> float:
-    """Smallest true difference that a study with this standard error finds with the given power."""
-    normal = NormalDist()
-    return error * (normal.inv_cdf(0.5 + level / 2) + normal.inv_cdf(power))
+def _share_found(drawn: Sequence[Floats], effect: float, spread: float, level: float) -> float:
+    """Share of simulated studies, (studies, prompts) in each set, whose interval excludes 0."""
+    means = effect + np.sum([one.mean(axis=1) for one in drawn], axis=0)
+    parts = np.array([one.var(axis=1, ddof=1) / one.shape[1] for one in drawn])
+    variance = parts.sum(axis=0)
+    has = np.sqrt(variance) > ROUNDING * spread
+    below = np.sum([part**2 / (one.shape[1] - 1) for part, one in zip(parts, drawn, strict=True)], axis=0)
+    freedom = np.divide(variance**2, below, out=np.ones_like(variance), where=has)
+    critical = np.array([t_quantile(0.5 + level / 2, float(each)) for each in freedom])
+    return float((has & (np.abs(means) > critical * np.sqrt(variance))).mean())
+
+
+def minimum_detectable_difference(
+    error: float, level: float = 0.95, power: float = 0.8, freedom: float = float("inf")
+) -> float:
+    """Smallest true difference that a study with this standard error finds with the given power.
+
+    Args:
+        error: standard error of the difference.
+        level: of the interval.
+        power: chance of finding it.
+        freedom: degrees of freedom of the error.
+    """
+    return error * (t_quantile(0.5 + level / 2, freedom) + t_quantile(power, freedom))
 
 
 def prompts_for_width(components: VarianceComponents, width: float, samples: int, level: float = 0.95) -> int:
-    """Prompts needed for an interval of this full width with so many samples each.
+    """Prompts needed for Student's interval of this full width with so many samples each.
 
     Raises:
         UserError: if the width is not positive.
     """
     if width <= 0:
         raise UserError(f"An interval cannot have width {width}.", "Give a positive width.")
-    critical = NormalDist().inv_cdf(0.5 + level / 2)
+    normal = NormalDist().inv_cdf(0.5 + level / 2)
     variance = components.between + components.within / samples
-    return max(2, int(np.ceil((2 * critical / width) ** 2 * variance)))
+    prompts = max(MIN_INTERVAL_PROMPTS, int(np.ceil((2 * normal / width) ** 2 * variance)))
+    while 2 * t_quantile(0.5 + level / 2, prompts - 1) * components.error(prompts, samples) > width:
+        prompts += 1
+    return prompts
 
 
 def noise_floor(repeats: Floats) -> Floats:

@@ -1,57 +1,49 @@
-"""Pair two methods' scores by prompt."""
+"""Scores of several training runs on the same prompts and samples, side by side."""
 
-import math
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from probekit.errors import UserError
-
-PromptScores = Mapping[str, float | None]
-
-
-class PairedPrompts(NamedTuple):
-    """Scores of the prompts that both methods have: a and b of shape (n_prompts,), sorted by prompt id."""
-
-    prompt_ids: tuple[str, ...]
-    a: NDArray[np.float64]
-    b: NDArray[np.float64]
+from probekit.evaluation.weighting import Weighting
+from probekit.statistics.paired_units import PairedSamples
+from probekit.statistics.score_arrays import DimensionScores, Floats
 
 
-def pair_prompts(
-    dimension: str, scores_a: PromptScores, scores_b: PromptScores, *, exclude_unscored: bool = False
-) -> PairedPrompts:
-    """Pair two methods' scores of one dimension by prompt.
+def pair_scores(series: Sequence[DimensionScores], weighting: Weighting, pooling: str) -> PairedSamples:
+    """Line up one dimension's scores by prompt and by sample.
+
+    Where prompts weigh alike, a prompt that one of the series has no score for is left out; else it stays, with what
+    there is of it.
 
     Args:
-        dimension: The dimension, for messages.
-        scores_a: Score of each prompt for the first method; None = not scored.
-        scores_b: The same prompts for the second method.
-        exclude_unscored: Leave out a prompt that only one method has no score for, instead of refusing it. A prompt
-            that neither has a score for is always left out.
-
-    Raises:
-        UserError: Naming the dimension and the prompt, where a prompt is absent from one method, has no score in one
-            only, or a score is not finite.
+        series: scores of L training runs.
+        weighting: how videos will be weighed.
+        pooling: what the official score of the dimension is the mean of.
     """
-    check_same_prompts(dimension, scores_a, scores_b)
-    pairs: dict[str, tuple[float, float]] = {}
-    for prompt_id in sorted(scores_a):
-        a, b = scores_a[prompt_id], scores_b[prompt_id]
-        place = f"Dimension {dimension!r}, prompt {prompt_id!r}"
-        if any(value is not None and not math.isfinite(value) for value in (a, b)):
-            raise UserError(f"{place} has a score that is NaN or infinite.", "score the prompt again.")
-        if a is not None and b is not None:
-            pairs[prompt_id] = (a, b)
-        elif (a is not None or b is not None) and not exclude_unscored:
-            raise UserError(
-                f"{place} is scored for one method only.",
-                "score it for both, or exclude unscored prompts and report the coverage.",
-            )
-    values = np.array(list(pairs.values()), dtype=np.float64).reshape(-1, 2)
-    return PairedPrompts(tuple(pairs), values[:, 0], values[:, 1])
+    prompts = sorted(set().union(*(one.prompt_ids for one in series)))
+    samples = sorted(set().union(*(one.samples for one in series)))
+    rows = {prompt: row for row, prompt in enumerate(prompts)}
+    columns = {sample: column for column, sample in enumerate(samples)}
+    values = np.full((len(series), len(prompts), len(samples)), np.nan)
+    denominators = np.ones_like(values)
+    for index, one in enumerate(series):
+        place = np.ix_([rows[prompt] for prompt in one.prompt_ids], [columns[sample] for sample in one.samples])
+        values[index][place] = one.values
+        denominators[index][place] = one.denominators
+    scored = np.isfinite(values).any(axis=2)
+    kept = scored.all(axis=0) if weighting == "prompt-mean" else scored.any(axis=0)
+    by_frames = weighting == "frame-weighted" and pooling == "frames"
+    return PairedSamples(
+        tuple(prompt for prompt, keep in zip(prompts, kept, strict=True) if keep),
+        values[:, kept],
+        _counted(denominators[:, kept]) if by_frames else None,
+    )
+
+
+def _counted(denominators: Floats) -> Floats:
+    """Zeros of unscored videos as ones: they weigh nothing either way."""
+    return np.where(denominators > 0, denominators, 1.0)
 
 
 def check_same_prompts(dimension: str, scores_a: Mapping[str, object], scores_b: Mapping[str, object]) -> None:

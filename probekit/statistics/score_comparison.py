@@ -1,40 +1,39 @@
-"""Compare methods of one score table with a baseline by the paired bootstrap over prompts."""
+"""Compare methods with a baseline: by prompts, or by training runs and prompts; from arrays or from one score table."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
+from types import MappingProxyType
 from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 from probekit.errors import UserError
 from probekit.evaluation.aggregation import check_known, check_possible, warn_outside
 from probekit.evaluation.weighting import Weighting
-from probekit.run_folder.score_key import ScoreKey
 from probekit.seeding import generator
 from probekit.statistics.bootstrap_settings import BootstrapSettings
+from probekit.statistics.coverage import Coverage, Plan, coverage, joined, listed_videos
 from probekit.statistics.difference_estimate import BootstrapComparison
-from probekit.statistics.group_bootstrap import group_bootstrap
-from probekit.statistics.paired_units import PairedSamples
-from probekit.statistics.prompt_pairing import check_same_prompts
-from probekit.statistics.prompt_scores import (
-    ClipKey,
-    Coverage,
-    Method,
-    ScoreTable,
-    clip_scores,
-    coverage,
-    prompt_denominators,
-    prompt_means,
-    prompt_videos,
-    read_denominators,
-    read_table,
-)
-from probekit.statistics.run_bootstrap import bootstrap_over_runs
+from probekit.statistics.group_bootstrap import Pairing, group_bootstraps
+from probekit.statistics.paired_units import PairedSamples, Runs
+from probekit.statistics.prompt_pairing import check_same_prompts, pair_scores
+from probekit.statistics.prompt_scores import Method, ScoreTable
+from probekit.statistics.score_arrays import MethodScores, read_columns
+from probekit.statistics.table_selection import of_models, of_one, resolved, runs_of
 from probekit.suites.dimension_constants import DimensionConstant
 
-Scores = Mapping[ScoreKey, float | None]
-Floats = NDArray[np.float64]
-MethodScores = Mapping[str, Mapping[ClipKey, float | None]]
+Constants = Sequence[DimensionConstant]
+
+
+class ScoredMethod(NamedTuple):
+    """A method with the scores of its training runs.
+
+    Attributes:
+        method: name; without a training run where several take part.
+        runs: scores of each training run.
+        plan: videos that each dimension should have, beside those with a row; empty where nothing says so.
+    """
+
+    method: Method
+    runs: Sequence[MethodScores]
+    plan: Plan = MappingProxyType({})
 
 
 class MethodComparison(NamedTuple):
@@ -44,8 +43,9 @@ class MethodComparison(NamedTuple):
         method: The method, with its training run.
         baseline: The baseline, with its training run.
         bootstrap: Differences method - baseline; in each estimate `a` is the method, `b` the baseline.
-        coverage: Scored of planned for each dimension, the method first, then the baseline. Prompts that only one of
-            them has a score for are not in the pairs; `n_prompts` of each estimate counts the pairs.
+        coverage: Scored of planned for each dimension, the method first, then the baseline; summed over training runs.
+            Prompts that only one of them has a score for are not in the pairs; `n_prompts` of each estimate counts
+            the pairs.
     """
 
     method: Method
@@ -54,11 +54,49 @@ class MethodComparison(NamedTuple):
     coverage: tuple[Coverage, ...]
 
 
+def compare_methods(
+    baseline: ScoredMethod,
+    methods: Sequence[ScoredMethod],
+    constants: Constants,
+    *,
+    seed: int = 0,
+    settings: BootstrapSettings | None = None,
+) -> tuple[MethodComparison, ...]:
+    """Compare each method with the baseline.
+
+    Args:
+        baseline: what the others are compared with.
+        methods: what is compared. With several training runs a method's score is the mean of its runs' scores.
+        constants: the suite's dimensions.
+        seed: names the resampling; a comparison does not depend on which others are asked for in the same call.
+        settings: resampling, intervals, replicates and level; by default the paper's.
+
+    Returns:
+        One comparison for each method, in the order of `methods`.
+
+    Raises:
+        UserError: a dimension is unknown, is scored in one run only, or prompts do not pair.
+    """
+    chosen = settings or BootstrapSettings()
+    pairings = [
+        Pairing(pairs_of(method, baseline, constants, chosen.weighting), Runs(len(method.runs), len(baseline.runs)))
+        for method in methods
+    ]
+    names = ("run_bootstrap" if chosen.resampling == "runs" else "paired_bootstrap", seed)
+    found = group_bootstraps(pairings, constants, chosen, rng=generator(*names))
+    for one in found:
+        _check_means(one, constants)
+    return tuple(
+        MethodComparison(method.method, baseline.method, bootstrap, _coverage(method, baseline))
+        for method, bootstrap in zip(methods, found, strict=True)
+    )
+
+
 def compare_score_tables(
     table: ScoreTable,
     baseline: str | Method,
     methods: Sequence[str | Method],
-    constants: Sequence[DimensionConstant],
+    constants: Constants,
     *,
     seed: int = 0,
     suite: str | None = None,
@@ -66,7 +104,7 @@ def compare_score_tables(
     dimensions: Sequence[str] | None = None,
     settings: BootstrapSettings | None = None,
 ) -> tuple[MethodComparison, ...]:
-    """Compare each method with the baseline (Video-Mirai, appendix E).
+    """Compare each method of a table with the baseline (Video-Mirai, appendix E).
 
     Args:
         table: Long score table, a row for each (model, training_run, suite, horizon, prompt_id, sample, clip,
@@ -74,224 +112,104 @@ def compare_score_tables(
         baseline: Model, or `Method` where the table has several training runs of it.
         methods: What to compare with the baseline, as `baseline`.
         constants: The suite's dimensions.
-        seed: Names the resampling; a comparison does not depend on which others are asked for in the same call.
+        seed: Names the resampling.
         suite: Which suite of the table; needed when it holds several.
         horizon: Which horizon of the table; needed when it holds several.
         dimensions: Compare these only; by default all that the methods have, each of which must be in `constants`.
         settings: Resampling, intervals, replicates and level; by default the paper's.
 
-    Returns:
-        One comparison for each method, in the order of `methods`.
-
     Raises:
-        UserError: A method, suite, horizon, training run or dimension is unknown or ambiguous, or prompts do not pair.
+        UserError: A method, suite, horizon, training run or dimension is unknown or ambiguous, or as
+            `compare_methods`.
     """
-    scores = _of_models(read_table(table), {_method(method).model for method in (baseline, *methods)})
-    scores = _of_one(_of_one(scores, "suite", suite), "horizon", horizon)
+    named = {method if isinstance(method, str) else method.model for method in (baseline, *methods)}
+    columns = of_models(read_columns(table), named)
+    columns = of_one(of_one(columns, "suite", suite), "horizon", horizon)
     if dimensions is not None:
         check_known(dimensions, constants)
-        scores = {key: value for key, value in scores.items() if key.dimension in dimensions}
-    reference = _resolve(scores, _method(baseline))
-    chosen = settings or BootstrapSettings()
-    frames = _frame_denominators(table, constants) if chosen.weighting == "frame-weighted" else {}
-    comparisons = []
-    for method in (_resolve(scores, _method(method)) for method in methods):
-        pair = clip_scores(scores, method), clip_scores(scores, reference)
-        counted = clip_scores(frames, method), clip_scores(frames, reference)
-        bootstrap = _compare(*pair, constants, seed, chosen, counted)
-        comparisons.append(MethodComparison(method, reference, bootstrap, _coverage(method, reference, *pair)))
-    return tuple(comparisons)
+        columns = columns.where("dimension", dimensions)
+    reference, *others = (
+        ScoredMethod(found, [columns.of_method(found)])
+        for found in (resolved(columns, method) for method in (baseline, *methods))
+    )
+    return compare_methods(reference, others, constants, seed=seed, settings=settings)
 
 
 def compare_recipes(
     table: ScoreTable,
     baseline: str,
     methods: Sequence[str],
-    constants: Sequence[DimensionConstant],
+    constants: Constants,
     *,
     seed: int = 0,
     settings: BootstrapSettings | None = None,
 ) -> tuple[MethodComparison, ...]:
     """Compare models by all their training runs in one table, of one suite and horizon.
 
-    Only prompts that every run of both models has a score for take part.
+    Only prompts that every run of both models has a score for take part where prompts weigh alike.
 
     Raises:
         UserError: as `compare_score_tables`.
     """
+    columns = of_models(read_columns(table), {baseline, *methods})
+    columns = of_one(of_one(columns, "suite", None), "horizon", None)
+    reference, *others = (
+        ScoredMethod(Method(model), [columns.of_method(run) for run in runs_of(columns, model)])
+        for model in (baseline, *methods)
+    )
     chosen = settings or BootstrapSettings(resampling="runs")
-    scores = _of_models(read_table(table), {baseline, *methods})
-    scores = _of_one(_of_one(scores, "suite", None), "horizon", None)
-    results = []
-    for method in methods:
-        means = {model: _run_means(scores, model) for model in (method, baseline)}
-        stacked = {model: _on_shared_prompts(means, model) for model in means}
-        rng = generator("run_bootstrap", seed)
-        found = bootstrap_over_runs(
-            stacked[method], stacked[baseline], constants, rng=rng, replicates=chosen.replicates, level=chosen.level
-        )
-        results.append(MethodComparison(Method(method), Method(baseline), found, ()))
-    return tuple(results)
+    return compare_methods(reference, others, constants, seed=seed, settings=chosen)
 
 
-def _run_means(scores: Scores, model: str) -> list[dict[str, dict[str, float]]]:
-    """For each training run of a model, prompt means by dimension."""
-    runs = sorted({key.training_run for key in scores if key.model == model})
-    return [
-        {
-            dimension: {prompt: mean for prompt, mean in prompt_means(clips).items() if mean is not None}
-            for dimension, clips in clip_scores(scores, Method(model, run)).items()
-        }
-        for run in runs
-    ]
+def pairs_of(
+    method: ScoredMethod, baseline: ScoredMethod, constants: Constants, weighting: Weighting = "prompt-mean"
+) -> dict[str, PairedSamples]:
+    """Scores of both methods on the same prompts, dimension by dimension, the method's runs first.
+
+    Raises:
+        UserError: if a dimension is absent from one run; or, with one run each, a prompt.
+    """
+    runs = [*method.runs, *baseline.runs]
+    pooling = {constant.dimension: constant.pooling for constant in constants}
+    every = sorted(set().union(*runs))
+    check_known(every, constants)
+    pairs = {}
+    for dimension in every:
+        if any(dimension not in run for run in runs):
+            raise UserError(
+                f"Dimension {dimension!r} is in one method's scores only, or not in all of its training runs.",
+                "score it for both, or name the dimensions to compare.",
+            )
+        series = [run[dimension] for run in runs]
+        if len(series) == 2:
+            check_same_prompts(dimension, *(dict.fromkeys(one.prompt_ids) for one in series))
+        pairs[dimension] = pair_scores(series, weighting, pooling[dimension])
+    return pairs
 
 
-def _on_shared_prompts(means: Mapping[str, list[dict[str, dict[str, float]]]], model: str) -> dict[str, Floats]:
-    """Prompt scores (runs, prompts) of each dimension on the prompts that every run of every model has."""
-    everything = [run for runs in means.values() for run in runs]
-    dimensions = sorted(set.intersection(*(set(run) for run in everything)))
-    shared = {name: sorted(set.intersection(*(set(run[name]) for run in everything))) for name in dimensions}
-    return {
-        name: np.array([[run[name][prompt] for prompt in shared[name]] for run in means[model]])
-        for name in dimensions
-        if shared[name]
-    }
-
-
-def _compare(
-    method: MethodScores,
-    baseline: MethodScores,
-    constants: Sequence[DimensionConstant],
-    seed: int,
-    settings: BootstrapSettings,
-    denominators: tuple[MethodScores, MethodScores],
-) -> BootstrapComparison:
-    unpaired = sorted(method.keys() ^ baseline.keys())
-    if unpaired:
-        raise UserError(
-            f"Dimension {unpaired[0]!r} is in one method's scores only.",
-            "score it for both, or name the dimensions to compare.",
-        )
-    pairs = paired_samples(method, baseline, settings.weighting, denominators)
-    compared = group_bootstrap(pairs, constants, settings, rng=generator("paired_bootstrap", seed))
+def _check_means(compared: BootstrapComparison, constants: Constants) -> None:
     for side in ("a", "b"):
         means = {one.name: mean for one in compared.dimensions if (mean := getattr(one, side)) is not None}
         check_possible(means, constants)
         warn_outside(means, constants)
-    return compared
 
 
-def _frame_denominators(table: ScoreTable, constants: Sequence[DimensionConstant]) -> Scores:
-    """Denominators of the dimensions that the official score pools by frames."""
-    by_frames = [constant.dimension for constant in constants if constant.pooling == "frames"]
-    return {**read_denominators(table, by_frames)}
-
-
-def paired_samples(
-    method: MethodScores,
-    baseline: MethodScores,
-    weighting: Weighting = "prompt-mean",
-    denominators: tuple[MethodScores, MethodScores] = ({}, {}),
-) -> dict[str, PairedSamples]:
-    """Scores of both methods on the same prompts, dimension by dimension.
-
-    A prompt that only one method has a score for is left out where prompts weigh alike; else it stays, with what it
-    has.
-
-    Args:
-        method: scores of one.
-        baseline: scores of the other.
-        weighting: how videos will be weighed.
-        denominators: of both, where frames are weighed.
-
-    Raises:
-        UserError: if a prompt is absent from one method.
-    """
-    pairs = {}
-    for dimension in method:
-        ours, theirs = prompt_videos(method[dimension]), prompt_videos(baseline[dimension])
-        check_same_prompts(dimension, ours, theirs)
-        both_needed = weighting == "prompt-mean"
-        kept = [p for p in sorted(ours) if (ours[p] and theirs[p] if both_needed else ours[p] or theirs[p])]
-        counted = [
-            prompt_denominators(scores[dimension], frames.get(dimension, {}))
-            for scores, frames in zip((method, baseline), denominators, strict=True)
-        ]
-        pairs[dimension] = PairedSamples(tuple(kept), _array(kept, [ours, theirs]), _array(kept, counted))
-    return pairs
-
-
-def _array(prompts: Sequence[str], methods: Sequence[Mapping[str, list[float]]]) -> Floats:
-    """(M, P, S), NaN where a prompt has fewer videos than another."""
-    width = max([1, *(len(videos[prompt]) for videos in methods for prompt in prompts)])
-    values = np.full((len(methods), len(prompts), width), np.nan)
-    for m, videos in enumerate(methods):
-        for row, prompt in enumerate(prompts):
-            values[m, row, : len(videos[prompt])] = videos[prompt]
-    return values
-
-
-def _coverage(method: Method, baseline: Method, scores: MethodScores, reference: MethodScores) -> tuple[Coverage, ...]:
+def _coverage(method: ScoredMethod, baseline: ScoredMethod) -> tuple[Coverage, ...]:
     rows = []
-    for dimension in scores:
-        planned = scores[dimension].keys() | reference[dimension].keys()
-        rows.append(coverage(dimension, method.label(), scores[dimension], planned))
-        rows.append(coverage(dimension, baseline.label(), reference[dimension], planned))
+    for dimension in sorted(set().union(*method.runs)):
+        both = (method, baseline)
+        listed = [listed_videos(run[dimension]) for one in both for run in one.runs]
+        planned = joined(*listed, *(one.plan.get(dimension, {}) for one in both))
+        for one in both:
+            of_runs = [coverage(dimension, one.method.label(), run[dimension], planned) for run in one.runs]
+            rows.append(_summed(of_runs))
     return tuple(rows)
 
 
-def _method(method: str | Method) -> Method:
-    return Method(method) if isinstance(method, str) else method
-
-
-def _of_models(scores: Scores, models: set[str]) -> Scores:
-    found = {key.model for key in scores}
-    absent = sorted(models - found)
-    if absent:
-        raise UserError(f"The score table has no model {absent[0]!r}.", f"use one of: {_listed(found)}.")
-    return {key: value for key, value in scores.items() if key.model in models}
-
-
-def _of_one(scores: Scores, column: str, wanted: str | None) -> Scores:
-    """Keep the rows of one suite or horizon; a table with several needs to be told which."""
-    position = ScoreKey._fields.index(column)
-    found = {str(key[position]) for key in scores}
-    if wanted is None and len(found) > 1:
-        raise UserError(f"The score table holds several values of {column}: {_listed(found)}.", f"say which {column}.")
-    if wanted is not None and wanted not in found:
-        raise UserError(f"The score table has no {column} {wanted!r}.", f"use one of: {_listed(found)}.")
-    return scores if wanted is None else {key: value for key, value in scores.items() if key[position] == wanted}
-
-
-def _resolve(scores: Scores, method: Method) -> Method:
-    """The method with its training run, which has to be given where the model has several."""
-    runs = {key.training_run for key in scores if key.model == method.model}
-    if not runs:
-        raise UserError(
-            f"The score table has no rows of model {method.model!r} in this suite, horizon and these dimensions.",
-            "score it there, or compare others.",
-        )
-    if method.training_run is None and len(runs) == 1:
-        return Method(method.model, *runs)
-    if method.training_run not in runs:
-        problem = f"The score table has no training run {method.training_run!r} of {method.model!r}."
-        if method.training_run is None:
-            problem = f"The score table has {len(runs)} training runs of {method.model!r}."
-        raise UserError(problem, f"name one of: {_listed(runs)}.")
-    return method
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names))
-
-
-def pairs_of_table(table: ScoreTable, baseline: str | Method, method: str | Method) -> dict[str, PairedSamples]:
-    """Scores of a method and a baseline of one suite and horizon on the same prompts, by dimension.
-
-    Raises:
-        UserError: as `compare_score_tables`.
-    """
-    scores = _of_models(read_table(table), {_method(one).model for one in (baseline, method)})
-    scores = _of_one(_of_one(scores, "suite", None), "horizon", None)
-    ours, theirs = (clip_scores(scores, _resolve(scores, _method(one))) for one in (method, baseline))
-    return paired_samples(ours, theirs)
+def _summed(runs: Sequence[Coverage]) -> Coverage:
+    """Coverage of several training runs on the same prompts."""
+    return runs[0]._replace(
+        n_planned=sum(run.n_planned for run in runs),
+        n_scored=sum(run.n_scored for run in runs),
+        prompts_scored=min(run.prompts_scored for run in runs),
+    )

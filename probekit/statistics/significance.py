@@ -8,39 +8,80 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from probekit.statistics.influence import own_slopes, score_sizes
+from probekit.statistics.interval_choice import ROUNDING
+from probekit.statistics.intervals import t_tail
+from probekit.statistics.paired_units import Component
+from probekit.statistics.resampling import chunks, ratio
+
 Floats = NDArray[np.float64]
 
 EXACT_PROMPTS: Final = 12
 """Up to so many prompts all 2^n sign patterns are tried."""
+_PATTERNS_AT_ONCE: Final = 1000
+_TIE: Final = 1e-9
+"""Differences that are closer than this part of the scores are equal but for the order of adding."""
 
 
-def sign_flip_p_values(contributions: Sequence[Floats], rng: np.random.Generator, permutations: int = 10_000) -> Floats:
-    """Two-sided p-values of paired differences: under the null each prompt's difference is as likely negated.
+def sign_flip_p_values(
+    components: Sequence[Component], slopes: Floats, rng: np.random.Generator, permutations: int = 10_000
+) -> Floats:
+    """Two-sided p-values of paired differences: under the null the two methods' scores of a prompt may be swapped.
 
-    A prompt flips in all dimensions that it feeds at once, so that composites are tested with their covariance. One
-    component of at most 12 prompts is tried in all patterns, others in random ones, counting the observed pattern.
+    A prompt is swapped in all dimensions that it feeds at once, so that composites are tested with their covariance;
+    numerators go with their denominators. One component of at most 12 prompts is tried in all patterns, others in
+    random ones, counting the observed pattern.
 
     Args:
-        contributions: for each component (P, Q), whose means over P add up to the differences; see
-            `paired_units.contributions`.
+        components: of two series each.
+        slopes: (Q, K) of the quantities.
         rng: of the random patterns.
         permutations: random patterns.
 
     Returns:
         p-values (Q,).
     """
-    observed = np.abs(np.sum([part.mean(axis=0) for part in contributions], axis=0))
-    reachable = observed * (1 - 1e-12)
-    if len(contributions) == 1 and len(contributions[0]) <= EXACT_PROMPTS:
-        (only,) = contributions
-        signs = np.array(list(itertools.product((-1.0, 1.0), repeat=len(only))))
-        exact: Floats = (np.abs(signs @ only / len(only)) >= reachable).mean(axis=0)
-        return exact
-    total = np.zeros((permutations, len(observed)))
-    for part in contributions:
-        total += (2.0 * rng.integers(0, 2, size=(permutations, len(part))) - 1.0) @ part / len(part)
-    p_values: Floats = ((np.abs(total) >= reachable).sum(axis=0) + 1) / (permutations + 1)
-    return p_values
+    sizes = [len(component.prompt_ids) for component in components]
+    observed = _differences(components, slopes, [np.ones((1, size)) for size in sizes])[0]
+    reachable = observed - _TIE * score_sizes(components, slopes)
+    if len(sizes) == 1 and sizes[0] <= EXACT_PROMPTS:
+        every = [np.array(list(itertools.product((-1.0, 1.0), repeat=sizes[0])))]
+        reached = _reached(components, slopes, every, reachable)
+        return reached / len(every[0])
+    total = np.zeros(len(slopes))
+    for _, count in chunks(permutations, _PATTERNS_AT_ONCE):
+        signs = [np.where(rng.integers(0, 2, size=(count, size)) == 1, 1.0, -1.0) for size in sizes]
+        total += _reached(components, slopes, signs, reachable)
+    return (total + 1) / (permutations + 1)
+
+
+def _reached(components: Sequence[Component], slopes: Floats, signs: Sequence[Floats], reachable: Floats) -> Floats:
+    """How many patterns give at least this difference (Q,).
+
+    A pattern that leaves one side without any score has no difference; it counts, which is the careful way.
+    """
+    counts: Floats = (~(_differences(components, slopes, signs) < reachable)).sum(axis=0).astype(np.float64)
+    return counts
+
+
+def _differences(components: Sequence[Component], slopes: Floats, signs: Sequence[Floats]) -> Floats:
+    """Absolute differences (B, Q) of the two series under patterns (B, P) for each component."""
+    own = own_slopes(components, slopes)
+    parts = [_swapped(part, pattern) @ slope.T for part, pattern, slope in zip(components, signs, own, strict=True)]
+    found: Floats = np.abs(np.sum(parts, axis=0))
+    return found
+
+
+def _swapped(component: Component, signs: Floats) -> Floats:
+    """Differences (B, K) of the two series' means where prompts with a sign of -1 (B, P) change sides."""
+    numerators, denominators = component.numerator, component.denominator
+    top, below = (part.sum(axis=(0, 1)) / 2 for part in (numerators, denominators))
+    shift = signs @ (numerators[0] - numerators[1]) / 2
+    if (denominators[0] == denominators[1]).all():
+        even: Floats = 2 * shift / below
+        return even
+    uneven = signs @ (denominators[0] - denominators[1]) / 2
+    return ratio(top + shift, below + uneven) - ratio(top - shift, below - uneven)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -72,40 +113,39 @@ class WinTieLoss(NamedTuple):
     loss: int
 
 
-def win_tie_loss(differences: Floats) -> WinTieLoss:
-    """Count the signs of prompt differences (P,)."""
-    return WinTieLoss(int((differences > 0).sum()), int((differences == 0).sum()), int((differences < 0).sum()))
+def win_tie_loss(differences: Floats, size: float = 0.0) -> WinTieLoss:
+    """Count the signs of prompt differences (P,); those within rounding of scores of this size are ties."""
+    least = ROUNDING * size
+    wins, losses = int((differences > least).sum()), int((differences < -least).sum())
+    return WinTieLoss(wins, len(differences) - wins - losses, losses)
 
 
-def standardised_effect(differences: Floats) -> float | None:
-    """Mean of paired differences over their standard deviation (Cohen's d_z); None where all are equal."""
+def standardised_effect(differences: Floats, size: float = 0.0) -> float | None:
+    """Mean of paired differences over their standard deviation (Cohen's d_z); None where all are equal.
+
+    Args:
+        differences: of prompts, (P,).
+        size: how large the scores are; a spread within their rounding is none.
+    """
     spread = float(differences.std(ddof=1)) if len(differences) > 1 else 0.0
-    return float(differences.mean()) / spread if spread > 0 else None
+    return float(differences.mean()) / spread if spread > ROUNDING * size else None
 
 
-def equivalence_p_value(difference: float, error: float, margin: float, freedom: float) -> float:
+def equivalence_p_value(difference: float, error: float, margin: float, freedom: float) -> float | None:
     """Two one-sided t tests (TOST): p of |true difference| >= margin; small means equivalent within the margin.
 
     Args:
         difference: observed.
-        error: its standard error; 0 gives 0 or 1.
+        error: its unbiased standard error (with n - 1), as the t distribution asks.
         margin: positive.
         freedom: degrees of freedom.
+
+    Returns:
+        None where the error is 0, since a sample without spread says nothing of the spread that there is.
     """
     if error == 0:
-        return 0.0 if abs(difference) < margin else 1.0
-    from scipy.stats import t
-
-    return float(max(t.sf((difference + margin) / error, freedom), t.cdf((difference - margin) / error, freedom)))
-
-
-def welch_freedom(influence: Sequence[Floats]) -> Floats:
-    """Satterthwaite's degrees of freedom of each quantity's standard error, (Q,)."""
-    parts = np.array([np.square(z).sum(axis=0) / len(z) ** 2 for z in influence])
-    weights = np.array([max(len(z) - 1, 1) for z in influence], dtype=np.float64)[:, None]
-    below = (parts**2 / weights).sum(axis=0)
-    freedom: Floats = np.divide(parts.sum(axis=0) ** 2, below, out=np.full(below.shape, np.inf), where=below > 0)
-    return freedom
+        return None
+    return max(t_tail((difference + margin) / error, freedom), t_tail((margin - difference) / error, freedom))
 
 
 def variance_shares(influence: Sequence[Floats], slopes: Floats, quantity: int, dimensions: int) -> Floats:

@@ -1,21 +1,30 @@
 """Comparing scored runs: the paired bootstrap of their score tables, as one record."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from probekit.errors import UserError
 from probekit.evaluation.scoring.backends import scorers_for
-from probekit.evaluation.vbench.result_files import SUITE, official_card, official_files, read_official_results
+from probekit.evaluation.vbench.result_files import (
+    OFFICIAL_RUN,
+    SUITE,
+    official_card,
+    official_files,
+    read_official_results,
+)
 from probekit.provenance import command_line, sha256_file
 from probekit.reporting.build_record import comparison_record
 from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.run_folder.protocol_card import ProtocolCard, mismatches, read_protocol
-from probekit.run_folder.score_table import COLUMNS, SCORES_FOLDER, read_scores
+from probekit.run_folder.score_table import SCHEMA, SCORES_FOLDER, ScoreRow, read_scores
 from probekit.statistics.bootstrap_settings import BootstrapSettings
+from probekit.statistics.coverage import joined
 from probekit.statistics.prompt_scores import Method
-from probekit.statistics.score_comparison import compare_recipes, compare_score_tables
+from probekit.statistics.score_arrays import MethodScores, read_columns
+from probekit.statistics.score_comparison import ScoredMethod, compare_methods
 from probekit.suites.registry import constants_of
+from probekit.workflows.video_plan import planned_videos
 
 if TYPE_CHECKING:
     import pandas
@@ -29,6 +38,7 @@ class ScoredRun(NamedTuple):
         method: the one model and training run that the table holds.
         suite: the one suite.
         horizon: the one horizon.
+        scores: those of the table by dimension.
     """
 
     root: Path
@@ -37,6 +47,7 @@ class ScoredRun(NamedTuple):
     method: Method
     suite: str
     horizon: str
+    scores: MethodScores
 
 
 def open_scored_run(root: Path) -> ScoredRun:
@@ -52,17 +63,29 @@ def open_scored_run(root: Path) -> ScoredRun:
     table = read_scores(root / SCORES_FOLDER)
     only = {column: _single(table, column, root) for column in ("model", "training_run", "suite", "horizon")}
     method = Method(only["model"], only["training_run"])
-    return ScoredRun(root, table, read_protocol(root), method, only["suite"], only["horizon"])
+    scores = read_columns(table).of_method(method)
+    return ScoredRun(root, table, read_protocol(root), method, only["suite"], only["horizon"], scores)
 
 
 def _open_official(root: Path) -> ScoredRun:
     """Official results as a scored run; its card says what the files do: prompts, samples and dimensions."""
+    rows = read_official_results(root)
+    if not rows:
+        raise UserError(f"{root} holds no video's score.", "Check the files.")
+    columns = dict(zip(ScoreRow._fields, zip(*rows, strict=True), strict=True))
+    method = Method(rows[0].model, rows[0].training_run)
+    scores = read_columns(columns).of_method(method)
+    return ScoredRun(root, _frame(columns), official_card(rows), method, SUITE, rows[0].horizon, scores)
+
+
+def _frame(columns: Mapping[str, Sequence[Any]]) -> "pandas.DataFrame":
+    """Columns as a table; texts, of which few differ, are stored once each."""
     import pandas
 
-    rows = read_official_results(root)
-    table = pandas.DataFrame(rows, columns=list(COLUMNS))
-    method = Method(rows[0].model, rows[0].training_run)
-    return ScoredRun(root, table, official_card(rows), method, SUITE, rows[0].horizon)
+    texts = {field.name for field in SCHEMA if field.type == "string" and not field.nullable}
+    return pandas.DataFrame(
+        {name: pandas.Categorical(values) if name in texts else values for name, values in columns.items()}
+    )
 
 
 def _single(table: "pandas.DataFrame", column: str, root: Path) -> str:
@@ -103,8 +126,6 @@ def compare_runs(
     Raises:
         UserError: if there are fewer than two runs, their suites differ, or their protocols do.
     """
-    import pandas
-
     if len(runs) < 2:
         raise UserError("There is nothing to compare.", "give a baseline and at least one other run folder.")
     baseline, *methods = runs
@@ -116,53 +137,51 @@ def compare_runs(
                 f"{run.root} is {run.suite} at {run.horizon}, {baseline.root} {baseline.suite} at {baseline.horizon}.",
                 "compare runs of one suite and horizon.",
             )
+    asked = settings or BootstrapSettings()
     constants = constants_of(baseline.suite)
-    if settings is not None and settings.resampling == "runs":
-        return _compare_recipes(runs, seed=seed, settings=settings)
-    comparisons = compare_score_tables(
-        pandas.concat([run.table for run in runs], ignore_index=True),
-        baseline.method,
-        [run.method for run in methods],
-        constants,
-        seed=seed,
-        settings=settings,
-    )
+    grouped = _by_recipe(runs) if asked.resampling == "runs" else [[run] for run in runs]
+    reference, *others = [_scored_method(own, by_recipe=asked.resampling == "runs") for own in grouped]
     return comparison_record(
-        comparisons,
+        compare_methods(reference, others, constants, seed=seed, settings=asked),
         constants,
-        {run.method: run.protocol for run in runs},
+        {one.method: own[0].protocol for one, own in zip([reference, *others], grouped, strict=True)},
         suite=baseline.suite,
         horizon=baseline.horizon,
         seed=seed,
         not_run={missing.dimension: missing.reason for missing in scorers_for(baseline.suite).not_run},
         score_files=_score_files(runs),
         command=command_line(),
-        bootstrap=settings or BootstrapSettings(),
+        bootstrap=asked,
     )
 
 
-def _compare_recipes(runs: Sequence[ScoredRun], *, seed: int, settings: BootstrapSettings) -> ComparisonRecord:
-    """Compare models by all their training runs among `runs`."""
-    import pandas
+def _by_recipe(runs: Sequence[ScoredRun]) -> list[list[ScoredRun]]:
+    """The runs of each model, in the order of the models.
 
-    baseline = runs[0]
-    constants = constants_of(baseline.suite)
-    table = pandas.concat([run.table for run in runs], ignore_index=True)
-    models = list(dict.fromkeys(run.method.model for run in runs))
-    comparisons = compare_recipes(table, models[0], models[1:], constants, seed=seed, settings=settings)
-    protocols = {Method(run.method.model): run.protocol for run in reversed(runs)}
-    return comparison_record(
-        comparisons,
-        constants,
-        protocols,
-        suite=baseline.suite,
-        horizon=baseline.horizon,
-        seed=seed,
-        not_run={},
-        score_files=_score_files(runs),
-        command=command_line(),
-        bootstrap=settings,
-    )
+    Raises:
+        UserError: if two folders are of one training run, or all are of one model.
+    """
+    found: dict[str, list[ScoredRun]] = {}
+    for run in runs:
+        own = found.setdefault(run.method.model, [])
+        twin = next((other for other in own if other.method == run.method), None)
+        if twin is not None and run.method.training_run != OFFICIAL_RUN:
+            raise UserError(
+                f"{twin.root} and {run.root} are both of {run.method.label()}.",
+                "give one folder of each training run.",
+            )
+        own.append(run)
+    if len(found) < 2:
+        raise UserError(f"All runs are of {runs[0].method.model}.", "give training runs of two models.")
+    return list(found.values())
+
+
+def _scored_method(runs: Sequence[ScoredRun], *, by_recipe: bool) -> ScoredMethod:
+    method = Method(runs[0].method.model) if by_recipe else runs[0].method
+    plans = [planned_videos(run.root, run.suite, run.scores) for run in runs]
+    dimensions = dict.fromkeys(name for plan in plans for name in plan)
+    planned = {name: joined(*(plan.get(name, {}) for plan in plans)) for name in dimensions}
+    return ScoredMethod(method, [run.scores for run in runs], planned)
 
 
 def _refuse_mismatches(baseline: ScoredRun, methods: Sequence[ScoredRun]) -> None:

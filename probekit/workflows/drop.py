@@ -7,7 +7,6 @@ from probekit.errors import UserError
 from probekit.reporting.drop_table import DropReport
 from probekit.run_folder.protocol_card import mismatches
 from probekit.statistics.horizon_drop import HorizonScores, drop_difference, horizon_drop
-from probekit.statistics.prompt_scores import clip_scores, prompt_means, read_table
 from probekit.suites.registry import constants_of
 from probekit.workflows.compare import ScoredRun, open_scored_run
 
@@ -31,8 +30,7 @@ def _check_same_model(short: ScoredRun, long: ScoredRun) -> None:
 
 
 def _prompt_scores(run: ScoredRun) -> dict[str, dict[str, float | None]]:
-    by_dimension = clip_scores(read_table(run.table), run.method)
-    return {dimension: prompt_means(scores) for dimension, scores in by_dimension.items()}
+    return {dimension: scores.prompt_means() for dimension, scores in run.scores.items()}
 
 
 def _horizons(short: ScoredRun, long: ScoredRun) -> HorizonScores:

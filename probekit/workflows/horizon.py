@@ -173,5 +173,5 @@ def _row(label: str, baseline: str | None, estimate: DifferenceEstimate) -> Chan
     first, last = (None, None) if baseline is not None else (estimate.b, estimate.a)
     return ChangeRow(
         label, baseline, estimate.name, first, last, estimate.difference, estimate.standard_error, estimate.low,
-        estimate.high, estimate.star, estimate.n_prompts, estimate.reason,
+        estimate.high, estimate.star, estimate.n_prompts, estimate.reason, estimate.interval, estimate.instead,
     )  # fmt: skip

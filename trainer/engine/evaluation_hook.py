@@ -11,11 +11,13 @@ from probekit.reporting.contact_sheet import SheetRow, contact_sheet
 from probekit.reporting.figures import save_figure
 from probekit.rollout.settings import SamplerSettings
 from probekit.run_folder.manifest import load_video_set
-from probekit.suites.registry import load_suite
+from probekit.run_folder.score_table import SCORES_FOLDER, read_scores
+from probekit.statistics.score_total import total_of_table
+from probekit.suites.registry import constants_of, load_suite
 from probekit.workflows.sample import sample_suite
 from probekit.workflows.score import score_run
 from trainer.config.watch import WatchConfig
-from trainer.watch import EXPORTS, suite_totals
+from trainer.watch import EXPORTS
 
 SELECTION = "selection.json"
 Log = Callable[[int, dict[str, float]], None]
@@ -71,7 +73,7 @@ class Watcher:
         videos = self._run / "evaluations" / f"step-{done:07d}"
         sample_suite(str(kept), suite, videos, SamplerSettings())
         score_run(videos)
-        totals = suite_totals(videos, suite)
+        totals = total_of_table(read_scores(videos / SCORES_FOLDER), constants_of(suite.name)).aggregate
         scores = {"quality": totals.quality, "semantic": totals.semantic, "total": totals.total}
         log(done, {f"evaluation_{name}": value for name, value in scores.items() if value is not None})
         self._select(Evaluated(done, **scores))

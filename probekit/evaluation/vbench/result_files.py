@@ -4,10 +4,10 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from probekit.errors import UserError
 from probekit.evaluation.vbench.official.records import score_of
@@ -21,6 +21,9 @@ ENDING: Final = "_eval_results.json"
 SUITE: Final = vbench.NAME
 UNKNOWN_VIDEO: Final = "unknown"
 """Stands for the hash of the video: official files tell its name only."""
+
+OFFICIAL_RUN: Final = "official"
+"""Stands for the training run: official files do not tell it."""
 
 _NAME: Final = re.compile(r"(?P<prompt>.+)-(?P<sample>\d+)\.[A-Za-z0-9]+")
 
@@ -76,36 +79,54 @@ def _rows(path: Path, dimension: str, results: Any, model: str) -> Iterator[Scor
     if not (isinstance(results, list) and len(results) == 2 and isinstance(results[1], list)):
         raise UserError(f"{path}: {dimension} is not [score, videos].", "Check the file.")
     facts = VBENCH[dimension]
+    low, high = facts.range
+    scorer = f"vbench-official:{dimension}"
     for entry in results[1]:
-        name = Path(str(entry["video_path"])).name
-        match = _NAME.fullmatch(name)
-        if match is None:
+        video = str(entry["video_path"])
+        named = _name_of(video)
+        if named is None:
+            name = Path(video).name
             raise UserError(f"{path}: {name!r} is not named <prompt>-<i>.mp4.", "Rename the videos as VBench does.")
         try:
             score = score_of(dimension, entry)
         except UserError as error:
-            raise UserError(f"{path}: {name}: {error.problem}", error.fix) from error
+            raise UserError(f"{path}: {Path(video).name}: {error.problem}", error.fix) from error
         yield ScoreRow(
             model=model,
-            training_run="official",
+            training_run=OFFICIAL_RUN,
             suite=SUITE,
             horizon="5s",
-            prompt_id=_prompt_id(match["prompt"], dimension),
-            sample=int(match["sample"]),
+            prompt_id=_prompt_id(named.prompt, dimension),
+            sample=named.sample,
             clip=0,
             dimension=dimension,
-            **score._asdict(),
+            value=score.value,
+            numerator=score.numerator,
+            denominator=score.denominator,
+            reason=score.reason,
             unit=facts.unit,
-            range_low=facts.range[0],
-            range_high=facts.range[1],
-            scorer_id=f"vbench-official:{dimension}",
+            range_low=low,
+            range_high=high,
+            scorer_id=scorer,
             video_sha256=UNKNOWN_VIDEO,
         )
 
 
+class _Named(NamedTuple):
+    prompt: str
+    sample: int
+
+
+@lru_cache(maxsize=8192)  # a video stands in the results of several dimensions
+def _name_of(video: str) -> _Named | None:
+    """The prompt, in one form of its accents, and the sample that a video's name tells; None if it tells none."""
+    match = _NAME.fullmatch(Path(video).name)
+    return _Named(unicodedata.normalize("NFC", match["prompt"]), int(match["sample"])) if match else None
+
+
 def _prompt_id(text: str, dimension: str) -> str:
     """The entry of a text: two texts stand for two entries each, which differ in their dimensions."""
-    return _entries_by_text().get((unicodedata.normalize("NFC", text), dimension), text)
+    return _entries_by_text().get((text, dimension), text)
 
 
 @cache
