@@ -57,8 +57,8 @@ def footnote(record: ComparisonRecord) -> str:
     return (
         f"Scores in percent, difference = method - baseline ({record.baseline}). "
         f"{STAR} the {level_text(record)} interval excludes 0. "
-        f"Paired bootstrap over {_resampled_text(settings.resampling)}, {settings.interval} interval, "
-        f"{settings.replicates} replicates, seed {settings.seed}; not corrected for the number of dimensions"
+        f"Paired bootstrap over {_resampled_text(settings.resampling)} ({settings.resampling}, {settings.interval} "
+        f"interval), {settings.replicates} replicates, seed {settings.seed}; not corrected for the number of dimensions"
         f"{'' if settings.resampling == 'runs' else '; training-run variance is not in the interval'}. "
         f"{_weighting_text(settings.weighting)}"
         "Scored: videos with a score of those planned (baseline : method where they differ)."
@@ -66,7 +66,7 @@ def footnote(record: ComparisonRecord) -> str:
 
 
 def _resampled_text(resampling: str) -> str:
-    return "training runs and prompts (runs)" if resampling == "runs" else f"prompts ({resampling})"
+    return "training runs and prompts" if resampling == "runs" else "prompts"
 
 
 def interval_notes(rows: Sequence[tuple[str, str | None, str | None, str | None]]) -> list[str]:

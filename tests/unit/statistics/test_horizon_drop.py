@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from probekit.errors import UserError
 from probekit.statistics.horizon_drop import HorizonScores, PromptScores, drop_difference, horizon_drop
+from probekit.statistics.interval_choice import NO_SPREAD
 from probekit.suites.dimension_constants import SPRITE_CONSTANTS
 
 NAMES = [constant.dimension for constant in SPRITE_CONSTANTS]
@@ -44,7 +45,7 @@ def test_prompts_of_one_horizon_only_are_left_out() -> None:
 def test_equal_arms_lose_equally_and_swapping_flips_the_sign(seed: int) -> None:
     one, other = HorizonScores(scores(seed), scores(seed + 1)), HorizonScores(scores(seed + 2), scores(seed + 3))
     same = drop_difference(one, one, SPRITE_CONSTANTS, replicates=50)
-    assert all(e.difference == e.low == e.high == 0 for e in same.estimates())
+    assert all((e.difference, e.low, e.reason) == (0, None, NO_SPREAD) for e in same.estimates())
     forth = drop_difference(one, other, SPRITE_CONSTANTS, replicates=50)
     back = drop_difference(other, one, SPRITE_CONSTANTS, replicates=50)
     for a, b in zip(forth.estimates(), back.estimates(), strict=True):

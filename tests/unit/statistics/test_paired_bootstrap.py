@@ -12,6 +12,7 @@ from probekit.seeding import generator
 from probekit.statistics import resampling as module
 from probekit.statistics.difference_estimate import BootstrapComparison, DifferenceEstimate
 from probekit.statistics.group_bootstrap import dimension_generators
+from probekit.statistics.interval_choice import NO_SPREAD
 from probekit.statistics.paired_bootstrap import paired_bootstrap
 from probekit.statistics.resampling import prompt_indices
 from probekit.suites.dimension_constants import (
@@ -31,7 +32,7 @@ TWO_DIMENSIONS = (
 
 def random_scores(seed: int, constants: tuple[DimensionConstant, ...], n_prompts: int | None = None) -> Scores:
     rng = generator("test scores", seed)
-    sizes = rng.integers(6, 12, size=len(constants)) if n_prompts is None else [n_prompts] * len(constants)
+    sizes = rng.integers(50, 60, size=len(constants)) if n_prompts is None else [n_prompts] * len(constants)
     return {constant.dimension: rng.random(size) for constant, size in zip(constants, sizes, strict=True)}
 
 
@@ -147,16 +148,18 @@ def test_pairing_removes_what_the_methods_share() -> None:
     a = {name: values + 0.001 for name, values in shared.items()}
     result = compare(a, shared, replicates=200)
     for estimate in result.dimensions:
-        assert bounds(estimate) == pytest.approx((0, 0.001, 0.001), abs=1e-12)
-        assert estimate.star
+        assert estimate.difference == pytest.approx(0.001)
+        assert estimate.standard_error == pytest.approx(0, abs=1e-12)
+        assert (estimate.low, estimate.star, estimate.reason) == (None, False, NO_SPREAD)
 
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32))
-def test_a_method_against_itself_is_exactly_zero(seed: int) -> None:
+def test_a_method_against_itself_is_exactly_zero_and_has_no_interval(seed: int) -> None:
     scores = random_scores(seed, SPRITE_CONSTANTS)
     for estimate in compare(scores, dict(scores), seed=seed).estimates():
-        assert (estimate.difference, *bounds(estimate), estimate.star) == (0, 0, 0, 0, False)
+        assert (estimate.difference, estimate.standard_error, estimate.low, estimate.star) == (0, 0, None, False)
+        assert estimate.reason == NO_SPREAD
 
 
 @settings(max_examples=30, deadline=None)

@@ -13,8 +13,10 @@ from probekit.errors import UserError
 from probekit.seeding import generator
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.paired_bootstrap import paired_bootstrap
-from probekit.statistics.prompt_pairing import pair_prompts
-from probekit.statistics.prompt_scores import ClipKey, Coverage, Method, prompt_means
+from probekit.statistics.coverage import Coverage
+from probekit.statistics.prompt_pairing import pair_scores
+from probekit.statistics.prompt_scores import Method
+from probekit.statistics.score_arrays import read_columns
 from probekit.statistics.score_comparison import MethodComparison, compare_score_tables
 from probekit.suites.dimension_constants import SPRITE_CONSTANTS, DimensionConstant
 
@@ -86,30 +88,28 @@ def test_equals_the_paired_bootstrap_of_hand_made_prompt_means() -> None:
 
 
 def test_difference_is_method_minus_baseline() -> None:
-    rows = [row("base", prompt, 0.25) for prompt in range(6)] + [row("ours", prompt, 0.75) for prompt in range(6)]
-    (estimate,) = compare_one(rows).bootstrap.dimensions
-    assert (estimate.a, estimate.b, estimate.difference, estimate.star) == (0.75, 0.25, 0.5, True)
+    rows = [row("base", prompt, 0.25) for prompt in range(6)] + [row("ours", prompt, 0.75) for prompt in range(5)]
+    (estimate,) = compare_one([*rows, row("ours", 5, 0.8125)]).bootstrap.dimensions
+    assert (estimate.a, estimate.b, estimate.difference) == pytest.approx((0.75 + 1 / 96, 0.25, 0.5 + 1 / 96))
+    assert estimate.star
+
+
+def prompt_means(rows: list[Row]) -> dict[str, float | None]:
+    return read_columns(table_of(rows)).of_method(Method("ours", "run0"))["color"].prompt_means()
 
 
 def test_a_prompt_weighs_the_same_however_many_videos_or_clips_it_has() -> None:
-    scores: dict[ClipKey, float | None] = {
-        ClipKey("p", 0, 0): 0.0,
-        ClipKey("p", 0, 1): 0.5,
-        ClipKey("p", 0, 2): None,
-        ClipKey("p", 1, 0): 0.75,
-        ClipKey("p", 2, 0): None,
-        ClipKey("q", 0, 0): None,
-    }
-    assert prompt_means(scores) == {"p": (0.25 + 0.75) / 2, "q": None}
+    scores = [(0, 0, 0, 0.0), (0, 0, 1, 0.5), (0, 0, 2, None), (0, 1, 0, 0.75), (0, 2, 0, None), (1, 0, 0, None)]
+    rows = [row("ours", prompt, value, sample=sample, clip=clip) for prompt, sample, clip, value in scores]
+    assert prompt_means(rows) == {"p000": (0.25 + 0.75) / 2, "p001": None}
 
 
 @settings(max_examples=50, deadline=None)
 @given(values=st.lists(st.floats(0, 1), min_size=1, max_size=8), seed=st.integers(0, 2**32))
 def test_prompt_means_do_not_depend_on_row_order(values: list[float], seed: int) -> None:
-    scores: dict[ClipKey, float | None] = {ClipKey("p", index, 0): value for index, value in enumerate(values)}
+    rows = [row("ours", 0, value, sample=index) for index, value in enumerate(values)]
     order = generator("test order", seed).permutation(len(values))
-    items = list(scores.items())
-    assert prompt_means(dict(items[i] for i in order)) == prompt_means(scores)
+    assert prompt_means([rows[i] for i in order]) == prompt_means(rows)
 
 
 def test_row_order_changes_nothing() -> None:
@@ -264,24 +264,15 @@ def test_ratio_dimensions_take_the_value_of_each_video() -> None:
     assert estimate.a == 0.75
 
 
-def test_pairs_are_sorted_by_prompt_and_leave_out_what_neither_has() -> None:
-    pairs = pair_prompts("color", {"b": 0.5, "a": 0.25, "c": None}, {"a": 0.5, "c": None, "b": 1.0})
-    assert pairs.prompt_ids == ("a", "b")
-    np.testing.assert_array_equal(pairs.a, [0.25, 0.5])
-    np.testing.assert_array_equal(pairs.b, [0.5, 1.0])
-
-
-@pytest.mark.parametrize("other", [{}, {"p": None}, {"p": math.nan}, {"p": 0.5, "q": 0.5}])
-def test_strict_pairing_refuses_by_name(other: dict[str, float | None]) -> None:
-    for a, b in ((other, {"p": 0.5}), ({"p": 0.5}, other)):
-        with pytest.raises(UserError, match=r"'color', prompt '[pq]'"):
-            pair_prompts("color", a, b)
-
-
-def test_unscored_prompts_are_left_out_when_asked() -> None:
-    pairs = pair_prompts("color", {"p": 0.5, "q": None}, {"p": 0.5, "q": 0.75}, exclude_unscored=True)
-    assert pairs.prompt_ids == ("p",)
-    assert pair_prompts("color", {"p": 0.5}, {"p": None}, exclude_unscored=True).a.shape == (0,)
+def test_seeds_stay_paired_where_one_method_lacks_a_video() -> None:
+    rows = [row(model, prompt, 0.1 * sample, sample=sample) for model in ("base", "ours") for prompt in range(6)
+            for sample in range(3)]  # fmt: skip
+    rows = [one for one in rows if (one["model"], one["sample"]) != ("ours", 1)]
+    columns = read_columns(table_of(rows))
+    series = [columns.of_method(Method(model, "run0"))["color"] for model in ("ours", "base")]
+    values = pair_scores(series, "prompt-mean", "videos").values
+    np.testing.assert_array_equal(values[0], np.broadcast_to([0.0, np.nan, 0.2], (6, 3)))
+    np.testing.assert_allclose(values[1], np.broadcast_to([0.0, 0.1, 0.2], (6, 3)))
 
 
 def test_statistics_import_neither_torch_nor_pandas() -> None:

@@ -25,7 +25,7 @@ from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.video_set import describe_video, video_path
 from probekit.seeding import generator
 from probekit.sprite_world.episodes import episode
-from probekit.statistics.difference_estimate import TOO_FEW_FOR_INTERVAL
+from probekit.statistics.interval_choice import TOO_FEW_FOR_INTERVAL
 from probekit.statistics.paired_means import paired_means
 from probekit.workflows.horizon import diagnose_sources, horizon_record, open_sources
 
