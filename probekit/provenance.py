@@ -51,7 +51,7 @@ def package_versions(names: Iterable[str]) -> dict[str, str]:
 
 
 def hardware() -> dict[str, str | int]:
-    """Describe the machine: architecture, processor, cores, memory in GiB and, once torch is loaded, the GPUs."""
+    """Describe the machine: architecture, processor, cores, memory in GiB; once torch is loaded, its threads and GPUs."""
     facts: dict[str, str | int] = {
         "machine": platform.machine(),
         "system": platform.system(),
@@ -60,6 +60,8 @@ def hardware() -> dict[str, str | int]:
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
     }
     torch = sys.modules.get("torch")  # asked, never imported: light commands must stay light
+    if torch is not None:
+        facts["threads"] = torch.get_num_threads()
     if torch is not None and torch.cuda.is_available():
         names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
         facts["gpus"] = ", ".join(names)

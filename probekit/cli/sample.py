@@ -62,7 +62,9 @@ def sample(
     sink: Annotated[int, typer.Option(help="Streaming: first latent frames that never leave.")] = _POLICY.sink_frames,
     rotary: Annotated[Rotary, typer.Option(help="Streaming: positions of frames.")] = Rotary.re_indexed,
     seed: Annotated[int, typer.Option(help="Run seed of the noise.", min=0)] = 0,
-    batch_size: Annotated[int, typer.Option(help="Videos made together; does not change them.", min=1)] = 8,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Videos between two writes of the manifest; does not change them.", min=1)
+    ] = None,
     shard: ShardOption = None,
     prompt_cache: Annotated[Path | None, typer.Option(help="Keep prompt embeddings here and free the encoder.")] = None,
     device: Annotated[
@@ -82,7 +84,7 @@ def sample(
         chosen = {"steps": steps, "guidance": guidance, "shift": shift, "negative_prompt": negative_prompt}
         planned = _planned(model, suite, suite_option, prompts, samples, seconds, size)
         if plan:
-            _print_plan(model, planned, options, batch_size)
+            _print_plan(model, planned, options)
             return
         if measure:
             _check_measurable(share, prompt_cache)
@@ -96,11 +98,11 @@ def sample(
         typer.echo(f"{len(rows)} videos in {out}{', and speed.json' if measure else ''}")
 
 
-def _print_plan(model: str, planned: "Suite", options: StreamingOptions, batch_size: int) -> None:
+def _print_plan(model: str, planned: "Suite", options: StreamingOptions) -> None:
     from probekit.models.model_folder import model_folder
     from probekit.workflows.sampling_plan import plan_lines
 
-    for line in plan_lines(model_folder(model), planned, options, batch_size):
+    for line in plan_lines(model_folder(model), planned, options):
         typer.echo(line)
 
 

@@ -39,16 +39,14 @@ class CachedPrompts:
         self._length = prompt_length(folder)
         self._store = cache / encoder_fingerprint(folder)
 
-    def prepare(self, prompts: Sequence[str], batch_size: int = 8) -> int:
+    def prepare(self, prompts: Sequence[str]) -> int:
         """Embed the prompts that are not stored yet, then let go of the encoder; returns how many there were."""
         missing = [prompt for prompt in dict.fromkeys(prompts) if not self._path(prompt).is_file()]
         if not missing:
             return 0
         encoder = load_text_encoder(self._folder)
-        for start in range(0, len(missing), batch_size):
-            batch = missing[start : start + batch_size]
-            for prompt, embedding in zip(batch, encoder.encode(batch), strict=True):
-                self._write(prompt, embedding)
+        for prompt in missing:
+            self._write(prompt, encoder.encode([prompt])[0])
         del encoder
         gc.collect()
         return len(missing)

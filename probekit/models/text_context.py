@@ -18,6 +18,7 @@ class TextContext:
 
     Args:
         embeddings: (B, tokens, text width).
+        merge: whether the padding is merged; the shapes then depend on the longest of the prompts.
 
     Attributes:
         mask: (1, 1, 1, kept tokens) added to attention scores; None without merged padding.
@@ -25,8 +26,8 @@ class TextContext:
 
     mask: Tensor | None
 
-    def __init__(self, embeddings: Tensor) -> None:
-        self._embeddings, self.mask = merge_padding(embeddings)
+    def __init__(self, embeddings: Tensor, merge: bool = True) -> None:
+        self._embeddings, self.mask = merge_padding(embeddings) if merge else (embeddings, None)
         self._projected: Tensor | None = None
         self._cached: dict[int, KeyValues] = {}
 

@@ -1,7 +1,9 @@
 """Prompts to the embeddings that Wan's cross-attention reads."""
 
+import functools
 import logging
 from collections.abc import Sequence
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -9,9 +11,15 @@ from transformers import PreTrainedTokenizerBase, UMT5EncoderModel
 
 LOGGER = logging.getLogger("probekit")
 
+_REMEMBERED_BYTES: Final = 64 << 20
+_BYTES_PER_NUMBER: Final = 4
+
 
 class TextEncoder:
     """A tokenizer and a UMT5 encoder.
+
+    Prompts are embedded one at a time, so that an embedding does not depend on the prompts beside it. The last ones, in
+    64 MiB, are remembered.
 
     Args:
         tokenizer: right-padding tokenizer with an end token.
@@ -23,28 +31,35 @@ class TextEncoder:
         self._tokenizer = tokenizer
         self._encoder = encoder.eval().requires_grad_(False)
         self.max_tokens = max_tokens
+        row_bytes = max_tokens * encoder.config.d_model * _BYTES_PER_NUMBER
+        self._remembered = functools.lru_cache(maxsize=max(1, _REMEMBERED_BYTES // row_bytes))(self._embedding)
 
     def to(self, device: torch.device) -> "TextEncoder":
         """Move the encoder; embeddings then come from that device."""
         self._encoder.to(device)
+        self._remembered.cache_clear()
         return self
 
-    @torch.no_grad()
     def encode(self, prompts: Sequence[str]) -> Tensor:
         """Embed prompts: (B, max_tokens, width), rows of padding tokens zero and not masked, as Wan does.
 
         A prompt that is too long is cut, and the log says what was lost.
         """
-        for prompt in prompts:
-            self._warn_of_cut(prompt)
+        return torch.stack([self._remembered(prompt) for prompt in prompts])
+
+    @torch.no_grad()
+    def _embedding(self, prompt: str) -> Tensor:
+        """(max_tokens, width) of one prompt."""
+        self._warn_of_cut(prompt)
         encoded = self._tokenizer(
-            list(prompts), padding="max_length", max_length=self.max_tokens, truncation=True, return_tensors="pt"
+            [prompt], padding="max_length", max_length=self.max_tokens, truncation=True, return_tensors="pt"
         )
         ids = encoded.input_ids.to(self._encoder.device)
         mask = encoded.attention_mask.to(self._encoder.device)
-        states: Tensor = self._encoder(ids, attention_mask=mask).last_hidden_state
-        masked: Tensor = states * mask[..., None]
-        return masked
+        with torch.autocast(ids.device.type, enabled=False):  # else what is remembered depends on who asked first
+            states: Tensor = self._encoder(ids, attention_mask=mask).last_hidden_state
+        embedding: Tensor = (states * mask[..., None])[0]
+        return embedding
 
     def _warn_of_cut(self, prompt: str) -> None:
         if len(prompt) < self.max_tokens:  # no token is shorter than a character

@@ -15,6 +15,7 @@ from probekit.models.depth import block_at
 from probekit.models.video_codec import to_uint8_frames
 from probekit.progress import track
 from probekit.rollout.chunk_denoisers import DrawNoise, Predict
+from probekit.rollout.fixed_batch import blocks, filled
 from probekit.rollout.generation_runner import Request
 from probekit.rollout.noise import KeyedNoise
 from probekit.rollout.records import PassRecord
@@ -112,15 +113,16 @@ def last_frames(sampler: StreamingSampler, video: Tensor) -> NDArray[np.uint8]:
 
 @torch.no_grad()
 def capture(
-    sampler: StreamingSampler, requests: Sequence[Request], depths: Sequence[float] = RELATIVE_DEPTHS, batch: int = 20
+    sampler: StreamingSampler, requests: Sequence[Request], depths: Sequence[float] = RELATIVE_DEPTHS
 ) -> tuple[ChunkStates, ChunkStates]:
     """Roll out prompts and keep the states of the generator, and of an untrained twin that sees the same passes.
+
+    Passes have `sampler.batch_size` rows, as when the videos are sampled.
 
     Args:
         sampler: few-step generator.
         requests: videos to roll out, each with the noise of its own key.
         depths: relative depths of the probed blocks.
-        batch: videos at a time; does not change them.
 
     Returns:
         The generator's states and the untrained control's, on the same frames.
@@ -134,9 +136,8 @@ def capture(
     layers = sorted(probed_layers(len(sampler.model.blocks), depths))
     twin = untrained_twin(sampler.model)
     parts: list[tuple[ChunkStates, ChunkStates]] = []
-    starts = range(0, len(requests), batch)
-    for start in track(starts, f"reading states of {sampler.parts.name}", len(starts)):
-        chosen = requests[start : start + batch]
+    for block in track(blocks(requests, sampler.batch_size), f"reading states of {sampler.parts.name}"):
+        chosen = filled(block, sampler.batch_size)
         own = LastPasses(layers, len(sigmas) - 1)
         video = sampler.rollout(chosen, observers=[own])
         other = LastPasses(layers, len(sigmas) - 1)
@@ -145,8 +146,15 @@ def capture(
         text = sampler.text([request.prompt for request in chosen])
         roll_out(Rollout(twin, text, noise, replay, chunks=sampler.chunks, observers=[other]))
         frames, ids = last_frames(sampler, video), tuple(request.key.prompt_id for request in chosen)
-        parts.append((ChunkStates(own.states(), frames, ids), ChunkStates(other.states(), frames, ids)))
+        kept = len(block)
+        parts.append((_states(own, frames, ids, kept), _states(other, frames, ids, kept)))
     return _joined([own for own, _ in parts]), _joined([other for _, other in parts])
+
+
+def _states(watched: LastPasses, frames: NDArray[np.uint8], prompt_ids: tuple[str, ...], kept: int) -> ChunkStates:
+    """What was watched of the first `kept` videos of a batch."""
+    states = {layer: states[:kept] for layer, states in watched.states().items()}
+    return ChunkStates(states, frames[:kept], prompt_ids[:kept])
 
 
 def _joined(parts: Sequence[ChunkStates]) -> ChunkStates:

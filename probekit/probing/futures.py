@@ -73,9 +73,10 @@ def continue_state(
             f"Chunk {chunk} of {sampler.chunks} has no future {max(horizons)} chunks ahead.",
             f"Use a chunk up to {sampler.chunks - 1 - max(horizons)}.",
         )
-    shared = KeyedNoise([request.key], sampler.chunk_shape(), seed)
-    branches = [KeyedNoise([request.key], sampler.chunk_shape(), seed + index) for index in range(count)]
-    rolled = [sampler.rollout([request], noise=BranchedNoise(shared, branch, chunk)) for branch in branches]
+    keys = [request.key] * sampler.batch_size
+    shared = KeyedNoise(keys, sampler.chunk_shape(), seed)
+    branches = [KeyedNoise(keys, sampler.chunk_shape(), seed + index) for index in range(count)]
+    rolled = [sampler.rollout([request], noise=BranchedNoise(shared, branch, chunk))[:1] for branch in branches]
     frames = np.concatenate([last_frames(sampler, video) for video in rolled])
     ahead = [chunk + horizon for horizon in horizons]
     return Futures(frames[0, chunk], frames[:, ahead], tuple(horizons))

@@ -1,10 +1,11 @@
 """Sampling of whole clips: the flow-matching ODE with classifier-free guidance."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import SchedulerMixin, WanTransformer3DModel
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from torch import Tensor
 from probekit.diffusion.flow_matching import guided_batch, guided_prediction
 from probekit.models.loading import ModelParts, in_precision, load_model, precision_name
 from probekit.models.video_codec import to_uint8_frames
+from probekit.rollout.fixed_batch import blocks, filled, fixed_batch_size
 from probekit.rollout.generation_runner import Request
 from probekit.rollout.initial_noise import initial_noise
 from probekit.rollout.settings import SamplerSettings
@@ -105,6 +107,7 @@ class BidirectionalSampler:
         self._settings = settings
         self._seed = seed
         self._negative_text = self._parts.text.encode([settings.negative_prompt])
+        self._batch_size = fixed_batch_size(self._geometry.tokens(self._latent_frames))
         self.card = GenerationCard(
             model=self._parts.name,
             checkpoint_hash=self._parts.checkpoint_hash,
@@ -121,11 +124,16 @@ class BidirectionalSampler:
             negative_prompt=settings.negative_prompt if settings.guidance > 1 else None,
             codec=self._parts.codec_name,
             precision=precision_name(dtype),
+            batch_size=self._batch_size,
         )
 
-    @torch.no_grad()
     def generate(self, requests: list[Request]) -> NDArray[Any]:
-        """Make videos (B, T, H, W, 3) uint8; each depends on its own key and prompt alone."""
+        """Make videos (B, T, H, W, 3) uint8, `card.batch_size` in each pass; each depends on its own request alone."""
+        return np.concatenate([self._block(block) for block in blocks(requests, self._batch_size)])
+
+    @torch.no_grad()
+    def _block(self, block: Sequence[Request]) -> NDArray[Any]:
+        requests = filled(block, self._batch_size)
         noise = torch.stack(
             [initial_noise(self._geometry, self._latent_frames, self._seed, request.key) for request in requests]
         )
@@ -133,4 +141,5 @@ class BidirectionalSampler:
         negative = self._negative_text.expand_as(text)
         scheduler = shifted_scheduler(self._parts.scheduler, self._settings)
         latents = solve_flow(self._transformer, scheduler, noise.to(self._device), text, negative, self._settings)
-        return to_uint8_frames(self._parts.codec.decode(latents)).cpu().numpy()
+        frames: NDArray[Any] = to_uint8_frames(self._parts.codec.decode(latents)).cpu().numpy()
+        return frames[: len(block)]

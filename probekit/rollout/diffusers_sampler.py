@@ -100,6 +100,7 @@ class DiffusersSampler:
             negative_prompt=self._call.negative_prompt,
             codec=type(self._pipeline.vae).__name__,
             precision=precision_name(dtype),
+            batch_size=1,
         )
 
     def generate(self, requests: list[Request]) -> NDArray[Any]:

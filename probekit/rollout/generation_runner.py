@@ -1,7 +1,8 @@
-"""Samples a suite into a video set: resumable by key, shardable, independent of batch order. Torch-free."""
+"""Samples a suite into a video set: resumable by key, shardable, independent of what else is made. Torch-free."""
 
 import logging
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from probekit.media.video_files import write_video
 from probekit.progress import track
 from probekit.provenance import sha256_file
+from probekit.rollout.fixed_batch import blocks
 from probekit.run_folder.claim import claim_folder
 from probekit.run_folder.manifest import manifest_files, manifest_path, readable_rows, write_manifest
 from probekit.run_folder.protocol_card import GenerationCard, protocol_card
@@ -30,7 +32,11 @@ class Request(NamedTuple):
 
 
 class VideoGenerator(Protocol):
-    """What samples videos; it must give the same video for a request whatever else is in the batch."""
+    """What samples videos.
+
+    Attributes:
+        card: how; its `batch_size` is how many go through the networks together.
+    """
 
     card: GenerationCard
 
@@ -46,11 +52,14 @@ def generate_suite(
     *,
     training_run: str,
     shard: Shard | None = None,
-    batch_size: int = 8,
+    batch_size: int | None = None,
 ) -> list[VideoRow]:
     """Make the videos of a suite that `out` does not have yet.
 
-    After each batch its videos and the manifest are on disk, so an interruption loses one batch at most.
+    The planned videos are made in blocks of the generator's own size, and workers share the blocks. A block of which
+    some video is missing is made whole, so every video always has the same place in the same pass, and nothing that
+    was finished, and no other worker, has an influence on it. The manifest is written as the videos are, so an
+    interruption loses one batch at most.
 
     Args:
         generator: samples the videos.
@@ -58,7 +67,7 @@ def generate_suite(
         out: folder of the video set.
         training_run: name of the run that trained the model, for the manifest.
         shard: this worker's share; None makes all.
-        batch_size: videos made together.
+        batch_size: videos between two writes of the manifest, rounded up to whole blocks; None is one block.
 
     Returns:
         The rows of this shard's manifest.
@@ -66,26 +75,37 @@ def generate_suite(
     Raises:
         UserError: if `out` holds videos of another protocol, another process makes this share, or it cannot be written.
     """
+    size = generator.card.batch_size or 1
     with writing(out, "sample", shard):
         claim_folder(out, protocol_card(suite.card(), generator.card))
-        keys = suite.keys() if shard is None else suite.keys()[shard.index :: shard.count]
-        finished = _finished_rows(out, set(keys), shard)
-        missing = [key for key in keys if key not in finished]
-        batches = [missing[i : i + batch_size] for i in range(0, len(missing), batch_size)]
+        planned = blocks(suite.keys(), size)
+        own = planned if shard is None else planned[shard.index :: shard.count]
+        finished = _finished_rows(out, {key for block in own for key in block}, shard)
+        missing = [block for block in own if not finished.keys() >= set(block)]
+        batches = blocks(missing, ceil((batch_size or size) / size))
         for batch in track(batches, f"sampling {generator.card.model} on {suite.name}"):
-            for row in _made(generator, suite, out, batch, training_run):
-                finished[row.key()] = row
+            for block in batch:
+                for row in _made(generator, suite, out, block, training_run, finished.keys()):
+                    finished[row.key()] = row
             write_manifest(out, [finished[key] for key in sorted(finished)], shard)
     return [finished[key] for key in sorted(finished)]
 
 
 def _made(
-    generator: VideoGenerator, suite: Suite, out: Path, keys: Sequence[SampleKey], training_run: str
+    generator: VideoGenerator,
+    suite: Suite,
+    out: Path,
+    block: Sequence[SampleKey],
+    training_run: str,
+    finished: Iterable[SampleKey],
 ) -> Iterator[VideoRow]:
-    """Make a batch of videos; each is on disk when its row comes."""
+    """Make a block of videos and write those that are not finished; each is on disk when its row comes."""
     texts, scored_texts = suite.generation_texts(), suite.texts()
-    requests = [Request(key, texts[key.prompt_id]) for key in keys]
-    for key, frames in zip(keys, generator.generate(requests), strict=True):
+    requests = [Request(key, texts[key.prompt_id]) for key in block]
+    lacking = set(block).difference(finished)
+    for key, frames in zip(block, generator.generate(requests), strict=True):
+        if key not in lacking:
+            continue
         write_video(out / video_path(key), frames, suite.fps)
         yield describe_video(
             out,

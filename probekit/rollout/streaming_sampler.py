@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -20,6 +21,7 @@ from probekit.models.presets import SPRITE_GEOMETRY
 from probekit.models.text_context import TextContext
 from probekit.models.video_codec import to_uint8_frames
 from probekit.rollout.chunk_denoisers import ChunkDenoiser, EulerDenoiser, FewStepDenoiser
+from probekit.rollout.fixed_batch import blocks, filled, fixed_batch_size
 from probekit.rollout.generation_runner import Request
 from probekit.rollout.noise import ChunkShape, KeyedNoise, NoiseSource
 from probekit.rollout.records import RolloutObserver
@@ -88,6 +90,9 @@ class StreamingSampler:
         device: where the networks run; noise is drawn on the CPU.
         dtype: of the transformer.
 
+    Attributes:
+        batch_size: videos in each pass.
+
     Raises:
         UserError: if the folder is not a causal generator's, or the suite's length is not whole chunks or leaves the
             rotary table; nothing has been loaded then.
@@ -110,6 +115,7 @@ class StreamingSampler:
         geometry = self.parts.geometry(suite.height, suite.width)
         self.geometry = geometry.model_copy(update={"chunk_frames": self.causal.chunk_frames})
         self.chunks = self.geometry.chunks(self.geometry.latent_frames(suite.frames))
+        self.batch_size = fixed_batch_size(self.geometry.tokens(self.causal.chunk_frames))
         self.model = causal_from(self.parts, dtype).to(device)
         self.parts = self.parts.to(device)
         self._seed = seed
@@ -134,6 +140,7 @@ class StreamingSampler:
             shift=causal.shift,
             codec=self.parts.codec_name,
             precision=precision,
+            batch_size=self.batch_size,
             chunk_frames=causal.chunk_frames,
             window_policy=self.options.policy.window_name,
             rope_policy=self.options.policy.rotary,
@@ -146,10 +153,13 @@ class StreamingSampler:
         return (geometry.latent_channels, geometry.chunk_frames, geometry.latent_height, geometry.latent_width)
 
     def text(self, prompts: Sequence[str]) -> TextContext:
-        """The prompts, and under guidance the negative prompts after them."""
+        """The prompts, and under guidance the negative prompts after them.
+
+        The padding of several prompts is not merged, else the longest one would count for the others.
+        """
         negative = [self.options.negative_prompt] * len(prompts) if self.causal.guidance > 1 else []
         embeddings = self.parts.text.encode([*prompts, *negative])
-        return TextContext(embeddings.to(self.model.device, self.model.dtype))
+        return TextContext(embeddings.to(self.model.device, self.model.dtype), merge=len(prompts) == 1)
 
     def start(
         self,
@@ -178,13 +188,19 @@ class StreamingSampler:
         observers: Sequence[RolloutObserver] = (),
         noise: NoiseSource | None = None,
     ) -> Tensor:
-        """Clean latents (B, C, L, h, w) of the requested videos, on the CPU."""
-        return roll_out(self.start(requests, observers, noise)).cpu()
+        """Clean latents (`batch_size`, C, L, h, w) of up to `batch_size` videos and what fills them up, on the CPU.
+
+        Observers and a given noise have `batch_size` rows too.
+        """
+        return roll_out(self.start(filled(requests, self.batch_size), observers, noise)).cpu()
+
+    def generate(self, requests: list[Request]) -> NDArray[Any]:
+        """Make videos (B, T, H, W, 3) uint8, `batch_size` in each pass; each depends on its own request alone."""
+        return np.concatenate([self._block(block) for block in blocks(requests, self.batch_size)])
 
     @torch.no_grad()
-    def generate(self, requests: list[Request]) -> NDArray[Any]:
-        """Make videos (B, T, H, W, 3) uint8; each depends on its own key and prompt alone."""
-        return self.decoded(self.parts.codec.decode, self.rollout(requests))
+    def _block(self, block: Sequence[Request]) -> NDArray[Any]:
+        return self.decoded(self.parts.codec.decode, self.rollout(block))[: len(block)]
 
     @torch.no_grad()
     def stream(self, request: Request) -> Iterator[NDArray[Any]]:

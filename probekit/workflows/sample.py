@@ -42,7 +42,7 @@ def sample_suite(
     *,
     seed: int = 0,
     shard: Shard | None = None,
-    batch_size: int = 8,
+    batch_size: int | None = None,
     options: StreamingOptions | None = None,
     pipeline: PipelineSettings | None = None,
     prompt_cache: Path | None = None,
@@ -62,7 +62,7 @@ def sample_suite(
         settings: of a bidirectional model's solver.
         seed: run seed of the noise.
         shard: this worker's share.
-        batch_size: videos made together.
+        batch_size: videos between two writes of the manifest; None is as many as go through the networks together.
         options: of a streaming generator.
         pipeline: in place of the defaults of another pipeline.
         prompt_cache: folder of prompt embeddings; with it the text encoder leaves memory before sampling begins.

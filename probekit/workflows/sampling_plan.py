@@ -10,6 +10,7 @@ from probekit.models.causal_card import CausalCard, read_causal_card
 from probekit.models.component_configs import read_component_config
 from probekit.models.flops import RolloutShape, parameter_count, rollout_flops, rollout_memory
 from probekit.models.loading import prompt_length
+from probekit.rollout.fixed_batch import fixed_batch_size
 from probekit.rollout.settings import StreamingOptions
 from probekit.rollout.streaming_sampler import card_with, check_length
 from probekit.suites.suite import Suite
@@ -17,7 +18,7 @@ from probekit.suites.suite import Suite
 GIB = 2**30
 
 
-def plan_lines(folder: Path, suite: Suite, options: StreamingOptions, batch: int, bytes_each: int = 4) -> Iterator[str]:
+def plan_lines(folder: Path, suite: Suite, options: StreamingOptions, bytes_each: int = 4) -> Iterator[str]:
     """Videos, operations, memory by part and time, in lines for a reader; nothing is loaded.
 
     Raises:
@@ -26,12 +27,14 @@ def plan_lines(folder: Path, suite: Suite, options: StreamingOptions, batch: int
     card = card_with(read_causal_card(folder), options)
     check_length(folder, suite.frames, card.chunk_frames, options.policy)
     config = read_component_config(folder, "transformer")
-    shape = rollout_shape(config, card, suite, batch, prompt_length(folder), codec_stride(folder))
-    operations = rollout_flops(config, options.policy, shape) // batch
-    memory = rollout_memory(config, options.policy, shape, bytes_each)
+    shape = rollout_shape(config, card, suite, prompt_length(folder), codec_stride(folder))
+    at_once = fixed_batch_size(shape.chunk_tokens)
+    operations = rollout_flops(config, options.policy, shape)
+    memory = rollout_memory(config, options.policy, shape._replace(batch=shape.batch * at_once), bytes_each)
     videos = len(suite.keys())
     rate = matmul_rate()
     yield f"videos       {videos} of {suite.frames} frames, {shape.chunks} chunks of {shape.chunk_tokens} tokens"
+    yield f"batch        {at_once}, filled up where fewer are left"
     yield f"policy       {options.policy.window_name}, {options.policy.rotary}"
     yield f"operations   {operations / 1e12:.3f} TFLOP a video, {videos * operations / 1e15:.3f} PFLOP in all"
     yield (
@@ -44,15 +47,15 @@ def plan_lines(folder: Path, suite: Suite, options: StreamingOptions, batch: int
 
 
 def rollout_shape(
-    config: dict[str, int], card: CausalCard, suite: Suite, batch: int, text_tokens: int, stride: int
+    config: dict[str, int], card: CausalCard, suite: Suite, text_tokens: int, stride: int
 ) -> RolloutShape:
-    """Sizes of the rollout of one batch of a suite."""
+    """Sizes of the rollout of one video of a suite."""
     frame_tokens = (suite.height // stride // 2) * (suite.width // stride // 2)
     latent_frames = 1 + (suite.frames - 1) // 4
     passes = len(card.few_steps) if card.few_steps else card.euler_steps or 1
-    videos = 2 * batch if card.guidance > 1 else batch
+    rows = 2 if card.guidance > 1 else 1
     chunks = latent_frames // card.chunk_frames
-    return RolloutShape(chunks, card.chunk_frames * frame_tokens, card.chunk_frames, text_tokens, passes, videos)
+    return RolloutShape(chunks, card.chunk_frames * frame_tokens, card.chunk_frames, text_tokens, passes, rows)
 
 
 def codec_stride(folder: Path) -> int:

@@ -114,7 +114,6 @@ CATALOGUE: Final[dict[str, str]] = {
     "TrajectoryConfig.shift": _TRAJECTORIES,
     "TrajectoryConfig.chunk_frames": "stages/test_self_forcing.py::test_every_stage_runs_frame_by_frame",
     "TrajectoryConfig.few_steps": _TRAJECTORIES,
-    "TrajectoryConfig.clips_at_once": f"{_OPTIONS}::test_a_shard_is_solved_in_parts_of_the_asked_size",
     "TrajectoryConfig.precision": f"{_OPTIONS}::test_how_trajectories_are_solved_does_not_change_what_they_are",
     "TrajectoryConfig.precompute_text": f"{_OPTIONS}::test_how_trajectories_are_solved_does_not_change_what_they_are",
     "TrajectoryConfig.threads": _OUT,

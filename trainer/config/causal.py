@@ -51,7 +51,6 @@ class TrajectoryConfig(StrictModel):
         euler_steps: a multiple of the number of few-step levels lies on the grid exactly where their steps do.
         guidance: scale w of u + w·(c - u); both official scripts take 6.
         out: folder of the shards.
-        clips_at_once: of a shard, so that keys, values and activations fit; None is all. The clips are the same.
         precision: of the teacher's passes; the official scripts solve in fp32.
         precompute_text: embed every prompt once, on disk, and let go of the text encoder.
     """
@@ -74,7 +73,6 @@ class TrajectoryConfig(StrictModel):
     shift: float = Field(default=5.0, gt=0)
     chunk_frames: int = Field(default=3, gt=0)
     few_steps: tuple[int, ...] = Field(default=FEW_STEPS, min_length=1)
-    clips_at_once: int | None = Field(default=None, gt=0)
     precision: Literal["fp32", "bf16"] = "fp32"
     precompute_text: bool = False
     threads: int | None = Field(default=None, gt=0)

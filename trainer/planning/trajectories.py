@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from probekit.errors import UserError
 from probekit.models.flops import parameter_count
+from probekit.rollout.fixed_batch import fixed_batch_size
 from trainer.config.causal import TrajectoryConfig
 from trainer.planning.architectures import architecture, text_encoder_parameters, text_tokens
 from trainer.planning.cost import CycleShape, forward_cost, rollout_pass_cost
@@ -60,15 +61,12 @@ def solver_operations(config: TrajectoryConfig, plan: SolverPlan) -> float:
 
 def solver_memory(config: TrajectoryConfig, plan: SolverPlan) -> Memory:
     """Memory of each process."""
-    half, clips = (
-        config.precision == "bf16",
-        min(config.clips_at_once or config.clips_per_shard, config.clips_per_shard),
-    )
-    videos = clips * (2 if config.guidance > 1 else 1)
+    half = config.precision == "bf16"
+    tokens = plan.frame * config.chunk_frames if plan.forced else plan.video
+    videos = min(fixed_batch_size(tokens), config.clips_per_shard) * (2 if config.guidance > 1 else 1)
     static = [Part("teacher: frozen weights", 4 * parameter_count(plan.teacher), False)]
     if not config.precompute_text:
         static.append(Part("text encoder", 4 * plan.text, False))
-    tokens = plan.frame * config.chunk_frames if plan.forced else plan.video
     dynamic = [Part("activations of a pass", videos * reading_activations(plan.teacher, tokens, half), False)]
     if plan.forced:
         dynamic.append(Part("keys and values", videos * cache_bytes(plan.teacher, plan.video, half), False))
@@ -115,7 +113,7 @@ def check_solver(config: TrajectoryConfig, plan: SolverPlan, gigabytes: float) -
     changes: list[str] = []
     fix = "Use larger GPUs."
     smaller = config
-    for key, value in (("precompute_text", True), ("clips_at_once", 1), ("precision", "bf16")):
+    for key, value in (("precompute_text", True), ("precision", "bf16")):
         if dict(smaller)[key] == value:
             continue
         smaller = smaller.model_copy(update={key: value})

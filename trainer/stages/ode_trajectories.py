@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from probekit.models.model_folder import model_folder
 from probekit.models.text_context import TextContext
 from probekit.progress import track
 from probekit.rollout.chunk_denoisers import EulerDenoiser
+from probekit.rollout.fixed_batch import fixed_batch_size, row_blocks
 from probekit.rollout.noise import SeededNoise
 from probekit.rollout.records import PassRecord
 from probekit.rollout.streaming_rollout import Rollout, roll_out
@@ -25,6 +27,7 @@ from trainer.data.latent_clips import LatentBatch, LatentClips
 from trainer.data.training_text import TrainingText
 from trainer.data.trajectories import TrajectoryBatch, joined, trajectory_path, write_trajectories
 from trainer.distributed.world import World, local_device
+from trainer.stages.draws import token_count
 from trainer.stages.opening import check_frames, open_generator, open_score
 from trainer.stages.whole_clip_trajectories import prompts_of, stored_steps, whole_clip_shard
 
@@ -103,24 +106,30 @@ def make_trajectories(
         UserError: if the teacher cannot be one, or an AR teacher has no clips to be forced on.
     """
     world = World(device=local_device()) if world is None else world
-    solve = _solver(config, world)
+    solve, size = _solver(config, world)
     sigmas = few_step_sigmas(config.few_steps, config.shift)
     for number in track(range(config.shards) if numbers is None else numbers, "solving the teacher's flow"):
         path = trajectory_path(config.out, number)
         if not path.exists():
             with torch.autocast(world.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-                parts = [solve(number, rows) for rows in parts_of_shard(config)]
+                parts = [solve(number, rows) for rows in row_blocks(config.clips_per_shard, size)]
             write_trajectories(path, joined(parts), sigmas)
 
 
-def parts_of_shard(config: TrajectoryConfig) -> list[range]:
-    """Rows of a shard that are solved together."""
-    size, step = config.clips_per_shard, config.clips_at_once or config.clips_per_shard
-    return [range(first, min(first + step, size)) for first in range(0, size, step)]
-
-
-Solver = Callable[[int, range], TrajectoryBatch]
+Solve = Callable[[int, range], TrajectoryBatch]
 """From the number of a shard and rows of it to their trajectories."""
+
+
+class Solver(NamedTuple):
+    """How trajectories are made.
+
+    Attributes:
+        solve: solver of some rows of a shard.
+        size: rows that are solved together.
+    """
+
+    solve: Solve
+    size: int
 
 
 def _solver(config: TrajectoryConfig, world: World) -> Solver:
@@ -129,13 +138,16 @@ def _solver(config: TrajectoryConfig, world: World) -> Solver:
     if not is_causal(model_folder(config.teacher)):
         whole = open_score(config.teacher, config.chunk_frames, "a teacher").to(world.device)
         text.prepare([config.negative_prompt, *prompts_of(config)])
-        return functools.partial(whole_clip_shard, whole, text, config)
+        size = fixed_batch_size(token_count(whole, (1, 1, config.latent_frames, *config.latent_size)))
+        return Solver(functools.partial(whole_clip_shard, whole, text, config), size)
     teacher = open_generator(config.teacher, ("ar_teacher",), config.chunk_frames, "the teacher of ODE trajectories")
     if config.data is None:
         raise UserError(f"The AR teacher {config.teacher} is forced on clips.", "Set data: to a folder of them.")
     clips = LatentClips(config.data, "train")
     text.prepare([config.negative_prompt, *clips.captions])
-    return functools.partial(_forced_shard, teacher.eval().requires_grad_(False).to(world.device), text, clips, config)
+    teacher = teacher.eval().requires_grad_(False).to(world.device)
+    size = fixed_batch_size(token_count(teacher, (1, 1, config.chunk_frames, *clips.shape[-2:])))
+    return Solver(functools.partial(_forced_shard, teacher, text, clips, config), size)
 
 
 def _forced_shard(

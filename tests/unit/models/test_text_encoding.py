@@ -20,13 +20,23 @@ def test_every_caption_fits_and_holds_no_unknown_word() -> None:
 
 
 def test_padding_rows_are_zero_and_prompts_do_not_disturb_each_other() -> None:
-    encoder = load_text_encoder(SHIPPED_MODELS / "sprite-base")
+    encoders = [load_text_encoder(SHIPPED_MODELS / "sprite-base") for _ in range(2)]
     short, long = "a small red circle north heading east over the night in the open", ""
-    together, alone = encoder.encode([short, long]), encoder.encode([short])
-    torch.testing.assert_close(together[0], alone[0], atol=1e-5, rtol=1e-4)
+    together, alone = encoders[0].encode([long, short, long])[1:], encoders[1].encode([short])
+    assert torch.equal(together[0], alone[0])
     assert together.shape == (2, MAX_TEXT_TOKENS, 64)
     assert (together[0, 14:] == 0).all()
     assert (together[0, :14] != 0).any(-1).all()
+
+
+def test_what_is_remembered_of_a_prompt_does_not_depend_on_who_asked_first() -> None:
+    """A training asks under autocast and without."""
+    encoders = [load_text_encoder(SHIPPED_MODELS / "sprite-base") for _ in range(2)]
+    with torch.autocast("cpu", torch.bfloat16):
+        first = encoders[0].encode(["a small red circle"])
+    assert first.dtype == torch.float32
+    assert torch.equal(first, encoders[1].encode(["a small red circle"]))
+    assert torch.equal(first, encoders[0].encode(["a small red circle"]))
 
 
 def test_the_state_of_every_word_of_a_phrase_names_its_whole_sprite() -> None:

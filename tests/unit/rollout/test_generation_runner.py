@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from probekit.errors import UserError
+from probekit.rollout import fixed_batch
 from probekit.rollout.bidirectional_sampler import BidirectionalSampler
 from probekit.rollout.generation_runner import Request, generate_suite
 from probekit.rollout.settings import SamplerSettings
@@ -53,11 +54,12 @@ def test_a_finished_set_passes_its_check_and_is_not_made_again(model: Path, tmp_
     assert again.made == 0
 
 
-def test_an_interruption_loses_no_finished_batch(model: Path, tmp_path: Path) -> None:
+def test_an_interruption_loses_no_finished_batch(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fixed_batch, "_LARGEST", 2)
     with pytest.raises(KeyboardInterrupt):
-        generate_suite(Counting(sampler(model), fail_after=4), SUITE, tmp_path, training_run="r", batch_size=2)
+        generate_suite(Counting(sampler(model), fail_after=4), SUITE, tmp_path, training_run="r")
     rest = Counting(sampler(model))
-    rows = generate_suite(rest, SUITE, tmp_path, training_run="r", batch_size=2)
+    rows = generate_suite(rest, SUITE, tmp_path, training_run="r")
     assert rest.made == 2
     assert len(rows) == 6
 
@@ -66,12 +68,15 @@ def test_a_changed_or_deleted_video_is_made_again(model: Path, tmp_path: Path) -
     rows = generate_suite(sampler(model), SUITE, tmp_path, training_run="r")
     (tmp_path / rows[0].path).unlink()
     (tmp_path / rows[1].path).write_bytes(b"broken")
-    rest = Counting(sampler(model))
-    assert generate_suite(rest, SUITE, tmp_path, training_run="r") == rows
-    assert rest.made == 2
+    untouched = {row.path: (tmp_path / row.path).stat().st_mtime_ns for row in rows[2:]}
+    assert generate_suite(sampler(model), SUITE, tmp_path, training_run="r") == rows
+    assert {path: (tmp_path / path).stat().st_mtime_ns for path in untouched} == untouched
 
 
-def test_shards_together_make_what_one_worker_makes(model: Path, tmp_path: Path) -> None:
+def test_shards_together_make_what_one_worker_makes(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fixed_batch, "_LARGEST", 2)
     generate_suite(sampler(model), SUITE, tmp_path / "one", training_run="r", batch_size=1)
     for index in range(3):
         generate_suite(sampler(model), SUITE, tmp_path / "many", training_run="r", shard=Shard(index, 3), batch_size=1)

@@ -1,6 +1,6 @@
 """The fast backend's scorers: which dimensions it has, and which of them can run here. Torch-free until one scores."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -90,8 +90,16 @@ def _needed(dimension: str) -> tuple[WeightFile, ...]:
 def _departures(settings: FastSettings, dimension: str) -> list[str]:
     switches = settings.compatibility.model_dump()
     off = [f"no_{name}" for name in Compatibility.model_fields if not switches[name]]
-    lower = settings.precision == "bfloat16" and not FAST[dimension].full_precision
-    return [*off, *(["bfloat16"] if lower else [])]
+    half = ["bfloat16"] if settings.precision == "bfloat16" and not FAST[dimension].full_precision else []
+    return [*off, *half, *(f"{name}_{value}" for name, value in _other_shapes(settings))]
+
+
+def _other_shapes(settings: FastSettings) -> Iterator[tuple[str, int]]:
+    """Settings that give the networks batches of another shape, and so may change the last bits of a score."""
+    for name in ("batch_frames", "flow_memory_mib"):
+        value = settings.model_dump()[name]
+        if value != FastSettings.model_fields[name].default:
+            yield name, value
 
 
 def _flickering(video: ScoringInput) -> Score:

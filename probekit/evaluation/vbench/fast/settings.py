@@ -56,8 +56,10 @@ class FastSettings(StrictModel):
     Attributes:
         device: "auto" is the first GPU, or the CPU without one.
         precision: of the transformers; bfloat16 is faster on GPUs and changes scores, so the scorer ids say it.
-        batch_frames: frames that a network sees at once; only speed and memory depend on it.
+        batch_frames: frames that a network sees at once. Speed, memory and the last bits of scores depend on it, so the
+            scorer ids say another number than the default.
         flow_memory_mib: what the all-pairs correlation of RAFT and AMT may hold; more pairs at once where it allows.
+            Scorer ids say it as they say `batch_frames`.
         unverified_weights: take weight files that are not the published ones; false leaves it to `weight_path`.
         compatibility: which quirks are kept.
     """

@@ -31,7 +31,7 @@ from trainer.engine.optimizers import build_adamw
 from trainer.stages.ar_finetune import AutoregressiveStage
 from trainer.stages.bidirectional import BidirectionalStage
 from trainer.stages.consistency import ConsistencyStage
-from trainer.stages.ode_trajectories import make_trajectories, parts_of_shard
+from trainer.stages.ode_trajectories import make_trajectories
 from trainer.stages.whole_clip_trajectories import whole_clip_shard
 
 UNIT: Final = REPOSITORY / "tests" / "unit" / "trainer"
@@ -300,30 +300,23 @@ def test_how_trajectories_are_solved_does_not_change_what_they_are(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One clip at a time; prompts from disk; in bf16, which differs by its rounding alone."""
+    """Prompts from disk; in bf16, which differs by its rounding alone."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     whole = teacher_kind == "bidirectional"
     made = {}
     for name, changes in {
-        "plain": {}, "one": {"clips_at_once": 1}, "text": {"precompute_text": True}, "bf16": {"precision": "bf16"},
+        "plain": {}, "text": {"precompute_text": True}, "bf16": {"precision": "bf16"},
     }.items():  # fmt: skip
         fixed: dict[str, object] = {"data": None, "latent_frames": 3} if whole else {}
         config = trajectory_config(clips, base if whole else teacher, tmp_path / name, shards=1, **fixed, **changes)
         make_trajectories(config)
         stored = Trajectories(tmp_path / name, (1.0, 0.9375, 0.8333333, 0.625))
         made[name] = stored.take(np.arange(2))
-    for name in ("one", "text"):
-        torch.testing.assert_close(made[name].endpoint, made["plain"].endpoint, atol=2e-3, rtol=0)
-        assert made[name].captions == made["plain"].captions
+    assert torch.equal(made["text"].endpoint, made["plain"].endpoint)
+    assert made["text"].captions == made["plain"].captions
     error = (made["bf16"].endpoint - made["plain"].endpoint).abs().max()
     assert 0 < error < 0.2
     assert list((tmp_path / "cache").rglob("*.safetensors"))
-
-
-def test_a_shard_is_solved_in_parts_of_the_asked_size() -> None:
-    config = trajectory_config(Path(), Path("x"), Path(), clips_per_shard=5, clips_at_once=2)
-    assert parts_of_shard(config) == [range(2), range(2, 4), range(4, 5)]
-    assert parts_of_shard(config.model_copy(update={"clips_at_once": None})) == [range(5)]
 
 
 def test_only_matrices_decay() -> None:

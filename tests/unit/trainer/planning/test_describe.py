@@ -173,13 +173,13 @@ def test_what_trajectories_take() -> None:
 
 
 def test_trajectories_that_cannot_fit_are_refused_with_settings_that_do() -> None:
-    crowded = trajectories("ode_trajectories.yaml", clips_at_once=None, precompute_text=False)
-    with pytest.raises(UserError, match=r"needs 1\d\d\.\d GB") as refused:
-        list(description(crowded, 1, 80))
+    crowded = trajectories("ode_trajectories.yaml", precompute_text=False)
+    with pytest.raises(UserError, match=r"needs 53\.\d GB") as refused:
+        list(description(crowded, 1, 24))
     changes = re.findall(r"--set (\S+?)\.?(?= |$)", refused.value.fix)
-    assert changes == ["precompute_text=true", "clips_at_once=1"]
+    assert changes == ["precompute_text=true", "precision=bf16"]
     fitting = load_recipe(RECIPES / "wan" / "ode_trajectories.yaml", changes)
-    assert list(description(fitting, 1, 80))[-1] == "fits 80 GB"
+    assert list(description(fitting, 1, 24))[-1] == "fits 24 GB"
     with pytest.raises(UserError, match="needs") as hopeless:
         list(description(crowded, 1, 4))
     assert hopeless.value.fix == "Use larger GPUs."

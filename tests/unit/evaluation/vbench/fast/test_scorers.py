@@ -101,6 +101,8 @@ def test_ids_say_weights_precision_and_quirks_that_are_off() -> None:
         update={"precision": "bfloat16", "compatibility": Compatibility(dino_uncropped=False)}
     )
     assert _scorers(settings)["subject_consistency"].scorer_id == f"{plain}+no_dino_uncropped+bfloat16"
+    shapes = SETTINGS.model_copy(update={"batch_frames": 4, "flow_memory_mib": 64})
+    assert _scorers(shapes)["subject_consistency"].scorer_id == f"{plain}+batch_frames_4+flow_memory_mib_64"
 
 
 @pytest.mark.usefixtures("weights")
