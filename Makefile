@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 WORKERS ?= 2
+# Threads without work sleep; spinning ones take the cores from whatever runs beside them.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: help demo test quick lint docs
 .DEFAULT_GOAL := help

@@ -51,7 +51,10 @@ def package_versions(names: Iterable[str]) -> dict[str, str]:
 
 
 def hardware() -> dict[str, str | int]:
-    """Describe the machine: architecture, processor, cores, memory in GiB; once torch is loaded, its threads and GPUs."""
+    """Describe the machine: architecture, processor, cores, memory in GiB.
+
+    Once torch is loaded, its threads and the GPUs as well.
+    """
     facts: dict[str, str | int] = {
         "machine": platform.machine(),
         "system": platform.system(),

@@ -9,6 +9,7 @@ import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import ShardOption, parse_shard
+from probekit.threads import wait_passively
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Train streaming video diffusion models.")
 
@@ -16,6 +17,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Tr
 @app.callback()
 def configure() -> None:
     """Send progress and warnings to the terminal."""
+    wait_passively()
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # ours are plain lines in a log, theirs are not
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
 

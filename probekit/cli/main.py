@@ -27,6 +27,7 @@ from probekit.cli import (
     vbench,
     weights,
 )
+from probekit.threads import wait_passively
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -60,6 +61,7 @@ app.add_typer(weights.app, name="weights")
 @app.callback()
 def configure() -> None:
     """Send progress and warnings to the terminal."""
+    wait_passively()
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # ours are plain lines in a log, theirs are not
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     for noisy in ("matplotlib", "PIL", "httpx", "fontTools"):

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from probekit.seeding import counter_seed
+from probekit.threads import one_thread
 
 Floats = NDArray[np.float32]
 
@@ -60,7 +61,7 @@ def fit_basis(rows: Tensor, components: int, seed: int) -> Basis:
 def fit_and_read(
     train_states: Floats, train_frames: Floats, test_states: Floats, budget: ProbeBudget, seed: int
 ) -> Floats:
-    """Train one probe and read the held-out states.
+    """Train one probe and read the held-out states, on one thread.
 
     Args:
         train_states: (M, D), one row a chunk.
@@ -72,6 +73,13 @@ def fit_and_read(
     Returns:
         Readouts (K, P), clipped to [0, 1].
     """
+    with one_thread():
+        return _fit_and_read(train_states, train_frames, test_states, budget, seed)
+
+
+def _fit_and_read(
+    train_states: Floats, train_frames: Floats, test_states: Floats, budget: ProbeBudget, seed: int
+) -> Floats:
     states, frames = torch.from_numpy(train_states), torch.from_numpy(train_frames)
     source = fit_basis(states, budget.state_components, seed)
     target = fit_basis(frames, budget.frame_components, seed)

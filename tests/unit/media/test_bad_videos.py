@@ -1,6 +1,5 @@
 """What videos as people have them give: pixels where they are legal, one clear line where they are not."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from probekit.errors import UserError
 from probekit.media.video_files import iter_frames, read_video, video_info
 from tests.helpers.bad_videos import write_frames, write_sound, write_truncated
+from tests.helpers.permissions import folder_of_all, ordinary_user
 
 
 @pytest.mark.parametrize(("height", "width"), [(31, 33), (1, 47), (480, 2)])
@@ -129,15 +129,16 @@ def test_names_that_no_disk_has_are_refused(tmp_path: Path) -> None:
             video_info(tmp_path / name)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_unreadable_files_and_folders_are_named(tmp_path: Path) -> None:
-    folder = tmp_path / "closed"
-    folder.mkdir()
-    write_frames(folder / "a.mp4")
-    (folder / "a.mp4").chmod(0)
-    with pytest.raises(UserError, match="Permission denied"):
-        video_info(folder / "a.mp4")
-    folder.chmod(0)
-    with pytest.raises(UserError, match="Permission denied"):
-        video_info(folder / "a.mp4")
-    folder.chmod(0o700)
+def test_unreadable_files_and_folders_are_named() -> None:
+    with folder_of_all() as root:
+        folder, video = root / "closed", root / "closed" / "a.mp4"
+        folder.mkdir()
+        write_frames(video)
+        video.chmod(0o644)
+        with ordinary_user():
+            assert video_info(video).n_frames > 0
+        for closed in (video, folder):
+            closed.chmod(0)
+            with ordinary_user(), pytest.raises(UserError, match="Permission denied"):
+                video_info(video)
+            closed.chmod(0o755)

@@ -1,6 +1,5 @@
 """Folders of videos as people have them become sets; what cannot be used costs one line each."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.score_table import read_scores
 from probekit.run_folder.video_set_check import check_video_set
 from tests.helpers.bad_videos import write_frames, write_sound, write_truncated
+from tests.helpers.permissions import folder_of_all, ordinary_user
 
 
 @given(st.text(min_size=1, max_size=300))
@@ -125,12 +125,16 @@ def test_folders_without_videos_are_named(tmp_path: Path) -> None:
     assert len(table.problems) == 1
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_an_unreadable_folder_is_named(tmp_path: Path) -> None:
-    tmp_path.chmod(0)
-    with pytest.raises(UserError, match="cannot be read: Permission denied"):
-        read_video_folder(tmp_path)
-    tmp_path.chmod(0o700)
+def test_an_unreadable_folder_is_named() -> None:
+    with folder_of_all() as folder:
+        closed = folder / "closed"
+        closed.mkdir()
+        with ordinary_user(), pytest.raises(UserError, match="no video"):
+            read_video_folder(closed)
+        closed.chmod(0)
+        with ordinary_user(), pytest.raises(UserError, match="cannot be read: Permission denied"):
+            read_video_folder(closed)
+        closed.chmod(0o700)
 
 
 def test_a_folder_is_scored_in_one_command(tmp_path: Path) -> None:

@@ -1,0 +1,75 @@
+"""Threads wait passively in both command lines, and tiny fits use one."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from probekit.probing.readout_decoder import ProbeBudget, fit_and_read
+from probekit.threads import one_thread
+
+WATCHED = """
+import os, sys
+
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            print("torch sees", os.environ.get("OMP_WAIT_POLICY"), flush=True)
+
+sys.meta_path.insert(0, Watch())
+from {module} import app
+app({arguments!r})
+"""
+COMMANDS = {
+    "probekit.cli.main": ["sample", "--model", "sprite-dmd-baseline", "--out", "x", "--plan"],
+    "trainer.cli": ["train", "nowhere.yaml"],
+}
+
+
+def seen_by_torch(module: str, folder: Path, policy: str | None) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
+    if policy is not None:
+        environment["OMP_WAIT_POLICY"] = policy
+    code = WATCHED.format(module=module, arguments=COMMANDS[module])
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True)
+    return next(line for line in done.stdout.splitlines() if line.startswith("torch sees"))
+
+
+@pytest.mark.parametrize("module", COMMANDS)
+def test_threads_wait_passively_before_torch_loads_unless_the_user_says_otherwise(module: str, tmp_path: Path) -> None:
+    assert seen_by_torch(module, tmp_path, None) == "torch sees PASSIVE"
+    assert seen_by_torch(module, tmp_path, "ACTIVE") == "torch sees ACTIVE"
+
+
+def test_one_thread_works_and_the_others_come_back() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        with one_thread():
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 3
+        with pytest.raises(KeyError), one_thread():
+            raise KeyError
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_probe_does_not_depend_on_the_number_of_threads() -> None:
+    rng = np.random.default_rng(0)
+    states, frames = rng.normal(size=(600, 300)).astype(np.float32), rng.random((600, 48)).astype(np.float32)
+    budget = ProbeBudget(state_components=128, frame_components=32, width=256, steps=5)
+    before, read = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            read.append(fit_and_read(states, frames, states[:50], budget, seed=0))
+    finally:
+        torch.set_num_threads(before)
+    assert np.array_equal(read[0], read[1])
+    assert np.array_equal(read[0], read[2])
