@@ -55,13 +55,13 @@ def _load_extended(path: Path, chain: tuple[Path, ...]) -> Document:
     resolved = path.resolve()
     if resolved in chain:
         circle = " -> ".join(step.name for step in (*chain, resolved))
-        raise UserError(f"Configuration files extend one another in a circle: {circle}.", "remove one `extends`.")
+        raise UserError(f"Configuration files extend one another in a circle: {circle}.", "Remove one `extends`.")
     document = _read_document(path)
     if EXTENDS not in document:
         return document
     parent = document.pop(EXTENDS)
     if not isinstance(parent, str) or "\0" in parent:
-        raise UserError(f"{path}: extends = {parent!r} is not a file name.", "give one path relative to this file.")
+        raise UserError(f"{path}: extends = {parent!r} is not a file name.", "Give one path relative to this file.")
     return _merge(_load_extended(path.parent / parent, (*chain, resolved)), document)
 
 
@@ -93,7 +93,7 @@ def _merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> Document:
 def _apply_override(document: Document, override: str) -> None:
     dotted, equals, text = override.partition("=")
     if not equals or not all(dotted.split(".")):
-        raise UserError(f"The override {override!r} is not of the form a.b=c.", "write, for example, train.steps=100.")
+        raise UserError(f"The override {override!r} is not of the form a.b=c.", "Write, for example, train.steps=100.")
     *parents, last = dotted.split(".")
     node: Any = document
     for name in parents:
@@ -122,6 +122,6 @@ def _index(items: list[Any], name: str, override: str) -> int:
     if not (name.isdecimal() and len(name) < 6 and int(name) < len(items)):
         raise UserError(
             f"The override {override!r} names {name!r} in a list of {len(items)}.",
-            f"use an index from 0 to {len(items) - 1}.",
+            f"Use an index from 0 to {len(items) - 1}.",
         )
     return int(name)

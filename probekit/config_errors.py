@@ -50,8 +50,14 @@ def explain(error: ValidationError, model: type[BaseModel], source: str) -> User
     if len(details) > _MOST_SHOWN:
         sentences.append((f"and {len(details) - _MOST_SHOWN} more", ""))
     problems = "; ".join(problem for problem, _ in sentences)
-    fixes = dict.fromkeys(fix for _, fix in sentences if fix)
-    return UserError(f"{source}: {problems}.", " ".join(fix if fix.endswith("?") else f"{fix}." for fix in fixes))
+    fixes = dict.fromkeys(_sentence(fix) for _, fix in sentences if fix)
+    return UserError(f"{source}: {problems}.", " ".join(fixes))
+
+
+def _sentence(text: str) -> str:
+    """A text with a capital and an end; a key at its beginning stays as it is written in files."""
+    capital = text[0].upper() + text[1:] if text.split()[0].isalpha() else text
+    return capital if capital.endswith("?") else f"{capital}."
 
 
 def _explain_one(detail: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
@@ -63,7 +69,7 @@ def _explain_one(detail: ErrorDetails, model: type[BaseModel]) -> tuple[str, str
         return f"missing key {key!r}", f"add {key!r}"
     # A validator that spans several keys reports the whole section, too long to show.
     shown = "" if isinstance(detail["input"], dict) else f" = {_short(detail['input'])}"
-    return f"{key or 'the whole'}{shown} is not allowed", _first_lower(detail["msg"])
+    return f"{key or 'the whole'}{shown} is not allowed", _expected(detail["msg"])
 
 
 def _short(value: Any) -> str:
@@ -71,7 +77,8 @@ def _short(value: Any) -> str:
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}..."
 
 
-def _first_lower(message: str) -> str:
+def _expected(message: str) -> str:
+    """What would be allowed, from pydantic's message."""
     message = message.removeprefix("Value error, ").removeprefix("Input ")
     return f"it {message}" if message.startswith("should") else message
 
@@ -82,10 +89,10 @@ def _nearest_key(location: tuple[int | str, ...], model: type[BaseModel]) -> str
     prefix = "".join(f"{part}." for part in parents)
     near = difflib.get_close_matches(wrong, valid, n=1, cutoff=0.5)
     if near:
-        return f"did you mean '{prefix}{near[0]}'?"
+        return f"Did you mean '{prefix}{near[0]}'?"
     elsewhere = [path for path in _all_keys(model) if path.rpartition(".")[2] == wrong]
     if elsewhere:
-        return f"did you mean '{elsewhere[0]}'?"
+        return f"Did you mean '{elsewhere[0]}'?"
     return f"use one of {', '.join(valid)}" if valid else "remove it"
 
 

@@ -76,7 +76,7 @@ class LatentGeometry(StrictModel):
             low = self.rgb_frames(max(1, quotient + 1))
             raise UserError(
                 f"{rgb_frames} frames have no whole number of latent frames.",
-                f"use 1 + {self.temporal_stride} k frames, for example {low} or {low + self.temporal_stride}.",
+                f"Use 1 + {self.temporal_stride} k frames, for example {low} or {low + self.temporal_stride}.",
             )
         return quotient + 1
 
@@ -99,7 +99,7 @@ class LatentGeometry(StrictModel):
             low = max(1, quotient) * self.chunk_frames
             raise UserError(
                 f"{latent_frames} latent frames are not whole chunks of {self.chunk_frames}.",
-                f"use a multiple of {self.chunk_frames}, for example {low} latent frames "
+                f"Use a multiple of {self.chunk_frames}, for example {low} latent frames "
                 f"({self.rgb_frames(low)} RGB frames).",
             )
         return quotient

@@ -11,7 +11,7 @@ from typing import Final
 
 from probekit.errors import UserError
 
-FREE_SPACE: Final = "free space there, or choose a folder that can be written."
+FREE_SPACE: Final = "Free space there, or choose a folder that can be written."
 
 # What a full, limited or read-only target reports. Other OSErrors (say, of an input read meanwhile) pass unchanged.
 _FAILURES: Final = {

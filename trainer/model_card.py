@@ -39,7 +39,7 @@ def read_metrics(run: Path) -> list[dict[str, float]]:
     """
     path = run / "metrics.jsonl"
     if not path.is_file():
-        raise UserError(f"{run} is not a training run: it has no metrics.jsonl.", "give a folder that trainer wrote.")
+        raise UserError(f"{run} is not a training run: it has no metrics.jsonl.", "Give a folder that trainer wrote.")
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
@@ -60,7 +60,7 @@ def write_model_card(run: Path, command: str, samples: Path) -> Path:
     videos = load_video_set(samples)
     generation = videos.protocol.generation
     if generation.checkpoint_hash != hash_checkpoint(export):
-        raise UserError(f"The videos in {samples} were not made with {export}.", "sample them again with the export.")
+        raise UserError(f"The videos in {samples} were not made with {export}.", "Sample them again with the export.")
     logged = [record for record in metrics if "seconds" in record]
     card = {
         "name": config["name"],

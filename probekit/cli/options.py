@@ -35,5 +35,5 @@ def parse_shard(text: str | None) -> Shard | None:
         return Shard(int(rank), int(world)) if rank and world and int(world) > 1 else None
     match = re.fullmatch(r"(\d+)/(\d+)", text)
     if match is None:
-        raise UserError(f"{text!r} is not a shard.", "write i/n, counted from 0, for example 0/2.")
+        raise UserError(f"{text!r} is not a shard.", "Write i/n, counted from 0, for example 0/2.")
     return Shard(int(match[1]), int(match[2]))

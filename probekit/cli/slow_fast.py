@@ -48,5 +48,5 @@ def _weights(text: str) -> tuple[float, float]:
     try:
         inclip, clip2clip = (float(part) for part in text.split(","))
     except ValueError as error:
-        raise UserError(f"{text!r} is not two weights.", "write e.g. 0.5,0.5.") from error
+        raise UserError(f"{text!r} is not two weights.", "Write e.g. 0.5,0.5.") from error
     return inclip, clip2clip

@@ -106,7 +106,7 @@ def check_known(dimensions: Sequence[str] | Mapping[str, object], constants: Con
     for dimension in dimensions:
         if dimension not in known:
             raise UserError(
-                f"Dimension {dimension!r} has no constants in this suite.", f"use one of: {', '.join(known)}."
+                f"Dimension {dimension!r} has no constants in this suite.", f"Use one of: {', '.join(known)}."
             )
 
 
@@ -126,7 +126,7 @@ def check_possible(scores: Mapping[str, float], constants: Constants) -> None:
             bounds = ["anything" if bound is None else f"{bound:g}" for bound in (constant.floor, constant.ceiling)]
             raise UserError(
                 f"Dimension {constant.dimension!r} has the score {value:g}; its formula gives {' to '.join(bounds)}.",
-                "give raw scores, not percent, and score it again if they are raw.",
+                "Give raw scores, not percent, and score it again if they are raw.",
             )
 
 
@@ -164,14 +164,14 @@ def _check_array(means: NDArray[np.float64], dimensions: Sequence[str], constant
     check_known(dimensions, constants)
     repeated = sorted({dimension for dimension in dimensions if list(dimensions).count(dimension) > 1})
     if repeated:
-        raise UserError(f"Dimension {repeated[0]!r} is given more than once.", "give each dimension one mean.")
+        raise UserError(f"Dimension {repeated[0]!r} is given more than once.", "Give each dimension one mean.")
     if means.shape[-1:] != (len(dimensions),):
         raise ValueError(f"means has shape {means.shape}, its last axis must hold {len(dimensions)} dimensions")
     for position, dimension in enumerate(dimensions):
         if not np.isfinite(means[..., position]).all():
             raise UserError(
                 f"Dimension {dimension!r} has a score that is NaN or infinite.",
-                "score it again; a dimension without a score is left out or None, never NaN.",
+                "Score it again; a dimension without a score is left out or None, never NaN.",
             )
 
 

@@ -47,7 +47,7 @@ def clip_rule(name: str) -> ClipRule:
     for rule in CLIP_RULES:
         if name == rule:
             return rule
-    raise UserError(f"There is no clip rule {name!r}.", f"choose {' or '.join(CLIP_RULES)}.")
+    raise UserError(f"There is no clip rule {name!r}.", f"Choose {' or '.join(CLIP_RULES)}.")
 
 
 def clip_spans(n_frames: int, fps: float, rule: ClipRule = WHOLE, *, seconds: int = CLIP_SECONDS) -> tuple[Span, ...]:
@@ -68,7 +68,7 @@ def clip_spans(n_frames: int, fps: float, rule: ClipRule = WHOLE, *, seconds: in
         return (Span(0, n_frames),)
     length = int(fps) * seconds
     if length < 1:
-        raise UserError(f"A video of {fps:g} frames a second has no clips of {seconds} s.", "score it whole.")
+        raise UserError(f"A video of {fps:g} frames a second has no clips of {seconds} s.", "Score it whole.")
     if n_frames < length:
         return (Span(0, n_frames),)
     starts = [*range(0, n_frames - length + 1, length)]

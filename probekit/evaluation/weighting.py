@@ -42,7 +42,7 @@ def weighting_named(name: str) -> Weighting:
     for form in WEIGHTINGS:
         if name == form:
             return form
-    raise UserError(f"There is no weighting {name!r}.", f"choose {', '.join(WEIGHTINGS)}.")
+    raise UserError(f"There is no weighting {name!r}.", f"Choose {', '.join(WEIGHTINGS)}.")
 
 
 def prompt_sums(values: Floats, weighting: Weighting, denominators: Floats | None = None) -> PromptSums:

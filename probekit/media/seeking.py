@@ -55,7 +55,7 @@ def _seek(path: Path, numbers: Sequence[int], n_frames: int) -> dict[int, NDArra
             times = [index.times[number] for number in numbers]
             pixels = dict(_decoded(container, stream, index, times))
     except av.FFmpegError as error:
-        raise UserError(f"{path} cannot be decoded: truncated or damaged.", "generate or copy it again.") from error
+        raise UserError(f"{path} cannot be decoded: truncated or damaged.", "Generate or copy it again.") from error
     return {n: pixels[t] for n, t in zip(numbers, times, strict=True)} if len(pixels) == len(times) else None
 
 

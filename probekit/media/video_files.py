@@ -27,7 +27,7 @@ _LARGEST_RATE_DENOMINATOR = 1001  # NTSC rates are n/1001
 _WORST_CRF = 51
 _WRITTEN_SUFFIXES = (".mp4", ".mkv", ".mov")
 _QUARTER_TURN = 90  # degrees
-_COPY_AGAIN = "generate or copy it again."
+_COPY_AGAIN = "Generate or copy it again."
 
 
 class VideoClip(NamedTuple):
@@ -148,7 +148,7 @@ def _check_frames(path: Path, frames: NDArray[np.uint8], crf: int | None) -> Non
     if path.suffix.lower() not in _WRITTEN_SUFFIXES:
         raise UserError(
             f"Cannot write {path}: {path.suffix or 'no suffix'!r} is not a video container that can be written.",
-            f"end the name in {', '.join(_WRITTEN_SUFFIXES)}.",
+            f"End the name in {', '.join(_WRITTEN_SUFFIXES)}.",
         )
     if crf is None:
         return
@@ -158,7 +158,7 @@ def _check_frames(path: Path, frames: NDArray[np.uint8], crf: int | None) -> Non
     if height % 2 or width % 2:
         raise UserError(
             f"Cannot write {path}: yuv420p needs an even height and width, not {height}x{width}.",
-            "crop one row or column, or write it lossless.",
+            "Crop one row or column, or write it lossless.",
         )
 
 
@@ -186,14 +186,14 @@ def _open_video(path: Path, options: Mapping[str, str] | None = None) -> Iterato
 def _check_content(path: Path) -> None:
     try:
         if not path.is_file():
-            raise UserError(f"There is no video file {path}.", "check the path, or generate the video.")
+            raise UserError(f"There is no video file {path}.", "Check the path, or generate the video.")
         size = path.stat().st_size
         if size == 0:
             raise UserError(f"The video file {path} is empty (0 bytes).", _COPY_AGAIN)
         with path.open("rb") as file:
             declared = matroska_end(file)
     except OSError as error:  # permission denied, name too long
-        raise UserError(f"{path} cannot be read: {error.strerror}.", "check its permissions and its name.") from error
+        raise UserError(f"{path} cannot be read: {error.strerror}.", "Check its permissions and its name.") from error
     if declared is not None and size < declared:
         raise UserError(f"{path} is truncated: it has {size} of {declared} bytes.", _COPY_AGAIN)
 
@@ -251,7 +251,7 @@ def _quarter_turns(frame: av.VideoFrame, path: Path) -> int:
     if rest:
         raise UserError(
             f"{path} is stored rotated by {frame.rotation} degrees, which is no quarter turn.",
-            "encode it again upright (ffmpeg does so by itself).",
+            "Encode it again upright (ffmpeg does so by itself).",
         )
     return turns
 
@@ -272,7 +272,7 @@ def _collect(decoded: Iterator[av.VideoFrame]) -> NDArray[np.uint8]:
 def _fps(stream: VideoStream, ticks: Sequence[int | None], path: Path) -> float:
     rate = frame_rate(clock_of(stream, ticks))
     if not rate:
-        raise UserError(f"{path} does not say how many frames a second it has.", "write it again with a frame rate.")
+        raise UserError(f"{path} does not say how many frames a second it has.", "Write it again with a frame rate.")
     return float(rate)
 
 
@@ -280,5 +280,5 @@ def _check_length(path: Path, n_frames: int, expected: int | None) -> None:
     if expected is not None and n_frames != expected:
         raise UserError(
             f"{path} has {n_frames} frames, not the expected {expected}.",
-            "generate it again, or correct the expected number.",
+            "Generate it again, or correct the expected number.",
         )

@@ -48,7 +48,7 @@ def picture_stream(container: InputContainer, path: Path) -> VideoStream:
         raise UserError(f"{path} has no video stream: its only picture is a cover.", "Give a file with a video.")
     if not found:
         raise UserError(
-            f"{path} has no video stream: it is sound alone, or truncated.", "give a file with pictures, whole."
+            f"{path} has no video stream: it is sound alone, or truncated.", "Give a file with pictures, whole."
         )
     if len(found) > 1:
         raise UserError(
@@ -111,5 +111,5 @@ def check_constant_rate(clock: Clock, fps: float, path: Path) -> None:
         raise UserError(
             f"{path} has no constant frame rate: its frames are {1000 * min(gaps):.0f} to {1000 * max(gaps):.0f} ms "
             "apart, so dimensions that measure motion would mean nothing.",
-            "encode it again at a constant rate (ffmpeg -fps_mode cfr).",
+            "Encode it again at a constant rate (ffmpeg -fps_mode cfr).",
         )

@@ -87,21 +87,21 @@ def comparison_record(
 def _labels(comparisons: Sequence[MethodComparison]) -> dict[Method, str]:
     """Names for display, baseline first: the training run is named only where the model alone is ambiguous."""
     if not comparisons:
-        raise UserError("No method is compared with the baseline.", "name at least one method.")
+        raise UserError("No method is compared with the baseline.", "Name at least one method.")
     baselines = {comparison.baseline for comparison in comparisons}
     if len(baselines) > 1:
         names = ", ".join(sorted(baseline.label() for baseline in baselines))
-        raise UserError(f"The comparisons have different baselines: {names}.", "compare with one baseline at a time.")
+        raise UserError(f"The comparisons have different baselines: {names}.", "Compare with one baseline at a time.")
     methods = dict.fromkeys([comparisons[0].baseline, *(comparison.method for comparison in comparisons)])
     if len(methods) != len(comparisons) + 1:
-        raise UserError("A method is compared twice or with itself.", "name each method once, beside the baseline.")
+        raise UserError("A method is compared twice or with itself.", "Name each method once, beside the baseline.")
     models = [method.model for method in methods]
     return {method: method.model if models.count(method.model) == 1 else method.label() for method in methods}
 
 
 def _card(protocols: Mapping[Method, ProtocolCard], method: Method) -> ProtocolCard:
     if method not in protocols:
-        raise UserError(f"There is no protocol card of {method.label()}.", "give the protocol.json beside its scores.")
+        raise UserError(f"There is no protocol card of {method.label()}.", "Give the protocol.json beside its scores.")
     return protocols[method]
 
 

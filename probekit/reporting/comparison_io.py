@@ -32,5 +32,5 @@ def read_comparison(path: Path) -> ComparisonRecord:
     """
     file = path / COMPARISON_FILENAME if path.is_dir() else path
     if not file.is_file():
-        raise UserError(f"There is no comparison {file}.", "give a folder that `probekit compare` wrote.")
+        raise UserError(f"There is no comparison {file}.", "Give a folder that `probekit compare` wrote.")
     return read_json_model(file, ComparisonRecord, "Compare the runs again.")

@@ -75,11 +75,11 @@ def labelled_sets(video_sets: Sequence[VideoSet], record: ComparisonRecord) -> l
         if not kept:
             raise UserError(
                 f"The video set {root} has no video of suite {settings.suite!r} and horizon {settings.horizon!r}.",
-                "give the videos that the compared scores belong to.",
+                "Give the videos that the compared scores belong to.",
             )
         label = _label(kept[0], record)
         if label in [known.label for known in sets]:
-            raise UserError(f"Two video sets are named {label!r}.", "give one set for each model.")
+            raise UserError(f"Two video sets are named {label!r}.", "Give one set for each model.")
         sets.append(LabelledSet(label, root, kept, protocol))
     # The sort is stable: models that the comparison does not know stay last, in the given order.
     order = {label: position for position, label in enumerate(record.models())}
@@ -104,7 +104,7 @@ def select_prompts(
     chosen = list(by_prompt)[:max_prompts] if prompt_ids is None else list(prompt_ids)
     for prompt_id in chosen:
         if prompt_id not in by_prompt:
-            raise UserError(f"No video set has the prompt {prompt_id!r}.", "name prompts by the ids of the manifest.")
+            raise UserError(f"No video set has the prompt {prompt_id!r}.", "Name prompts by the ids of the manifest.")
     return [_first_common(prompt_id, by_prompt[prompt_id]) for prompt_id in chosen]
 
 

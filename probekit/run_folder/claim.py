@@ -22,5 +22,5 @@ def claim_folder(out: Path, card: ProtocolCard) -> None:
             if ours[field] != theirs[field]:
                 raise UserError(
                     f"{out} holds videos with {part}.{field} = {theirs[field]!r}, not {ours[field]!r}.",
-                    "choose another --out, or delete that folder.",
+                    "Choose another --out, or delete that folder.",
                 )

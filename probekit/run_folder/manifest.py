@@ -40,7 +40,7 @@ def read_manifest(path: Path) -> list[VideoRow]:
     seen: dict[tuple[SampleKey, int], VideoRow] = {}
     for row in rows:
         if seen.setdefault((row.key(), row.clip), row) != row:
-            raise UserError(f"{path} lists {row.path} twice, differently.", "delete the wrong one of the two rows.")
+            raise UserError(f"{path} lists {row.path} twice, differently.", "Delete the wrong one of the two rows.")
     return rows
 
 
@@ -82,9 +82,9 @@ def _documents(path: Path) -> Iterator[tuple[Any, str]]:
     try:
         documents: Any = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"{path} is not JSON: {error}.", "generate again; finished videos are kept.") from error
+        raise UserError(f"{path} is not JSON: {error}.", "Generate again; finished videos are kept.") from error
     if not isinstance(documents, list):
-        raise UserError(f"{path} is not a list of videos.", "give a manifest that this toolkit wrote.")
+        raise UserError(f"{path} is not a list of videos.", "Give a manifest that this toolkit wrote.")
     for number, document in enumerate(documents, start=1):
         yield document, f"{path}, video {number}"
 
@@ -112,7 +112,7 @@ def load_video_set(root: Path) -> VideoSet:
     """
     paths = manifest_files(root)
     if not paths:
-        raise UserError(f"There is no manifest in {root}.", "give a folder of videos that this toolkit generated.")
+        raise UserError(f"There is no manifest in {root}.", "Give a folder of videos that this toolkit generated.")
     problems: list[Problem] = []
     versions: dict[tuple[SampleKey, int], dict[VideoRow, Path]] = {}
     refused: UserError | None = None
@@ -145,7 +145,7 @@ def _check_one_source(root: Path, rows: Iterable[VideoRow]) -> None:
         if len(found) > 1:
             raise UserError(
                 f"The manifests in {root} list videos of more than one {name}: {', '.join(map(repr, found))}.",
-                "keep the videos of one model, training run, suite and horizon in a folder.",
+                "Keep the videos of one model, training run, suite and horizon in a folder.",
             )
 
 

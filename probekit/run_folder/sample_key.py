@@ -9,7 +9,7 @@ from probekit.errors import UserError
 _FIELD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 _FILENAME = re.compile(rf"(?P<suite>{_FIELD.pattern})__(?P<prompt_id>{_FIELD.pattern})__(?P<sample>\d{{3,}})\.mp4")
 _LONGEST_NAME = 255  # bytes, of every common file system
-_ALLOWED = "use ASCII letters, digits, dots and hyphens, and begin with a letter or digit."
+_ALLOWED = "Use ASCII letters, digits, dots and hyphens, and begin with a letter or digit."
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -33,10 +33,10 @@ class SampleKey:
         if len(self.filename()) > _LONGEST_NAME:
             raise UserError(
                 f"The prompt_id {self.prompt_id[:40]}... of {len(self.prompt_id)} characters makes too long a name.",
-                "shorten it to 200 or fewer.",
+                "Shorten it to 200 or fewer.",
             )
         if self.sample < 0:
-            raise UserError(f"The sample index {self.sample} is negative.", "count samples from 0.")
+            raise UserError(f"The sample index {self.sample} is negative.", "Count samples from 0.")
 
     def filename(self) -> str:
         """Return ``<suite>__<prompt_id>__<sample>.mp4``, the sample in three digits or more."""
@@ -54,6 +54,6 @@ class SampleKey:
         if key is None or key.filename() != filename:
             raise UserError(
                 f"{filename!r} is not the name of a sample.",
-                "name it <suite>__<prompt_id>__<sample>.mp4, the sample in three digits.",
+                "Name it <suite>__<prompt_id>__<sample>.mp4, the sample in three digits.",
             )
         return key

@@ -104,7 +104,7 @@ def _table_of(rows: Iterable[ScoreRow], source: Path) -> pa.Table:
     try:
         return pa.Table.from_pylist(typed, schema=SCHEMA)
     except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
-        raise UserError(f"{source}: a row cannot be stored ({' '.join(str(error).split())}).", "correct it.") from error
+        raise UserError(f"{source}: a row cannot be stored ({' '.join(str(error).split())}).", "Correct it.") from error
 
 
 def _typed(row: ScoreRow, source: Path) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def _typed(row: ScoreRow, source: Path) -> dict[str, Any]:
         value, (kind, named) = cells[field.name], _KINDS[field.type]
         # NumPy's booleans are no numbers, Python's are.
         if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
-            raise UserError(f"{source}: {field.name} = {value!r} is not {named} for {_name(cells)}.", "correct it.")
+            raise UserError(f"{source}: {field.name} = {value!r} is not {named} for {_name(cells)}.", "Correct it.")
     return cells
 
 
@@ -135,7 +135,7 @@ def read_scores(path: Path) -> pd.DataFrame:
     if len(repeated):
         raise UserError(
             f"{path} holds different scores for {_name(repeated.iloc[0].to_dict())}.",
-            "delete the older shard, or score into another folder.",
+            "Delete the older shard, or score into another folder.",
         )
     _check_scorers(merged, path)
     return merged.sort_values(list(KEY_COLUMNS), ignore_index=True)
@@ -154,7 +154,7 @@ def _check_scorers(merged: pd.DataFrame, path: Path) -> None:
         same = mixed[(mixed["suite"] == suite) & (mixed["dimension"] == dimension)]
         raise UserError(
             f"{path} holds {dimension} scores of {suite} by more than one scorer: {', '.join(same['scorer_id'])}.",
-            "score the older videos again, or delete their scores.",
+            "Score the older videos again, or delete their scores.",
         )
 
 
@@ -165,7 +165,7 @@ def _score_files(path: Path) -> list[Path]:
     folder = nested if nested.is_dir() else path
     files = sorted(file for file in folder.glob("*.parquet") if not is_temporary(file))
     if not files:
-        raise UserError(f"There is no score in {path}.", "give a folder that `probekit score` wrote.")
+        raise UserError(f"There is no score in {path}.", "Give a folder that `probekit score` wrote.")
     return files
 
 
@@ -180,7 +180,7 @@ def _read_file(path: Path) -> pa.Table:
     if wrong:
         raise UserError(
             f"{path} is no score table of this version: see column {', '.join(sorted(wrong))}.",
-            "delete it and score again.",
+            "Delete it and score again.",
         )
     table = table.select(list(COLUMNS)).cast(_NULLABLE)
     _check_rules(table, path)

@@ -19,4 +19,4 @@ class Shard:
     def __post_init__(self) -> None:
         """Refuse a worker that does not exist."""
         if not 0 <= self.index < self.count:
-            raise UserError(f"There is no shard {self.index} of {self.count}.", "count shards from 0.")
+            raise UserError(f"There is no shard {self.index} of {self.count}.", "Count shards from 0.")

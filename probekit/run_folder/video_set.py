@@ -109,4 +109,4 @@ def refuse_picture(path: Path, n_frames: int) -> None:
         UserError: The file has a single frame.
     """
     if n_frames == 1:
-        raise UserError(f"{path} has one frame; it is a picture.", "give a video of two frames or more.")
+        raise UserError(f"{path} has one frame; it is a picture.", "Give a video of two frames or more.")

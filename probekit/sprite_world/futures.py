@@ -63,7 +63,7 @@ def enumerate_futures(
         if len(probability) > max_states:
             raise UserError(
                 f"More than {max_states} states can be reached {horizon} frames ahead.",
-                "use sample_futures, or a shorter horizon.",
+                "Use sample_futures, or a shorter horizon.",
             )
     return FutureDistribution(states, probability)
 
@@ -97,7 +97,7 @@ def sample_futures(
         UserError: if `count` is not positive.
     """
     if count < 1:
-        raise UserError(f"{count} continuations cannot be drawn.", "ask for at least one.")
+        raise UserError(f"{count} continuations cannot be drawn.", "Ask for at least one.")
     states = MotionState(*(np.broadcast_to(part, (count,)) for part in state))
     for _ in range(horizon):
         states = turn(advance(states, radius, speed), rng)

@@ -39,7 +39,7 @@ def _shared_dimensions(sources: Sequence[PromptScores]) -> list[str]:
     every = {dimension for source in sources for dimension in source}
     unpaired = sorted(dimension for dimension in every if any(dimension not in source for source in sources))
     if unpaired:
-        raise UserError(f"Dimension {unpaired[0]!r} is not scored in every run.", "score all runs alike.")
+        raise UserError(f"Dimension {unpaired[0]!r} is not scored in every run.", "Score all runs alike.")
     return sorted(every)
 
 

@@ -66,9 +66,9 @@ def paired_bootstrap(
 
 def _check_settings(replicates: int, level: float) -> None:
     if replicates < 2:
-        raise UserError(f"replicates = {replicates} gives no standard error.", "use at least 2; the paper uses 10000.")
+        raise UserError(f"replicates = {replicates} gives no standard error.", "Use at least 2; the paper uses 10000.")
     if not 0.0 < level < 1.0:
-        raise UserError(f"level = {level} is not a coverage.", "use a number between 0 and 1, such as 0.95.")
+        raise UserError(f"level = {level} is not a coverage.", "Use a number between 0 and 1, such as 0.95.")
 
 
 def _paired_scores(
@@ -81,7 +81,7 @@ def _paired_scores(
     for dimension in present:
         if dimension not in scores_a or dimension not in scores_b:
             raise UserError(
-                f"Dimension {dimension!r} is scored for one method only.", "score it for both, or leave it out of both."
+                f"Dimension {dimension!r} is scored for one method only.", "Score it for both, or leave it out of both."
             )
     return {dimension: _pair(dimension, scores_a[dimension], scores_b[dimension]) for dimension in present}
 
@@ -91,13 +91,13 @@ def _pair(dimension: str, scores_a: ArrayLike, scores_b: ArrayLike) -> Floats:
     if a.ndim != 1 or a.shape != b.shape:
         raise UserError(
             f"Dimension {dimension!r} has prompt scores of shape {a.shape} and {b.shape}: they can't be paired.",
-            "give both methods one score for each of the same prompts, in the same order.",
+            "Give both methods one score for each of the same prompts, in the same order.",
         )
     pair = np.stack((a, b))
     unpaired = np.flatnonzero(~np.isfinite(pair).all(axis=0))
     if unpaired.size > 0:
         raise UserError(
             f"Dimension {dimension!r} has no finite score for prompt number {int(unpaired[0])} (from 0).",
-            "score that prompt for both methods, or leave it out of both.",
+            "Score that prompt for both methods, or leave it out of both.",
         )
     return pair

@@ -80,7 +80,7 @@ def moviegen_prompts(path: Path | None = None) -> tuple[Prompt, ...]:
     if len(lines) != N_PROMPTS:
         raise UserError(
             f"{path or DATASET} has {len(lines)} prompts, MovieGen {N_PROMPTS:,}.",
-            "give the whole list; for a list of your own use `probekit sample --prompts FILE`.",
+            "Give the whole list; for a list of your own use `probekit sample --prompts FILE`.",
         )
     return tuple(Prompt(f"line-{number:04d}", line) for number, line in enumerate(lines, start=1))
 
@@ -89,7 +89,7 @@ def _drawn(prompts: tuple[Prompt, ...], count: int, seed: int) -> list[int]:
     first = {prompt.text: line for line, prompt in reversed(list(enumerate(prompts)))}
     candidates = sorted(first.values())
     if count > len(candidates):
-        raise UserError(f"MovieGen has {len(candidates)} different prompts, not {count}.", "ask for fewer.")
+        raise UserError(f"MovieGen has {len(candidates)} different prompts, not {count}.", "Ask for fewer.")
     return sorted(int(line) for line in generator(NAME, seed).choice(candidates, size=count, replace=False))
 
 
@@ -103,7 +103,7 @@ def _from_hub() -> list[str]:
     except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
         raise UserError(
             f"The MovieGen prompts cannot be fetched from the Hub's dataset {DATASET}: {type(error).__name__}.",
-            f"give a file of all {N_PROMPTS:,} prompts: set {ENVIRONMENT}, or --suite-option prompt_file=FILE.",
+            f"Give a file of all {N_PROMPTS:,} prompts: set {ENVIRONMENT}, or --suite-option prompt_file=FILE.",
         ) from error
     files = sorted((folder / "data").glob("test-*.parquet"))
     columns = [pq.read_table(file, columns=["prompt"])["prompt"].to_pylist() for file in files]

@@ -70,7 +70,7 @@ def load_suite(name: str, settings: Sequence[str] = ()) -> Suite:
         return vbench.vbench_suite(_options(vbench.VBenchOptions, name, settings))
     if name == moviegen.NAME:
         return moviegen.moviegen_suite(_options(moviegen.MovieGenOptions, name, settings))
-    raise UserError(f"There is no suite {name!r}.", f"choose {' or '.join(suite_names())}.")
+    raise UserError(f"There is no suite {name!r}.", f"Choose {' or '.join(suite_names())}.")
 
 
 def suite_names() -> tuple[str, ...]:
@@ -93,7 +93,7 @@ def _options(model: type[M], suite: str, settings: Sequence[str]) -> M:
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals or key in given:
-            raise UserError(f"{setting!r} is not an option of a suite.", "write key=value, each key once.")
+            raise UserError(f"{setting!r} is not an option of a suite.", "Write key=value, each key once.")
         given[key] = value
     return validated(model, given, f"the options of {suite}")
 
@@ -117,5 +117,5 @@ def planned_dimensions(suite: str, prompt_id: str) -> frozenset[str] | None:
         return None
     planned = vbench.dimensions_by_entry()
     if prompt_id not in planned:
-        raise UserError(f"VBench has no entry {prompt_id!r}.", f"use one of 0000 to {len(planned) - 1:04d}.")
+        raise UserError(f"VBench has no entry {prompt_id!r}.", f"Use one of 0000 to {len(planned) - 1:04d}.")
     return planned[prompt_id]

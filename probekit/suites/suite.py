@@ -80,7 +80,7 @@ class Suite(NamedTuple):
         if self.extended is None:
             raise UserError(
                 f"The extended prompts of {self.name} are not known.",
-                "give their file: --suite-option extended_prompts=FILE.",
+                "Give their file: --suite-option extended_prompts=FILE.",
             )
         return dict(zip((prompt.prompt_id for prompt in self.prompts), self.extended, strict=True))
 
@@ -113,7 +113,7 @@ class Suite(NamedTuple):
         """
         for name, asked, planned in (("prompts", prompts, len(self.prompts)), ("samples", samples, self.samples)):
             if asked is not None and not 1 <= asked <= planned:
-                raise UserError(f"{self.name} cannot be cut to {asked} {name}.", f"choose 1 to {planned}.")
+                raise UserError(f"{self.name} cannot be cut to {asked} {name}.", f"Choose 1 to {planned}.")
         return self._replace(
             prompts=self.prompts[:prompts],
             samples=samples or self.samples,

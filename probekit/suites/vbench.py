@@ -56,11 +56,11 @@ def list_path() -> Path:
     if spec is None or spec.origin is None:
         raise UserError(
             "The suite vbench takes its prompts from the package vbench, which is not installed.",
-            f"run `pip install --no-deps {_PACKAGE}`.",
+            f"Run `pip install --no-deps {_PACKAGE}`.",
         )
     path = Path(spec.origin).with_name(LIST_FILE)
     if not path.is_file():
-        raise UserError(f"The package vbench has no {path}.", f"run `pip install --no-deps {_PACKAGE}` again.")
+        raise UserError(f"The package vbench has no {path}.", f"Run `pip install --no-deps {_PACKAGE}` again.")
     return path
 
 
@@ -84,11 +84,11 @@ def read_entries(path: Path) -> tuple[VBenchEntry, ...]:
         documents = json.loads(path.read_text(encoding="utf-8"))
         entries = tuple(_entry(index, document) for index, document in enumerate(documents))
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is not VBench's list of prompts.", f"install {_PACKAGE} again.") from error
+        raise UserError(f"{path} is not VBench's list of prompts.", f"Install {_PACKAGE} again.") from error
     if entries_hash(entries) != _LIST_HASH:
         raise UserError(
             f"{path} holds other prompts than VBench {VBENCH_VERSION}, so identifiers would not mean the same.",
-            f"install {_PACKAGE}.",
+            f"Install {_PACKAGE}.",
         )
     return entries
 
@@ -155,5 +155,5 @@ def _wanted(listed: str) -> set[str]:
     known = set(VBENCH)
     wanted = {name.strip() for name in listed.split(",") if name.strip()} or known
     for name in sorted(wanted - known):
-        raise UserError(f"VBench has no dimension {name!r}.", f"choose from {', '.join(sorted(known))}.")
+        raise UserError(f"VBench has no dimension {name!r}.", f"Choose from {', '.join(sorted(known))}.")
     return wanted

@@ -59,7 +59,7 @@ def open_scored_run(root: Path) -> ScoredRun:
     if not (root / SCORES_FOLDER).is_dir() and official_files(root):
         return _open_official(root)
     if not (root / SCORES_FOLDER).is_dir():
-        raise UserError(f"{root} has no scores.", f"run `probekit score {root}` first.")
+        raise UserError(f"{root} has no scores.", f"Run `probekit score {root}` first.")
     table = read_scores(root / SCORES_FOLDER)
     only = {column: _single(table, column, root) for column in ("model", "training_run", "suite", "horizon")}
     method = Method(only["model"], only["training_run"])
@@ -91,7 +91,7 @@ def _frame(columns: Mapping[str, Sequence[Any]]) -> "pandas.DataFrame":
 def _single(table: "pandas.DataFrame", column: str, root: Path) -> str:
     values = sorted(set(table[column]))
     if len(values) != 1:
-        raise UserError(f"{root} holds scores of several values of {column}: {values}.", "keep one a folder.")
+        raise UserError(f"{root} holds scores of several values of {column}: {values}.", "Keep one a folder.")
     return str(values[0])
 
 
@@ -127,7 +127,7 @@ def compare_runs(
         UserError: if there are fewer than two runs, their suites differ, or their protocols do.
     """
     if len(runs) < 2:
-        raise UserError("There is nothing to compare.", "give a baseline and at least one other run folder.")
+        raise UserError("There is nothing to compare.", "Give a baseline and at least one other run folder.")
     baseline, *methods = runs
     if not allow_mismatch:
         _refuse_mismatches(baseline, methods)
@@ -135,7 +135,7 @@ def compare_runs(
         if (run.suite, run.horizon) != (baseline.suite, baseline.horizon):
             raise UserError(
                 f"{run.root} is {run.suite} at {run.horizon}, {baseline.root} {baseline.suite} at {baseline.horizon}.",
-                "compare runs of one suite and horizon.",
+                "Compare runs of one suite and horizon.",
             )
     asked = settings or BootstrapSettings()
     constants = constants_of(baseline.suite)
@@ -189,7 +189,7 @@ def _refuse_mismatches(baseline: ScoredRun, methods: Sequence[ScoredRun]) -> Non
         for field, ours, theirs in mismatches(baseline.protocol, run.protocol):
             raise UserError(
                 f"The protocols of {baseline.root} and {run.root} differ in {field}: {ours!r} and {theirs!r}.",
-                "score both under one protocol, or pass --allow-mismatch to compare with a banner.",
+                "Score both under one protocol, or pass --allow-mismatch to compare with a banner.",
             )
 
 

@@ -18,14 +18,14 @@ def _check_same_model(short: ScoredRun, long: ScoredRun) -> None:
     if short.method.model != long.method.model or ours != theirs:
         raise UserError(
             f"{short.root} and {long.root} hold different models: {short.method.model} and {long.method.model}.",
-            "give both horizons of one checkpoint.",
+            "Give both horizons of one checkpoint.",
         )
     for mismatch in mismatches(short.protocol, long.protocol):
         if mismatch.field not in _HORIZON_FIELDS:
             raise UserError(
                 f"The protocols of {short.root} and {long.root} differ in {mismatch.field}: {mismatch.a!r} and "
                 f"{mismatch.b!r}.",
-                "make both horizons under one protocol.",
+                "Make both horizons under one protocol.",
             )
 
 
@@ -52,7 +52,7 @@ def drop_of_runs(runs: Sequence[tuple[Path, Path]], *, seed: int = 0) -> DropRep
     constants = constants_of(opened[0][0].suite)
     scores = {short.method.model: _horizons(short, long) for short, long in opened}
     if len(scores) != len(opened):
-        raise UserError("Both pairs of runs are of one model.", "give the runs of two models.")
+        raise UserError("Both pairs of runs are of one model.", "Give the runs of two models.")
     drops = {model: horizon_drop(found, constants, seed=seed) for model, found in scores.items()}
     if len(scores) == 1:
         return DropReport(drops, None)

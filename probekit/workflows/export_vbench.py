@@ -23,10 +23,10 @@ def export_vbench(run: Path, out: Path, *, by_dimension: bool = False) -> Export
     video_set = load_video_set(run)
     suite = video_set.protocol.prompts.suite
     if suite != vbench.NAME:
-        raise UserError(f"{run} is a run of {suite}; VBench knows its own prompts alone.", "give a run of vbench.")
+        raise UserError(f"{run} is a run of {suite}; VBench knows its own prompts alone.", "Give a run of vbench.")
     texts = dict(vbench.vbench_prompts())
     unknown = sorted({row.prompt_id for row in video_set.rows} - set(texts))
     if unknown:
-        raise UserError(f"{run} has videos of {unknown[0]!r}, which is no entry of VBench.", "correct its manifest.")
+        raise UserError(f"{run} has videos of {unknown[0]!r}, which is no entry of VBench.", "Correct its manifest.")
     folders = {entry.prompt_id: entry.dimensions for entry in vbench.vbench_entries()}
     return export_named(video_set, out, texts, folders if by_dimension else None)

@@ -78,7 +78,7 @@ def _labels(firsts: Sequence[tuple[Path, VideoRow]]) -> list[str]:
         if len(set(labels)) == len(labels):
             return labels
     twice = Counter(candidates[-1]).most_common(1)[0][0]
-    raise UserError(f"Two targets are called {twice!r}.", "give each once, or rename the folders.")
+    raise UserError(f"Two targets are called {twice!r}.", "Give each once, or rename the folders.")
 
 
 def diagnose_sources(
@@ -108,11 +108,11 @@ def diagnose_sources(
 
 def _features(path: Path) -> NDArray[np.floating]:
     if not path.is_file():
-        raise UserError(f"There is no features file {path}.", "write one (T, D) array for each video.")
+        raise UserError(f"There is no features file {path}.", "Write one (T, D) array for each video.")
     try:
         array: NDArray[np.floating] = np.load(path, allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
-        raise UserError(f"{path} is not a NumPy array.", "save it with numpy.save.") from error
+        raise UserError(f"{path} is not a NumPy array.", "Save it with numpy.save.") from error
     return array
 
 
@@ -129,7 +129,7 @@ def horizon_record(
         UserError: if there is no diagnosis.
     """
     if not diagnoses:
-        raise UserError("No video could be diagnosed.", "see the errors above.")
+        raise UserError("No video could be diagnosed.", "See the errors above.")
     labels = list(dict.fromkeys(one.label for one in diagnoses))
     rows = []
     for quantity in QUANTITIES:

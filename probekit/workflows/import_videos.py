@@ -81,13 +81,13 @@ def import_any(
         if not is_table_name(source):
             made = import_video_folder(source, out, model=model, horizon=horizon)
         elif model or horizon:
-            raise UserError(f"{source} names model and horizon itself.", "leave out --model and --horizon.")
+            raise UserError(f"{source} names model and horizon itself.", "Leave out --model and --horizon.")
         else:
             made = import_video_table(source, out)
         if repeated := set(runs) & set(made[0]):
             raise UserError(
                 f"{source} makes {repeated.pop()}, as a source before it did.",
-                "import them one by one, with a --model each, or list all in one table.",
+                "Import them one by one, with a --model each, or list all in one table.",
             )
         runs += made[0]
         problems += made[1]

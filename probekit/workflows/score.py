@@ -40,14 +40,14 @@ def runs_to_score(target: Path, out: Path | None) -> tuple[list[Path], list[str]
     """
     if target.is_dir() and manifest_files(target):
         if out is not None:
-            raise UserError(f"{target} is a run folder; its scores are written into it.", "leave out --out.")
+            raise UserError(f"{target} is a run folder; its scores are written into it.", "Leave out --out.")
         return [target], []
     if not (is_table_name(target) and target.is_file()) and not target.is_dir():
         raise UserError(
             f"There is no folder or table of videos {target}.", "Give a run folder, a folder or a table of videos."
         )
     if out is None:
-        raise UserError(f"{target} has no manifest, and no folder for scores.", "give --out to import its videos.")
+        raise UserError(f"{target} has no manifest, and no folder for scores.", "Give --out to import its videos.")
     runs, problems = import_any([target], out)
     return runs, [f"{problem.path}: {problem.problem}" for problem in problems]
 
@@ -115,4 +115,4 @@ def _backbone(name: str) -> Backbone:
     for backbone in backbones:
         if name == backbone:
             return backbone
-    raise UserError(f"There is no LPIPS backbone {name!r}.", f"choose {' or '.join(backbones)}.")
+    raise UserError(f"There is no LPIPS backbone {name!r}.", f"Choose {' or '.join(backbones)}.")

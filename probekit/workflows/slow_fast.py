@@ -83,7 +83,7 @@ def slow_fast_run(run: Path, out: Path, fusion: Fusion, settings: FastSettings) 
         UserError: if a mapping table is missing, or `out` holds another file of that name.
     """
     if fusion.tables is None and fusion.w_clip2clip:
-        raise UserError("Fusion needs VBench-Long's two mapping tables.", "give --tables, or the weights 1,0.")
+        raise UserError("Fusion needs VBench-Long's two mapping tables.", "Give --tables, or the weights 1,0.")
     video_set = load_video_set(run)
     available = fast_scorers(settings)
     tables = {dimension: _table(dimension, fusion) for dimension in TABLE_FILES}
@@ -128,7 +128,7 @@ def _known(out: Path, videos: tuple[VideoRow, ...], ids: Mapping[str, str]) -> _
         documents: list[Any] = json.loads(path.read_text(encoding="utf-8"))
         rows = [SlowFastRow(**document) for document in documents]
     except (ValueError, TypeError) as error:
-        raise UserError(f"{path} is no record of slow-fast scores: {error}.", "choose another --out.") from error
+        raise UserError(f"{path} is no record of slow-fast scores: {error}.", "Choose another --out.") from error
     hashes = {(video.prompt_id, video.sample): video.sha256 for video in videos}
     return {
         (row.prompt_id, row.sample, row.dimension): row

@@ -31,7 +31,7 @@ def filter_static_run(run: Path, out: Path, settings: FastSettings) -> Filtered:
     video_set = load_video_set(run)
     card = video_set.protocol
     if card.prompts.suite != NAME:
-        raise UserError(f"{run} is a run of {card.prompts.suite}.", "the static filter is VBench's; give such a run.")
+        raise UserError(f"{run} is a run of {card.prompts.suite}.", "The static filter is VBench's; give such a run.")
     networks = NetworkSet(settings)
     networks.raft.eval()  # loads it: missing weights are one error, not one of every video
     measure = partial(static_motion, networks=networks)

@@ -42,20 +42,20 @@ def system_table(
         UserError: if there is no run, suites or horizons differ, or protocols do in prompts or scorers.
     """
     if not runs:
-        raise UserError("There is no system to show.", "give at least one scored run folder.")
+        raise UserError("There is no system to show.", "Give at least one scored run folder.")
     first, *others = runs
     banner: list[str] = []
     for run in others:
         if (run.suite, run.horizon) != (first.suite, first.horizon):
             raise UserError(
                 f"{run.root} is {run.suite} at {run.horizon}, {first.root} {first.suite} at {first.horizon}.",
-                "show systems of one suite and horizon.",
+                "Show systems of one suite and horizon.",
             )
         for field, ours, theirs in _unfair(first, run):
             if not allow_mismatch:
                 raise UserError(
                     f"The protocols of {first.root} and {run.root} differ in {field}: {ours!r} and {theirs!r}.",
-                    "score both under one protocol, or pass --allow-mismatch to go on with a banner.",
+                    "Score both under one protocol, or pass --allow-mismatch to go on with a banner.",
                 )
             banner.append(field)
     rows = [_row(run, total_of_run(run, weighting)) for run in runs]

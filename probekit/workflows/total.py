@@ -21,7 +21,7 @@ def total_of_run(run: ScoredRun, weighting: Weighting) -> RunTotal:
     unknown = sorted(run.scores.keys() - {constant.dimension for constant in constants})
     if unknown:
         raise UserError(
-            f"{run.root} has scores of {unknown[0]!r}, which is no dimension of {run.suite}.", "remove them."
+            f"{run.root} has scores of {unknown[0]!r}, which is no dimension of {run.suite}.", "Remove them."
         )
     total = score_total(run.scores, constants, weighting)
     planned = planned_videos(run.root, run.suite, run.scores)

@@ -152,3 +152,39 @@ def test_tables_are_rendered_in_one_place() -> None:
     marks = re.compile(r"csv\.writer|[\"']\| *---|toprule|markdown_line\(|latex_line\(")
     found = {module.name for module in modules() if marks.search(module.text)}
     assert found - {"probekit.reporting.markup"} == {"probekit.reporting.table"}
+
+
+def test_a_fix_is_a_sentence() -> None:
+    """What a `UserError` advises begins with a capital and ends with a full stop or a question mark."""
+    guilty = [
+        f"{module.where(node)}: {begin!r} ... {end!r}"
+        for module in modules()
+        for node in nodes(module)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Error") and len(node.args) == 2
+        for begin, end in _ends(node.args[1])
+        if begin[:1].islower() or (end and not end.endswith((".", "?")))
+    ]
+    assert guilty == []
+
+
+def test_ends_of_texts_are_found_in_all_their_forms() -> None:
+    assert _ends(_parsed("'a' if x else f'B {y}.'")) == [("a", "a"), ("B ", ".")]
+    assert _ends(_parsed("f'{x} b' 'c'")) == [("", " bc")]
+    assert _ends(_parsed("fix")) == []
+
+
+def _parsed(text: str) -> ast.expr:
+    return ast.parse(text, mode="eval").body
+
+
+def _ends(text: ast.expr) -> list[tuple[str, str]]:
+    """Literal beginning and end of a text; empty where a value stands, nothing where the text is no literal."""
+    match text:
+        case ast.IfExp():
+            return [*_ends(text.body), *_ends(text.orelse)]
+        case ast.Constant(value=str(value)):
+            return [(value, value)]
+        case ast.JoinedStr(values=[first, *_]):
+            parts = [part.value if isinstance(part, ast.Constant) else "" for part in (first, text.values[-1])]
+            return [(str(parts[0]), str(parts[1]))]
+    return []

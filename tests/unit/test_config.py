@@ -82,7 +82,7 @@ def test_words_stay_words(tmp_path: Path) -> None:
 def test_misspelt_key_names_file_key_and_neighbour(tmp_path: Path) -> None:
     message = str(_error(tmp_path, "optimizer:\n  lerning_rate: 1.0\n"))
     assert message == (
-        f"{tmp_path / 'run.yaml'}: unknown key 'optimizer.lerning_rate'. Fix: did you mean 'optimizer.learning_rate'?"
+        f"{tmp_path / 'run.yaml'}: unknown key 'optimizer.lerning_rate'. Fix: Did you mean 'optimizer.learning_rate'?"
     )
 
 
@@ -94,19 +94,19 @@ def test_misspelt_key_in_a_list_and_in_a_union(tmp_path: Path) -> None:
 
 
 def test_key_of_another_section_is_found(tmp_path: Path) -> None:
-    assert "did you mean 'optimizer.learning_rate'" in str(_error(tmp_path, "learning_rate: 1.0"))
+    assert "Did you mean 'optimizer.learning_rate'" in str(_error(tmp_path, "learning_rate: 1.0"))
 
 
 def test_key_like_no_other_lists_what_there_is(tmp_path: Path) -> None:
-    assert "use one of betas, learning_rate" in str(_error(tmp_path, "optimizer: {qqq: 1}"))
+    assert "Use one of betas, learning_rate" in str(_error(tmp_path, "optimizer: {qqq: 1}"))
 
 
 def test_bad_value_names_key_value_and_what_is_allowed(tmp_path: Path) -> None:
     message = str(_error(tmp_path, "mode: long\noptimizer: {learning_rate: -1}\n"))
     assert "mode = 'long' is not allowed" in message
-    assert "it should be 'short' or 'off'" in message
+    assert "It should be 'short' or 'off'" in message
     assert "optimizer.learning_rate = -1 is not allowed" in message
-    assert "it should be greater than 0" in message
+    assert "It should be greater than 0" in message
 
 
 def test_missing_key_is_named(tmp_path: Path) -> None:
@@ -171,9 +171,9 @@ def test_overrides_win_and_reach_into_lists_and_absent_sections(tmp_path: Path) 
         ("seed", "not of the form"),
         ("=1", "not of the form"),
         ("optimizer..x=1", "not of the form"),
-        ("stages.5.steps=1", "use an index from 0 to 0"),
-        ("stages.first.steps=1", "use an index from 0 to 0"),
-        ("optimizer.learning_rat=1", "did you mean 'optimizer.learning_rate'"),
+        ("stages.5.steps=1", "Use an index from 0 to 0"),
+        ("stages.first.steps=1", "Use an index from 0 to 0"),
+        ("optimizer.learning_rat=1", "Did you mean 'optimizer.learning_rate'"),
         ("seed=[", "not valid YAML"),
     ],
 )

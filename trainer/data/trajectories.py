@@ -156,7 +156,7 @@ def _open_shard(path: Path, sigmas: Sequence[float]) -> tuple[list[str], dict[st
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise CorruptShard(path, str(error)) from error
     if {tensor.get_shape()[0] for tensor in tensors.values()} != {len(captions)}:
-        raise CorruptShard(path, f"its tensors do not have {len(captions)} rows")
+        raise CorruptShard(path, f"Its tensors do not have {len(captions)} rows")
     _check_levels(path, levels, sigmas)
     return captions, tensors
 

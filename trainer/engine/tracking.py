@@ -41,7 +41,7 @@ def open_service(name: str) -> Service:
     try:
         service: Service = importlib.import_module(name)
     except ModuleNotFoundError as error:
-        raise UserError(f"--track {name} needs the package {name}.", f"pip install {name}") from error
+        raise UserError(f"--track {name} needs the package {name}.", f"Run `pip install {name}`.") from error
     return service
 
 

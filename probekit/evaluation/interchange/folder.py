@@ -44,13 +44,13 @@ def video_files(folder: Path) -> list[Path]:
     """
     try:
         if not folder.is_dir():
-            raise UserError(f"There is no folder {folder}.", "give a folder of videos.")
+            raise UserError(f"There is no folder {folder}.", "Give a folder of videos.")
         entries = sorted(folder.iterdir())
     except OSError as error:
-        raise UserError(f"The folder {folder} cannot be read: {error.strerror}.", "check its permissions.") from error
+        raise UserError(f"The folder {folder} cannot be read: {error.strerror}.", "Check its permissions.") from error
     files = [path for path in entries if not path.is_dir() and not _is_aside(path)]
     if not files:
-        raise UserError(f"The folder {folder} holds no video.", "give a folder of videos.")
+        raise UserError(f"The folder {folder} holds no video.", "Give a folder of videos.")
     return files
 
 

@@ -114,7 +114,7 @@ def naming_called(name: str) -> Naming:
         if naming.name == name:
             return naming
     known = ", ".join(naming.name for naming in NAMINGS)
-    raise UserError(f"There is no naming {name!r}.", f"choose auto or one of {known}.")
+    raise UserError(f"There is no naming {name!r}.", f"Choose auto or one of {known}.")
 
 
 def best_reader(
@@ -139,7 +139,7 @@ def best_reader(
     if not counts or not max(counts):
         raise UserError(
             "None of these files is named after a prompt of the suite, in any way that is known.",
-            "check the suite, or list the files in a CSV table.",
+            "Check the suite, or list the files in a CSV table.",
         )
     return readers[counts.index(max(counts))]
 

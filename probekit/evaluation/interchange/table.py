@@ -48,7 +48,7 @@ def video_set_from_csv(path: Path) -> list[VideoSet]:
     table = read_video_table(path)
     if table.problems:
         named = " ".join(problem for _, problem in table.problems)
-        raise UserError(f"{path} lists {len(table.problems)} videos that cannot be read: {named}", "mend those.")
+        raise UserError(f"{path} lists {len(table.problems)} videos that cannot be read: {named}", "Mend those.")
     return table.video_sets
 
 

@@ -89,7 +89,7 @@ def export_named(
         UserError: `out` has files, videos have different suffixes, or nothing can be written there.
     """
     if record_path(out).exists() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
-        raise UserError(f"{out} or its record is there already.", "choose a new folder for the export.")
+        raise UserError(f"{out} or its record is there already.", "Choose a new folder for the export.")
     problems = [
         Problem(video_set.root / row.path, text) for row in video_set.rows if (text := _changed(video_set, row))
     ]
@@ -141,7 +141,7 @@ def _only_suffix(rows: Sequence[VideoRow]) -> str:
     if len(suffixes) > 1:
         raise UserError(
             f"The videos have different suffixes: {', '.join(suffixes)}; VBench sees those of one alone.",
-            "encode all of them as .mp4.",
+            "Encode all of them as .mp4.",
         )
     return suffixes[0] if suffixes else ""
 

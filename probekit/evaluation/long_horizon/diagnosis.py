@@ -96,6 +96,6 @@ def _similarity(statistics: FrameStatistics, features: NDArray[np.floating] | No
     if features.ndim != 2 or len(features) != len(statistics.blocks):
         raise UserError(
             f"Features of shape {features.shape} do not fit a video of {len(statistics.blocks)} frames.",
-            "give one vector a frame, (T, D).",
+            "Give one vector a frame, (T, D).",
         )
     return similarity_by_gap(features, gaps, statistics.fps)

@@ -86,7 +86,7 @@ def frame_statistics(frames: Iterable[NDArray[np.uint8]], fps: float, source: st
             changes.append(_mean_change(former, frame))
         former = frame
     if len(rows) < 3:
-        raise UserError(f"{source} has {len(rows)} frames.", "diagnostics need three or more.")
+        raise UserError(f"{source} has {len(rows)} frames.", "Diagnostics need three or more.")
     return _assembled(fps, np.array(rows), np.array(changes), np.stack(blocks))
 
 

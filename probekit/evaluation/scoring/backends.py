@@ -32,7 +32,7 @@ def scorers_for(suite: str, backend: str = "free", settings: FastSettings | None
         UserError: for an unknown backend.
     """
     if backend not in get_args(Backend):
-        raise UserError(f"There is no scorer backend {backend!r}.", f"choose {' or '.join(get_args(Backend))}.")
+        raise UserError(f"There is no scorer backend {backend!r}.", f"Choose {' or '.join(get_args(Backend))}.")
     if suite.startswith(SPRITE_PREFIX):
         return ScorerSet((*QUALITY_SCORERS, TEMPORAL_FLICKERING, *SEMANTIC_SCORERS), ())
     if backend == "fast":

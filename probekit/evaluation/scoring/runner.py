@@ -123,7 +123,7 @@ def _planned(
 def _versions(row: VideoRow, ids: Mapping[str, str], clips: ClipRule) -> Versions:
     wanted = planned_dimensions(row.suite, row.prompt_id)
     if row.clip and clips != WHOLE:
-        raise UserError(f"{row.path} is a clip of a longer video already.", "score it whole.")
+        raise UserError(f"{row.path} is a clip of a longer video already.", "Score it whole.")
     numbers = range(row.clip, row.clip + len(clip_spans(row.n_frames, row.fps, clips)))
     return {
         score_key(row, dimension, number): Version(row.sha256, scorer_id)

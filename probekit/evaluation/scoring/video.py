@@ -117,7 +117,7 @@ def _open(task: ScoringTask, numbers: tuple[int, ...] | None) -> ScoringInput:
     else:
         clip = VideoClip(read_frames_at(path, numbers, row.n_frames), row.fps)
     if sha256_file(path) != row.sha256:
-        raise UserError(f"{path} changed after its manifest was written.", "generate or copy the set again.")
+        raise UserError(f"{path} changed after its manifest was written.", "Generate or copy the set again.")
     return ScoringInput(clip.frames, clip.fps, row.prompt, row.prompt_id, path, asked, numbers, row.n_frames)
 
 

@@ -77,7 +77,7 @@ class WorkerPool(Generic[T, M]):
 
     def __init__(self, make_handler: Callable[[], Handler[T, M]], count: int) -> None:
         if count < 1:
-            raise UserError(f"{count} workers cannot do any work.", "ask for 1 or more.")
+            raise UserError(f"{count} workers cannot do any work.", "Ask for 1 or more.")
         self._make_handler = make_handler
         self._count = count
         self._waiting: deque[T] = deque()

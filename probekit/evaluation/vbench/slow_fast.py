@@ -59,7 +59,7 @@ class MappingTable(NamedTuple):
         """
         pairs = np.array(sorted(knots.items()), dtype=np.float64)
         if len(pairs) < 2 or not np.isfinite(pairs).all():
-            raise UserError(f"{source} does not map two or more finite scores to finite scores.", "check the file.")
+            raise UserError(f"{source} does not map two or more finite scores to finite scores.", "Check the file.")
         return cls(pairs[:, 0], pairs[:, 1])
 
     def at(self, score: float) -> float:
@@ -77,15 +77,15 @@ def read_mapping_table(path: Path) -> MappingTable:
 
     if not path.is_file():
         raise UserError(
-            f"There is no mapping table {path}.", "take it from vbench2_beta_long/configs of VBench's repository."
+            f"There is no mapping table {path}.", "Take it from vbench2_beta_long/configs of VBench's repository."
         )
     try:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}.", "check the file.") from error
+        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}.", "Check the file.") from error
     numbers = isinstance(content, dict) and all(isinstance(n, int | float) for pair in content.items() for n in pair)
     if not numbers:
-        raise UserError(f"{path} does not map numbers to numbers.", "check the file.")
+        raise UserError(f"{path} does not map numbers to numbers.", "Check the file.")
     return MappingTable.of(content, str(path))
 
 
@@ -99,7 +99,7 @@ def consistency(features: Features) -> float:
         UserError: a single frame, or a vector that is zero or not finite.
     """
     if features.ndim != 2 or len(features) < 2:
-        raise UserError(f"Features of shape {features.shape} have no consistency.", "give (T, D) with T >= 2.")
+        raise UserError(f"Features of shape {features.shape} have no consistency.", "Give (T, D) with T >= 2.")
     unit = unit_vectors(features)
     former = (unit[1:] * unit[:-1]).sum(axis=1)
     first = unit[1:] @ unit[0]
@@ -116,7 +116,7 @@ def unit_vectors(features: Features) -> NDArray[np.float64]:
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     bad = np.flatnonzero(~(np.isfinite(length) & (length > 0))[:, 0])
     if bad.size:
-        raise UserError(f"The features of frame {bad[0]} are zero or not finite.", "check the encoder's weights.")
+        raise UserError(f"The features of frame {bad[0]} are zero or not finite.", "Check the encoder's weights.")
     unit: NDArray[np.float64] = vectors / length
     return unit
 
@@ -146,7 +146,7 @@ def slow_fast(
         UserError: if the table is missing, or there is not one first frame a clip.
     """
     if not clips or len(first_frames) != len(clips):
-        raise UserError(f"{len(clips)} clips have {len(first_frames)} first frames.", "give one for each clip.")
+        raise UserError(f"{len(clips)} clips have {len(first_frames)} first frames.", "Give one for each clip.")
     inclip = float(np.mean([consistency(clip) for clip in clips]))
     if len(clips) == 1:
         return SlowFastScore(inclip, None, None, inclip)
@@ -155,7 +155,7 @@ def slow_fast(
         if w_clip2clip != 0.0:
             raise UserError(
                 "Slow-fast fusion needs VBench-Long's mapping table, which its package does not contain.",
-                "give subject_mapping_table.yaml or background_mapping_table.yaml of VBench's repository, "
+                "Give subject_mapping_table.yaml or background_mapping_table.yaml of VBench's repository, "
                 "or the weights 1 and 0.",
             )
         return SlowFastScore(inclip, clip2clip, None, w_inclip * inclip)
@@ -188,7 +188,7 @@ def slow_fast_video(
     """
     if spans[-1].stop != len(features):
         raise UserError(
-            f"The clips end at frame {spans[-1].stop}, the features at {len(features)}.", "give one vector a frame."
+            f"The clips end at frame {spans[-1].stop}, the features at {len(features)}.", "Give one vector a frame."
         )
     starts = [span.start for span in spans]
     return slow_fast(

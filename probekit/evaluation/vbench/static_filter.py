@@ -157,5 +157,5 @@ def _read(path: Path) -> Mapping[str, Any]:
     try:
         document: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"{path} is not JSON.", "delete it; the videos are judged again.") from error
+        raise UserError(f"{path} is not JSON.", "Delete it; the videos are judged again.") from error
     return document

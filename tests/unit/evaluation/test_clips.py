@@ -74,5 +74,5 @@ def test_rule_names() -> None:
 
 
 def test_slower_than_a_frame_a_second_is_refused() -> None:
-    with pytest.raises(UserError, match="score it whole"):
+    with pytest.raises(UserError, match="Score it whole"):
         clip_spans(10, 0.5, "vbench-long")

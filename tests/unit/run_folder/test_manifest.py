@@ -96,7 +96,7 @@ def test_duplicate_within_one_manifest_is_blamed_on_it(tmp_path: Path) -> None:
 def test_one_set_has_one_source(tmp_path: Path, change: dict[str, object], named: str) -> None:
     write_set(tmp_path)
     _rewrite(tmp_path, **change)
-    with pytest.raises(UserError, match=f"more than one {named}\\. Fix: keep"):
+    with pytest.raises(UserError, match=f"more than one {named}\\. Fix: Keep"):
         load_video_set(tmp_path)
 
 
@@ -314,7 +314,7 @@ def test_misspelt_column_names_its_neighbour(tmp_path: Path) -> None:
     rows = write_set(tmp_path)
     document = rows[0].model_dump() | {"n_frame": 5}
     manifest_path(tmp_path).write_text(json.dumps([document]))
-    with pytest.raises(UserError, match="did you mean 'n_frames'"):
+    with pytest.raises(UserError, match="Did you mean 'n_frames'"):
         read_manifest(manifest_path(tmp_path))
 
 

@@ -105,7 +105,7 @@ def test_misspelt_field_names_its_neighbour(tmp_path: Path) -> None:
     document = CARD.model_dump(mode="json")
     document["generation"]["windowpolicy"] = "full"
     (tmp_path / "protocol.json").write_text(json.dumps(document))
-    with pytest.raises(UserError, match=r"did you mean 'generation\.window_policy'"):
+    with pytest.raises(UserError, match=r"Did you mean 'generation\.window_policy'"):
         read_protocol(tmp_path)
 
 

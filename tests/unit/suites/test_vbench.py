@@ -134,7 +134,7 @@ def test_a_variant_without_texts_is_refused(tmp_path: Path) -> None:
 
 
 def test_misspelt_options_name_their_neighbours() -> None:
-    with pytest.raises(UserError, match="did you mean 'flickering_samples'"):
+    with pytest.raises(UserError, match="Did you mean 'flickering_samples'"):
         load_suite("vbench", ["flickering_sample=25"])
     with pytest.raises(UserError, match="flickering_samples"):
         load_suite("vbench", ["flickering_samples=none"])

@@ -164,7 +164,7 @@ def test_names_with_special_characters_keep_the_tables_whole() -> None:
 
 def test_systems_of_different_suites_do_not_meet(runs: list[Path]) -> None:
     first = open_scored_run(runs[0])
-    with pytest.raises(UserError, match="show systems of one suite"):
+    with pytest.raises(UserError, match="Show systems of one suite"):
         system_table([first, first._replace(horizon="30s")])
     with pytest.raises(UserError, match="no system"):
         system_table([])

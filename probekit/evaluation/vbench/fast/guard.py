@@ -26,9 +26,9 @@ def check_weights(state: Mapping[str, Tensor], name: str) -> None:
         if not tensor.is_floating_point():
             continue
         if not torch.isfinite(tensor).all():
-            raise BrokenNetworkError(f"{key} in the weights of {name} is not finite.", "fetch the file again.")
+            raise BrokenNetworkError(f"{key} in the weights of {name} is not finite.", "Fetch the file again.")
         if tensor.ndim > 1 and tensor.numel() > 1 and not tensor.any():
-            raise BrokenNetworkError(f"{key} in the weights of {name} is all zero.", "fetch the file again.")
+            raise BrokenNetworkError(f"{key} in the weights of {name} is all zero.", "Fetch the file again.")
 
 
 def check_features(features: Tensor, name: str) -> Tensor:
@@ -42,7 +42,7 @@ def check_features(features: Tensor, name: str) -> Tensor:
         BrokenNetworkError: if they are not.
     """
     if not torch.isfinite(features).all():
-        raise BrokenNetworkError(f"{name} gave NaN or infinite features.", "check its weights, or use float32.")
+        raise BrokenNetworkError(f"{name} gave NaN or infinite features.", "Check its weights, or use float32.")
     if features.ndim > 1 and features.shape[1] > 1 and (features == features[:, :1]).all(dim=1).any():
-        raise BrokenNetworkError(f"{name} gave features that are one constant.", "check its weights.")
+        raise BrokenNetworkError(f"{name} gave features that are one constant.", "Check its weights.")
     return features

@@ -112,5 +112,5 @@ def chosen_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UserError(f"There is no device {name!r} here.", "choose device: auto or cpu.")
+        raise UserError(f"There is no device {name!r} here.", "Choose device: auto or cpu.")
     return device

@@ -115,7 +115,7 @@ def test_a_missing_service_names_its_package(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(UserError, match="needs the package wandb") as missing:
         open_service("wandb")
-    assert missing.value.fix == "pip install wandb"
+    assert missing.value.fix == "Run `pip install wandb`."
     with pytest.raises(UserError, match="no tracking service 'mlflow'"):
         open_service("mlflow")
 

