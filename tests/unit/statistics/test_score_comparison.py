@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from probekit.errors import UserError
 from probekit.seeding import generator
 from probekit.statistics.bootstrap_settings import BootstrapSettings
-from probekit.statistics.paired_bootstrap import paired_bootstrap
 from probekit.statistics.coverage import Coverage
+from probekit.statistics.paired_bootstrap import paired_bootstrap
 from probekit.statistics.prompt_pairing import pair_scores
 from probekit.statistics.prompt_scores import Method
 from probekit.statistics.score_arrays import read_columns
