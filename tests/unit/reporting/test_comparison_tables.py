@@ -102,7 +102,7 @@ def test_csv_keeps_every_row_and_leaves_nulls_empty() -> None:
     assert tuple(rows[0]) == (
         "quantity", "group", "baseline", "method", "baseline_mean", "method_mean", "difference", "standard_error",
         "low", "high", "star", "n_prompts", "baseline_scored", "baseline_planned", "method_scored", "method_planned",
-        "reason", "banner",
+        "reason", "banner", "interval", "instead",
     )  # fmt: skip
     assert [entry["quantity"] for entry in rows] == [entry.quantity for entry in fixed_record().rows]
     assert (rows[0]["difference"], rows[0]["star"], rows[0]["banner"]) == ("0.540000", "1", "")

@@ -4,17 +4,18 @@ import numpy as np
 import pytest
 
 from probekit.statistics.significance import sign_flip_p_values, variance_shares
+from tests.helpers.paired_scores import one_component
 
 
 def test_a_random_permutation_test_counts_the_observed_pattern() -> None:
     """All of 40 prompts gain the same: no random pattern reaches it, so p is 1 of the patterns and the observed one."""
     rng = np.random.default_rng(0)
-    found = sign_flip_p_values([np.ones((40, 1))], rng, permutations=99)
+    found = sign_flip_p_values([one_component(np.ones(40))], np.eye(1), rng, permutations=99)
     assert found[0] == pytest.approx(1 / 100)
 
 
 def test_an_exact_permutation_test_counts_both_tails() -> None:
-    found = sign_flip_p_values([np.ones((5, 1))], np.random.default_rng(0))
+    found = sign_flip_p_values([one_component(np.ones(5))], np.eye(1), np.random.default_rng(0))
     assert found[0] == pytest.approx(2 / 2**5)
 
 
