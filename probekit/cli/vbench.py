@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from probekit.cli.errors import reporting_errors
+from probekit.cli.options import AllowMissing
 
 if TYPE_CHECKING:
     from probekit.evaluation.vbench.official.readiness import Readiness
@@ -132,9 +133,13 @@ def import_results(
     folder: Annotated[Path, typer.Argument(help="Folder with `*_eval_results.json` of one model.")],
     out: Annotated[Path, typer.Option(help="Run folder to make.")],
     model: Annotated[str | None, typer.Option(help="Name of the model; by default the folder's.")] = None,
+    allow_missing: AllowMissing = False,
 ) -> None:
     """Make a run folder with scores from official result files."""
     with reporting_errors():
         from probekit.workflows.vbench_results import import_official
 
-        typer.echo(f"wrote {import_official(folder, out, model)}")
+        done = import_official(folder, out, model, allow_missing=allow_missing)
+        typer.echo(f"wrote {done.table}")
+        for dimension, reason in done.missing.items():
+            typer.echo(f"left out: {dimension}: {reason}", err=True)

@@ -1,7 +1,9 @@
 """Comparing scored runs: the paired bootstrap of their score tables, as one record."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from probekit.errors import UserError
@@ -29,6 +31,8 @@ from probekit.workflows.video_plan import planned_videos
 if TYPE_CHECKING:
     import pandas
 
+LOGGER = logging.getLogger("probekit")
+
 
 class ScoredRun(NamedTuple):
     """A run folder with scores.
@@ -38,7 +42,8 @@ class ScoredRun(NamedTuple):
         method: the one model and training run that the table holds.
         suite: the one suite.
         horizon: the one horizon.
-        scores: those of the table by dimension.
+        scores: scores of the table by dimension.
+        missing: reason of each dimension that has no scores, where the files of the run say so.
     """
 
     root: Path
@@ -48,6 +53,7 @@ class ScoredRun(NamedTuple):
     suite: str
     horizon: str
     scores: MethodScores
+    missing: Mapping[str, str] = MappingProxyType({})
 
 
 def open_scored_run(root: Path) -> ScoredRun:
@@ -69,13 +75,17 @@ def open_scored_run(root: Path) -> ScoredRun:
 
 def _open_official(root: Path) -> ScoredRun:
     """Official results as a scored run; its card says what the files do: prompts, samples and dimensions."""
-    rows = read_official_results(root)
+    found = read_official_results(root, allow_missing=True)
+    rows = found.rows
     if not rows:
-        raise UserError(f"{root} holds no video's score.", "Check the files.")
+        raise UserError(f"{root} holds no video's score.", "Give the folder that VBench wrote.")
+    for error in found.faults.values():
+        LOGGER.warning("left out: %s", error.problem)
     columns = dict(zip(ScoreRow._fields, zip(*rows, strict=True), strict=True))
     method = Method(rows[0].model, rows[0].training_run)
     scores = read_columns(columns).of_method(method)
-    return ScoredRun(root, _frame(columns), official_card(rows), method, SUITE, rows[0].horizon, scores)
+    card, horizon = official_card(rows), rows[0].horizon
+    return ScoredRun(root, _frame(columns), card, method, SUITE, horizon, scores, found.missing())
 
 
 def _frame(columns: Mapping[str, Sequence[Any]]) -> "pandas.DataFrame":
@@ -139,7 +149,8 @@ def compare_runs(
             )
     asked = settings or BootstrapSettings()
     constants = constants_of(baseline.suite)
-    grouped = _by_recipe(runs) if asked.resampling == "runs" else [[run] for run in runs]
+    kept = shared_dimensions(runs)
+    grouped = _by_recipe(kept) if asked.resampling == "runs" else [[run] for run in kept]
     reference, *others = [_scored_method(own, by_recipe=asked.resampling == "runs") for own in grouped]
     return comparison_record(
         compare_methods(reference, others, constants, seed=seed, settings=asked),
@@ -148,11 +159,30 @@ def compare_runs(
         suite=baseline.suite,
         horizon=baseline.horizon,
         seed=seed,
-        not_run={missing.dimension: missing.reason for missing in scorers_for(baseline.suite).not_run},
+        not_run=_not_run(runs),
         score_files=_score_files(runs),
         command=command_line(),
         bootstrap=asked,
     )
+
+
+def shared_dimensions(runs: Sequence[ScoredRun]) -> list[ScoredRun]:
+    """The runs with scores of the dimensions that all of them have."""
+    shared = set.intersection(*(set(run.scores) for run in runs))
+    return [run._replace(scores={name: run.scores[name] for name in run.scores if name in shared}) for run in runs]
+
+
+def _not_run(runs: Sequence[ScoredRun]) -> dict[str, str]:
+    """Why dimensions cannot be compared; weights matter only where this toolkit would score and nobody has."""
+    scored = {run.root: set(run.table["dimension"]) for run in runs}
+    imported = any(run.method.training_run == OFFICIAL_RUN for run in runs)
+    reasons = {} if imported else {each.dimension: each.reason for each in scorers_for(runs[0].suite).not_run}
+    for dimension in set.union(*scored.values()) - set.intersection(*scored.values()):
+        lacking = [run.method.model for run in runs if dimension not in scored[run.root]]
+        reasons[dimension] = f"no scores of {', '.join(lacking)}"
+    for run in runs:
+        reasons |= {dimension: f"{run.method.model}: {reason}" for dimension, reason in run.missing.items()}
+    return reasons
 
 
 def _by_recipe(runs: Sequence[ScoredRun]) -> list[list[ScoredRun]]:
@@ -187,6 +217,12 @@ def _scored_method(runs: Sequence[ScoredRun], *, by_recipe: bool) -> ScoredMetho
 def _refuse_mismatches(baseline: ScoredRun, methods: Sequence[ScoredRun]) -> None:
     for run in methods:
         for field, ours, theirs in mismatches(baseline.protocol, run.protocol):
+            if field.startswith("scorers.") and None in (ours, theirs):
+                without, other = (baseline, run) if ours is None else (run, baseline)
+                raise UserError(
+                    f"{without.root} has no scores of {field.removeprefix('scorers.')}, which {other.root} has.",
+                    "Score what is missing, or pass --allow-mismatch to compare the rest with a banner.",
+                )
             raise UserError(
                 f"The protocols of {baseline.root} and {run.root} differ in {field}: {ours!r} and {theirs!r}.",
                 "Score both under one protocol, or pass --allow-mismatch to compare with a banner.",

@@ -13,14 +13,14 @@ from probekit.statistics.score_comparison import ScoredMethod, pairs_of
 from probekit.statistics.score_total import score_total
 from probekit.statistics.significance_table import SignificanceRow, significance_rows
 from probekit.suites.registry import constants_of
-from probekit.workflows.compare import ScoredRun
+from probekit.workflows.compare import ScoredRun, shared_dimensions
 
 
 def pairs_of_runs(
     baseline: ScoredRun, method: ScoredRun, weighting: Weighting = "prompt-mean"
 ) -> dict[str, PairedSamples]:
-    """Scores of two runs on the same prompts, the method's first."""
-    ours, theirs = (ScoredMethod(run.method, [run.scores]) for run in (method, baseline))
+    """Scores of two runs on the same prompts, the method's first; dimensions that only one has are left out."""
+    ours, theirs = (ScoredMethod(run.method, [run.scores]) for run in shared_dimensions([method, baseline]))
     return pairs_of(ours, theirs, constants_of(baseline.suite), weighting)
 
 

@@ -1,6 +1,8 @@
 """Scores out of run folders into VBench's files, and back."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from probekit.errors import UserError
 from probekit.evaluation.vbench.result_export import official_layout, write_official_layout
@@ -35,13 +37,28 @@ def export_official(run: Path, out: Path, name: str | None = None) -> list[str]:
     return lines
 
 
-def import_official(folder: Path, out: Path, model: str | None = None) -> Path:
-    """Make a score folder from official result files; returns the table.
+class ImportedScores(NamedTuple):
+    """What an import of official result files did.
+
+    Attributes:
+        table: the score table.
+        missing: why a dimension of the files has no score in it, by dimension.
+    """
+
+    table: Path
+    missing: Mapping[str, str]
+
+
+def import_official(
+    folder: Path, out: Path, model: str | None = None, *, allow_missing: bool = False
+) -> ImportedScores:
+    """Make a score folder from official result files.
 
     Args:
-        folder: with `*_eval_results.json` of one model.
+        folder: folder with `*_eval_results.json` of one model.
         out: new run folder.
         model: name of the model; by default the folder's.
+        allow_missing: whether dimensions that are not sound may be left out.
 
     Raises:
         UserError: if `out` holds scores already, or as `read_official_results`.
@@ -49,10 +66,10 @@ def import_official(folder: Path, out: Path, model: str | None = None) -> Path:
     scores = out / SCORES_FOLDER
     if scores.is_dir() and any(scores.iterdir()):
         raise UserError(f"{scores} is not empty.", "Choose a new folder.")
-    rows = read_official_results(folder, model)
-    if not rows:
-        raise UserError(f"{folder} holds no video's score.", "Check the files.")
+    found = read_official_results(folder, model, allow_missing=allow_missing)
+    if not found.rows:
+        raise UserError(f"{folder} holds no video's score.", "Give the folder that VBench wrote.")
     path = scores / IMPORTED
-    write_scores(path, rows)
-    write_protocol(out, official_card(rows))
-    return path
+    write_scores(path, found.rows)
+    write_protocol(out, official_card(found.rows))
+    return ImportedScores(path, found.missing())

@@ -32,8 +32,14 @@ def one_component(differences: Floats) -> Component:
 
 
 def suite_scores(
-    constants: Constants, seed: int, *, count: int = 60, samples: int = 3, runs: tuple[int, int] = (1, 1),
-    spread: float = 0.05, run_spread: float = 0.0,
+    constants: Constants,
+    seed: int,
+    *,
+    count: int = 60,
+    samples: int = 3,
+    runs: tuple[int, int] = (1, 1),
+    spread: float = 0.05,
+    run_spread: float = 0.0,
 ) -> dict[str, PairedSamples]:
     """Scores around the middle of each dimension's range; dimensions of one video share a part of their noise.
 

@@ -1,132 +1,215 @@
-"""VBench's own result files, `*_eval_results.json` of one model: read as score tables, and written from them."""
+"""VBench's own result files, `*_eval_results.json` of one model: read as score tables.
 
-import json
-import re
+Every member of the family writes them: VBench, VBench-Long (scores of clips), VBench-I2V and VBench-2.0 (dimensions of
+their own). What is sound is read; what is not is named with its file, dimension and entry.
+"""
+
+import logging
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from probekit.errors import UserError
-from probekit.evaluation.vbench.official.records import score_of
+from probekit.evaluation.clips import WHOLE, ClipRule
+from probekit.evaluation.vbench.official.records import PERCENT
+from probekit.evaluation.vbench.result_entries import RELATIVES, clip_of, dimension_called, entry_score, path_of
 from probekit.provenance import sha256_text
 from probekit.run_folder.protocol_card import PromptsCard, ProtocolCard
-from probekit.run_folder.score_table import ScoreRow
+from probekit.run_folder.score_table import ScoreRow, check_rows
 from probekit.suites import vbench
 from probekit.suites.dimension_constants import VBENCH
+from probekit.user_files.json_files import read_json
+
+LOGGER = logging.getLogger("probekit")
 
 ENDING: Final = "_eval_results.json"
 SUITE: Final = vbench.NAME
+OFFICIAL_RUN: Final = "official"
+"""Stands for the training run: official files name none."""
 UNKNOWN_VIDEO: Final = "unknown"
 """Stands for the hash of the video: official files tell its name only."""
+NO_VIDEO: Final = "VBench scored no video"
 
-OFFICIAL_RUN: Final = "official"
-"""Stands for the training run: official files do not tell it."""
+_WHOLE_VIDEOS, _IN_CLIPS = "5s", "long"
+_CLIP_RULE: Final[ClipRule] = "vbench-long"
+_SHOWN: Final = 3
 
-_NAME: Final = re.compile(r"(?P<prompt>.+)-(?P<sample>\d+)\.[A-Za-z0-9]+")
+
+class OfficialResults(NamedTuple):
+    """What the files of a folder hold.
+
+    Attributes:
+        rows: scores of the sound dimensions.
+        faults: errors of the dimensions that are not sound, by dimension.
+        not_scored: dimensions whose list of videos is empty.
+    """
+
+    rows: list[ScoreRow]
+    faults: dict[str, UserError]
+    not_scored: tuple[str, ...]
+
+    def missing(self) -> dict[str, str]:
+        """Why a dimension has no score here, by dimension."""
+        return dict.fromkeys(self.not_scored, NO_VIDEO) | {name: error.problem for name, error in self.faults.items()}
 
 
 def official_files(folder: Path) -> list[Path]:
     """Result files of a folder, sorted; empty if there are none."""
-    return sorted(folder.glob(f"*{ENDING}")) if folder.is_dir() else []
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.name.lower().endswith(ENDING) and path.is_file())
 
 
-def read_official_results(folder: Path, model: str | None = None) -> list[ScoreRow]:
-    """Read all result files of a folder as rows of one model.
+def read_official_results(folder: Path, model: str | None = None, *, allow_missing: bool = False) -> OfficialResults:
+    """Read all result files of a folder as scores of one model.
 
     A prompt's identifier is that of its entry in VBench's list; texts that are not in it stand for themselves. Scores
-    that are means over frames get numerators and denominators where the file has them.
+    that are means over frames get numerators and denominators where the file has them. A score that VBench wrote as NaN
+    is null.
 
     Args:
-        folder: with `*_eval_results.json`; several files may hold different dimensions.
-        model: name; by default the folder's.
+        folder: folder with `*_eval_results.json`; several files may hold different dimensions.
+        model: name of the model; by default the folder's.
+        allow_missing: whether dimensions that are not sound are left out.
 
     Raises:
-        UserError: if a file is not in the official layout, two files hold the same dimension, a dimension is unknown,
-            or a score is not finite or not what its formula can give.
+        UserError: A file is not in the official layout, two files hold the same dimension, a video has two unlike
+            scores in one dimension, no dimension is sound, or one is not and none may be left out.
     """
     rows: list[ScoreRow] = []
-    seen: dict[str, Path] = {}
+    faults: dict[str, UserError] = {}
+    empty: list[str] = []
+    for (dimension, path), results in _dimensions(folder).items():
+        try:
+            entries = _entries(dimension, results)
+            made = list(_rows(dimension, entries, model or folder.resolve().name))
+            check_rows([row for row, _ in made], path)
+        except UserError as error:
+            faults[dimension] = UserError(f"{path}: {dimension}: {error.problem.removeprefix(f'{path}: ')}", error.fix)
+            continue
+        rows += _once(path, dimension, made)
+        empty += [] if entries else [dimension]
+        _warn_of_scale(path, dimension, entries)
+    if faults and not (rows and allow_missing):
+        raise _all_faults(faults)
+    in_clips = any(row.clip for row in rows)
+    return OfficialResults([_placed(row, in_clips) for row in rows], faults, tuple(empty))
+
+
+def _all_faults(faults: Mapping[str, UserError]) -> UserError:
+    """One error that names the first dimensions that are not sound."""
+    shown = list(faults.values())[:_SHOWN]
+    more = [f"{len(faults) - _SHOWN} more dimensions are not sound."] if len(faults) > _SHOWN else []
+    fixes = dict.fromkeys(error.fix for error in shown)
+    problem = " ".join([*(error.problem for error in shown), *more])
+    return UserError(problem, f"{' '.join(fixes)} Or import the other dimensions: --allow-missing.")
+
+
+def _dimensions(folder: Path) -> dict[tuple[str, Path], Any]:
+    """What the files say of each dimension."""
+    found: dict[tuple[str, Path], Any] = {}
+    owners: dict[str, Path] = {}
     files = official_files(folder)
     if not files:
         raise UserError(f"{folder} has no *{ENDING}.", "Give the folder that VBench wrote.")
     for path in files:
-        for dimension, results in _read(path).items():
-            if dimension in seen:
-                raise UserError(f"{path} and {seen[dimension]} both hold {dimension}.", "Keep one of them.")
-            seen[dimension] = path
-            rows.extend(_rows(path, dimension, results, model or folder.resolve().name))
-    return rows
+        content = read_json(path, what="VBench result", fix="Copy the file again.", allow_nan=True)
+        if not isinstance(content, dict):
+            raise UserError(f"{path} is not a VBench result: it does not map dimensions to results.", "Check the file.")
+        for name, results in content.items():
+            dimension = dimension_called(name)
+            if dimension in owners:
+                both = (
+                    f"{path} and {owners[dimension]} both hold" if owners[dimension] != path else f"{path} holds twice"
+                )
+                raise UserError(f"{both} {dimension}.", "Keep one of them.")
+            owners[dimension] = path
+            found[dimension, path] = results
+    return found
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except ValueError as error:
-        raise UserError(f"{path} cannot be read: {error}.", "Score those videos again; NaN is no score.") from error
-    if not isinstance(content, dict) or not set(content) <= set(VBENCH):
-        raise UserError(f"{path} is not a VBench result: it does not map dimensions to results.", "Check the file.")
-    return content
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"it holds {name}")
-
-
-def _rows(path: Path, dimension: str, results: Any, model: str) -> Iterator[ScoreRow]:
+def _entries(dimension: str, results: Any) -> list[Any]:
+    if dimension not in VBENCH:
+        relative = RELATIVES.get(dimension)
+        whose = f"is a dimension of {relative}, not of VBench" if relative else "is no dimension of VBench"
+        raise UserError(f"it {whose}.", f"Give a file with dimensions of VBench: {', '.join(VBENCH)}.")
+    if isinstance(results, int | float):
+        raise UserError("it is not [score, videos]: the scores of its videos are missing.", "Give VBench's own file.")
     if not (isinstance(results, list) and len(results) == 2 and isinstance(results[1], list)):
-        raise UserError(f"{path}: {dimension} is not [score, videos].", "Check the file.")
+        raise UserError("it is not [score, videos].", "Give the file as VBench wrote it.")
+    entries: list[Any] = results[1]
+    return entries
+
+
+def _rows(dimension: str, entries: Sequence[Any], model: str) -> Iterator[tuple[ScoreRow, str]]:
+    """Row and path of each entry; a clip's index is in its row, the horizon is not."""
     facts = VBENCH[dimension]
-    low, high = facts.range
-    scorer = f"vbench-official:{dimension}"
-    for entry in results[1]:
-        video = str(entry["video_path"])
-        named = _name_of(video)
-        if named is None:
-            name = Path(video).name
-            raise UserError(f"{path}: {name!r} is not named <prompt>-<i>.mp4.", "Rename the videos as VBench does.")
+    for number, entry in enumerate(entries, start=1):
         try:
-            score = score_of(dimension, entry)
+            path = path_of(entry)
+            named, score = clip_of(path), entry_score(dimension, entry)
         except UserError as error:
-            raise UserError(f"{path}: {Path(video).name}: {error.problem}", error.fix) from error
-        yield ScoreRow(
+            raise UserError(f"entry {number}: {error.problem}", error.fix) from error
+        row = ScoreRow(
             model=model,
             training_run=OFFICIAL_RUN,
             suite=SUITE,
-            horizon="5s",
+            horizon=_WHOLE_VIDEOS if named.clip is None else _IN_CLIPS,
             prompt_id=_prompt_id(named.prompt, dimension),
             sample=named.sample,
-            clip=0,
+            clip=named.clip or 0,
             dimension=dimension,
-            value=score.value,
-            numerator=score.numerator,
-            denominator=score.denominator,
-            reason=score.reason,
+            **score._asdict(),
             unit=facts.unit,
-            range_low=low,
-            range_high=high,
-            scorer_id=scorer,
+            range_low=facts.range[0],
+            range_high=facts.range[1],
+            scorer_id=f"vbench-official:{dimension}",
             video_sha256=UNKNOWN_VIDEO,
         )
+        yield row, path
 
 
-class _Named(NamedTuple):
-    prompt: str
-    sample: int
+def _once(path: Path, dimension: str, made: Sequence[tuple[ScoreRow, str]]) -> list[ScoreRow]:
+    """Each video's one score.
+
+    Raises:
+        UserError: A video has two unlike scores.
+    """
+    first: dict[tuple[str, int, int], tuple[int, ScoreRow]] = {}
+    for number, (row, video) in enumerate(made, start=1):
+        entry, before = first.setdefault((row.prompt_id, row.sample, row.clip), (number, row))
+        if before != row:
+            raise UserError(
+                f"{path}: {dimension}: entries {entry} and {number} are of one video, {video!r}, "
+                f"and have the scores {before.value} and {row.value}.",
+                "Delete the entry that is wrong; another video needs another name.",
+            )
+    if len(first) < len(made):
+        LOGGER.warning("%s: %s: %d entries stand there twice", path, dimension, len(made) - len(first))
+    return [row for _, row in first.values()]
 
 
-@lru_cache(maxsize=8192)  # a video stands in the results of several dimensions
-def _name_of(video: str) -> _Named | None:
-    """The prompt, in one form of its accents, and the sample that a video's name tells; None if it tells none."""
-    match = _NAME.fullmatch(Path(video).name)
-    return _Named(unicodedata.normalize("NFC", match["prompt"]), int(match["sample"])) if match else None
+def _placed(row: ScoreRow, in_clips: bool) -> ScoreRow:
+    """A row under the horizon of its folder: VBench-Long scores some dimensions in clips and some whole."""
+    return row._replace(horizon=_IN_CLIPS if in_clips or row.horizon == _IN_CLIPS else _WHOLE_VIDEOS)
+
+
+def _warn_of_scale(path: Path, dimension: str, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Entries of imaging quality run to 100; a table that runs to 1 was divided before."""
+    values = [entry["video_results"] for entry in entries if entry["video_results"] is not None]
+    if dimension == PERCENT and values and max(map(abs, values)) <= 1.0:
+        LOGGER.warning(
+            "%s: %s: the scores of its videos end at %.3g, where VBench's run to 100: they seem to be divided already",
+            path, dimension, max(values),
+        )  # fmt: skip
 
 
 def _prompt_id(text: str, dimension: str) -> str:
     """The entry of a text: two texts stand for two entries each, which differ in their dimensions."""
-    return _entries_by_text().get((text, dimension), text)
+    return _entries_by_text().get((unicodedata.normalize("NFC", text), dimension), text)
 
 
 @cache
@@ -145,7 +228,7 @@ def _entries_by_text() -> Mapping[tuple[str, str], str]:
 
 
 def official_card(rows: Sequence[ScoreRow]) -> ProtocolCard:
-    """The protocol of official result files, as far as they state it: prompts, samples and dimensions."""
+    """The protocol of official result files, as far as they state it: prompts, samples, dimensions and clips."""
     prompts = sorted({row.prompt_id for row in rows})
     return ProtocolCard(
         prompts=PromptsCard(
@@ -155,4 +238,5 @@ def official_card(rows: Sequence[ScoreRow]) -> ProtocolCard:
             samples=1 + max(row.sample for row in rows),
         ),
         scorers={row.dimension: row.scorer_id for row in rows},
+        clip_rule=_CLIP_RULE if any(row.horizon == _IN_CLIPS for row in rows) else WHOLE,
     )

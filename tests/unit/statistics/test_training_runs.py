@@ -5,53 +5,48 @@ import pytest
 
 from probekit.errors import UserError
 from probekit.seeding import generator
-from probekit.statistics.run_bootstrap import TOO_FEW_RUNS, bootstrap_over_runs
+from probekit.statistics.bootstrap_settings import BootstrapSettings
+from probekit.statistics.difference_estimate import BootstrapComparison
+from probekit.statistics.group_bootstrap import group_bootstrap
+from probekit.statistics.interval_choice import TOO_FEW_RUNS
+from probekit.statistics.paired_units import Runs
 from probekit.statistics.score_comparison import compare_recipes
 from probekit.suites.dimension_constants import SPRITE_CONSTANTS
+from tests.helpers.paired_scores import suite_scores
 from tests.unit.statistics.test_score_comparison import row, table_of
 
 
-def scores(seed: int, runs: int, run_spread: float, shift: float = 0.0, prompts: int = 40) -> dict[str, np.ndarray]:
-    rng = generator("runs", seed)
-    of_run = run_spread * rng.normal(size=(runs, 1))
-    shared = generator("prompts").normal(0.5, 0.1, size=(len(SPRITE_CONSTANTS), 1, prompts))
-    noise = 0.02 * rng.normal(size=(len(SPRITE_CONSTANTS), runs, prompts))
-    return {c.dimension: shift + values for c, values in zip(SPRITE_CONSTANTS, shared + of_run + noise, strict=True)}
+def over_runs(runs: tuple[int, int], run_spread: float, replicates: int = 2000) -> BootstrapComparison:
+    pairs = suite_scores(SPRITE_CONSTANTS, 1, count=40, runs=runs, run_spread=run_spread)
+    settings = BootstrapSettings(resampling="runs", interval="t", replicates=replicates)
+    return group_bootstrap(pairs, SPRITE_CONSTANTS, settings, rng=generator("b"), runs=Runs(*runs))
 
 
 def test_the_spread_of_runs_enters_the_interval() -> None:
     widths = []
-    for spread in (0.0, 0.1):
-        result = bootstrap_over_runs(
-            scores(1, 5, spread), scores(2, 5, spread), SPRITE_CONSTANTS, rng=generator("b"), replicates=2000
-        )
-        assert result.total is not None
-        assert result.total.low is not None
-        assert result.total.high is not None
-        widths.append(result.total.high - result.total.low)
+    for spread in (0.0, 0.3):
+        total = over_runs((5, 5), spread).total
+        assert total is not None
+        assert total.low is not None
+        assert total.high is not None
+        widths.append(total.high - total.low)
     assert widths[1] > 5 * widths[0]
 
 
 def test_the_standard_error_is_that_of_two_independent_means() -> None:
-    method, baseline = scores(3, 6, 0.1), scores(4, 6, 0.1)
-    result = bootstrap_over_runs(method, baseline, SPRITE_CONSTANTS, rng=generator("b"), replicates=20_000)
-    name = SPRITE_CONSTANTS[0].dimension
-    expected = sum(one[name].mean(axis=1).var() / 6 for one in (method, baseline))
-    differences = method[name].mean(axis=0) - baseline[name].mean(axis=0)
-    expected += differences.var() / 40
-    assert result.dimensions[0].standard_error == pytest.approx(np.sqrt(expected), rel=0.05)
-    assert result.dimensions[0].difference == pytest.approx(method[name].mean() - baseline[name].mean())
+    pairs = suite_scores(SPRITE_CONSTANTS, 1, count=40, runs=(6, 6), run_spread=0.1)
+    found = over_runs((6, 6), 0.1, replicates=20_000).dimensions[0]
+    means = pairs[found.name].values.mean(axis=2)
+    expected = sum(series.mean(axis=1).var() / 6 for series in (means[:6], means[6:]))
+    expected += (means[:6].mean(axis=0) - means[6:].mean(axis=0)).var() / 40
+    assert found.standard_error == pytest.approx(np.sqrt(expected), rel=0.05)
+    assert found.difference == pytest.approx(means[:6].mean() - means[6:].mean())
 
 
 def test_one_run_has_no_interval_over_runs() -> None:
-    result = bootstrap_over_runs(scores(5, 1, 0.1), scores(6, 3, 0.1), SPRITE_CONSTANTS, rng=generator("b"))
-    assert result.total is not None
-    assert (result.total.low, result.total.star, result.total.reason) == (None, False, TOO_FEW_RUNS)
-
-
-def test_runs_on_other_prompts_are_refused() -> None:
-    with pytest.raises(UserError, match="other dimensions or prompts"):
-        bootstrap_over_runs(scores(7, 2, 0.1), scores(8, 2, 0.1, prompts=30), SPRITE_CONSTANTS, rng=generator("b"))
+    total = over_runs((1, 3), 0.1).total
+    assert total is not None
+    assert (total.low, total.star, total.reason) == (None, False, TOO_FEW_RUNS)
 
 
 def test_models_of_one_table_are_compared_by_all_their_runs() -> None:
@@ -62,8 +57,15 @@ def test_models_of_one_table_are_compared_by_all_their_runs() -> None:
         for prompt in range(8)
     ]
     rows.append(row("ours", 8, 0.9, training_run="run0"))  # only one run has this prompt
-    (found,) = compare_recipes(table_of(rows), "base", ["ours"], SPRITE_CONSTANTS)
+    settings = BootstrapSettings(resampling="runs", interval="t")
+    (found,) = compare_recipes(table_of(rows), "base", ["ours"], SPRITE_CONSTANTS, settings=settings)
     estimate = found.bootstrap.dimensions[0]
     assert estimate.n_prompts == 8
     assert estimate.difference == pytest.approx(0.2)
     assert estimate.star
+
+
+def test_a_model_that_is_not_in_the_table_is_named() -> None:
+    rows = [row(model, prompt, 0.5, training_run="r") for model in ("base", "ours") for prompt in range(3)]
+    with pytest.raises(UserError, match="nobody"):
+        compare_recipes(table_of(rows), "base", ["nobody"], SPRITE_CONSTANTS)

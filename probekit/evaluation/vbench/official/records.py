@@ -59,7 +59,9 @@ def _frames(
 def _number(dimension: str, record: Mapping[str, Any], name: str) -> float:
     value = record.get(name)
     if not isinstance(value, int | float) or not math.isfinite(value):
-        raise UserError(f"{dimension}: {name} = {value!r} is no finite number.", "Score that video again.")
+        raise UserError(
+            f"{dimension}: {name} = {value!r} is no finite number.", "Correct that number, or leave the video out."
+        )
     return float(value)
 
 

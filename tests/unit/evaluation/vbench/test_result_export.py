@@ -123,7 +123,7 @@ def test_a_run_survives_the_round_trip(tmp_path: Path) -> None:
         app, ["vbench", "export-results", str(tmp_path / "run"), "--out", str(tmp_path / "out")]
     )
     assert result.exit_code == 0, result.output
-    back = read_official_results(tmp_path / "out")
+    back = read_official_results(tmp_path / "out").rows
     key = [(row.prompt_id, row.sample, row.dimension) for row in rows]
     assert sorted((row.prompt_id, row.sample, row.dimension) for row in back) == sorted(key)
     values = {(row.prompt_id, row.sample, row.dimension): row for row in back}
