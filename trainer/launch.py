@@ -1,11 +1,14 @@
 """From a recipe to a running stage."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Final
 
 import torch
 
 from probekit.errors import UserError
+from probekit.folder_lock import sole_writer
 from trainer.config.causal import AutoregressiveConfig, CausalOdeConfig, ConsistencyConfig, TrajectoryConfig
 from trainer.config.recipe import BidirectionalConfig, DmdConfig, StageConfig, load_recipe
 from trainer.distributed.world import SINGLE, World, joined_world
@@ -20,6 +23,8 @@ from trainer.stages.causal_ode import CausalOdeStage
 from trainer.stages.consistency import ConsistencyStage
 from trainer.stages.ode_trajectories import make_trajectories
 
+LOCK: Final = ".training.lock"
+
 
 def train_from_recipe(
     recipe: Path,
@@ -32,7 +37,7 @@ def train_from_recipe(
     """Read a recipe, build its stage and train, on all processes that torchrun started.
 
     Raises:
-        UserError: with `resume` off, if the run folder holds checkpoints.
+        UserError: if another training writes the run folder; with `resume` off, if it holds checkpoints.
     """
     config = load_recipe(recipe, overrides)
     if config.threads is not None:
@@ -46,9 +51,16 @@ def train_from_recipe(
     if not resume and checkpoint_paths(folder / "checkpoints"):
         raise UserError(f"{folder} holds a run already.", "Choose another --out, delete the folder, or use --resume.")
     service = open_service(track_with) if track_with else None
-    with joined_world() as world:
+    with joined_world() as world, _sole_training(folder, world):
         stage = build_stage(config, world)
         return run(stage, config, folder, allow_change=allow_change, world=world, service=service)
+
+
+@contextmanager
+def _sole_training(folder: Path, world: World) -> Iterator[None]:
+    """Be the only training in a run folder; the main process holds the lock for all."""
+    with sole_writer(folder / LOCK, folder) if world.main else nullcontext():
+        yield
 
 
 def build_stage(config: StageConfig, world: World = SINGLE) -> Stage:

@@ -22,6 +22,7 @@ from trainer.config.recipe import StageConfig
 from trainer.distributed.world import SINGLE, World
 from trainer.engine.checkpoint import CheckpointWriter, load_checkpoint, newest_checkpoint
 from trainer.engine.evaluation_hook import Watcher
+from trainer.engine.follow_up import FollowUp
 from trainer.engine.state import TrainingState
 from trainer.engine.step_costs import StepCosts
 from trainer.engine.tracking import Service, Tracker
@@ -146,6 +147,8 @@ def run(
     watcher = Watcher(config.watch, folder, config.name)
     settings = config.model_dump(mode="json")
     with StopRequest().listening() as stop, Tracker(folder, world.main, service, settings) as tracker:
+        follow_up = FollowUp(stage, folder, watcher, world, lambda at, scores: tracker.log(at, **scores))
+        follow_up.catch_up(first)
         shown = track(steps, f"training {config.name}", len(steps)) if world.main else steps
         for step in shown:
             costs = StepCosts(world, stage.tokens(step))
@@ -157,11 +160,9 @@ def run(
             if done % config.checkpoint_every == 0 or done == config.total_steps or stopping:
                 tracker.log(done, validation_loss=stage.validation_loss())
                 writer.save(done, stage.training_state(), dump_config(config))
-                stage.export(folder / "export")
-            elif watcher.wants_export(done):
-                stage.export(folder / "export")
-            if world.main and watcher.wants_export(done):
-                watcher.look(done, folder / "export", lambda at, scores: tracker.log(at, **scores))
+                follow_up.after_checkpoint(done)
+            else:
+                follow_up.after_step(done)
             if stopping:
                 writer.finish()
                 LOGGER.warning("interrupted after step %d; run the same command again to resume", done)

@@ -1,0 +1,70 @@
+"""What is done with the weights of a checkpoint: the export, contact sheets, evaluations. Repeated if interrupted."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Final, Protocol
+
+from probekit.atomic_files import write_json
+from trainer.distributed.world import World
+from trainer.engine.evaluation_hook import Log, Watcher
+
+LOGGER = logging.getLogger("trainer")
+
+EXPORT: Final = "export"
+FOLLOWED_UP: Final = "followed_up.json"
+"""Names the checkpoint after which everything was done; a run that is resumed from another does it again."""
+
+
+class Exporting(Protocol):
+    """The part of a stage that is needed here."""
+
+    def export(self, folder: Path) -> None:
+        """Write the model for use; every process takes part."""
+        ...
+
+
+class FollowUp:
+    """Everything that follows a step's update.
+
+    Args:
+        stage: holds the weights.
+        folder: run folder.
+        watcher: looks at exports.
+        world: processes of the run; every one makes every call.
+        log: takes the scores of evaluations.
+    """
+
+    def __init__(self, stage: Exporting, folder: Path, watcher: Watcher, world: World, log: Log) -> None:
+        self._stage, self._folder, self._watcher, self._world, self._log = stage, folder, watcher, world, log
+
+    def after_step(self, done: int) -> None:
+        """Look at a step between checkpoints, if it is to be looked at."""
+        if self._watcher.wants_export(done):
+            self._export_and_look(done)
+
+    def after_checkpoint(self, done: int) -> None:
+        """Export the weights of a checkpoint and look at them, then note that this was done."""
+        self._export_and_look(done)
+        if self._world.main:
+            write_json(self._folder / FOLLOWED_UP, {"step": done})
+
+    def catch_up(self, done: int) -> None:
+        """Do what an interruption after the checkpoint of this step left undone."""
+        if done and self._world.any(self._world.main and not self._was_done(done)):
+            if self._world.main:
+                LOGGER.info("doing what was interrupted after the checkpoint of step %d", done)
+            self.after_checkpoint(done)
+
+    def _export_and_look(self, done: int) -> None:
+        export = self._folder / EXPORT
+        self._stage.export(export)
+        if self._world.main and self._watcher.wants_export(done):
+            self._watcher.look(done, export, self._log)
+
+    def _was_done(self, done: int) -> bool:
+        try:
+            found = json.loads((self._folder / FOLLOWED_UP).read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # absent or damaged: it costs a repetition
+            return False
+        return found == {"step": done} and (self._folder / EXPORT).is_dir()
