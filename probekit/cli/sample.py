@@ -67,9 +67,7 @@ def sample(
     ] = None,
     shard: ShardOption = None,
     prompt_cache: Annotated[Path | None, typer.Option(help="Keep prompt embeddings here and free the encoder.")] = None,
-    device: Annotated[
-        str, typer.Option(help="Where networks run: cpu, or cuda (a rank of torchrun: its own).")
-    ] = "cpu",
+    device: Annotated[str, typer.Option(help="Where networks run: cpu, or cuda (under torchrun: its own).")] = "cpu",
     bf16: Annotated[bool, typer.Option("--bf16", help="Half precision.")] = False,
     measure: Annotated[bool, typer.Option("--measure", help="Also measure speed and latency: speed.json.")] = False,
     warm_up: Annotated[int, typer.Option(help="With --measure: videos before the first measured one.", min=0)] = 1,

@@ -56,5 +56,5 @@ def check_same_prompts(dimension: str, scores_a: Mapping[str, object], scores_b:
     if unpaired:
         raise UserError(
             f"Dimension {dimension!r}, prompt {unpaired[0]!r} is in one method's scores only.",
-            f"score the same prompts for both methods; {len(unpaired)} differ.",
+            f"Score the same prompts for both methods; {len(unpaired)} differ.",
         )

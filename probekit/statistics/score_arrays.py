@@ -119,7 +119,7 @@ def read_columns(table: ScoreTable) -> ScoreColumns:
     """
     for column in (*ScoreKey._fields, "value", "reason"):
         if column not in table:
-            raise UserError(f"The score table has no column {column!r}.", "read it with probekit's score table reader.")
+            raise UserError(f"The score table has no column {column!r}.", "Read it with probekit's score table reader.")
     coded = {name: _coded(table[name]) for name in _TEXTS}
     value = np.array(table["value"], dtype=np.float64)
     counted = "denominator" in table
@@ -148,12 +148,12 @@ def _coded(column: Iterable[str]) -> tuple[tuple[str, ...], Codes]:
 def _check_values(columns: ScoreColumns, reasons: Iterable[object]) -> None:
     infinite = np.flatnonzero(np.isinf(columns.value))
     if infinite.size:
-        raise UserError(f"{_place(columns.key(int(infinite[0])))} is infinite.", "score that video again.")
+        raise UserError(f"{_place(columns.key(int(infinite[0])))} is infinite.", "Score that video again.")
     null = np.flatnonzero(np.isnan(columns.value))
     given = list(reasons) if null.size else []
     for row in null:
         if not isinstance(given[row], str):
-            raise UserError(f"{_place(columns.key(int(row)))} has neither a value nor a reason.", "score it again.")
+            raise UserError(f"{_place(columns.key(int(row)))} has neither a value nor a reason.", "Score it again.")
 
 
 def _each_once(columns: ScoreColumns) -> ScoreColumns:
@@ -168,7 +168,7 @@ def _each_once(columns: ScoreColumns) -> ScoreColumns:
     other = again & (ordered.value != before) & ~(np.isnan(ordered.value) & np.isnan(before))
     if other.any():
         place = _place(ordered.key(int(np.flatnonzero(other)[0])))
-        raise UserError(f"{place} has two different values.", "keep the score file of one scoring run.")
+        raise UserError(f"{place} has two different values.", "Keep the score file of one scoring run.")
     return ordered._rows(~again)
 
 

@@ -178,7 +178,7 @@ def pairs_of(
         if any(dimension not in run for run in runs):
             raise UserError(
                 f"Dimension {dimension!r} is in one method's scores only, or not in all of its training runs.",
-                "score it for both, or name the dimensions to compare.",
+                "Score it for both, or name the dimensions to compare.",
             )
         series = [run[dimension] for run in runs]
         if len(series) == 2:

@@ -12,7 +12,7 @@ def of_models(columns: ScoreColumns, models: set[str]) -> ScoreColumns:
     found = columns.found("model")
     absent = sorted(models - set(found))
     if absent:
-        raise UserError(f"The score table has no model {absent[0]!r}.", f"use one of: {_listed(found)}.")
+        raise UserError(f"The score table has no model {absent[0]!r}.", f"Use one of: {_listed(found)}.")
     return columns.where("model", models)
 
 
@@ -24,9 +24,9 @@ def of_one(columns: ScoreColumns, column: str, wanted: str | None) -> ScoreColum
     """
     found = columns.found(column)
     if wanted is None and len(found) > 1:
-        raise UserError(f"The score table holds several values of {column}: {_listed(found)}.", f"say which {column}.")
+        raise UserError(f"The score table holds several values of {column}: {_listed(found)}.", f"Say which {column}.")
     if wanted is not None and wanted not in found:
-        raise UserError(f"The score table has no {column} {wanted!r}.", f"use one of: {_listed(found)}.")
+        raise UserError(f"The score table has no {column} {wanted!r}.", f"Use one of: {_listed(found)}.")
     return columns if wanted is None else columns.where(column, [wanted])
 
 
@@ -40,7 +40,7 @@ def runs_of(columns: ScoreColumns, model: str) -> list[Method]:
     if not runs:
         raise UserError(
             f"The score table has no rows of model {model!r} in this suite, horizon and these dimensions.",
-            "score it there, or compare others.",
+            "Score it there, or compare others.",
         )
     return [Method(model, run) for run in runs]
 
@@ -59,7 +59,7 @@ def resolved(columns: ScoreColumns, method: str | Method) -> Method:
         problem = f"The score table has no training run {asked.training_run!r} of {asked.model!r}."
         if asked.training_run is None:
             problem = f"The score table has {len(runs)} training runs of {asked.model!r}."
-        raise UserError(problem, f"name one of: {_listed(str(run.training_run) for run in runs)}.")
+        raise UserError(problem, f"Name one of: {_listed(str(run.training_run) for run in runs)}.")
     return asked
 
 

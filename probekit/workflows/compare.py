@@ -198,11 +198,11 @@ def _by_recipe(runs: Sequence[ScoredRun]) -> list[list[ScoredRun]]:
         if twin is not None and run.method.training_run != OFFICIAL_RUN:
             raise UserError(
                 f"{twin.root} and {run.root} are both of {run.method.label()}.",
-                "give one folder of each training run.",
+                "Give one folder of each training run.",
             )
         own.append(run)
     if len(found) < 2:
-        raise UserError(f"All runs are of {runs[0].method.model}.", "give training runs of two models.")
+        raise UserError(f"All runs are of {runs[0].method.model}.", "Give training runs of two models.")
     return list(found.values())
 
 

@@ -36,7 +36,11 @@ class FollowUp:
     """
 
     def __init__(self, stage: Exporting, folder: Path, watcher: Watcher, world: World, log: Log) -> None:
-        self._stage, self._folder, self._watcher, self._world, self._log = stage, folder, watcher, world, log
+        self._stage = stage
+        self._folder = folder
+        self._watcher = watcher
+        self._world = world
+        self._log = log
 
     def after_step(self, done: int) -> None:
         """Look at a step between checkpoints, if it is to be looked at."""

@@ -37,7 +37,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     lines = ["file,prompt_id,prompt,horizon,model"]
     for number in range(2):
         write_video(tmp_path / f"{number}.mp4", episode("test", 3, number, FRAMES).frames, FPS)
-        lines.append(f"{number}.mp4,p{number},a sprite,30s,Model")
+        lines.append(f"{number}.mp4,p{number},sprite {number},30s,Model")
     (tmp_path / "videos.csv").write_text("\n".join(lines))
     assert (
         CliRunner().invoke(app, ["score", str(tmp_path / "videos.csv"), "--out", str(tmp_path / "runs")]).exit_code == 0

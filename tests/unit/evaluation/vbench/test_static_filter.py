@@ -175,7 +175,7 @@ def test_missing_weights_and_other_suites_are_refused(run: Path) -> None:
     assert "raft-things.pth" in result.output
     protocol = run / "protocol.json"
     protocol.write_text(protocol.read_text().replace('"vbench"', '"custom"'))
-    assert "the static filter is VBench's" in _filter(run).output
+    assert "The static filter is VBench's" in _filter(run).output
 
 
 def _content(video_set: VideoSet) -> list[tuple[object, ...]]:
