@@ -1,5 +1,6 @@
 """Distribution-matching distillation as pure functions (DMD, arXiv 2311.18828; Self-Forcing, arXiv 2506.08009)."""
 
+import torch
 from torch import Tensor
 
 from probekit.diffusion.flow_matching import TIMESTEPS, expand_sigma, shift_sigma
@@ -13,13 +14,16 @@ def score_timesteps(uniform: Tensor, shift: float, allowed: tuple[float, float])
 def dmd_gradient(generated: Tensor, fake: Tensor, real: Tensor) -> Tensor:
     """(fake - real) / mean|x̂ - real|, the mean taken over each sample (DMD, equations 7 and 8, in x0 space).
 
+    A sample that equals the teacher's estimate has nothing to move to: its gradient is 0, where the formula has 0 / 0.
+
     Args:
         generated: x̂ (B, C, L, h, w).
         fake: clean estimate of the critic, of the same shape.
         real: guided clean estimate of the teacher.
     """
     distance = (generated - real).abs().mean(dim=tuple(range(1, generated.ndim)), keepdim=True)
-    return (fake - real) / distance
+    found: Tensor = torch.where(distance > 0, (fake - real) / distance, torch.zeros_like(fake))
+    return found
 
 
 def dmd_loss(generated: Tensor, gradient: Tensor) -> Tensor:

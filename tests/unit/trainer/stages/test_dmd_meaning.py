@@ -86,6 +86,15 @@ def test_each_sample_is_normalised_by_its_own_distance() -> None:
     torch.testing.assert_close(gradient[:, 0, 0, 0, 0], torch.tensor([(1 - 2) / 2, (1 - 10) / 10]))
 
 
+def test_a_sample_that_equals_the_teachers_estimate_is_left_where_it_is() -> None:
+    generated = torch.stack([torch.ones(1, 1, 1, 2), torch.zeros(1, 1, 1, 2)])
+    real, fake = torch.ones(2, 1, 1, 1, 2), torch.ones(2, 1, 1, 1, 2)
+    fake[1] = 3.0
+    gradient = dmd_gradient(generated, fake, real)
+    assert gradient[0].abs().max() == 0
+    torch.testing.assert_close(gradient[1], torch.full((1, 1, 1, 2), 2.0))
+
+
 def test_the_critic_learns_flow_matching_with_the_prompt_on_rollouts_of_its_own(config: DmdConfig) -> None:
     stage = AsymmetricDmdStage(config)
     fake = Calls(stage.critic)
