@@ -22,7 +22,7 @@ def dmd_gradient(generated: Tensor, fake: Tensor, real: Tensor) -> Tensor:
         real: guided clean estimate of the teacher.
     """
     distance = (generated - real).abs().mean(dim=tuple(range(1, generated.ndim)), keepdim=True)
-    found: Tensor = torch.where(distance > 0, (fake - real) / distance, torch.zeros_like(fake))
+    found: Tensor = torch.where(distance == 0, torch.zeros_like(fake), (fake - real) / distance)
     return found
 
 
