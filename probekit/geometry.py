@@ -1,5 +1,6 @@
 """The one object that knows the sizes of a video, its latents and its tokens."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -39,6 +40,50 @@ class LatentGeometry(StrictModel):
                 f"latent size {self.latent_height}x{self.latent_width} is not a multiple of the patch {rows}x{columns}"
             )
         return self
+
+    @classmethod
+    def of_pixels(
+        cls,
+        height: int,
+        width: int,
+        *,
+        patch: Sequence[int],
+        spatial_stride: int,
+        latent_channels: int,
+        chunk_frames: int | None = None,
+    ) -> Self:
+        """Geometry of videos of height x width pixels.
+
+        Args:
+            height: rows of a frame in pixels.
+            width: columns of a frame in pixels.
+            patch: patch (frames, rows, columns) of the transformer.
+            spatial_stride: pixels along a side of one latent position.
+            latent_channels: channels of the latents.
+            chunk_frames: latent frames generated together; None keeps the usual number.
+
+        Raises:
+            UserError: The size is not a multiple of the stride times the patch.
+        """
+        _, rows, columns = patch
+        if height % (spatial_stride * rows) or width % (spatial_stride * columns):
+            raise UserError(
+                f"The model cannot make frames of {height}x{width} pixels.",
+                f"Use multiples of {spatial_stride * rows} x {spatial_stride * columns} pixels.",
+            )
+        sizes = {
+            "latent_channels": latent_channels,
+            "latent_height": height // spatial_stride,
+            "latent_width": width // spatial_stride,
+            "patch": tuple(patch),
+            "spatial_stride": spatial_stride,
+        }
+        return cls.model_validate(sizes if chunk_frames is None else sizes | {"chunk_frames": chunk_frames})
+
+    @property
+    def latent_size(self) -> tuple[int, int]:
+        """Rows and columns of a latent frame."""
+        return self.latent_height, self.latent_width
 
     @property
     def token_rows(self) -> int:
@@ -83,6 +128,17 @@ class LatentGeometry(StrictModel):
     def rgb_frames(self, latent_frames: int) -> int:
         """RGB frames T of L latent frames: T = 1 + temporal_stride (L - 1)."""
         return 1 + self.temporal_stride * (latent_frames - 1)
+
+    def frames_for(self, seconds: float) -> int:
+        """RGB frames of the fewest whole chunks that last at least so long: with Wan's sizes 81 for 5 s, 489 for 30 s.
+
+        Raises:
+            UserError: The length is not positive.
+        """
+        if seconds <= 0:
+            raise UserError(f"A video cannot last {seconds:g} s.", "Give a positive --seconds.")
+        latent_frames = 1 - (-round(seconds * self.fps) // self.temporal_stride)
+        return self.rgb_frames(-(-latent_frames // self.chunk_frames) * self.chunk_frames)
 
     def tokens(self, latent_frames: int) -> int:
         """Tokens of a sequence of latent frames."""

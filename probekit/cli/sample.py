@@ -14,6 +14,7 @@ from probekit.rollout.settings import PipelineSettings, SamplerSettings, Streami
 from probekit.visible_gpus import take_own_gpu
 
 if TYPE_CHECKING:
+    from probekit.geometry import LatentGeometry
     from probekit.run_folder.shard import Shard
     from probekit.suites.suite import Suite
 
@@ -152,7 +153,7 @@ def _planned(
     size: str | None,
 ) -> "Suite":
     """The suite, cut to its first prompts, at another length, or made of a prompt file."""
-    from probekit.suites.prompt_files import frames_of, suite_from_file
+    from probekit.suites.prompt_files import suite_from_file
     from probekit.suites.registry import load_suite
 
     if prompts is None or prompts.isdecimal():
@@ -162,14 +163,29 @@ def _planned(
             chosen = chosen._replace(height=rows, width=columns)
         if seconds is None:
             return chosen
-        return chosen._replace(frames=frames_of(seconds), horizon=f"{seconds:g}s")
-    from probekit.models.model_folder import model_folder
-    from probekit.workflows.sampling_plan import default_size
-
+        frames = _geometry(model, (chosen.height, chosen.width)).frames_for(seconds)
+        return chosen._replace(frames=frames, horizon=f"{seconds:g}s")
     if suite_option:
         raise UserError(f"A prompt file has no {suite_option[0]!r}.", "Leave out --suite-option, or the prompt file.")
-    shape = default_size(model_folder(model)) if size is None else _size(size)
-    return suite_from_file(Path(prompts), seconds=seconds or 5.0, size=shape, samples=samples or 1)
+    asked = None if size is None else _size(size)
+    made = suite_from_file(
+        Path(prompts), seconds=seconds or 5.0, geometry=_geometry(model, asked), samples=samples or 1
+    )
+    return made if asked is None else made._replace(height=asked[0], width=asked[1])
+
+
+def _geometry(model: str, size: tuple[int, int] | None) -> "LatentGeometry":
+    """Sizes of a model's videos in the frames that were asked for, or in its usual ones."""
+    from probekit.models.model_folder import model_folder
+    from probekit.models.model_geometry import geometry_of, usual_geometry
+    from probekit.models.pipeline_folder import is_foreign
+    from probekit.models.presets import WAN_480P_GEOMETRY
+
+    folder = model_folder(model)
+    if is_foreign(folder):  # which sizes it can make, its own pipeline knows
+        return WAN_480P_GEOMETRY
+    usual = usual_geometry(folder)
+    return geometry_of(folder, *(size or (usual.rgb_height, usual.rgb_width)))
 
 
 def _size(text: str) -> tuple[int, int]:

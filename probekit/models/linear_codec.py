@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probekit.errors import UserError
+from probekit.models.presets import SPRITE_GEOMETRY
 
-TIME_STRIDE = 4
-SPACE_STRIDE = 4
+TIME_STRIDE = SPRITE_GEOMETRY.temporal_stride
+SPACE_STRIDE = SPRITE_GEOMETRY.spatial_stride
 _RGB = 3
 _FIRST_GAIN = 2.0
 """A still picture has twice the norm in a block of four frames that it has in one, so the first latent is doubled."""

@@ -30,6 +30,7 @@ from probekit.models.component_configs import (
     read_component_config,
 )
 from probekit.models.linear_codec import LinearVideoCodec
+from probekit.models.presets import WAN_FAMILY
 from probekit.models.text_encoding import TextEncoder
 from probekit.models.transformer_source import TransformerSource, open_place
 from probekit.models.video_codec import VideoCodec
@@ -41,7 +42,6 @@ from probekit.user_files.json_files import read_json_object
 
 LOGGER = logging.getLogger("probekit")
 
-WAN_TEXT_TOKENS: Final = 512
 _SCHEDULERS: Final[dict[str, type[SchedulerMixin]]] = {
     "UniPCMultistepScheduler": UniPCMultistepScheduler,
     "FlowMatchEulerDiscreteScheduler": FlowMatchEulerDiscreteScheduler,
@@ -79,7 +79,7 @@ def prompt_length(folder: Path) -> int:
 
 
 def _padded_length(tokenizer: PreTrainedTokenizerBase) -> int:
-    return int(min(WAN_TEXT_TOKENS, tokenizer.model_max_length))
+    return int(min(WAN_FAMILY.text_tokens, tokenizer.model_max_length))
 
 
 def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -199,19 +199,13 @@ class ModelParts(NamedTuple):
         Raises:
             UserError: if the size is not a multiple of the codec's stride times the patch.
         """
-        _, rows, columns = self.transformer.config.patch_size
-        stride = self.codec.spatial_stride
-        if height % (stride * rows) or width % (stride * columns):
-            raise UserError(
-                f"{self.name} cannot make frames of {height}x{width}.",
-                f"Use multiples of {stride * rows} x {stride * columns} pixels.",
-            )
-        return LatentGeometry(
-            latent_channels=self.transformer.config.in_channels,
-            latent_height=height // stride,
-            latent_width=width // stride,
-            patch=tuple(self.transformer.config.patch_size),
-            spatial_stride=stride,
+        config = self.transformer.config
+        return LatentGeometry.of_pixels(
+            height,
+            width,
+            patch=config.patch_size,
+            spatial_stride=self.codec.spatial_stride,
+            latent_channels=config.in_channels,
         )
 
 

@@ -1,6 +1,7 @@
 """Sizes of the models and videos that the project knows by name."""
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 from probekit.geometry import LatentGeometry
 
@@ -12,6 +13,28 @@ WAN_480P_GEOMETRY: Final = LatentGeometry(
 )
 
 SPRITE_TEXT_WIDTH: Final = 64
+WAN_TEXT_WIDTH: Final = 4096
+
+
+class Family(NamedTuple):
+    """What models of one kind share.
+
+    Attributes:
+        geometry: usual sizes of their videos.
+        text_tokens: length to which prompts are padded.
+    """
+
+    geometry: LatentGeometry
+    text_tokens: int
+
+
+SPRITE_FAMILY: Final = Family(SPRITE_GEOMETRY, 22)
+WAN_FAMILY: Final = Family(WAN_480P_GEOMETRY, 512)
+
+
+def family_of(config: Mapping[str, Any]) -> Family:
+    """The family of a transformer, by the width of the text that it reads."""
+    return WAN_FAMILY if config["text_dim"] == WAN_TEXT_WIDTH else SPRITE_FAMILY
 
 
 def sprite_transformer_config(heads: int, layers: int) -> dict[str, Any]:
@@ -40,7 +63,7 @@ def _wan_config(heads: int, layers: int, ffn_dim: int) -> dict[str, Any]:
         "attention_head_dim": 128,
         "in_channels": 16,
         "out_channels": 16,
-        "text_dim": 4096,
+        "text_dim": WAN_TEXT_WIDTH,
         "freq_dim": 256,
         "ffn_dim": ffn_dim,
         "num_layers": layers,

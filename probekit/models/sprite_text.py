@@ -18,12 +18,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
+from probekit.models.presets import SPRITE_FAMILY
 from probekit.sprite_world.captions import WORDS, WORDS_PER_SPRITE, facts_of, write_caption
 from probekit.sprite_world.scene import Sprite, draw_scene
 from probekit.sprite_world.vocabulary import BACKGROUNDS, COLORS, HEADINGS, SHAPES, SIZES, STARTS
 
 SPECIAL_TOKENS = ("<pad>", "</s>", "<unk>")
-MAX_TEXT_TOKENS = 22
+MAX_TEXT_TOKENS = SPRITE_FAMILY.text_tokens
 """The longest caption has 21 words and an end token."""
 
 _FACTS_PER_SPRITE = (len(COLORS), len(SHAPES), len(SIZES), len(STARTS), len(HEADINGS))

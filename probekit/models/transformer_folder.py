@@ -13,10 +13,10 @@ from probekit.models.component_configs import (
     wan_arguments,
 )
 from probekit.models.pipeline_folder import has_second_expert
+from probekit.models.presets import WAN_TEXT_WIDTH
 
 LOGGER = logging.getLogger("probekit")
 
-WAN_TEXT_WIDTH: Final = 4096
 _EXPERTS: Final = (("transformer", "transformer_2"), ("high_noise_model", "low_noise_model"))
 """Folders of Wan 2.2's two experts, in diffusers' and in the original layout."""
 _ORIGINAL_KEYS: Final = {

@@ -185,15 +185,13 @@ class CausalWanPipeline(DiffusionPipeline):  # type: ignore[misc]
         return WanPipelineOutput(frames=frames) if return_dict else (frames,)
 
     def _geometry(self, height: int, width: int) -> LatentGeometry:
-        stride, config = self.codec.spatial_stride, self.transformer.config
-        if height % (2 * stride) or width % (2 * stride):
-            raise UserError(f"Frames of {height}x{width} do not fit.", f"Use multiples of {2 * stride} pixels.")
-        return LatentGeometry(
+        config = self.transformer.config
+        return LatentGeometry.of_pixels(
+            height,
+            width,
+            patch=config.patch_size,
+            spatial_stride=self.codec.spatial_stride,
             latent_channels=config.in_channels,
-            latent_height=height // stride,
-            latent_width=width // stride,
-            patch=tuple(config.patch_size),
-            spatial_stride=stride,
             chunk_frames=self.card.chunk_frames,
         )
 

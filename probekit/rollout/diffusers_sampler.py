@@ -189,19 +189,13 @@ def _check_length(pipeline: DiffusionPipeline, frames: int) -> None:
 
 
 def _wan_geometry(pipeline: DiffusionPipeline, suite: Suite) -> LatentGeometry:
-    stride, config = pipeline.vae_scale_factor_spatial, pipeline.transformer.config
-    multiple = stride * config.patch_size[1]
-    if suite.height % multiple or suite.width % multiple:
-        raise UserError(
-            f"{type(pipeline).__name__} refuses frames of {suite.height}x{suite.width}: no multiples of {multiple}.",
-            "Choose another --size.",
-        )
-    return LatentGeometry(
+    config = pipeline.transformer.config
+    return LatentGeometry.of_pixels(
+        suite.height,
+        suite.width,
+        patch=config.patch_size,
+        spatial_stride=pipeline.vae_scale_factor_spatial,
         latent_channels=config.in_channels,
-        latent_height=suite.height // stride,
-        latent_width=suite.width // stride,
-        patch=tuple(config.patch_size),
-        spatial_stride=stride,
     )
 
 

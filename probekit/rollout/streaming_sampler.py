@@ -12,12 +12,13 @@ from torch import Tensor
 from probekit.diffusion.few_step import euler_sigmas, few_step_sigmas
 from probekit.diffusion.flow_matching import TIMESTEPS
 from probekit.errors import UserError
+from probekit.geometry import LatentGeometry
 from probekit.models.causal_card import CausalCard, read_causal_card
 from probekit.models.causal_wan import CausalWan
 from probekit.models.component_configs import read_component_config
 from probekit.models.context_policy import ContextPolicy
 from probekit.models.loading import ModelParts, PromptEncoder, in_precision, load_model, precision_name
-from probekit.models.presets import SPRITE_GEOMETRY
+from probekit.models.model_geometry import geometry_of
 from probekit.models.text_context import TextContext
 from probekit.models.video_codec import to_uint8_frames
 from probekit.rollout.chunk_denoisers import ChunkDenoiser, EulerDenoiser, FewStepDenoiser
@@ -61,17 +62,17 @@ def card_with(card: CausalCard, options: StreamingOptions) -> CausalCard:
     return card.model_copy(update={"few_steps": options.few_steps}) if options.few_steps else card
 
 
-def check_length(folder: Path, frames: int, chunk_frames: int, policy: ContextPolicy) -> None:
-    """Refuse a length that is not whole chunks or leaves the rotary table, before any weight is read.
+def planned_geometry(folder: Path, suite: Suite, policy: ContextPolicy) -> LatentGeometry:
+    """Geometry of a suite's videos by a causal generator, before any weight is read.
 
     Raises:
-        UserError: naming the lengths or policies that can.
+        UserError: if a frame is not whole tokens, or a length is not whole chunks or leaves the rotary table.
     """
-    config = read_component_config(folder, "transformer")
-    geometry = SPRITE_GEOMETRY.model_copy(update={"chunk_frames": chunk_frames})  # lengths are the same for all
-    latent_frames = geometry.latent_frames(frames)
+    geometry = geometry_of(folder, suite.height, suite.width)
+    latent_frames = geometry.latent_frames(suite.frames)
     geometry.chunks(latent_frames)
-    policy.check_length(latent_frames, config["rope_max_seq_len"])
+    policy.check_length(latent_frames, read_component_config(folder, "transformer")["rope_max_seq_len"])
+    return geometry
 
 
 def _timesteps(steps: Sequence[int] | None, shift: float) -> tuple[float, ...] | None:
@@ -110,10 +111,8 @@ class StreamingSampler:
     ) -> None:
         self.options = options or StreamingOptions()
         self.causal = card_with(read_causal_card(folder), self.options)
-        check_length(folder, suite.frames, self.causal.chunk_frames, self.options.policy)
+        self.geometry = planned_geometry(folder, suite, self.options.policy)
         self.parts = load_model(folder, text)
-        geometry = self.parts.geometry(suite.height, suite.width)
-        self.geometry = geometry.model_copy(update={"chunk_frames": self.causal.chunk_frames})
         self.chunks = self.geometry.chunks(self.geometry.latent_frames(suite.frames))
         self.batch_size = fixed_batch_size(self.geometry.tokens(self.causal.chunk_frames))
         self.model = causal_from(self.parts, dtype).to(device)

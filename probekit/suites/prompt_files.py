@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from probekit.errors import UserError
+from probekit.geometry import LatentGeometry
 from probekit.run_folder.sample_key import SampleKey
 from probekit.suites.suite import Prompt, Suite
 from probekit.user_files.prompts import PROMPT_COLUMNS, PromptEntry, read_prompt_entries, repeated_texts
@@ -16,18 +17,14 @@ _EXTENDED = "extended"
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9.-]+")
 
 
-def suite_from_file(
-    path: Path, *, seconds: float, size: tuple[int, int], samples: int = 1, chunk_frames: int = 3, fps: int = 16
-) -> Suite:
+def suite_from_file(path: Path, *, seconds: float, geometry: LatentGeometry, samples: int = 1) -> Suite:
     """Build a suite from a prompt file.
 
     Args:
         path: prompt file, as `read_prompt_entries` reads it; without a column prompt_id a prompt is named by its place.
         seconds: least length of a video; it is rounded up to whole chunks.
-        size: rows and columns of a frame in pixels.
+        geometry: sizes of a frame and of a chunk.
         samples: videos of each prompt.
-        chunk_frames: latent frames generated together.
-        fps: frames a second.
 
     Raises:
         UserError: as `read_prompt_entries`, or naming the line of an empty or repeated prompt or identifier.
@@ -37,20 +34,8 @@ def suite_from_file(
         raise UserError(f"{path} holds no prompts.", "Write one prompt a line.")
     prompts = _prompts(path, entries)
     name = _NOT_IN_NAMES.sub("-", path.stem).strip("-.") or "prompts"
-    frames = frames_of(seconds, chunk_frames, fps)
-    return Suite(name, prompts, samples, frames, f"{seconds:g}s", *size, fps)
-
-
-def frames_of(seconds: float, chunk_frames: int = 3, fps: int = 16) -> int:
-    """RGB frames of the fewest whole chunks that last at least so long: 81 for 5 s, 489 for 30 s.
-
-    Raises:
-        UserError: if the length is not positive.
-    """
-    if seconds <= 0:
-        raise UserError(f"A video cannot last {seconds:g} s.", "Give a positive --seconds.")
-    latent_frames = -(-round(seconds * fps) // 4) + 1
-    return 1 + 4 * (-(-latent_frames // chunk_frames) * chunk_frames - 1)
+    frames, size = geometry.frames_for(seconds), (geometry.rgb_height, geometry.rgb_width)
+    return Suite(name, prompts, samples, frames, f"{seconds:g}s", *size, geometry.fps)
 
 
 def _prompts(path: Path, entries: Sequence[PromptEntry]) -> tuple[Prompt, ...]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 
-from probekit.models.causal_card import is_causal, read_causal_card
+from probekit.models.causal_card import is_causal
 from probekit.models.model_folder import model_folder
 from probekit.models.pipeline_folder import count_parameters, is_foreign
 from probekit.models.prompt_cache import CachedPrompts
@@ -15,7 +15,7 @@ from probekit.rollout.diffusers_sampler import DiffusersSampler
 from probekit.rollout.generation_runner import Request, VideoGenerator, generate_suite
 from probekit.rollout.settings import PipelineSettings, SamplerSettings, StreamingOptions
 from probekit.rollout.speed import frame_source, measure
-from probekit.rollout.streaming_sampler import StreamingSampler, card_with, check_length
+from probekit.rollout.streaming_sampler import StreamingSampler, planned_geometry
 from probekit.run_folder.shard import Shard
 from probekit.run_folder.speed_record import SpeedRecord, write_speed
 from probekit.run_folder.video_set import VideoRow
@@ -126,8 +126,7 @@ def _sampler(
 ) -> VideoGenerator:
     if not is_causal(folder):
         return BidirectionalSampler(folder, suite, settings, seed, device, dtype)
-    card = card_with(read_causal_card(folder), options)
-    check_length(folder, suite.frames, card.chunk_frames, options.policy)
+    planned_geometry(folder, suite, options.policy)
     text = None
     if prompt_cache is not None:
         text = CachedPrompts(folder, prompt_cache)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from probekit.geometry import LatentGeometry
 from probekit.models.causal_card import CausalCard, read_causal_card
 from probekit.models.component_configs import read_component_config
 from probekit.models.flops import RolloutShape, parameter_count, rollout_flops, rollout_memory
 from probekit.models.loading import prompt_length
 from probekit.rollout.fixed_batch import fixed_batch_size
 from probekit.rollout.settings import StreamingOptions
-from probekit.rollout.streaming_sampler import card_with, check_length
+from probekit.rollout.streaming_sampler import card_with, planned_geometry
 from probekit.suites.suite import Suite
 
 GIB = 2**30
@@ -25,9 +26,9 @@ def plan_lines(folder: Path, suite: Suite, options: StreamingOptions, bytes_each
         UserError: for whatever sampling would refuse.
     """
     card = card_with(read_causal_card(folder), options)
-    check_length(folder, suite.frames, card.chunk_frames, options.policy)
+    geometry = planned_geometry(folder, suite, options.policy)
     config = read_component_config(folder, "transformer")
-    shape = rollout_shape(config, card, suite, prompt_length(folder), codec_stride(folder))
+    shape = rollout_shape(geometry, card, suite.frames, prompt_length(folder))
     at_once = fixed_batch_size(shape.chunk_tokens)
     operations = rollout_flops(config, options.policy, shape)
     memory = rollout_memory(config, options.policy, shape._replace(batch=shape.batch * at_once), bytes_each)
@@ -46,26 +47,16 @@ def plan_lines(folder: Path, suite: Suite, options: StreamingOptions, bytes_each
     yield f"time         {_duration(seconds)} at {rate / 1e9:.0f} GFLOP/s, this machine's matrix product in fp32"
 
 
-def rollout_shape(
-    config: dict[str, int], card: CausalCard, suite: Suite, text_tokens: int, stride: int
-) -> RolloutShape:
-    """Sizes of the rollout of one video of a suite."""
-    frame_tokens = (suite.height // stride // 2) * (suite.width // stride // 2)
-    latent_frames = 1 + (suite.frames - 1) // 4
-    passes = len(card.few_steps) if card.few_steps else card.euler_steps or 1
-    rows = 2 if card.guidance > 1 else 1
-    chunks = latent_frames // card.chunk_frames
-    return RolloutShape(chunks, card.chunk_frames * frame_tokens, card.chunk_frames, text_tokens, passes, rows)
-
-
-def codec_stride(folder: Path) -> int:
-    """Pixels along a side of one latent position, from the codec's configuration."""
-    return 4 if read_component_config(folder, "vae")["_class_name"] == "LinearVideoCodec" else 8
-
-
-def default_size(folder: Path) -> tuple[int, int]:
-    """Frame size in pixels that a model folder is made for: the sprite world's, or Wan's 480p."""
-    return (32, 32) if codec_stride(folder) == 4 else (480, 832)
+def rollout_shape(geometry: LatentGeometry, card: CausalCard, frames: int, text_tokens: int) -> RolloutShape:
+    """Sizes of the rollout of one video of so many frames."""
+    return RolloutShape(
+        chunks=geometry.chunks(geometry.latent_frames(frames)),
+        chunk_tokens=geometry.tokens(geometry.chunk_frames),
+        chunk_frames=geometry.chunk_frames,
+        text_tokens=text_tokens,
+        denoising_passes=len(card.few_steps) if card.few_steps else card.euler_steps or 1,
+        batch=2 if card.guidance > 1 else 1,
+    )
 
 
 def matmul_rate(width: int = 512, repeats: int = 20) -> float:

@@ -4,12 +4,13 @@ import ast
 import re
 
 from tests.architecture.source_tree import Module, modules, nodes
-from tests.helpers.places import REPOSITORY
 
 MODULE_LINES = 300
 FUNCTION_LINES = 60
 GEOMETRY_NUMBERS = {1560, 4680, 32760}  # tokens of a Wan 480p frame, chunk and 5 s video
-GEOMETRY_HOME = REPOSITORY / "probekit" / "models" / "presets.py"
+GEOMETRY_SIZES = {(60, 104), (480, 832), (8, 8), (32, 32)}  # latent frames and frames of Wan 480p and the sprite world
+GEOMETRY_HOME = "probekit.models.presets"
+SIZE_HOMES = (GEOMETRY_HOME, "probekit.suites", "probekit.sprite_world")
 GLOBAL_RANDOM = re.compile(r"(np|numpy)\.random\.(?!default_rng)[a-z]\w*|random\.[a-z]\w*")
 COMMAND_LINE = re.compile(r"(probekit|trainer)\.cli(\.|$)")
 CONFIG_LIKE = re.compile("config|args|cfg", re.IGNORECASE)
@@ -66,11 +67,44 @@ def test_geometry_numbers_stand_only_in_presets() -> None:
     guilty = [
         module.where(node)
         for module in modules()
-        if module.path != GEOMETRY_HOME
+        if module.name != GEOMETRY_HOME
         for node in nodes(module)
         if isinstance(node, ast.Constant) and type(node.value) is int and node.value in GEOMETRY_NUMBERS
     ]
     assert guilty == []
+
+
+def test_sizes_of_frames_stand_only_in_presets_suites_and_the_sprite_world() -> None:
+    guilty = [
+        module.where(node)
+        for module in modules()
+        if not module.name.startswith(SIZE_HOMES)
+        for node in nodes(module)
+        if isinstance(node, ast.Tuple | ast.List) and _numbers(node) in GEOMETRY_SIZES
+    ]
+    assert guilty == []
+
+
+def test_only_the_presets_tell_a_model_by_the_width_of_its_text() -> None:
+    """`family_of` tells Wan from the sprite world; a threshold elsewhere would be a second answer."""
+    guilty = [
+        module.where(node)
+        for module in modules()
+        if module.name != GEOMETRY_HOME
+        for node in nodes(module)
+        if isinstance(node, ast.Compare) and "text_dim" in ast.unparse(node)
+    ]
+    assert guilty == []
+
+
+def test_a_literal_size_would_be_found() -> None:
+    found = ast.walk(ast.parse("rows, columns = (60, 104) if wan else [480, 832]"))
+    assert {_numbers(node) for node in found if isinstance(node, ast.Tuple | ast.List)} == {(60, 104), (480, 832), ()}
+
+
+def _numbers(node: ast.Tuple | ast.List) -> tuple[object, ...]:
+    values = tuple(item.value for item in node.elts if isinstance(item, ast.Constant))
+    return values if len(values) == len(node.elts) else ()
 
 
 def test_no_broad_except_but_where_libraries_read_files_of_the_user() -> None:

@@ -58,3 +58,31 @@ def test_partial_chunks_are_refused(latent: int) -> None:
 def test_impossible_geometry_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         LatentGeometry.model_validate(SPRITE.model_dump() | change)
+
+
+@pytest.mark.parametrize(("seconds", "frames"), [(5, 81), (30, 489), (0.1, 9), (240, 3849)])
+def test_seconds_are_rounded_up_to_whole_chunks(seconds: float, frames: int) -> None:
+    assert WAN_480P.frames_for(seconds) == SPRITE.frames_for(seconds) == frames
+
+
+@given(seconds=st.floats(0.01, 500), chunk_frames=st.integers(1, 7), fps=st.integers(1, 60))
+def test_no_shorter_video_of_whole_chunks_lasts_as_long(seconds: float, chunk_frames: int, fps: int) -> None:
+    geometry = SPRITE.model_copy(update={"chunk_frames": chunk_frames, "fps": fps})
+    latent = geometry.latent_frames(geometry.frames_for(seconds))
+    assert geometry.chunks(latent) >= 1
+    assert geometry.rgb_frames(latent) - 1 >= round(seconds * fps)
+    assert latent == chunk_frames or geometry.rgb_frames(latent - chunk_frames) - 1 < round(seconds * fps)
+
+
+def test_a_length_that_is_none_is_refused() -> None:
+    with pytest.raises(UserError, match="cannot last 0 s"):
+        SPRITE.frames_for(0)
+
+
+def test_pixels_give_the_latents_of_a_codec_and_a_patch() -> None:
+    sizes = {"patch": (1, 2, 2), "latent_channels": 16}
+    assert LatentGeometry.of_pixels(480, 832, spatial_stride=8, **sizes) == WAN_480P
+    assert LatentGeometry.of_pixels(32, 32, spatial_stride=4, **sizes) == SPRITE
+    assert LatentGeometry.of_pixels(32, 64, spatial_stride=16, chunk_frames=1, **sizes).latent_size == (2, 4)
+    with pytest.raises(UserError, match="480x840"):
+        LatentGeometry.of_pixels(480, 840, spatial_stride=8, **sizes)

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from probekit.config import StrictModel
 from probekit.diffusion.few_step import FEW_STEPS, grid_position
+from probekit.models.presets import SPRITE_GEOMETRY
 from trainer.config.foresight import ForesightConfig
 from trainer.config.run import CausalRunConfig
 
@@ -63,7 +64,7 @@ class TrajectoryConfig(StrictModel):
     data: Path | None = None
     prompts: Path | None = None
     latent_frames: int = Field(default=21, gt=0)
-    latent_size: tuple[int, int] = (8, 8)
+    latent_size: tuple[int, int] = SPRITE_GEOMETRY.latent_size
     negative_prompt: str = ""
     out: Path
     shards: int = Field(gt=0)

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from probekit.config import StrictModel, load_config
+from probekit.models.presets import SPRITE_GEOMETRY
 from trainer.config.causal import AutoregressiveConfig, CausalOdeConfig, ConsistencyConfig, TrajectoryConfig
 from trainer.config.foresight import ForesightConfig
 from trainer.config.official import OFFICIAL_EMA_START, OFFICIAL_FORESIGHT, OFFICIAL_SWITCHES, OfficialSwitches
@@ -101,7 +102,7 @@ class DmdConfig(CausalRunConfig):
     critic_optimizer: OptimizerConfig
     timestep_range: tuple[float, float] = (20.0, 980.0)
     prompts: Path | None = None
-    latent_size: tuple[int, int] = (8, 8)
+    latent_size: tuple[int, int] = SPRITE_GEOMETRY.latent_size
     export_every: int = Field(default=20, gt=0)
     ema_start: int = Field(default=0, ge=0)
     official: OfficialSwitches = OfficialSwitches()

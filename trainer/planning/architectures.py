@@ -1,11 +1,13 @@
 """Transformer configurations of the models that a recipe names, without weights and without the network."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from probekit.errors import UserError
+from probekit.geometry import LatentGeometry
 from probekit.models.component_configs import read_component_config
 from probekit.models.model_folder import local_place
-from probekit.models.presets import WAN_1_3B, WAN_14B
+from probekit.models.presets import WAN_1_3B, WAN_14B, family_of
 
 _HUB: Final[dict[str, dict[str, Any]]] = {
     "Wan-AI/Wan2.1-T2V-1.3B-Diffusers": WAN_1_3B,
@@ -15,8 +17,6 @@ _UMT5_XXL: Final[dict[str, Any]] = {
     "vocab_size": 256_384, "d_model": 4096, "d_kv": 64, "num_heads": 64, "d_ff": 10_240, "num_layers": 24,
     "relative_attention_num_buckets": 32,
 }  # fmt: skip
-WAN_TEXT_TOKENS: Final = 512
-SPRITE_TEXT_TOKENS: Final = 22
 
 
 def architecture(model: str, like: str) -> dict[str, Any]:
@@ -41,9 +41,26 @@ def architecture(model: str, like: str) -> dict[str, Any]:
     )
 
 
-def text_tokens(config: dict[str, Any]) -> int:
-    """Length to which prompts are padded: 512 for Wan, less in the sprite world."""
-    return WAN_TEXT_TOKENS if config["text_dim"] == WAN_1_3B["text_dim"] else SPRITE_TEXT_TOKENS
+def latent_geometry(
+    config: Mapping[str, Any], chunk_frames: int, latent_size: tuple[int, int] | None = None
+) -> LatentGeometry:
+    """Sizes of the latents that a transformer works on.
+
+    Args:
+        config: configuration of the transformer.
+        chunk_frames: latent frames generated together.
+        latent_size: rows and columns of a latent frame; None takes those of the model's family.
+    """
+    usual = family_of(config).geometry
+    rows, columns = usual.latent_size if latent_size is None else latent_size
+    return LatentGeometry(
+        latent_channels=config["in_channels"],
+        latent_height=rows,
+        latent_width=columns,
+        patch=tuple(config["patch_size"]),
+        spatial_stride=usual.spatial_stride,
+        chunk_frames=chunk_frames,
+    )
 
 
 def text_encoder_parameters(model: str) -> int:

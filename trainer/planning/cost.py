@@ -13,8 +13,6 @@ from typing import Any, NamedTuple
 from probekit.models.flops import layer_flops, text_layer_flops, width_of
 
 _FFN_RATIO = 4
-_EXIT_STEP_MEAN = 1.5
-"""Mean number of passes before the exit pass, the exit step being uniform over four."""
 
 
 class CycleShape(NamedTuple):
@@ -24,6 +22,7 @@ class CycleShape(NamedTuple):
         tokens: of a video.
         chunks: of a video.
         text_tokens: of a prompt.
+        few_steps: denoising steps of the student, each of which is the exit step equally often.
         critic_updates: for each generator update.
         encoder_layers: blocks of the encoder that run.
         predictor_blocks: DiT blocks of the predictor.
@@ -32,9 +31,15 @@ class CycleShape(NamedTuple):
     tokens: int
     chunks: int
     text_tokens: int
+    few_steps: int = 4
     critic_updates: int = 5
     encoder_layers: int = 20
     predictor_blocks: int = 3
+
+    @property
+    def early_passes(self) -> float:
+        """Mean number of passes before the exit pass."""
+        return (self.few_steps - 1) / 2
 
 
 class CycleCost(NamedTuple):
@@ -111,8 +116,8 @@ def executed_cost(generator: Mapping[str, Any], real: Mapping[str, Any], shape: 
     large = forward_cost(real, shape.tokens, shape.text_tokens)
     size = shape.tokens // shape.chunks
     return CycleCost(
-        generator=(_EXIT_STEP_MEAN + 4 + 1) * one + 2 * large + small,
-        critic=(_EXIT_STEP_MEAN + 2) * one + 4 * small,
+        generator=(shape.early_passes + 4 + 1) * one + 2 * large + small,
+        critic=(shape.early_passes + 2) * one + 4 * small,
         encoder=forward_cost(real, shape.tokens, shape.text_tokens, shape.encoder_layers + 1),
         predictor=predictor_cost(width_of(generator), shape.predictor_blocks, shape.tokens, size),
         replays=shape.critic_updates - 1,

@@ -3,13 +3,12 @@
 import statistics
 import time
 from collections.abc import Iterator
-from typing import Any
 
 from probekit.errors import UserError
-from trainer.config.foresight import ForesightConfig
 from trainer.config.recipe import DmdConfig
-from trainer.planning.architectures import architecture, text_tokens
-from trainer.planning.cost import CycleCost, CycleShape, executed_cost, paper_cost
+from trainer.planning.architectures import architecture
+from trainer.planning.cost import CycleCost, executed_cost, paper_cost
+from trainer.planning.recipe import cycle_shape
 from trainer.plugins import auxiliary_of
 from trainer.stages.asymmetric_dmd import AsymmetricDmdStage
 
@@ -27,20 +26,6 @@ def arithmetic_lines(config: DmdConfig) -> Iterator[str]:
         ("executed", executed_cost(generator, real, shape)),
     ):
         yield from _cost_lines(name, cost)
-
-
-def cycle_shape(config: DmdConfig, generator: dict[str, Any], real: dict[str, Any]) -> CycleShape:
-    """Sizes of a recipe's cycle; without a foresight block, what the default one would cost."""
-    foresight = config.foresight or ForesightConfig()
-    rows, columns = (size // patch for size, patch in zip(config.latent_size, generator["patch_size"][1:], strict=True))
-    return CycleShape(
-        tokens=config.latent_frames * rows * columns,
-        chunks=config.latent_frames // config.chunk_frames,
-        text_tokens=text_tokens(generator),
-        critic_updates=config.critic_updates,
-        encoder_layers=foresight.encoder_block(real["num_layers"]),
-        predictor_blocks=foresight.predictor_blocks,
-    )
 
 
 def _cost_lines(name: str, cost: CycleCost) -> Iterator[str]:

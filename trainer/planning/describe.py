@@ -48,7 +48,7 @@ def description(config: StageConfig | TrajectoryConfig, processes: int, gigabyte
         yield from _predictor_lines(config, config.foresight, models)
     sizes = sizes_of(config, dict(models[0].config))
     yield "# tokens"
-    yield f"{sizes.frame} a latent frame, {sizes.frame * sizes.chunk_frames} a chunk, {sizes.video} a video"
+    yield f"{sizes.geometry.tokens_per_frame} a latent frame, {sizes.chunk} a chunk, {sizes.video} a video"
     yield "# operations of one update of the whole batch, as executed"
     for name, operations in operations_of(config).items():
         yield f"{name:28} {operations / 1e12:>14,.3f} TFLOP"
@@ -94,7 +94,7 @@ def _tap_lines(
         ("state: generator", generator, foresight.student_block(generator["num_layers"])),
         (f"target: {foresight.encoder}", encoder, foresight.encoder_block(encoder["num_layers"])),
     ):
-        shape = f"(videos, {sizes.frame * sizes.chunk_frames}, {width_of(model)})"
+        shape = f"(videos, {sizes.chunk}, {width_of(model)})"
         yield f"{name:28} output of blocks.{block}, {shape} a segment"
     seen = [offset for offset in foresight.offsets if offset < sizes.chunks]
     yield f"{'segments with a target':28} {sizes.chunks - min(seen, default=sizes.chunks)} of {sizes.chunks}"

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from probekit.errors import UserError
+from probekit.geometry import LatentGeometry
 from probekit.models.flops import width_of
-from probekit.models.presets import sprite_transformer_config
+from probekit.models.presets import family_of, sprite_transformer_config
 from trainer.config.causal import AutoregressiveConfig, CausalOdeConfig, ConsistencyConfig
 from trainer.config.foresight import ForesightConfig
 from trainer.config.recipe import BidirectionalConfig, DmdConfig, StageConfig
 from trainer.distributed.world import World
-from trainer.planning.architectures import architecture, text_encoder_parameters, text_tokens
+from trainer.planning.architectures import architecture, latent_geometry, text_encoder_parameters
 from trainer.planning.cost import CycleShape, executed_cost, forward_cost, rollout_pass_cost
 from trainer.planning.memory import (
     GB,
@@ -30,26 +31,29 @@ class Sizes(NamedTuple):
     """Tokens of what a recipe trains on.
 
     Attributes:
-        frame: tokens of a latent frame.
+        geometry: sizes of a latent frame and of a chunk.
         frames: latent frames of a video.
-        chunk_frames: of a chunk.
         text: tokens of a prompt.
     """
 
-    frame: int
+    geometry: LatentGeometry
     frames: int
-    chunk_frames: int
     text: int
 
     @property
     def chunks(self) -> int:
         """Chunks of a video."""
-        return self.frames // self.chunk_frames
+        return self.frames // self.geometry.chunk_frames
 
     @property
     def video(self) -> int:
         """Tokens of a video."""
-        return self.frame * self.frames
+        return self.geometry.tokens(self.frames)
+
+    @property
+    def chunk(self) -> int:
+        """Tokens of a chunk."""
+        return self.geometry.tokens(self.geometry.chunk_frames)
 
 
 def models_of(config: StageConfig) -> list[TrainedModel]:
@@ -94,15 +98,27 @@ def encoder_of(config: CausalOdeConfig | DmdConfig, models: list[TrainedModel]) 
 
 
 def sizes_of(config: StageConfig, generator: dict[str, Any]) -> Sizes:
-    """Tokens; Wan's latents are 60 x 104, the sprite world's 8 x 8, unless the recipe says otherwise."""
-    wan = generator["text_dim"] > 1000
-    rows, columns = config.latent_size if isinstance(config, DmdConfig) else (60, 104) if wan else (8, 8)
-    _, patch_rows, patch_columns = generator["patch_size"]
-    frame = (rows // patch_rows) * (columns // patch_columns)
-    if isinstance(config, BidirectionalConfig):
+    """Tokens of a recipe; latent frames are of the model family's size unless the recipe says otherwise."""
+    text = family_of(generator).text_tokens
+    if isinstance(config, BidirectionalConfig):  # a bidirectional model makes the whole video at once
         frames = max(phase.latent_frames for phase in config.phases)
-        return Sizes(frame, frames, frames, text_tokens(generator))
-    return Sizes(frame, config.latent_frames, config.chunk_frames, text_tokens(generator))
+        return Sizes(latent_geometry(generator, frames), frames, text)
+    size = config.latent_size if isinstance(config, DmdConfig) else None
+    return Sizes(latent_geometry(generator, config.chunk_frames, size), config.latent_frames, text)
+
+
+def cycle_shape(config: DmdConfig, generator: dict[str, Any], real: dict[str, Any]) -> CycleShape:
+    """Sizes of a recipe's cycle; without a foresight block, what the default one would cost."""
+    sizes, foresight = sizes_of(config, generator), config.foresight or ForesightConfig()
+    return CycleShape(
+        tokens=sizes.video,
+        chunks=sizes.chunks,
+        text_tokens=sizes.text,
+        few_steps=len(config.few_steps),
+        critic_updates=config.critic_updates,
+        encoder_layers=foresight.encoder_block(real["num_layers"]),
+        predictor_blocks=foresight.predictor_blocks,
+    )
 
 
 def predictor_parts(config: ForesightConfig, generator: dict[str, Any], encoder: dict[str, Any]) -> dict[str, int]:
@@ -167,21 +183,15 @@ def operations_of(config: StageConfig) -> dict[str, float]:
     models = models_of(config)
     generator = dict(models[0].config)
     sizes, batch = sizes_of(config, generator), batch_of(config)
-    shape = CycleShape(tokens=sizes.video, chunks=sizes.chunks, text_tokens=sizes.text)
     if isinstance(config, BidirectionalConfig):
         return {"update": 3 * batch * forward_cost(generator, sizes.video, sizes.text)}
     if not isinstance(config, DmdConfig):
+        shape = CycleShape(tokens=sizes.video, chunks=sizes.chunks, text_tokens=sizes.text)
         halves = 2 if _sees_clean_past(config) else 1
         repeats = 4 if config.scale.activation_checkpointing else 3
         return {"update": repeats * halves * batch * rollout_pass_cost(generator, shape)}
     real = next(dict(model.config) for model in models if model.name == "real score")
-    foresight = config.foresight or ForesightConfig()
-    shape = shape._replace(
-        critic_updates=config.critic_updates,
-        encoder_layers=foresight.encoder_block(real["num_layers"]),
-        predictor_blocks=foresight.predictor_blocks,
-    )
-    cost = executed_cost(generator, real, shape)
+    cost = executed_cost(generator, real, cycle_shape(config, generator, real))
     parts = {"generator update": batch * cost.generator, "critic update": batch * cost.critic}
     if config.foresight is not None:
         parts |= {"foresight encoder": batch * cost.encoder, "foresight predictor": batch * cost.predictor}

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from probekit.errors import UserError
+from probekit.geometry import LatentGeometry
 from probekit.models.flops import parameter_count
+from probekit.models.presets import family_of
 from probekit.rollout.fixed_batch import fixed_batch_size
 from trainer.config.causal import TrajectoryConfig
-from trainer.planning.architectures import architecture, text_encoder_parameters, text_tokens
+from trainer.planning.architectures import architecture, latent_geometry, text_encoder_parameters
 from trainer.planning.cost import CycleShape, forward_cost, rollout_pass_cost
 from trainer.planning.memory import GB, Memory, Part, cache_bytes, reading_activations
 
@@ -22,35 +24,38 @@ class SolverPlan(NamedTuple):
         teacher: configuration of its transformer.
         text: parameters of the text encoder.
         forced: an AR teacher, forced on clips chunk after chunk; else a bidirectional one that makes whole clips.
-        frame: tokens of a latent frame.
+        geometry: sizes of a latent frame and of a chunk.
         video: tokens of a video.
     """
 
     teacher: Mapping[str, Any]
     text: int
     forced: bool
-    frame: int
+    geometry: LatentGeometry
     video: int
+
+    @property
+    def chunk(self) -> int:
+        """Tokens of a chunk."""
+        return self.geometry.tokens(self.geometry.chunk_frames)
 
 
 def solver_plan(config: TrajectoryConfig) -> SolverPlan:
-    """Sizes of a recipe; with `data` its teacher is taken for an AR one, Wan's latents being 60 x 104.
+    """Sizes of a recipe; with `data` its teacher is taken for an AR one, on clips of its family's size.
 
     Raises:
         UserError: if an architecture is not known here.
     """
     base = str(config.text_and_codec)
     teacher = architecture(config.teacher, base)
-    forced, wan = config.data is not None, teacher["text_dim"] > 1000
-    rows, columns = (60, 104) if wan and forced else config.latent_size
-    _, patch_rows, patch_columns = teacher["patch_size"]
-    frame = (rows // patch_rows) * (columns // patch_columns)
-    return SolverPlan(teacher, text_encoder_parameters(base), forced, frame, frame * config.latent_frames)
+    forced = config.data is not None
+    geometry = latent_geometry(teacher, config.chunk_frames, None if forced else config.latent_size)
+    return SolverPlan(teacher, text_encoder_parameters(base), forced, geometry, geometry.tokens(config.latent_frames))
 
 
 def solver_operations(config: TrajectoryConfig, plan: SolverPlan) -> float:
     """Operations of one clip; an AR teacher also commits every chunk."""
-    tokens = text_tokens(dict(plan.teacher))
+    tokens = family_of(plan.teacher).text_tokens
     branches = 2 if config.guidance > 1 else 1
     if not plan.forced:
         return branches * config.euler_steps * forward_cost(plan.teacher, plan.video, tokens)
@@ -62,7 +67,7 @@ def solver_operations(config: TrajectoryConfig, plan: SolverPlan) -> float:
 def solver_memory(config: TrajectoryConfig, plan: SolverPlan) -> Memory:
     """Memory of each process."""
     half = config.precision == "bf16"
-    tokens = plan.frame * config.chunk_frames if plan.forced else plan.video
+    tokens = plan.chunk if plan.forced else plan.video
     videos = min(fixed_batch_size(tokens), config.clips_per_shard) * (2 if config.guidance > 1 else 1)
     static = [Part("teacher: frozen weights", 4 * parameter_count(plan.teacher), False)]
     if not config.precompute_text:
@@ -86,7 +91,7 @@ def solver_lines(config: TrajectoryConfig, gigabytes: float | None) -> Iterator[
     yield f"{'teacher (frozen)':28} {parameter_count(plan.teacher):>14,} parameters"
     yield f"{'text encoder (frozen)':28} {plan.text:>14,} parameters"
     yield "# tokens"
-    yield f"{plan.frame} a latent frame, {plan.frame * config.chunk_frames} a chunk, {plan.video} a video"
+    yield f"{plan.geometry.tokens_per_frame} a latent frame, {plan.chunk} a chunk, {plan.video} a video"
     yield "# operations"
     one = solver_operations(config, plan)
     yield f"{'a clip':28} {one / 1e12:>14,.3f} TFLOP"

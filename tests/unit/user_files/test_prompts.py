@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from probekit.errors import UserError
+from probekit.models.presets import SPRITE_GEOMETRY
 from probekit.suites.prompt_files import read_extended, suite_from_file
 from probekit.suites.suite import Prompt
 from probekit.user_files.prompts import same_text
@@ -20,7 +21,7 @@ def write(path: Path, content: str) -> Path:
 
 
 def sampled(path: Path) -> list[str]:
-    return [prompt.text for prompt in suite_from_file(path, seconds=5, size=(32, 32)).prompts]
+    return [prompt.text for prompt in suite_from_file(path, seconds=5, geometry=SPRITE_GEOMETRY).prompts]
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,14 @@ from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, write_causal_card
 from probekit.models.loading import load_text_encoder
 from probekit.models.model_folder import SHIPPED_MODELS
+from probekit.models.presets import SPRITE_GEOMETRY
 from probekit.models.prompt_cache import CachedPrompts
 from probekit.rollout.settings import StreamingOptions
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.protocol_card import read_protocol
 from probekit.run_folder.shard import Shard
-from probekit.suites.prompt_files import frames_of, suite_from_file
+from probekit.suites.prompt_files import suite_from_file
 from probekit.suites.registry import load_suite
 from tests.helpers.model_folders import write_tiny_model
 
@@ -39,11 +40,6 @@ def invoke(*arguments: str) -> tuple[int, str]:
     return result.exit_code, " ".join(result.output.split())
 
 
-@pytest.mark.parametrize(("seconds", "frames"), [(5, 81), (30, 489), (0.1, 9), (240, 3849)])
-def test_lengths_are_whole_chunks(seconds: float, frames: int) -> None:
-    assert frames_of(seconds) == frames
-
-
 def test_a_prompt_file_is_sampled_at_the_length_asked_for(student: Path, tmp_path: Path) -> None:
     (tmp_path / "my prompts.txt").write_text(
         "a small red circle north heading east over the night in the open\na green square\n"
@@ -56,7 +52,7 @@ def test_a_prompt_file_is_sampled_at_the_length_asked_for(student: Path, tmp_pat
         "a small red circle north heading east over the night in the open",
         "a green square",
     ]
-    assert videos.protocol.generation.frames == frames_of(1)
+    assert videos.protocol.generation.frames == SPRITE_GEOMETRY.frames_for(1) == 21
     assert videos.protocol.prompts.suite == "my-prompts"
 
 
@@ -74,7 +70,16 @@ def test_a_prompt_file_is_sampled_at_the_length_asked_for(student: Path, tmp_pat
 def test_prompt_files_that_would_lose_videos_are_refused(name: str, content: str, message: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(content)
     with pytest.raises(UserError, match=message):
-        suite_from_file(tmp_path / name, seconds=5, size=(32, 32))
+        suite_from_file(tmp_path / name, seconds=5, geometry=SPRITE_GEOMETRY)
+
+
+def test_a_length_is_rounded_up_to_whole_chunks_of_the_model(tmp_path: Path) -> None:
+    """A second is 5 latent frames: 6 in chunks of three, 5 in chunks of one."""
+    folder = write_tiny_model(tmp_path / "framewise")
+    write_causal_card(folder, CausalCard(role="dmd_student", chunk_frames=1, shift=5.0, few_steps=(1000,)))
+    code, output = invoke("--model", str(folder), "--prompts", "1", "--seconds", "1", "--plan", "--out", str(tmp_path))
+    assert code == 0, output
+    assert "of 17 frames, 5 chunks of 16 tokens" in output
 
 
 def test_policy_and_steps_reach_the_card(student: Path, tmp_path: Path) -> None:

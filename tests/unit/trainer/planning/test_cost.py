@@ -51,6 +51,13 @@ def test_the_executed_cycle_and_overhead() -> None:
     assert cost.overhead == pytest.approx(0.072, abs=0.001)
 
 
+def test_a_student_of_fewer_steps_runs_fewer_passes_before_the_exit_step() -> None:
+    one = rollout_pass_cost(WAN_1_3B, FULL)
+    four, two = (executed_cost(WAN_1_3B, WAN_14B, FULL._replace(few_steps=steps)) for steps in (4, 2))
+    assert four.generator - two.generator == pytest.approx(one)
+    assert four.critic - two.critic == pytest.approx(one)
+
+
 def test_the_command_prints_both_accountings_of_a_recipe() -> None:
     result = CliRunner().invoke(app, ["cost", str(RECIPES / "sprite" / "dmd_foresight.yaml")])
     assert result.exit_code == 0, result.output
