@@ -79,6 +79,8 @@ def _import_named(
     if done.not_drawn:
         typer.echo(f"{done.not_drawn} files show prompts that the suite does not use")
     typer.echo(f"named by {done.naming}; coverage {done.n_videos}/{done.planned} videos")
+    if done.named_after == "extended":
+        typer.echo("the names are made of the extended texts, so the run is recorded as generated from those")
     if done.run is None:
         typer.echo("error: nothing was written. Fix: mend the files, or pass --allow-missing.", err=True)
         raise typer.Exit(1)

@@ -19,7 +19,7 @@ from probekit.run_folder.manifest import write_manifest
 from probekit.run_folder.protocol_card import protocol_card, write_protocol
 from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.video_set import Problem, VideoRow, VideoSet
-from probekit.suites.suite import Prompt, Suite
+from probekit.suites.suite import Prompt, Suite, Variant
 from probekit.user_files.tables import is_table_name
 
 
@@ -34,6 +34,8 @@ class NamedImport(NamedTuple):
         problems: files that are not used, and why.
         lost: planned videos that are not there, and why.
         not_drawn: files of prompts that the suite does not use.
+        generation_variant: texts that the run is recorded as generated from.
+        named_after: texts that the names were made of; None where they are not made of prompts.
     """
 
     run: Path | None
@@ -43,6 +45,8 @@ class NamedImport(NamedTuple):
     problems: list[Problem]
     lost: dict[SampleKey, str]
     not_drawn: int
+    generation_variant: Variant
+    named_after: Variant | None
 
 
 def import_video_table(table: Path, out: Path) -> tuple[list[Path], list[Problem]]:
@@ -108,7 +112,8 @@ def import_named_videos(
 
     Args:
         folders: with videos; see `assign_by_name`. The record of an export, where there is one, goes before names.
-        suite: what the videos are of; its variants say what was generated from and is scored.
+        suite: what the videos are of; its variants say what was generated from and is scored. Names that are made of
+            extended texts show that these were generated from, and the run is recorded so.
         everything: the whole list of prompts that the suite is drawn from.
         out: the run folder.
         model: name in tables; by default that of the export, or of the first folder.
@@ -120,6 +125,8 @@ def import_named_videos(
     """
     found = _from_record(folders, suite) if naming == AUTO else None
     found = found or assign_by_name(folders, suite, everything, naming)
+    if found.named_after == "extended":
+        suite = suite._replace(generation_variant="extended")
     record = read_export(folders[0])
     name = model or (record.model if record else "") or folders[0].resolve().name
     rows, broken = _describe(found.files, suite, out, name)
@@ -129,7 +136,8 @@ def import_named_videos(
     if rows and (allow_missing or not (lost or problems)):
         run = _write_named(rows, suite, out)
         write_absent(out, absent_videos(len(suite.keys()), lost))
-    return NamedImport(run, found.naming, len(rows), len(suite.keys()), problems, lost, found.not_drawn)
+    variants = suite.generation_variant, found.named_after
+    return NamedImport(run, found.naming, len(rows), len(suite.keys()), problems, lost, found.not_drawn, *variants)
 
 
 def _from_record(folders: Sequence[Path], suite: Suite) -> Assignment | None:

@@ -10,7 +10,7 @@ from probekit.evaluation.interchange.folder import video_files
 from probekit.evaluation.interchange.namings import NamedVideo, NameReader, best_reader, naming_called
 from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.video_set import Problem
-from probekit.suites.suite import Prompt, Suite
+from probekit.suites.suite import Prompt, Suite, Variant
 
 AUTO: Final = "auto"
 _SHOWN = 3  # identifiers that a message lists
@@ -25,6 +25,7 @@ class Assignment(NamedTuple):
         problems: files that are not used, and why.
         lost: planned videos that no file is certain to show, and why.
         not_drawn: number of files of prompts that the suite's list has and the suite does not use.
+        named_after: texts that the names were made of; None where they are not made of prompts.
     """
 
     naming: str
@@ -32,6 +33,7 @@ class Assignment(NamedTuple):
     problems: list[Problem]
     lost: dict[SampleKey, str]
     not_drawn: int
+    named_after: Variant | None = None
 
 
 class _Claim(NamedTuple):
@@ -81,7 +83,13 @@ def assign_by_name(
     problems += [problem for paths in found.values() if len(paths) > 1 for problem in _rivals(paths)]
     files = {key: paths[0] for key, paths in found.items() if len(paths) == 1}
     lost = {key: _why_lost(key, found, shared) for key in suite.keys() if key not in files}
-    return Assignment(used, files, problems, lost, not_drawn)
+    return Assignment(used, files, problems, lost, not_drawn, _named_after(reader, suite))
+
+
+def _named_after(reader: NameReader | None, suite: Suite) -> Variant | None:
+    if reader is None:
+        return None
+    return "extended" if suite.extended is not None and reader.texts == suite.column("extended") else "short"
 
 
 def _reader(stems: Sequence[str], suite: Suite, everything: Sequence[Prompt], naming: str) -> NameReader:

@@ -85,7 +85,7 @@ class NameReader:
         """
         self.naming = naming
         self._lines = [prompt.prompt_id for prompt in prompts]
-        self._texts = named_by
+        self.texts = named_by
         self._by_text = _by_text(naming, named_by)
 
     def read(self, stem: str) -> NamedVideo | None:
@@ -101,7 +101,7 @@ class NameReader:
         found = self._by_text.get(_normal(parts["text"]))
         if found is None:
             return None
-        return NamedVideo(found, len({self._texts[name] for name in found}) == 1, sample)
+        return NamedVideo(found, len({self.texts[name] for name in found}) == 1, sample)
 
 
 def naming_called(name: str) -> Naming:

@@ -179,6 +179,9 @@ def test_names_may_be_made_of_the_extended_texts(tmp_path: Path) -> None:
     found = assign_by_name([_folder(tmp_path, stems)], suite, PROMPTS)
     assert {key.prompt_id for key in found.files} == {"p0", "p1"}
     assert found.files[SampleKey("vbench", "p0", 0)].stem == "In a wide shot, A cat. p0-0"
+    assert found.named_after == "extended"
+    short = assign_by_name([_folder(tmp_path / "short", ["A cat.-0"])], suite, PROMPTS)
+    assert short.named_after == "short"
 
 
 def test_the_toolkits_own_names_are_read_too(tmp_path: Path) -> None:

@@ -200,6 +200,22 @@ def test_import_refuses_until_missing_videos_are_allowed(tmp_path: Path) -> None
     assert absent.coverage() == "4/425"
 
 
+@pytest.mark.parametrize(("beginning", "variant"), [("At dusk, ", "extended"), ("", "short")])
+def test_names_of_extended_texts_are_imported_as_generated_from_them(
+    beginning: str, variant: str, tmp_path: Path
+) -> None:
+    extended = tmp_path / "extended.txt"
+    extended.write_text("".join(f"At dusk, {text}\n" for text in TEXTS.values()), encoding="utf-8")
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    write_different_video(folder / f"{beginning}a red bicycle-0.mp4", 0)
+    options = ("--suite-option", "dimensions=color", "--suite-option", f"extended_prompts={extended}")
+    done = _run("import-vbench", folder, "--out", tmp_path / "run", *options, "--allow-missing")
+    assert done.exit_code == 0, done.output
+    assert load_video_set(tmp_path / "run").protocol.prompts.generation_variant == variant
+    assert ("recorded as generated from those" in done.output) == (variant == "extended")
+
+
 def test_every_way_of_generating_and_naming_can_be_checked(tmp_path: Path) -> None:
     """Generated from extended texts, named by short ones: all 946 prompts are found."""
     extended = tmp_path / "extended.txt"
