@@ -133,41 +133,49 @@ def test_t_intervals_over_training_runs_are_welchs_where_prompts_do_not_differ()
 
 
 @pytest.mark.parametrize(("suite", "method"), [case for case in CASES if case[1] != "runs"])
-@pytest.mark.parametrize("interval", ["percentile", "basic"])
-def test_quantiles_of_replicates_agree_with_a_plain_loop(suite: str, method: str, interval: str) -> None:
+def test_quantiles_of_replicates_agree_with_a_plain_loop(suite: str, method: str) -> None:
     constants, pairs = SUITES[suite], pairs_of(suite, method)
     loop = plain_replicates(pairs, constants, method, 1000)
-    for name, estimate in named(compared(pairs, constants, method, interval)).items():
+    percentile, basic = (named(compared(pairs, constants, method, kind)) for kind in ("percentile", "basic"))
+    for name, estimate in percentile.items():
+        assert estimate.difference is not None
+        assert estimate.closed_form_error is not None
         low, high = np.quantile(loop[name], [0.025, 0.975])
-        if interval == "basic":
-            low, high = 2 * estimate.difference - high, 2 * estimate.difference - low
-        near = 0.3 * estimate.standard_error
+        near, twice = 0.3 * estimate.closed_form_error, 2 * estimate.difference
         assert (estimate.low, estimate.high) == pytest.approx((low, high), abs=near), name
-        assert (estimate.interval, estimate.instead) == (interval, None)
+        assert (basic[name].low, basic[name].high) == pytest.approx((twice - high, twice - low), abs=near), name
 
 
 @pytest.mark.parametrize("suite", SUITES)
 @pytest.mark.parametrize("method", ["paper", "joint"])
-def test_bca_and_studentised_intervals_agree_with_a_plain_computation(suite: str, method: str) -> None:
+def test_bca_intervals_agree_with_the_skewness_of_a_jackknife(suite: str, method: str) -> None:
     constants, pairs = SUITES[suite], pairs_of(suite, method)
     influence = jackknife(pairs, constants, method)
-    corrected = named(compared(pairs, constants, method, "bca"))
-    studentised = named(compared(pairs, constants, method, "studentised"))
-    plain = named(compared(pairs, constants, method, "percentile", replicates=20_000))
-    for name, z in influence.items():
-        estimate = plain[name]
-        near = 0.2 * estimate.standard_error
-        scaled = np.concatenate([one / len(one) for one in z])
+    for name, estimate in named(compared(pairs, constants, method, "bca")).items():
+        scaled = np.concatenate([one / len(one) for one in influence[name]])
         acceleration = (scaled**3).sum() / (6 * (scaled**2).sum() ** 1.5)
-        ends = []
-        for quantile in (-1.96, 1.96):  # without bias, which is none for means
-            shifted = quantile / (1 - acceleration * quantile)
-            ends.append(estimate.difference + stats.norm.ppf(stats.norm.cdf(shifted)) * estimate.closed_form_error)
-        assert (corrected[name].low, corrected[name].high) == pytest.approx(ends, abs=near), name
-        # Sixty prompts are near enough to normal for Student's quantiles, a little further out than percentiles.
-        reach = stats.t.ppf(0.975, 59) * np.sqrt(sum(one.var(ddof=1) / len(one) for one in z))
-        expected = (estimate.difference - reach, estimate.difference + reach)
-        assert (studentised[name].low, studentised[name].high) == pytest.approx(expected, abs=1.5 * near), name
+        shifted = [quantile / (1 - acceleration * quantile) for quantile in (-1.96, 1.96)]  # means have no bias
+        assert estimate.difference is not None
+        assert estimate.closed_form_error is not None
+        ends = [estimate.difference + one * estimate.closed_form_error for one in shifted]
+        assert (estimate.low, estimate.high) == pytest.approx(ends, abs=0.2 * estimate.closed_form_error), name
+
+
+@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("method", ["paper", "joint"])
+def test_studentised_intervals_agree_with_a_plain_computation(suite: str, method: str) -> None:
+    constants, pairs = SUITES[suite], pairs_of(suite, method)
+    influence, rng = jackknife(pairs, constants, method), np.random.default_rng(3)
+    drawn = [rng.integers(0, len(z), (3000, len(z))) for z in influence["total"]]
+    for name, estimate in named(compared(pairs, constants, method, "studentised")).items():
+        own = [z[rows] for z, rows in zip(influence[name], drawn, strict=True)]
+        moved = sum(one.mean(axis=1) for one in own)
+        errors = np.sqrt(sum(one.var(axis=1) / one.shape[1] for one in own))
+        low, high = np.quantile(moved / errors, [0.025, 0.975])
+        error = np.sqrt(sum(z.var() / len(z) for z in influence[name]))
+        assert estimate.difference is not None
+        expected = (estimate.difference - high * error, estimate.difference - low * error)
+        assert (estimate.low, estimate.high) == pytest.approx(expected, abs=0.2 * error), name
 
 
 @pytest.mark.parametrize(("suite", "method"), CASES)

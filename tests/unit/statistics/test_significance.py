@@ -1,4 +1,6 @@
-"""Permutation tests, adjustments, equivalence, effect sizes, planning: golden numbers, scipy, calibration."""
+"""Permutation tests, adjustments, equivalence, effect sizes: golden numbers, scipy, calibration."""
+
+import itertools
 
 import numpy as np
 import pytest
@@ -6,13 +8,10 @@ from scipy import stats
 
 from probekit.errors import UserError
 from probekit.seeding import generator
-from probekit.statistics.power import (
-    minimum_detectable_difference,
-    noise_floor,
-    power_curve,
-    prompts_for_width,
-    variance_components,
-)
+from probekit.statistics.influence import prompt_units, welch_freedom
+from probekit.statistics.interval_choice import NO_SPREAD
+from probekit.statistics.paired_units import PairedSamples, split_by_shared_prompts
+from probekit.statistics.power import noise_floor
 from probekit.statistics.significance import (
     benjamini_hochberg,
     equivalence_p_value,
@@ -22,9 +21,9 @@ from probekit.statistics.significance import (
     variance_shares,
     win_tie_loss,
 )
-from probekit.statistics.significance_table import significance_rows
-from probekit.suites.dimension_constants import SPRITE_CONSTANTS
-from tests.helpers.paired_scores import one_component
+from probekit.statistics.significance_table import ONE_PROMPT, significance_rows
+from probekit.suites.dimension_constants import SPRITE_CONSTANTS, VBENCH_CONSTANTS, DimensionConstant
+from tests.helpers.paired_scores import one_component, plain_composites, prompts, suite_scores
 from tests.unit.statistics.test_group_bootstrap import one_pair, suite_pairs
 
 
@@ -52,14 +51,10 @@ def test_holm_and_benjamini_hochberg_on_known_numbers() -> None:
 
 
 def test_equivalence_needs_a_small_difference_and_a_small_error() -> None:
-    small, wide, far = (equivalence_p_value(*case, 1.0, 50) for case in ((0.0, 0.1), (0.0, 1.0), (2.0, 0.1)))
-    assert small is not None
-    assert wide is not None
-    assert far is not None
-    assert small < 1e-6
-    assert wide > 0.1
-    assert far > 0.99
-    assert equivalence_p_value(0.5, 0.0, 1.0, 50) is None  # without a spread nothing is known
+    assert equivalence_p_value(0.0, 0.1, 1.0, 50) < 1e-6
+    assert equivalence_p_value(0.0, 1.0, 1.0, 50) > 0.1
+    assert equivalence_p_value(2.0, 0.1, 1.0, 50) > 0.99
+    assert equivalence_p_value(0.5, 0.0, 1.0, 50) is None  # no spread says nothing of the spread that there is
     sample = generator("tost").normal(0.05, 0.3, size=80)
     error = sample.std(ddof=1) / np.sqrt(80)
     lower = stats.ttest_1samp(sample, -0.2, alternative="greater").pvalue
@@ -67,11 +62,68 @@ def test_equivalence_needs_a_small_difference_and_a_small_error() -> None:
     assert equivalence_p_value(sample.mean(), error, 0.2, 79) == pytest.approx(max(lower, upper))
 
 
-def test_effects_and_wins() -> None:
+def test_the_equivalence_test_of_six_prompts_is_scipys() -> None:
+    """With the error of n instead of n - 1 it would claim too much."""
+    differences = np.array([0.2, -0.1, 0.4, 0.1, -0.3, 0.6])
+    rows = significance_rows(one_pair(differences[:, None]), SPRITE_CONSTANTS, margin=40.0)
+    lower = stats.ttest_1samp(differences, -0.4, alternative="greater").pvalue
+    upper = stats.ttest_1samp(differences, 0.4, alternative="less").pvalue
+    assert rows[0].equivalence_p == pytest.approx(max(lower, upper))
+    assert rows[0].standard_error == pytest.approx(stats.sem(differences))
+
+
+@pytest.mark.parametrize("constants", [SPRITE_CONSTANTS, VBENCH_CONSTANTS])
+def test_equivalence_of_composites_is_welchs_test(constants: tuple[DimensionConstant, ...]) -> None:
+    pairs = suite_scores(constants, 5, count=9)
+    rows = {row.quantity: row for row in significance_rows(pairs, constants, margin=3.0, permutations=10)}
+    sets: dict[tuple[str, ...], list[str]] = {}
+    for name, pair in pairs.items():
+        sets.setdefault(pair.prompt_ids, []).append(name)
+    middle = {name: float(pair.values.mean()) for name, pair in pairs.items()}
+    base = plain_composites(middle, constants)["total"]
+    parts = []
+    for members in sets.values():
+        means = {name: pairs[name].prompt_means() for name in members}
+        totals = [
+            plain_composites(middle | {n: middle[n] + float(m[0, p] - m[1, p]) for n, m in means.items()}, constants)
+            for p in range(9)
+        ]
+        parts.append(np.array([total["total"] - base for total in totals]))
+    variances = [part.var(ddof=1) / 9 for part in parts]
+    freedom = sum(variances) ** 2 / sum(v**2 / 8 for v in variances)
+    difference, error = sum(part.mean() for part in parts), np.sqrt(sum(variances))
+    expected = max(stats.t.sf((difference + 3) / error, freedom), stats.t.cdf((difference - 3) / error, freedom))
+    assert rows["total"].difference == pytest.approx(difference)
+    assert rows["total"].equivalence_p == pytest.approx(expected)
+
+
+def test_effects_wins_and_freedom() -> None:
     differences = np.array([1.0, 0.0, -1.0, 2.0])
     assert tuple(win_tie_loss(differences)) == (2, 1, 1)
+    assert tuple(win_tie_loss(np.array([1e-9, -1e-9, 1e-3]), size=1.0)) == (1, 2, 0)
     assert standardised_effect(differences) == pytest.approx(0.5 / differences.std(ddof=1))
     assert standardised_effect(np.zeros(4)) is None
+    assert standardised_effect(np.array([0.1, 0.1 + 1e-9, 0.1]), size=1.0) is None
+    component = one_component(generator("freedom").normal(size=20))
+    (units,) = prompt_units([component], np.eye(1))
+    assert welch_freedom([units])[0] == pytest.approx(19)
+    assert welch_freedom([units, units])[0] == pytest.approx(38)
+
+
+def test_swapping_takes_numerators_with_their_denominators() -> None:
+    """Weighed by frames, a swap exchanges what each method counted; tried in all patterns by hand."""
+    rng = generator("swap")
+    values, frames = rng.random((2, 7, 1)), rng.integers(1, 90, (2, 7, 1)).astype(float)
+    pairs = {"object_class": PairedSamples(prompts(7), values, frames)}
+    components = split_by_shared_prompts(pairs, "frame-weighted")
+    found = sign_flip_p_values(components, np.eye(1), generator("signs"))[0]
+    differences = []
+    for pattern in itertools.product((0, 1), repeat=7):
+        chosen = np.array(pattern)
+        own, other = (values[one, np.arange(7), 0] for one in (chosen, 1 - chosen))
+        weights, others = (frames[one, np.arange(7), 0] for one in (chosen, 1 - chosen))
+        differences.append(abs(np.average(own, weights=weights) - np.average(other, weights=others)))
+    assert found == pytest.approx(np.mean(np.array(differences) >= differences[0] - 1e-12))
 
 
 def test_shares_of_the_variance_sum_to_one_and_follow_the_slopes() -> None:
@@ -102,36 +154,21 @@ def test_the_table_marks_what_differs_and_adjusts_for_the_dimensions() -> None:
 
 
 def test_one_prompt_and_constant_scores_have_no_false_certainty() -> None:
-    rows = significance_rows(one_pair(np.zeros((1, 1))), SPRITE_CONSTANTS)
-    assert rows[0].p_value == 1.0
-    assert rows[0].effect is None
+    (one, *_) = significance_rows(one_pair(np.zeros((1, 1))), SPRITE_CONSTANTS, margin=5.0)
+    assert (one.p_value, one.effect, one.equivalence_p, one.standard_error) == (1.0, None, None, None)
+    assert one.reason == ONE_PROMPT
+    (same, *_) = significance_rows(one_pair(np.full((8, 1), 0.1)), SPRITE_CONSTANTS, margin=50.0)
+    assert (same.effect, same.equivalence_p, same.reason) == (None, None, NO_SPREAD)
+    assert same.p_value == pytest.approx(2 / 2**8)
     assert significance_rows({}, SPRITE_CONSTANTS) == []
 
 
-def test_power_rises_with_prompts_and_meets_the_normal_formula() -> None:
-    pilot = generator("pilot").normal(0.0, 1.0, size=100)
-    pilot = (pilot - pilot.mean()) / pilot.std(ddof=1)
-    powers = power_curve([pilot], 0.3, [20, 87, 400], rng=generator("power"))
-    assert powers == sorted(powers)
-    assert powers[1] == pytest.approx(0.8, abs=0.05)  # n = ((1.96 + 0.84) / 0.3)^2
-    assert minimum_detectable_difference(1 / np.sqrt(87)) == pytest.approx(0.3, abs=0.005)
-    false = power_curve([pilot], 0.0, [100], rng=generator("power"))[0]
-    assert false == pytest.approx(0.05, abs=0.02)
-
-
-def test_variance_components_and_the_prompts_that_a_width_takes() -> None:
-    rng = generator("components")
-    differences = rng.normal(0, 2.0, size=(4000, 1)) + rng.normal(0, 3.0, size=(4000, 5))
-    found = variance_components(differences)
-    assert found.between == pytest.approx(4.0, rel=0.1)
-    assert found.within == pytest.approx(9.0, rel=0.05)
-    needed = prompts_for_width(found, 1.0, 5)
-    widths = [2 * stats.t.ppf(0.975, n - 1) * found.error(n, 5) for n in (needed, needed - 1)]
-    assert widths[0] <= 1.0 < widths[1]
-    with pytest.raises(UserError, match="two samples"):
-        variance_components(differences[:, :1])
-    with pytest.raises(UserError, match="width"):
-        prompts_for_width(found, 0.0, 5)
+def test_rounding_is_no_difference() -> None:
+    rng = generator("rounding")
+    base = rng.random((30, 3))
+    pairs = {"color": PairedSamples(prompts(30), np.stack([base, (base + 0.1) - 0.1]))}
+    (found, *_) = significance_rows(pairs, SPRITE_CONSTANTS, margin=1.0)
+    assert (found.win, found.tie, found.loss, found.p_value) == (0, 30, 0, 1.0)
 
 
 def test_the_noise_floor_is_the_spread_of_a_difference_of_two_repeats() -> None:

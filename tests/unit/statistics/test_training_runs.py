@@ -1,4 +1,6 @@
-"""Training runs as the top level of the bootstrap."""
+"""Training runs as the top level of the bootstrap, by prompt identity, on VBench's constants."""
+
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,26 +8,46 @@ import pytest
 from probekit.errors import UserError
 from probekit.seeding import generator
 from probekit.statistics.bootstrap_settings import BootstrapSettings
-from probekit.statistics.difference_estimate import BootstrapComparison
 from probekit.statistics.group_bootstrap import group_bootstrap
-from probekit.statistics.interval_choice import TOO_FEW_RUNS
-from probekit.statistics.paired_units import Runs
+from probekit.statistics.interval_choice import TOO_FEW_FOR_INTERVAL
+from probekit.statistics.paired_units import PairedSamples, Runs
 from probekit.statistics.score_comparison import compare_recipes
-from probekit.suites.dimension_constants import SPRITE_CONSTANTS
-from tests.helpers.paired_scores import suite_scores
-from tests.unit.statistics.test_score_comparison import row, table_of
+from probekit.suites.dimension_constants import SPRITE_CONSTANTS, VBENCH_CONSTANTS
+from tests.helpers.paired_scores import plain_composites, prompts, suite_scores
+from tests.unit.statistics.test_score_comparison import Row, row, table_of
+
+RUNS = BootstrapSettings(resampling="runs", replicates=2000)
 
 
-def over_runs(runs: tuple[int, int], run_spread: float, replicates: int = 2000) -> BootstrapComparison:
-    pairs = suite_scores(SPRITE_CONSTANTS, 1, count=40, runs=runs, run_spread=run_spread)
-    settings = BootstrapSettings(resampling="runs", interval="t", replicates=replicates)
-    return group_bootstrap(pairs, SPRITE_CONSTANTS, settings, rng=generator("b"), runs=Runs(*runs))
+def recipe_rows(runs: int = 3, count: int = 8) -> list[Row]:
+    return [
+        row(model, prompt, 0.4 + 0.2 * (model == "ours") + 0.001 * prompt + 0.01 * run, training_run=f"run{run}")
+        for model in ("base", "ours")
+        for run in range(runs)
+        for prompt in range(count)
+    ]
+
+
+def test_total_on_vbench_keeps_the_origin_of_the_normalisation() -> None:
+    """The mean of each dimension at 0.83 of its range is a Total of 83, whatever the minima are."""
+    pairs = {
+        c.dimension: PairedSamples(
+            prompts(6, c.dimension),
+            np.full((4, 6, 1), c.low + 0.832 * (c.high - c.low)) + np.arange(4)[:, None, None] * 0.0,
+        )
+        for c in VBENCH_CONSTANTS
+    }
+    found = group_bootstrap(pairs, VBENCH_CONSTANTS, RUNS, rng=generator("b"), runs=Runs(2, 2))
+    for estimate in (found.quality, found.semantic, found.total):
+        assert estimate is not None
+        assert (estimate.a, estimate.b) == pytest.approx((83.2, 83.2))
 
 
 def test_the_spread_of_runs_enters_the_interval() -> None:
     widths = []
-    for spread in (0.0, 0.3):
-        total = over_runs((5, 5), spread).total
+    for spread in (0.0, 0.1):
+        pairs = suite_scores(VBENCH_CONSTANTS, 1, runs=(5, 5), run_spread=spread, spread=0.01)
+        total = group_bootstrap(pairs, VBENCH_CONSTANTS, RUNS, rng=generator("b"), runs=Runs(5, 5)).total
         assert total is not None
         assert total.low is not None
         assert total.high is not None
@@ -33,39 +55,97 @@ def test_the_spread_of_runs_enters_the_interval() -> None:
     assert widths[1] > 5 * widths[0]
 
 
-def test_the_standard_error_is_that_of_two_independent_means() -> None:
-    pairs = suite_scores(SPRITE_CONSTANTS, 1, count=40, runs=(6, 6), run_spread=0.1)
-    found = over_runs((6, 6), 0.1, replicates=20_000).dimensions[0]
-    means = pairs[found.name].values.mean(axis=2)
-    expected = sum(series.mean(axis=1).var() / 6 for series in (means[:6], means[6:]))
-    expected += (means[:6].mean(axis=0) - means[6:].mean(axis=0)).var() / 40
-    assert found.standard_error == pytest.approx(np.sqrt(expected), rel=0.05)
-    assert found.difference == pytest.approx(means[:6].mean() - means[6:].mean())
+def test_the_standard_error_is_that_of_two_independent_means_on_shared_prompts() -> None:
+    pairs = suite_scores(SPRITE_CONSTANTS, 3, runs=(6, 5), run_spread=0.1)
+    found = group_bootstrap(pairs, SPRITE_CONSTANTS, RUNS, rng=generator("b"), runs=Runs(6, 5))
+    for estimate in found.dimensions:
+        means = pairs[estimate.name].prompt_means()
+        method, baseline = means[:6], means[6:]
+        between = method.mean(axis=1).var() / 6 + baseline.mean(axis=1).var() / 5
+        of_prompts = (method.mean(axis=0) - baseline.mean(axis=0)).var() / method.shape[1]
+        rest = [one - one.mean(axis=0) - one.mean(axis=1, keepdims=True) + one.mean() for one in (method, baseline)]
+        interaction = sum(np.square(one).sum() / one.size**2 for one in rest)
+        assert estimate.closed_form_error == pytest.approx(np.sqrt(between + of_prompts + interaction))
+        assert estimate.standard_error == pytest.approx(estimate.closed_form_error, rel=0.08)
 
 
-def test_one_run_has_no_interval_over_runs() -> None:
-    total = over_runs((1, 3), 0.1).total
-    assert total is not None
-    assert (total.low, total.star, total.reason) == (None, False, TOO_FEW_RUNS)
+def semantic_error(own: bool) -> float:
+    """Two dimensions of a hundred prompts each, of their own or shared, that lean the same way prompt by prompt."""
+    lean = generator("lean").normal(0, 0.1, (1, 100, 1))
+    pairs = suite_scores(VBENCH_CONSTANTS, 1, runs=(2, 2), spread=0.0)
+    for name in ("human_action", "temporal_style"):
+        scale = next(c.high - c.low for c in VBENCH_CONSTANTS if c.dimension == name)
+        values = np.concatenate([0.3 + np.tile(lean, (2, 1, 1)), np.full((2, 100, 1), 0.3)]) * scale
+        pairs[name] = PairedSamples(prompts(100, name if own else "same"), values)
+    found = group_bootstrap(pairs, VBENCH_CONSTANTS, RUNS, rng=generator("b"), runs=Runs(2, 2))
+    assert found.semantic is not None
+    assert found.semantic.standard_error is not None
+    return found.semantic.standard_error
+
+
+def test_prompts_are_shared_by_identity_and_not_by_number() -> None:
+    """Drawn together the errors would add up, apart they add in squares: sqrt(2) less."""
+    expected = 100 / 9 * generator("lean").normal(0, 0.1, 100).std() / 10
+    assert semantic_error(own=True) == pytest.approx(np.sqrt(2) * expected, rel=0.06)
+    assert semantic_error(own=False) == pytest.approx(2 * expected, rel=0.06)
+
+
+def test_losing_one_score_leaves_dimensions_together() -> None:
+    errors = []
+    for lost in (False, True):
+        pairs = suite_scores(VBENCH_CONSTANTS, 1, runs=(2, 2))
+        pairs["motion_smoothness"] = pairs["subject_consistency"]
+        if lost:
+            whole = pairs["motion_smoothness"]
+            pairs["motion_smoothness"] = PairedSamples(whole.prompt_ids[:-1], whole.values[:, :-1])
+        found = group_bootstrap(pairs, VBENCH_CONSTANTS, RUNS, rng=generator("b"), runs=Runs(2, 2))
+        assert found.quality is not None
+        assert found.quality.closed_form_error is not None
+        errors.append(found.quality.closed_form_error)
+    assert errors[1] == pytest.approx(errors[0], rel=0.03)
+
+
+def test_three_prompts_have_no_interval_and_no_star() -> None:
+    (found,) = compare_recipes(table_of(recipe_rows(count=3)), "base", ["ours"], SPRITE_CONSTANTS, settings=RUNS)
+    (estimate,) = found.bootstrap.dimensions
+    assert (estimate.n_prompts, estimate.low, estimate.star) == (3, None, False)
+    assert estimate.reason == TOO_FEW_FOR_INTERVAL
 
 
 def test_models_of_one_table_are_compared_by_all_their_runs() -> None:
-    rows = [
-        row(model, prompt, 0.4 + 0.2 * (model == "ours") + 0.001 * prompt + 0.01 * run, training_run=f"run{run}")
-        for model in ("base", "ours")
-        for run in range(3)
-        for prompt in range(8)
-    ]
-    rows.append(row("ours", 8, 0.9, training_run="run0"))  # only one run has this prompt
-    settings = BootstrapSettings(resampling="runs", interval="t")
-    (found,) = compare_recipes(table_of(rows), "base", ["ours"], SPRITE_CONSTANTS, settings=settings)
+    rows = [*recipe_rows(), row("ours", 8, 0.9, training_run="run0")]  # only one run has the ninth prompt
+    (found,) = compare_recipes(table_of(rows), "base", ["ours"], SPRITE_CONSTANTS)
     estimate = found.bootstrap.dimensions[0]
     assert estimate.n_prompts == 8
     assert estimate.difference == pytest.approx(0.2)
     assert estimate.star
+    assert [(one.method, one.n_scored, one.n_planned) for one in found.coverage] == [("ours", 25, 27), ("base", 24, 27)]
 
 
-def test_a_model_that_is_not_in_the_table_is_named() -> None:
-    rows = [row(model, prompt, 0.5, training_run="r") for model in ("base", "ours") for prompt in range(3)]
-    with pytest.raises(UserError, match="nobody"):
-        compare_recipes(table_of(rows), "base", ["nobody"], SPRITE_CONSTANTS)
+def test_scores_are_the_mean_of_the_runs_scores_under_every_weighting() -> None:
+    rows = recipe_rows(runs=2)
+    rows = [one for one in rows if (one["model"], one["training_run"], one["prompt_id"]) != ("ours", "run1", "p000")]
+    for weighting, expected in (("video-mean", 0.4), ("prompt-mean", 0.4)):
+        settings = BootstrapSettings.model_validate({"resampling": "runs", "weighting": weighting, "replicates": 20})
+        (found,) = compare_recipes(table_of(rows), "base", ["ours"], SPRITE_CONSTANTS, settings=settings)
+        shared = range(1, 8) if weighting == "prompt-mean" else range(8)
+        base = np.mean([expected + 0.001 * p for p in shared]) + 0.005
+        assert found.bootstrap.dimensions[0].b == pytest.approx(base)
+
+
+def test_a_dimension_that_one_run_lacks_is_refused_by_name() -> None:
+    rows = [*recipe_rows(), row("ours", 0, 0.5, training_run="run0", dimension="object_class")]
+    with pytest.raises(UserError, match="object_class"):
+        compare_recipes(table_of(rows), "base", ["ours"], SPRITE_CONSTANTS)
+
+
+@pytest.mark.parametrize("constants", [VBENCH_CONSTANTS, SPRITE_CONSTANTS])
+def test_points_do_not_depend_on_how_often_a_run_is_listed(constants: Any) -> None:
+    pairs = suite_scores(constants, 4, runs=(1, 1))
+    twice = {name: pair._replace(values=pair.values[[0, 0, 1, 1]]) for name, pair in pairs.items()}
+    one = group_bootstrap(pairs, constants, RUNS, rng=generator("b"))
+    two = group_bootstrap(twice, constants, RUNS, rng=generator("b"), runs=Runs(2, 2))
+    means = plain_composites({name: float(pair.values[0].mean()) for name, pair in pairs.items()}, constants)
+    for single, double in zip(one.estimates(), two.estimates(), strict=True):
+        assert single.a == pytest.approx(means[single.name])
+        assert (double.a, double.b) == pytest.approx((single.a, single.b))
