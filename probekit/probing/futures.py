@@ -76,7 +76,7 @@ def continue_state(
     keys = [request.key] * sampler.batch_size
     shared = KeyedNoise(keys, sampler.chunk_shape(), seed)
     branches = [KeyedNoise(keys, sampler.chunk_shape(), seed + index) for index in range(count)]
-    rolled = [sampler.rollout([request], noise=BranchedNoise(shared, branch, chunk))[:1] for branch in branches]
-    frames = np.concatenate([last_frames(sampler, video) for video in rolled])
+    rolled = [sampler.rollout([request], noise=BranchedNoise(shared, branch, chunk)) for branch in branches]
+    frames = np.stack([last_frames(sampler, video)[0] for video in rolled])
     ahead = [chunk + horizon for horizon in horizons]
     return Futures(frames[0, chunk], frames[:, ahead], tuple(horizons))

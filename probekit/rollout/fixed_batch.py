@@ -9,9 +9,9 @@ from typing import Final, TypeVar
 
 Item = TypeVar("Item")
 
-_FULL_PASS: Final = 512
+FULL_PASS: Final = 512
 """Tokens from which a pass of more videos saves a processor next to no time (`benchmarks/batch_size.py`)."""
-_LARGEST: Final = 8
+LARGEST: Final = 8
 
 
 def fixed_batch_size(tokens: int) -> int:
@@ -20,7 +20,7 @@ def fixed_batch_size(tokens: int) -> int:
     Args:
         tokens: tokens of one video in one pass.
     """
-    return max(1, min(_LARGEST, _FULL_PASS // tokens))
+    return max(1, min(LARGEST, FULL_PASS // tokens))
 
 
 def row_blocks(count: int, size: int) -> list[range]:

@@ -119,7 +119,7 @@ def test_nothing_and_too_much_do_not_fill_a_batch() -> None:
 def test_every_pass_has_the_same_number_of_videos(
     kind: str, guided: int, count: int, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fixed_batch, "_LARGEST", 4)
+    monkeypatch.setattr(fixed_batch, "LARGEST", 4)
     sampler = sampler_of(models, kind)
     assert sampler.card.batch_size == 4
     with rows_of_passes(transformer_of(sampler)) as rows:
@@ -167,7 +167,7 @@ def hashes(folder: Path, generator: VideoGenerator, workers: int = 1, batch_size
 def test_files_do_not_depend_on_batches_workers_or_what_was_finished(
     kind: str, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fixed_batch, "_LARGEST", 2)
+    monkeypatch.setattr(fixed_batch, "LARGEST", 2)
     sampler = sampler_of(models, kind)
     first = hashes(tmp_path / "first", sampler)
     assert len(set(first.values())) == 6
@@ -182,7 +182,7 @@ def test_files_do_not_depend_on_batches_workers_or_what_was_finished(
 
 
 def test_workers_share_whole_blocks(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fixed_batch, "_LARGEST", 4)
+    monkeypatch.setattr(fixed_batch, "LARGEST", 4)
     asked = []
     for index in range(3):
         spy = Spy(sampler_of(models, "student"))
@@ -205,7 +205,7 @@ import numpy as np
 from tests.unit.rollout import test_fixed_batch as here
 
 models, out = map(Path, sys.argv[1:])
-here.fixed_batch._LARGEST = 2
+here.fixed_batch.LARGEST = 2
 for kind in here.KINDS:
     sampler = here.sampler_of(models, kind)
     assert here.hashes(out / kind, sampler) == here.hashes(out / f"{kind}-shared", sampler, 3, 1), kind
@@ -219,7 +219,7 @@ def test_the_same_holds_with_the_kernels_of_an_older_processor_whose_videos_are_
     command = [sys.executable, "-c", CHILD, str(models), str(tmp_path)]
     done = subprocess.run(command, env={**os.environ, **LOWERED}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    monkeypatch.setattr(fixed_batch, "_LARGEST", 2)
+    monkeypatch.setattr(fixed_batch, "LARGEST", 2)
     for kind in KINDS:
         ours = sampler_of(models, kind).generate(requests(2)).astype(int)
         assert np.abs(ours - np.load(tmp_path / f"{kind}.npy")).max() <= 1, kind

@@ -55,7 +55,7 @@ def test_a_finished_set_passes_its_check_and_is_not_made_again(model: Path, tmp_
 
 
 def test_an_interruption_loses_no_finished_batch(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fixed_batch, "_LARGEST", 2)
+    monkeypatch.setattr(fixed_batch, "LARGEST", 2)
     with pytest.raises(KeyboardInterrupt):
         generate_suite(Counting(sampler(model), fail_after=4), SUITE, tmp_path, training_run="r")
     rest = Counting(sampler(model))
@@ -76,7 +76,7 @@ def test_a_changed_or_deleted_video_is_made_again(model: Path, tmp_path: Path) -
 def test_shards_together_make_what_one_worker_makes(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fixed_batch, "_LARGEST", 2)
+    monkeypatch.setattr(fixed_batch, "LARGEST", 2)
     generate_suite(sampler(model), SUITE, tmp_path / "one", training_run="r", batch_size=1)
     for index in range(3):
         generate_suite(sampler(model), SUITE, tmp_path / "many", training_run="r", shard=Shard(index, 3), batch_size=1)
