@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from probekit.errors import UserError
 from probekit.process_identity import ProcessIdentity, this_process
 from probekit.write_failures import naming_write_failures
 
@@ -203,8 +204,17 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8 to ``path`` atomically. Raises UserError where the target cannot be written."""
-    write_bytes(path, text.encode())
+    """Write ``text`` as UTF-8 to ``path`` atomically.
+
+    Raises:
+        UserError: The text holds half a character, as names of other encodings do, or the target cannot be written.
+    """
+    try:
+        data = text.encode()
+    except UnicodeEncodeError as error:
+        around = text[max(0, error.start - 20) : error.end + 20]
+        raise UserError(f"Cannot write {path}: {around!r} is not UTF-8.", "Rename what is named so.") from error
+    write_bytes(path, data)
 
 
 def write_json(path: Path, obj: Any) -> None:

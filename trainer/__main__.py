@@ -1,5 +1,12 @@
-"""`python -m trainer`, the same as the `trainer` command."""
+"""The command `trainer`, also as `python -m trainer`."""
 
-from trainer.cli import app
+from probekit.cli.entry import run
 
-app()
+
+def main() -> None:
+    """The command `trainer`."""
+    run("trainer.cli")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,5 @@
 """The `trainer` command: parses, then calls one function."""
 
-import logging
 import os
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +8,7 @@ import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import ShardOption, parse_shard
+from probekit.cli.terminal import log_to_terminal, say
 from probekit.threads import wait_passively
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Train streaming video diffusion models.")
@@ -19,7 +19,7 @@ def configure() -> None:
     """Send progress and warnings to the terminal."""
     wait_passively()
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # ours are plain lines in a log, theirs are not
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    log_to_terminal("%(asctime)s %(message)s", "%H:%M:%S")
 
 
 @app.command()
@@ -82,7 +82,7 @@ def demo(
         result = run_training_demo(plan, out, 1 if smoke else updates)
         for record in (result.short, result.long):
             table_console().print(comparison_table(record).rich())
-        typer.echo(f"page: {result.page.resolve()}")
+        say(f"page: {result.page.resolve()}")
 
 
 @app.command("sweep")
@@ -105,11 +105,11 @@ def sweep_command(
         path = find_sweep(table)
         folder = out or Path("runs/sweeps") / path.stem
         if dry_run:
-            typer.echo("\n".join(sweep_plan(path, folder, overrides or [], processes, scale)))
+            say("\n".join(sweep_plan(path, folder, overrides or [], processes, scale)))
             return
         record = run_sweep(path, folder, overrides or [], jobs, processes, scale)
         table_console().print(comparison_table(record).rich())
-        typer.echo((folder / "table" / "sweep.md").read_text(encoding="utf-8"))
+        say((folder / "table" / "sweep.md").read_text(encoding="utf-8"))
 
 
 @app.command("cost")
@@ -129,7 +129,7 @@ def cost_command(
         if not isinstance(config, DmdConfig):
             raise UserError(f"{recipe} is not a recipe of stage 3.", "Give an asymmetric_dmd recipe.")
         for line in (*arithmetic_lines(config), *(measured_lines(config, cycles) if measure else ())):
-            typer.echo(line)
+            say(line)
 
 
 @app.command("describe")
@@ -147,7 +147,7 @@ def describe_command(
         from trainer.planning.describe import description
 
         for line in description(load_recipe(recipe, overrides or []), gpus, gpu_memory):
-            typer.echo(line)
+            say(line)
 
 
 @app.command("compare-logs")
@@ -161,7 +161,7 @@ def compare_logs_command(
         from trainer.engine.log_comparison import compare_logs
 
         difference = compare_logs(ours, reference, tolerance)
-        typer.echo(difference or "the logs agree")
+        say(difference or "the logs agree")
         if difference:
             raise typer.Exit(1)
 
@@ -180,7 +180,7 @@ def watch_command(
         from trainer.watch import watch
 
         watch(runs, load_suite("sprite-5s").reduced(prompts, samples), out, start)
-        typer.echo((out / "steps.md").read_text(encoding="utf-8"))
+        say((out / "steps.md").read_text(encoding="utf-8"))
 
 
 @app.command("encode-sprites")
@@ -217,7 +217,7 @@ def encode_videos_command(
 
         size, share = ClipSize(frames, height, width), parse_shard(shard)
         for line in encode_captioned_videos(videos, captions, model, out, size, split, share, skip_corrupt):
-            typer.echo(f"left out: {line}", err=True)
+            say(f"left out: {line}", err=True)
 
 
 @app.command("audit-prompts")
@@ -244,8 +244,8 @@ def audit_prompts(
         shared = shared_prompts(read_prompts(training), [text for _, text in prompts], near)
         for found in shared:
             name, text = prompts[found.number]
-            typer.echo(f"{name}: {text} | {found.similarity:.0%} in training: {found.training}")
-        typer.echo(f"{len(shared)} of {len(prompts)} evaluation prompts are trained on")
+            say(f"{name}: {text} | {found.similarity:.0%} in training: {found.training}")
+        say(f"{len(shared)} of {len(prompts)} evaluation prompts are trained on")
         if shared:
             raise typer.Exit(1)
 
@@ -260,7 +260,7 @@ def card(
     with reporting_errors():
         from trainer.model_card import write_model_card
 
-        typer.echo(f"wrote the card into {write_model_card(run, command, samples)}")
+        say(f"wrote the card into {write_model_card(run, command, samples)}")
 
 
 @app.command("fit-parts")
@@ -274,4 +274,4 @@ def fit_parts(
         from trainer.data.jobs import fit_shared_parts
 
         accuracy = fit_shared_parts(out, episodes, text_steps)
-        typer.echo(f"wrote {out}; facts read from the text states: {accuracy:.1%}")
+        say(f"wrote {out}; facts read from the text states: {accuracy:.1%}")

@@ -1,6 +1,5 @@
 """The demo: a short training of both arms from the shipped student, then the shipped arms' results."""
 
-import json
 import logging
 import subprocess
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from probekit.errors import UserError
 from probekit.reporting.cells import score_text
 from probekit.reporting.story import Section
 from probekit.reporting.table import Column, Table
+from probekit.user_files.json_files import read_json_lines
 from probekit.workflows.demo import DemoPlan, DemoResult, run_demo
 
 LOGGER = logging.getLogger("trainer")
@@ -50,8 +50,8 @@ def _start(arm: str, folder: Path, updates: int, settings: Sequence[str]) -> sub
 
 
 def _records(path: Path) -> list[dict[str, float]]:
-    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [record for record in records if "dmd_loss" in record]
+    records = read_json_lines(path, what="training log", fix="Run the demo again.")
+    return [record for _, record in records if "dmd_loss" in record]
 
 
 def training_section(records: dict[str, list[dict[str, float]]]) -> Section:

@@ -1,10 +1,7 @@
 """A model's card: what made it and what it was measured to do."""
 
-import json
 from pathlib import Path
 from typing import Any, Final
-
-import yaml
 
 from probekit.atomic_files import write_json, write_text
 from probekit.errors import UserError
@@ -12,6 +9,8 @@ from probekit.evaluation.sprite.rates import sprite_rates
 from probekit.models.loading import hash_checkpoint, load_transformer
 from probekit.provenance import hardware, package_versions
 from probekit.run_folder.manifest import load_video_set
+from probekit.user_files.json_files import read_json_lines
+from probekit.user_files.yaml_files import read_yaml
 
 CARD = "model_card.json"
 
@@ -40,7 +39,7 @@ def read_metrics(run: Path) -> list[dict[str, float]]:
     path = run / "metrics.jsonl"
     if not path.is_file():
         raise UserError(f"{run} is not a training run: it has no metrics.jsonl.", "Give a folder that trainer wrote.")
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [record for _, record in read_json_lines(path, what="training log", fix="Give a folder that trainer wrote.")]
 
 
 def write_model_card(run: Path, command: str, samples: Path) -> Path:
@@ -55,7 +54,9 @@ def write_model_card(run: Path, command: str, samples: Path) -> Path:
         The export folder.
     """
     export, metrics = run / "export", read_metrics(run)
-    config: dict[str, Any] = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    config: dict[str, Any] = read_yaml(
+        run / "config.yaml", what="configuration", fix="Give a folder that trainer wrote."
+    )
     model = load_transformer(export)
     videos = load_video_set(samples)
     generation = videos.protocol.generation

@@ -8,6 +8,7 @@ import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import Mismatch, Replicates, Runs, Seed
+from probekit.cli.terminal import say
 from probekit.errors import UserError
 
 
@@ -86,7 +87,7 @@ def compare(
 
         table_console().print(comparison_table(record).rich())
         written = (*paths, *(out / name for name in ("differences.png", "differences.svg")))
-        typer.echo(f"wrote {', '.join(map(str, written))}")
+        say(f"wrote {', '.join(map(str, written))}")
 
 
 def _weighting(asked: WeightingName, *, pooled: bool) -> WeightingName:

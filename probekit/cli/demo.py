@@ -7,6 +7,7 @@ import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.tables import table_console
+from probekit.cli.terminal import say
 
 if TYPE_CHECKING:
     from probekit.workflows.demo import DemoPlan
@@ -41,4 +42,4 @@ def demo(
         result = run_demo(plan, out)
         for record in (result.short, result.long):
             table_console().print(comparison_table(record).rich())
-        typer.echo(f"page: {result.page.resolve()}")
+        say(f"page: {result.page.resolve()}")

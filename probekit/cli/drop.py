@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from probekit.cli.errors import reporting_errors
+from probekit.cli.terminal import say
 
 
 def drop(
@@ -25,4 +26,4 @@ def drop(
         pairs = [(short, long), *([against] if against else [])]
         table = drop_table(drop_of_runs(pairs, seed=seed))
         table.write(out, "drop")
-        typer.echo(table.markdown())
+        say(table.markdown())

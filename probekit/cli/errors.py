@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import typer
 
+from probekit.cli.terminal import say
 from probekit.errors import UserError
 
 
@@ -14,5 +15,5 @@ def reporting_errors() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        typer.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         raise typer.Exit(2) from error

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from probekit.cli.errors import reporting_errors
+from probekit.cli.terminal import say
 
 
 def export_vbench(
@@ -21,9 +22,9 @@ def export_vbench(
 
         done = export_vbench(run, out, by_dimension=by_dimension)
         for collision in done.collisions:
-            typer.echo(f"note: {collision}")
+            say(f"note: {collision}")
         for path, problem in done.problems:
-            typer.echo(f"error: {path}: {problem}", err=True)
-        typer.echo(f"{done.n_videos} videos in {out}, {done.n_copied} files copied, keys in {done.record}")
+            say(f"error: {path}: {problem}", err=True)
+        say(f"{done.n_videos} videos in {out}, {done.n_copied} files copied, keys in {done.record}")
         if done.problems:
             raise typer.Exit(1)

@@ -7,6 +7,7 @@ import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import Replicates, Seed
+from probekit.cli.terminal import say
 
 
 def horizon(
@@ -33,7 +34,7 @@ def horizon(
         diagnoses, problems = diagnose_sources(opened.sources, settings=settings, features=features)
         problems = [*opened.problems, *problems]
         for problem in problems:
-            typer.echo(f"error: {problem.path}: {problem.problem}", err=True)
+            say(f"error: {problem.path}: {problem.problem}", err=True)
         record = horizon_record(diagnoses, settings=settings, seed=seed, replicates=replicates)
         paths = write_tables(record, out)
         for name, figure in (("curves.png", curves_figure(record)), ("similarity.png", similarity_figure(record))):
@@ -42,8 +43,8 @@ def horizon(
         for one in diagnoses:
             for found in one.detections:
                 if found.fired:
-                    typer.echo(f"{one.label}, {one.prompt_id} {one.sample}: {found.detector}: {found.where}")
-        typer.echo(f"diagnosed {len(diagnoses)} of {len(diagnoses) + len(problems)} videos")
-        typer.echo(f"wrote {', '.join(map(str, paths))}")
+                    say(f"{one.label}, {one.prompt_id} {one.sample}: {found.detector}: {found.where}")
+        say(f"diagnosed {len(diagnoses)} of {len(diagnoses) + len(problems)} videos")
+        say(f"wrote {', '.join(map(str, paths))}")
         if problems:
             raise typer.Exit(1)

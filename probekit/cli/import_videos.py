@@ -7,6 +7,7 @@ import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import AllowMissing, SuiteOptions
+from probekit.cli.terminal import say
 
 Sources = Annotated[
     list[Path], typer.Argument(help="Folders of videos (several: sample 0, 1, ... of names without index), or tables.")
@@ -35,9 +36,9 @@ def import_videos(
 
         runs, problems = import_any(sources, out, model=model, horizon=horizon)
         for run in runs:
-            typer.echo(f"imported {run}")
+            say(f"imported {run}")
         for path, problem in problems:
-            typer.echo(f"error: {path}: {problem}", err=True)
+            say(f"error: {path}: {problem}", err=True)
         if problems and not (allow_missing and runs):
             raise typer.Exit(1)
 
@@ -73,15 +74,15 @@ def _import_named(
         sources, planned, all_prompts(planned, settings), out, model=model, naming=naming, allow_missing=allow_missing
     )
     for path, problem in done.problems:
-        typer.echo(f"unused: {path}: {problem}", err=True)
+        say(f"unused: {path}: {problem}", err=True)
     for key, reason in done.lost.items():
-        typer.echo(f"lost: {key.prompt_id} sample {key.sample}: {reason}", err=True)
+        say(f"lost: {key.prompt_id} sample {key.sample}: {reason}", err=True)
     if done.not_drawn:
-        typer.echo(f"{done.not_drawn} files show prompts that the suite does not use")
-    typer.echo(f"named by {done.naming}; coverage {done.n_videos}/{done.planned} videos")
+        say(f"{done.not_drawn} files show prompts that the suite does not use")
+    say(f"named by {done.naming}; coverage {done.n_videos}/{done.planned} videos")
     if done.named_after == "extended":
-        typer.echo("the names are made of the extended texts, so the run is recorded as generated from those")
+        say("the names are made of the extended texts, so the run is recorded as generated from those")
     if done.run is None:
-        typer.echo("error: nothing was written. Fix: mend the files, or pass --allow-missing.", err=True)
+        say("error: nothing was written. Fix: mend the files, or pass --allow-missing.", err=True)
         raise typer.Exit(1)
-    typer.echo(f"imported {done.run}")
+    say(f"imported {done.run}")

@@ -27,6 +27,7 @@ from probekit.cli import (
     vbench,
     weights,
 )
+from probekit.cli.terminal import log_to_terminal
 from probekit.threads import wait_passively
 
 app = typer.Typer(
@@ -63,6 +64,6 @@ def configure() -> None:
     """Send progress and warnings to the terminal."""
     wait_passively()
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # ours are plain lines in a log, theirs are not
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    log_to_terminal("%(message)s")
     for noisy in ("matplotlib", "PIL", "httpx", "fontTools"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -7,6 +7,7 @@ import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import AllowMissing, SuiteOptions
+from probekit.cli.terminal import say
 
 app = typer.Typer(no_args_is_help=True, help="The list of a run folder's videos.")
 
@@ -39,12 +40,12 @@ def check(
             planned = {row.key() for row in video_set.rows} | set(reasons)
         found = inspect_video_set(video_set, planned)
         for path, problem in (*found.absent.values(), *found.wrong):
-            typer.echo(f"{path}: {problem}")
+            say(f"{path}: {problem}")
         for path, note in found.notes:
-            typer.echo(f"note: {path}: {note}")
+            say(f"note: {path}: {note}")
         if found.wrong or (found.absent and not allow_missing):
             raise typer.Exit(1)
         absent = absent_videos(found.planned, {k: reasons.get(k, problem) for k, (_, problem) in found.absent.items()})
         write_absent(run, absent)
         missing = f"; the others are missing and count as unscored, coverage {absent.coverage()}"
-        typer.echo(f"all videos are as the manifest says{missing if found.absent else ''}")
+        say(f"all videos are as the manifest says{missing if found.absent else ''}")

@@ -7,6 +7,7 @@ import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import Seed
+from probekit.cli.terminal import say
 from probekit.errors import UserError
 
 
@@ -27,7 +28,7 @@ def power(
         numbers = _numbers(prompts)
         opened = open_scored_run(baseline), open_scored_run(method)
         for line in power_lines(*opened, quantity=quantity, effect=effect, width=width, prompts=numbers, seed=seed):
-            typer.echo(line)
+            say(line)
 
 
 def _numbers(listed: str) -> list[int]:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from probekit.cli.errors import reporting_errors
+from probekit.cli.terminal import say
 
 
 def probe(
@@ -28,5 +29,5 @@ def probe(
         from probekit.workflows.probe import probe_arms
 
         result = probe_arms(baseline, method, planned, out, seed=seed, perceptual=perceptual)
-        typer.echo(probe_table(result.contrasts, MSE.metric_id).markdown())
-        typer.echo(f"tables and figures in {result.folder}")
+        say(probe_table(result.contrasts, MSE.metric_id).markdown())
+        say(f"tables and figures in {result.folder}")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from probekit.cli.errors import reporting_errors
+from probekit.cli.terminal import say
 
 
 def readouts(
@@ -22,4 +23,4 @@ def readouts(
         page = readout_table(rows).markdown()
         write_text(out / "readouts.csv", readout_rows(rows).csv())
         write_text(out / "readouts.md", page)
-        typer.echo(page)
+        say(page)

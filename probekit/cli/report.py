@@ -7,6 +7,7 @@ import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import Mismatch, Replicates, Runs, Seed
+from probekit.cli.terminal import say
 
 
 def report(
@@ -27,4 +28,4 @@ def report(
         record = compare_runs(
             opened, seed=seed, settings=BootstrapSettings(replicates=replicates), allow_mismatch=allow_mismatch
         )
-        typer.echo(f"report: {report_runs(opened, record, out, max_prompts=max_prompts)}")
+        say(f"report: {report_runs(opened, record, out, max_prompts=max_prompts)}")

@@ -8,6 +8,7 @@ import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import ShardOption, SuiteOptions, parse_shard
+from probekit.cli.terminal import say
 from probekit.config_errors import validated
 from probekit.errors import UserError
 from probekit.rollout.settings import PipelineSettings, SamplerSettings, StreamingOptions
@@ -94,7 +95,7 @@ def sample(
             options=options, pipeline=_settings(PipelineSettings, chosen), prompt_cache=prompt_cache, device=device,
             bf16=bf16, speed=SpeedSettings(warm_up, repeats) if measure else None,
         )  # fmt: skip
-        typer.echo(f"{len(rows)} videos in {out}{', and speed.json' if measure else ''}")
+        say(f"{len(rows)} videos in {out}{', and speed.json' if measure else ''}")
 
 
 def _print_plan(model: str, planned: "Suite", options: StreamingOptions) -> None:
@@ -102,7 +103,7 @@ def _print_plan(model: str, planned: "Suite", options: StreamingOptions) -> None
     from probekit.workflows.sampling_plan import plan_lines
 
     for line in plan_lines(model_folder(model), planned, options):
-        typer.echo(line)
+        say(line)
 
 
 def _check_measurable(share: "Shard | None", prompt_cache: Path | None) -> None:

@@ -7,6 +7,7 @@ import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import ShardOption, parse_shard
+from probekit.cli.terminal import say
 from probekit.config_errors import validated
 from probekit.evaluation.vbench.fast.settings import FastSettings
 from probekit.visible_gpus import take_own_gpu
@@ -54,14 +55,14 @@ def score(
         not_run: dict[str, str] = {}
         for run in runs:
             summary = score_run(run, share, clips, backend=backend, workers=workers, settings=settings)
-            typer.echo(f"{run}: {summary.n_scored} videos scored")
+            say(f"{run}: {summary.n_scored} videos scored")
             failures += [f"{failure.path}: {failure.problem}" for failure in summary.failures]
             not_run.update({missing.dimension: missing.reason for missing in summary.not_run})
             if reference is not None:
-                typer.echo(f"{run}: wrote {score_against_reference(run, reference, lpips)}")
+                say(f"{run}: wrote {score_against_reference(run, reference, lpips)}")
         for dimension, reason in not_run.items():
-            typer.echo(f"not run: {dimension}: {reason}")
+            say(f"not run: {dimension}: {reason}")
         for failure in failures:
-            typer.echo(f"error: {failure}", err=True)
+            say(f"error: {failure}", err=True)
         if failures:
             raise typer.Exit(1)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from probekit.cli.errors import reporting_errors
+from probekit.cli.terminal import say
 from probekit.errors import UserError
 
 
@@ -35,11 +36,11 @@ def slow_fast(
         done = slow_fast_run(run, out, Fusion(tables, *_weights(weights)), settings)
         for dimension in sorted({row.dimension for row in done.rows}):
             fused = [row.fused for row in done.rows if row.dimension == dimension]
-            typer.echo(f"{dimension}: {fmean(fused):.4f}, mean of {len(fused)} videos")
+            say(f"{dimension}: {fmean(fused):.4f}, mean of {len(fused)} videos")
         for missing in done.not_run:
-            typer.echo(f"not run: {missing.dimension}: {missing.reason}")
+            say(f"not run: {missing.dimension}: {missing.reason}")
         for path, problem in done.problems:
-            typer.echo(f"error: {path}: {problem}", err=True)
+            say(f"error: {path}: {problem}", err=True)
         if done.problems:
             raise typer.Exit(1)
 

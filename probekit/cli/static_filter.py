@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from probekit.cli.errors import reporting_errors
+from probekit.cli.terminal import say
 
 
 def static_filter(
@@ -25,9 +26,9 @@ def static_filter(
         given = {"device": device, "unverified_weights": unverified_weights}
         done = filter_static_run(run, out, validated(FastSettings, given, "the command's options"))
         for key, reason in done.lacking.items():
-            typer.echo(f"lacking: {key.prompt_id}: {reason}")
+            say(f"lacking: {key.prompt_id}: {reason}")
         for path, problem in done.problems:
-            typer.echo(f"error: {path}: {problem}", err=True)
-        typer.echo(f"{len(done.rows)} videos in {out}")
+            say(f"error: {path}: {problem}", err=True)
+        say(f"{len(done.rows)} videos in {out}")
         if done.problems:
             raise typer.Exit(1)

@@ -6,6 +6,7 @@ import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import SuiteOptions
+from probekit.cli.terminal import say
 
 
 def suites(
@@ -19,8 +20,8 @@ def suites(
 
         if name is None:
             for known in suite_names():
-                typer.echo(known)
-            typer.echo("custom (`probekit import` of a folder or a CSV table)")
+                say(known)
+            say("custom (`probekit import` of a folder or a CSV table)")
             return
         for line in plan_lines(load_suite(name, suite_option or ())):
-            typer.echo(line)
+            say(line)

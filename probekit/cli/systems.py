@@ -7,6 +7,7 @@ import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import Mismatch
+from probekit.cli.terminal import say
 
 
 def systems(
@@ -27,5 +28,5 @@ def systems(
         opened = [open_scored_run(run) for run in runs]
         table = system_table(opened, weighting_named(weighting), allow_mismatch=allow_mismatch, with_paper=paper)
         paths = table.write(out, "systems", latex=True)
-        typer.echo(table.markdown())
-        typer.echo(f"wrote {', '.join(map(str, paths))}")
+        say(table.markdown())
+        say(f"wrote {', '.join(map(str, paths))}")

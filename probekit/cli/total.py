@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from probekit.cli.errors import reporting_errors
+from probekit.cli.terminal import say
 
 
 def total(
@@ -25,6 +26,6 @@ def total(
         form = weighting_named(weighting)
         for run in runs:
             table = total_table(total_of_run(open_scored_run(run), form))
-            typer.echo(f"{run}:\n{table.markdown()}", nl=False)
+            say(f"{run}:\n{table.markdown()}", nl=False)
             if out is not None:
-                typer.echo(f"wrote {', '.join(map(str, table.write(out, run.resolve().name)))}")
+                say(f"wrote {', '.join(map(str, table.write(out, run.resolve().name)))}")

@@ -10,6 +10,7 @@ import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import AllowMissing
+from probekit.cli.terminal import say
 
 if TYPE_CHECKING:
     from probekit.evaluation.vbench.official.readiness import Readiness
@@ -32,18 +33,18 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
 
         found = report()
         if as_json:
-            typer.echo(json.dumps([_as_json(each) for each in found], indent=1))
+            say(json.dumps([_as_json(each) for each in found], indent=1))
             return
         for each in found:
             where = "" if each.place == "here" else " in its own environment"
-            typer.echo(f"{each.dimension}: {'runs' if each.ready else 'does not run'}{where}")
+            say(f"{each.dimension}: {'runs' if each.ready else 'does not run'}{where}")
             for line in (*each.environment, *each.hub):
-                typer.echo(f"  missing: {line}")
+                say(f"  missing: {line}")
             for line in each.different:
-                typer.echo(f"  different: {line}")
+                say(f"  different: {line}")
             for file in each.files:
-                typer.echo(f"  missing: {file.name}, {_size(file.size_bytes)}: {file.path} from {file.url}")
-        typer.echo(f"{sum(each.ready for each in found)} of {len(found)} dimensions run.")
+                say(f"  missing: {file.name}, {_size(file.size_bytes)}: {file.path} from {file.url}")
+        say(f"{sum(each.ready for each in found)} of {len(found)} dimensions run.")
 
 
 def _as_json(found: "Readiness") -> dict[str, object]:
@@ -84,14 +85,14 @@ def fetch(
 
         what = wanted(dimensions or [])
         for file in what.files:
-            typer.echo(f"{file.name}, {_size(file.size_bytes)}: {file.url} to {file.path}")
+            say(f"{file.name}, {_size(file.size_bytes)}: {file.url} to {file.path}")
         for model, name in what.hub:
-            typer.echo(f"{model}/{name} into the Hub's cache")
+            say(f"{model}/{name} into the Hub's cache")
         if dry_run:
             return
         refuse_offline(what, offline=offline)
         for path in [*map(fetch_file, what.files), *fetch_from_hub(what.hub)]:
-            typer.echo(f"wrote {path}")
+            say(f"wrote {path}")
 
 
 @app.command()
@@ -108,10 +109,10 @@ def setup(
 
         commands = setup_commands(detectron2, python)
         for command in commands:
-            typer.echo(shlex.join(command))
+            say(shlex.join(command))
         if not dry_run:
             make_environment(commands)
-            typer.echo(f"made {environment_folder()}")
+            say(f"made {environment_folder()}")
 
 
 @app.command("export-results")
@@ -125,7 +126,7 @@ def export_results(
         from probekit.workflows.vbench_results import export_official
 
         for line in export_official(run, out, name):
-            typer.echo(line)
+            say(line)
 
 
 @app.command("import-results")
@@ -140,6 +141,6 @@ def import_results(
         from probekit.workflows.vbench_results import import_official
 
         done = import_official(folder, out, model, allow_missing=allow_missing)
-        typer.echo(f"wrote {done.table}")
+        say(f"wrote {done.table}")
         for dimension, reason in done.missing.items():
-            typer.echo(f"left out: {dimension}: {reason}", err=True)
+            say(f"left out: {dimension}: {reason}", err=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from probekit.cli.errors import reporting_errors
+from probekit.cli.terminal import say
 from probekit.errors import UserError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def inspect(
         from probekit.models.weight_summary import summary_lines
 
         for line in summary_lines(open_transformer(source, branch, heads, weights)):
-            typer.echo(line)
+            say(line)
 
 
 @app.command()
@@ -88,8 +89,8 @@ def convert(
         else:
             export_diffusers(opened, out, None if parts is None else model_folder(parts), card)
         for line in opened.file.left_out:
-            typer.echo(f"read {line}")
-        typer.echo(f"wrote {out}")
+            say(f"read {line}")
+        say(f"wrote {out}")
 
 
 def _card(role: CausalRole, chunk_frames: int, shift: float, steps: str) -> "CausalCard":

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from probekit.atomic_files import atomic_path
 from probekit.probing.futures import Futures
 from probekit.probing.probe_experiment import COPY, TRAINED, UNTRAINED
+from probekit.visible_text import plot_text
 
 _STYLES = {TRAINED: "-", UNTRAINED: ":"}
 
@@ -33,10 +34,14 @@ def plot_probe_errors(table: pd.DataFrame, metric: str, path: Path) -> None:
         for index, arm in enumerate(sorted(table.arm.unique())):
             for source, style in _STYLES.items():
                 line = means.loc[arm, source, depth]
-                axis.plot(line.index, line.values, style, color=f"C{index}", marker="o", label=f"{arm}, {source}")
+                axis.plot(
+                    line.index, line.values, style, color=f"C{index}", marker="o", label=plot_text(f"{arm}, {source}")
+                )
             copy = table[(table.metric_id == metric) & (table.arm == arm) & (table.source == COPY)]
             line = copy.groupby("horizon").value.mean()
-            axis.plot(line.index, line.values, "--", color=f"C{index}", label=f"{arm}, copy of the current frame")
+            axis.plot(
+                line.index, line.values, "--", color=f"C{index}", label=plot_text(f"{arm}, copy of the current frame")
+            )
         axis.set(title=f"depth {depth}", xlabel="chunks ahead", xticks=sorted(table.horizon.unique()))
     axes[0][0].set_ylabel(metric.split(":")[0])
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc="lower center", ncols=2, bbox_to_anchor=(0.5, -0.28))
@@ -62,10 +67,10 @@ def plot_futures(
         found = futures[arm]
         images = [found.current, *found.continuations[:, index], found.mean()[index], readouts[arm][index]]
         _show(line, images)
-        line[0].set_ylabel(f"{arm}\n+{found.horizons[index]}", fontsize=7)
+        line[0].set_ylabel(plot_text(f"{arm}\n+{found.horizons[index]}"), fontsize=7)
     for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title, fontsize=7)
-    figure.suptitle(prompt, fontsize=8)
+    figure.suptitle(plot_text(prompt), fontsize=8)
     _save(figure, path)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from probekit.media.video_files import read_video
 from probekit.reporting.figures import DOTS_PER_INCH, LIGHT
+from probekit.visible_text import plot_text
 
 _FRAME, _GAP, _MARGIN = 0.95, 0.06, 0.12
 _HEADING, _TIMES = 0.30, 0.16
@@ -65,7 +66,7 @@ def contact_sheet(models: Sequence[str], rows: Sequence[SheetRow], *, n_frames: 
         _text(figure, _MARGIN, top + 0.1, shortened(row.prompt), size=8)
         for model, strip in zip(models, row_strips, strict=True):
             top -= line
-            _text(figure, left - _MARGIN, top + _TIMES + (line - _TIMES) / 2, _plain(model), size=8, side="right")
+            _text(figure, left - _MARGIN, top + _TIMES + (line - _TIMES) / 2, plot_text(model), size=8, side="right")
             if strip is None:
                 _text(figure, left, top + line / 2, "no video", size=8, color=LIGHT.quiet)
             else:
@@ -84,7 +85,7 @@ def shortened(prompt: str) -> str:
     if len(text) > _CAPTION_LENGTH:
         text = f"{text[: _CAPTION_LENGTH - 3]}..."
     drawable = get_font(findfont(FontProperties())).get_charmap()
-    return _plain("".join(letter if ord(letter) in drawable else _UNKNOWN_GLYPH for letter in text))
+    return plot_text("".join(letter if ord(letter) in drawable else _UNKNOWN_GLYPH for letter in text))
 
 
 def _strip(path: Path, count: int) -> Strip:
@@ -115,8 +116,3 @@ def _text(
     """Write at inches from the lower left corner."""
     width, height = figure.get_size_inches()
     figure.text(x / width, y / height, text, fontsize=size, ha=side, va="center", color=color)
-
-
-def _plain(text: str) -> str:
-    """A dollar sign would start matplotlib's mathematics."""
-    return text.replace("$", r"\$")

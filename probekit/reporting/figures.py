@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from probekit.atomic_files import atomic_path
 from probekit.reporting.cells import STAR, level_text, quantity_text
 from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow
+from probekit.visible_text import plot_text
 
 DOTS_PER_INCH = 160
 _METHOD_SPACING = 0.24
@@ -51,7 +52,7 @@ def forest_plot(record: ComparisonRecord, palette: FigurePalette = LIGHT) -> Fig
         for row in record.rows:
             if row.method == method:
                 _draw_row(axes, row, quantities.index(row.quantity) + offset, color, palette)
-        axes.plot([], [], "o", color=color, label=_plain(method))
+        axes.plot([], [], "o", color=color, label=plot_text(method))
     _label_quantities(axes, record, quantities, palette)
     _style(axes, record, palette)
     return figure
@@ -100,7 +101,7 @@ def _style(axes: Axes, record: ComparisonRecord, palette: FigurePalette) -> None
     axes.spines[["left", "right", "top"]].set_visible(False)
     axes.spines["bottom"].set_color(palette.grid)
     caption = f"difference from {record.baseline} in percentage points, {level_text(record)} interval"
-    axes.set_xlabel(_plain(caption), color=palette.quiet, fontsize=9)
+    axes.set_xlabel(plot_text(caption), color=palette.quiet, fontsize=9)
     if len(record.methods) > 1:
         axes.legend(
             loc="lower left",
@@ -111,9 +112,4 @@ def _style(axes: Axes, record: ComparisonRecord, palette: FigurePalette) -> None
             labelcolor=palette.ink,
         )
     else:
-        axes.set_title(_plain(record.methods[0]), loc="left", color=palette.ink, fontsize=10)
-
-
-def _plain(text: str) -> str:
-    """A dollar sign would start matplotlib's mathematics."""
-    return text.replace("$", r"\$")
+        axes.set_title(plot_text(record.methods[0]), loc="left", color=palette.ink, fontsize=10)

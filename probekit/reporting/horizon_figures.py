@@ -13,6 +13,7 @@ from probekit.evaluation.long_horizon.diagnosis import VideoDiagnosis
 from probekit.evaluation.long_horizon.frame_statistics import QUANTITIES, Quantity
 from probekit.reporting.figures import DOTS_PER_INCH, LIGHT, FigurePalette
 from probekit.reporting.horizon_record import HorizonRecord
+from probekit.visible_text import plot_text
 
 _COLUMNS = 2
 _Style = Literal["-", "--", ":", "-."]
@@ -105,11 +106,11 @@ def _style(axes: Axes, title: str, palette: FigurePalette) -> None:
 
 def _legend(figure: Figure, record: HorizonRecord, palette: FigurePalette) -> None:
     handles = [Line2D([], [], color=_color(record, label, palette), linewidth=2.2) for label in record.labels]
-    names = [label.replace("$", r"\$") for label in record.labels]
+    names = [plot_text(label) for label in record.labels]
     prompts = _prompts(record)
     if len(prompts) <= _MOST_NAMED:
         handles += [Line2D([], [], color=palette.quiet, linestyle=style) for style in _STYLES[: len(prompts)]]
-        names += [prompt.replace("$", r"\$") for prompt in prompts]
+        names += [plot_text(prompt) for prompt in prompts]
     figure.legend(
         handles, names, loc="outside upper left", ncols=len(names), frameon=False, fontsize=8, labelcolor=palette.ink
     )

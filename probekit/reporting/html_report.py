@@ -15,6 +15,7 @@ from probekit.reporting.comparison_io import write_comparison
 from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow
 from probekit.reporting.contact_sheet import contact_sheet
 from probekit.reporting.figures import DARK, forest_plot, save_figure
+from probekit.reporting.markup import page_value
 from probekit.reporting.report_protocol import commands_behind, protocol_sections
 from probekit.reporting.report_scores import video_scores
 from probekit.reporting.report_videos import (
@@ -159,6 +160,7 @@ def _environment() -> Environment:
         loader=PackageLoader("probekit.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=page_value,
         trim_blocks=True,
         lstrip_blocks=True,
     )

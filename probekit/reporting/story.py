@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from probekit.atomic_files import write_text
+from probekit.reporting.markup import page_value
 from probekit.reporting.table import Table
 
 
@@ -24,7 +25,7 @@ class Section(NamedTuple):
 def write_story(path: Path, title: str, opening: Sequence[str], sections: Sequence[Section]) -> Path:
     """Write the page; returns its path."""
     loader = PackageLoader("probekit.reporting", "templates")
-    environment = Environment(loader=loader, undefined=StrictUndefined, autoescape=True)
+    environment = Environment(loader=loader, undefined=StrictUndefined, autoescape=True, finalize=page_value)
 
     def inline(name: str) -> Markup:
         return Markup(loader.get_source(environment, name)[0])

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from probekit.atomic_files import write_text
 from probekit.reporting.cells import NO_VALUE, STAR, score_text
-from probekit.reporting.markup import latex_line, latex_text, markdown_line, markdown_text
+from probekit.reporting.markup import (
+    latex_comment,
+    latex_line,
+    latex_text,
+    markdown_line,
+    markdown_text,
+    needs_unicode_latex,
+)
+from probekit.visible_text import spreadsheet_text, visible
 
 if TYPE_CHECKING:
     import rich.table
@@ -82,7 +90,7 @@ class Table(Generic[R]):
         """Rows for programs: an absent value is empty, true is 1."""
         columns, text = self.data or self.columns, io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([column.heading for column in columns])
+        writer.writerow([spreadsheet_text(column.heading) for column in columns])
         writer.writerows([[self._stored(column.cell(row)) for column in columns] for row in self.rows])
         return text.getvalue()
 
@@ -98,7 +106,7 @@ class Table(Generic[R]):
     def latex(self) -> str:
         r"""A booktabs ``tabular`` (needs ``\usepackage{booktabs}``) with its notes as comments."""
         layout = "".join("r" if column.numeric else "l" for column in self.columns)
-        lines = [*(f"% {note}" for note in self.notes), rf"\begin{{tabular}}{{{layout}}}", r"\toprule"]
+        lines = [rf"\begin{{tabular}}{{{layout}}}", r"\toprule"]
         if self.banner:
             lines.append(rf"\multicolumn{{{len(layout)}}}{{l}}{{\textbf{{{latex_text(self.banner)}}}}} \\ \midrule")
         lines += [latex_line([latex_text(heading) for heading in self.headings]), r"\midrule"]
@@ -108,19 +116,25 @@ class Table(Generic[R]):
                 lines.append(r"\midrule")
             bold = self.bold(row)
             lines.append(latex_line([_latex_cell(*pair, bold) for pair in zip(cells, numeric, strict=True)]))
-        return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+        comments = [latex_comment(note) for note in self.notes]
+        if needs_unicode_latex("".join(lines)):
+            comments.append(latex_comment("Compile with lualatex or xelatex: some characters are beyond pdflatex."))
+        return "\n".join([*comments, *lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
     def rich(self) -> "rich.table.Table":
         """A table for the terminal."""
-        from rich.markup import escape
         from rich.table import Table as TerminalTable
+        from rich.text import Text
 
-        caption = escape("\n".join(self.notes))
-        table = TerminalTable(title=escape(self.banner or ""), caption=caption, caption_justify="left")
+        def shown(text: str) -> Text:  # rich would read markup and names of emoji in a plain string
+            return Text(visible(text))
+
+        caption = shown("\n".join(self.notes))
+        table = TerminalTable(title=shown(self.banner or ""), caption=caption, caption_justify="left")
         for column in self.columns:
-            table.add_column(escape(column.heading), justify="right" if column.numeric else "left")
+            table.add_column(shown(column.heading), justify="right" if column.numeric else "left")
         for row, cells in zip(self.rows, self.texts(), strict=True):
-            table.add_row(*map(escape, cells), style="bold" if self.bold(row) else None)
+            table.add_row(*map(shown, cells), style="bold" if self.bold(row) else None)
         return table
 
     def write(self, folder: Path, name: str, *, latex: bool = False) -> list[Path]:
@@ -137,7 +151,7 @@ class Table(Generic[R]):
 
     def _stored(self, value: Cell) -> str | int:
         if value is None or isinstance(value, str):
-            return value or ""
+            return spreadsheet_text(value or "")
         return int(value) if _is_whole(value) else f"{value:{self.digits}}"
 
 

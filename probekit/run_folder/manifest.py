@@ -18,6 +18,7 @@ from probekit.run_folder.protocol_card import read_protocol
 from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.shard import Shard
 from probekit.run_folder.video_set import Problem, VideoRow, VideoSet
+from probekit.user_files.json_files import read_json
 
 
 def manifest_path(root: Path, shard: Shard | None = None) -> Path:
@@ -79,10 +80,7 @@ def _whole_documents(path: Path) -> Iterator[tuple[Any, str]]:
 
 def _documents(path: Path) -> Iterator[tuple[Any, str]]:
     """The rows of a manifest file as they stand there, and where that is."""
-    try:
-        documents: Any = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON: {error}.", "Generate again; finished videos are kept.") from error
+    documents = read_json(path, what="manifest", fix="Generate again; finished videos are kept.")
     if not isinstance(documents, list):
         raise UserError(f"{path} is not a list of videos.", "Give a manifest that this toolkit wrote.")
     for number, document in enumerate(documents, start=1):

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 from probekit.config import StrictModel
 from probekit.errors import UserError
 from probekit.media.video_files import video_info
+from probekit.media.video_names import check_name
 from probekit.provenance import sha256_file
 from probekit.run_folder.protocol_card import ProtocolCard
 from probekit.run_folder.sample_key import SampleKey
@@ -16,7 +17,7 @@ VIDEO_FOLDER = "videos"
 
 
 def _relative(path: str) -> str:
-    if not path or PurePosixPath(path).is_absolute():
+    if not path or PurePosixPath(path).is_absolute() or "\0" in path:
         raise ValueError("it should be relative to the folder of the set")
     return path
 
@@ -82,8 +83,9 @@ def describe_video(
     """Decode and hash the file ``root/path`` and return its row.
 
     Raises:
-        UserError: The file is missing or damaged.
+        UserError: The file is missing or damaged, or its name is not UTF-8.
     """
+    check_name(root / path)
     info = video_info(root / path)
     return VideoRow(
         model=model,

@@ -5,7 +5,6 @@ stand once for the appearance style and once for the overall consistency. Whatev
 """
 
 import importlib.util
-import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -20,6 +19,7 @@ from probekit.provenance import sha256_text
 from probekit.suites.dimension_constants import FLICKERING, VBENCH, VBENCH_VERSION
 from probekit.suites.prompt_files import read_extended
 from probekit.suites.suite import Prompt, Suite, Variant
+from probekit.user_files.json_files import read_json
 
 NAME: Final = "vbench"
 LIST_FILE: Final = "VBench_full_info.json"
@@ -80,10 +80,10 @@ def read_entries(path: Path) -> tuple[VBenchEntry, ...]:
     Raises:
         UserError: the file is damaged or of another version.
     """
+    documents = read_json(path, what="list of prompts", fix=f"Install {_PACKAGE} again.")
     try:
-        documents = json.loads(path.read_text(encoding="utf-8"))
         entries = tuple(_entry(index, document) for index, document in enumerate(documents))
-    except (ValueError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is not VBench's list of prompts.", f"Install {_PACKAGE} again.") from error
     if entries_hash(entries) != _LIST_HASH:
         raise UserError(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from probekit.errors import UserError
-from probekit.user_files.text import read_text
+from probekit.user_files.text import lines_of, read_text
 
 MOST_NESTED: Final = 64
 INTEGER_BITS: Final = 64
@@ -48,6 +48,31 @@ def read_json_object(path: Path, fix: str, *, what: str = "JSON file") -> dict[s
     found = read_json(path, what=what, fix=fix)
     if not isinstance(found, dict):
         raise UserError(f"{path} holds a {type(found).__name__}, not keys and values.", fix)
+    return found
+
+
+def read_json_lines(path: Path, *, what: str, fix: str) -> list[tuple[int, dict[str, Any]]]:
+    """Read a file of one JSON object a line, with the numbers of the lines; empty lines are passed over.
+
+    Args:
+        path: place of the file.
+        what: name of the kind of file in messages.
+        fix: advice where there is no such file.
+
+    Raises:
+        UserError: As `read_text`, or naming a line that is no object within bounds.
+    """
+    found: list[tuple[int, dict[str, Any]]] = []
+    for number, line in lines_of(read_text(path, what=what, fix=fix), path):
+        if not line.strip():
+            continue
+        try:
+            document = parse_json(line, allow_nan=True)
+        except ValueError as error:
+            raise UserError(f"{path}, line {number} is not JSON: {error}.", "Delete the line.") from error
+        if not isinstance(document, dict):
+            raise UserError(f"{path}, line {number} is not a record.", "Delete the line.")
+        found.append((number, document))
     return found
 
 

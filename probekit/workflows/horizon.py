@@ -13,6 +13,8 @@ from probekit.evaluation.interchange.table import read_video_table
 from probekit.evaluation.long_horizon.curves import FirstLast
 from probekit.evaluation.long_horizon.diagnosis import DiagnosisSettings, VideoDiagnosis, diagnose
 from probekit.evaluation.long_horizon.frame_statistics import QUANTITIES, video_statistics
+from probekit.library_errors import reading
+from probekit.media.video_names import VIDEO_SUFFIXES
 from probekit.progress import track
 from probekit.reporting.horizon_record import ChangeRow, HorizonRecord
 from probekit.run_folder.manifest import load_video_set
@@ -21,10 +23,10 @@ from probekit.run_folder.video_set import Problem, VideoRow, describe_video
 from probekit.seeding import generator
 from probekit.statistics.difference_estimate import DifferenceEstimate
 from probekit.statistics.paired_means import paired_means
+from probekit.user_files.inside import inside
 from probekit.user_files.tables import is_table_name
 
 Floats = NDArray[np.float64]
-VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi")
 
 
 class Source(NamedTuple):
@@ -96,7 +98,7 @@ def diagnose_sources(
     for source, row in track(videos, "diagnosing videos"):
         path = source.root / row.path
         try:
-            vectors = None if features is None else _features(features / source.label / f"{path.stem}.npy")
+            vectors = None if features is None else _features(_features_path(features, source.label, path.stem))
             statistics = video_statistics(path, row.fps)
             found = diagnose(source.label, row.prompt_id, row.sample, statistics, settings=settings, features=vectors)
         except UserError as error:
@@ -106,14 +108,19 @@ def diagnose_sources(
     return diagnoses, problems
 
 
+def _features_path(folder: Path, label: str, stem: str) -> Path:
+    return inside(folder, f"{label}/{stem}.npy", "A table's model with its video's name")
+
+
 def _features(path: Path) -> NDArray[np.floating]:
     if not path.is_file():
         raise UserError(f"There is no features file {path}.", "Write one (T, D) array for each video.")
-    try:
-        array: NDArray[np.floating] = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise UserError(f"{path} is not a NumPy array.", "Save it with numpy.save.") from error
-    return array
+    with reading(f"{path} is not a NumPy array", "Save it with numpy.save."):
+        # Mapped, because a header may declare more numbers than the file has.
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not isinstance(array, np.ndarray) or array.ndim != 2 or not np.issubdtype(array.dtype, np.floating):
+        raise UserError(f"{path} is no array of (T, D) numbers.", "Save one vector a frame with numpy.save.")
+    return np.array(array)
 
 
 def horizon_record(

@@ -1,7 +1,6 @@
 """Run folders for videos that were made elsewhere."""
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,14 +11,16 @@ from probekit.evaluation.interchange.name_matching import AUTO, Assignment, assi
 from probekit.evaluation.interchange.table import describe_import, read_video_table, usual_generation
 from probekit.evaluation.interchange.vbench_names import read_export
 from probekit.evaluation.scoring.absent_videos import absent_videos, write_absent
+from probekit.media.video_names import check_name
 from probekit.progress import track
 from probekit.provenance import sha256_file
 from probekit.run_folder.claim import claim_folder
-from probekit.run_folder.manifest import write_manifest
+from probekit.run_folder.manifest import load_video_set, manifest_files, write_manifest
 from probekit.run_folder.protocol_card import protocol_card, write_protocol
 from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.video_set import Problem, VideoRow, VideoSet
 from probekit.suites.suite import Prompt, Suite, Variant
+from probekit.user_files.inside import folder_names, inside
 from probekit.user_files.tables import is_table_name
 
 
@@ -54,13 +55,13 @@ def import_video_table(table: Path, out: Path) -> tuple[list[Path], list[Problem
 
     Args:
         table: table of videos, see `read_video_table`.
-        out: parent of the run folders, which are named `<model>--<horizon>`.
+        out: parent of the run folders, which are named `<model>--<horizon>`, see `folder_names`.
 
     Returns:
         The run folders, and the videos that could not be read and are in none of them.
     """
     read = read_video_table(table)
-    return [_write_run(video_set, _run_folder(video_set, out)) for video_set in read.video_sets], read.problems
+    return _write_runs(read.video_sets, out), read.problems
 
 
 def import_video_folder(
@@ -68,7 +69,7 @@ def import_video_folder(
 ) -> tuple[list[Path], list[Problem]]:
     """As `import_video_table`, for all videos of a folder; see `read_video_folder`."""
     read = read_video_folder(folder, model=model, horizon=horizon)
-    return [_write_run(video_set, _run_folder(video_set, out)) for video_set in read.video_sets], read.problems
+    return _write_runs(read.video_sets, out), read.problems
 
 
 def import_any(
@@ -129,6 +130,7 @@ def import_named_videos(
         suite = suite._replace(generation_variant="extended")
     record = read_export(folders[0])
     name = model or (record.model if record else "") or folders[0].resolve().name
+    check_name(Path(name))
     rows, broken = _describe(found.files, suite, out, name)
     lost = found.lost | {key: problem.problem for key, problem in broken.items()}
     problems = [*found.problems, *dict.fromkeys(broken.values())]
@@ -149,7 +151,7 @@ def _from_record(folders: Sequence[Path], suite: Suite) -> Assignment | None:
             return None
         for file in record.files:
             key = SampleKey(file.suite, file.prompt_id, file.sample)
-            path = folder.parent / file.file
+            path = inside(folder.parent, file.file, f"The record of {folder}")
             if key in planned and path.is_file() and sha256_file(path) == file.sha256:
                 files.setdefault(key, path)
     lost = {key: "no file is as it was exported" for key in suite.keys() if key not in files}
@@ -187,14 +189,16 @@ def _write_named(rows: Sequence[VideoRow], suite: Suite, out: Path) -> Path:
     return out
 
 
-def _run_folder(video_set: VideoSet, out: Path) -> Path:
-    first = video_set.rows[0]
-    model = re.sub(r"[^A-Za-z0-9.,-]+", "-", first.model).strip("-")
-    return out / f"{model}--{first.horizon}"
+def _write_runs(video_sets: Sequence[VideoSet], out: Path) -> list[Path]:
+    names = folder_names([(video_set.rows[0].model, video_set.rows[0].horizon) for video_set in video_sets])
+    return [_write_run(video_set, out / name) for video_set, name in zip(video_sets, names, strict=True)]
 
 
 def _write_run(video_set: VideoSet, root: Path) -> Path:
-    root.mkdir(parents=True, exist_ok=True)
+    if manifest_files(root):
+        ours, theirs = video_set.rows[0], load_video_set(root).rows[0]
+        if (ours.model, ours.horizon) != (theirs.model, theirs.horizon):
+            raise UserError(f"{root} holds videos of {theirs.model} at {theirs.horizon}.", "Choose another --out.")
     rows = [
         row.model_copy(update={"path": Path(os.path.relpath(video_set.root / row.path, root)).as_posix()})
         for row in video_set.rows

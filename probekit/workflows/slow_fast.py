@@ -1,9 +1,8 @@
 """VBench-Long's slow-fast consistency of a run's videos, by the networks of the fast backend."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import pandas as pd
 
@@ -22,6 +21,7 @@ from probekit.provenance import sha256_file
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.video_set import Problem, VideoRow
 from probekit.suites.dimension_constants import VBENCH
+from probekit.user_files.json_files import read_json
 
 TABLE_FILES: Final[Mapping[str, str]] = {
     name: row.mapping_table for name, row in VBENCH.items() if row.mapping_table is not None
@@ -124,10 +124,10 @@ def _known(out: Path, videos: tuple[VideoRow, ...], ids: Mapping[str, str]) -> _
     path = out / RECORD
     if not path.is_file():
         return {}
+    documents = read_json(path, what="record of slow-fast scores", fix="Choose another --out.")
     try:
-        documents: list[Any] = json.loads(path.read_text(encoding="utf-8"))
         rows = [SlowFastRow(**document) for document in documents]
-    except (ValueError, TypeError) as error:
+    except TypeError as error:
         raise UserError(f"{path} is no record of slow-fast scores: {error}.", "Choose another --out.") from error
     hashes = {(video.prompt_id, video.sample): video.sha256 for video in videos}
     return {

@@ -10,6 +10,7 @@ from probekit.evaluation.vbench.result_files import official_card, read_official
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.protocol_card import write_protocol
 from probekit.run_folder.score_table import SCORES_FOLDER, read_scores, score_rows, write_scores
+from probekit.user_files.inside import folder_names
 
 IMPORTED = "official.parquet"
 
@@ -30,7 +31,8 @@ def export_official(run: Path, out: Path, name: str | None = None) -> list[str]:
     """
     videos = load_video_set(run).rows
     layout = official_layout(score_rows(read_scores(run / SCORES_FOLDER)), videos)
-    lines = [f"wrote {path}" for path in write_official_layout(layout, out, name or videos[0].model)]
+    (readable,) = folder_names([(videos[0].model,)])
+    lines = [f"wrote {path}" for path in write_official_layout(layout, out, name or readable)]
     for dimension, found in layout.dimensions.items():
         left_out = f", {found.n_null} without a score left out" if found.n_null else ""
         lines.append(f"{dimension}: {found.score:.6f}, mean of {found.pooled}, {len(found.entries)} videos{left_out}")

@@ -41,6 +41,30 @@ def test_libraries_do_not_print() -> None:
     assert guilty == []
 
 
+def test_what_commands_write_goes_through_the_terminal_module() -> None:
+    """There texts of files are made visible, so that none acts on the terminal."""
+    guilty = [
+        module.where(call)
+        for module, call in _calls()
+        if module.name != "probekit.cli.terminal"
+        and ast.unparse(call.func) in {"typer.echo", "click.echo", "logging.basicConfig", "sys.stdout.write"}
+    ]
+    assert guilty == []
+
+
+def test_files_of_users_are_read_by_the_careful_readers() -> None:
+    """What these calls read is checked for nothing: encoding, depth, size, repeated keys, rows of another length."""
+    naive = {"csv.reader", "csv.DictReader", "yaml.safe_load", "yaml.load", "json.load", "pd.read_csv", "pd.read_json"}
+    guilty = [
+        module.where(call)
+        for module, call in _calls()
+        if ast.unparse(call.func) in naive
+        and not module.name.startswith("probekit.user_files")
+        and module.name != "probekit.reporting.system_table"  # reads a table of this package
+    ]
+    assert guilty == []
+
+
 def test_no_getattr_on_a_configuration() -> None:
     guilty = [
         module.where(call)

@@ -32,7 +32,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "evaluation.clips", "evaluation.scorer", "evaluation.weighting", "media", "run_folder", "suites",
     },
     "evaluation.reference": {"media", "run_folder"},
-    "evaluation.interchange": {"run_folder", "suites"},
+    "evaluation.interchange": {"media", "run_folder", "suites"},
     "evaluation.long_horizon": {"evaluation.vbench", "media"},
     "evaluation.scoring": {
         "evaluation.clips", "evaluation.scorer", "evaluation.sprite", "evaluation.vbench", "media", "run_folder",

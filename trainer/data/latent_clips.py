@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -15,6 +15,8 @@ from torch import Tensor
 
 from probekit.atomic_files import atomic_path, write_json
 from probekit.errors import UserError
+from probekit.user_files.inside import inside
+from probekit.user_files.json_files import parse_json, read_json
 
 LOGGER = logging.getLogger("trainer")
 
@@ -109,11 +111,23 @@ class LatentClips:
 def _expected_shards(folder: Path, split: str) -> list[Path]:
     found = set(folder.glob(f"{split}-?????.safetensors"))
     if (folder / INDEX).is_file():
-        listed = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-        found |= {folder / name for name in listed if name.startswith(f"{split}-")}
+        found |= {path for path in _listed(folder) if path.name.startswith(f"{split}-")}
     if not found:
         raise _no_clips(folder, split)
     return sorted(found)
+
+
+def _listed(folder: Path) -> Iterator[Path]:
+    """Shards that the index of a folder lists."""
+    path = folder / INDEX
+    entries = read_json(path, what="index of clips", fix="Encode the clips again; finished shards are kept.")
+    if not isinstance(entries, dict):
+        raise UserError(f"{path} is no index of clips.", "Delete it, and encode the clips again.")
+    for name in entries:
+        shard = inside(folder, name, str(path))
+        if shard.parent != folder:
+            raise UserError(f"{path} names {name!r}, which is no shard of the folder.", "Do not use that folder.")
+        yield shard
 
 
 def _no_clips(folder: Path, split: str) -> UserError:
@@ -123,11 +137,19 @@ def _no_clips(folder: Path, split: str) -> UserError:
     )
 
 
+def texts_of(stored: str) -> list[str]:
+    """The list of texts in a field of a shard. Raises ValueError where it is none."""
+    texts = parse_json(stored)
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise ValueError("its captions are no list of texts")
+    return texts
+
+
 def _open_shard(path: Path) -> tuple[list[str], Any]:
     try:
         shard = safe_open(path, "pt")
         about: dict[str, str] = shard.metadata()  # type: ignore[no-untyped-call]
-        captions = [str(caption) for caption in json.loads(about["captions"])]
+        captions = texts_of(about["captions"])
         latents = shard.get_slice("latents")  # type: ignore[no-untyped-call]
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise UserError(

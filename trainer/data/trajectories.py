@@ -15,6 +15,8 @@ from torch import Tensor
 
 from probekit.atomic_files import atomic_path
 from probekit.errors import UserError
+from probekit.user_files.json_files import parse_json
+from trainer.data.latent_clips import texts_of
 
 LOGGER = logging.getLogger("trainer")
 
@@ -149,8 +151,8 @@ def _open_shard(path: Path, sigmas: Sequence[float]) -> tuple[list[str], dict[st
     try:
         shard = safe_open(path, "pt")
         about: dict[str, str] = shard.metadata()  # type: ignore[no-untyped-call]
-        captions = [str(caption) for caption in json.loads(about["captions"])]
-        levels = [float(level) for level in json.loads(about["sigmas"])]
+        captions = texts_of(about["captions"])
+        levels = [float(level) for level in parse_json(about["sigmas"])]
         names = sorted(shard.keys())  # type: ignore[no-untyped-call]
         tensors = {name: shard.get_slice(name) for name in names}  # type: ignore[no-untyped-call]
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:

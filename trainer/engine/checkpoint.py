@@ -1,6 +1,5 @@
 """Training checkpoints: one folder each (DCP), complete or absent; any number of processes reads what others wrote."""
 
-import json
 import pickle
 import re
 import shutil
@@ -21,6 +20,7 @@ from torch.distributed.checkpoint.state_dict_saver import async_save, save
 
 from probekit.atomic_files import write_json
 from probekit.errors import UserError
+from probekit.user_files.json_files import read_json
 from trainer.distributed.world import World
 from trainer.engine.safe_checkpoint_files import SafeReader, TensorPlanner
 from trainer.engine.state import TrainingState
@@ -54,9 +54,9 @@ def newest_checkpoint(folder: Path) -> CheckpointFacts | None:
     if not paths:
         return None
     try:
-        about = json.loads((paths[-1] / _ABOUT).read_text(encoding="utf-8"))
+        about = read_json(paths[-1] / _ABOUT, fix="Delete it to resume from an older one.")
         return CheckpointFacts(paths[-1], int(about["steps_done"]), str(about["config"]))
-    except (OSError, ValueError, KeyError) as error:
+    except (UserError, ValueError, KeyError, TypeError) as error:
         raise _unreadable(paths[-1], error) from error
 
 

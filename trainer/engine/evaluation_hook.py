@@ -1,12 +1,12 @@
 """What is looked at while a training runs: contact sheets, scores on a small suite, the export that a rule selects."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from probekit.atomic_files import write_json
+from probekit.errors import UserError
 from probekit.reporting.contact_sheet import SheetRow, contact_sheet
 from probekit.reporting.figures import save_figure
 from probekit.rollout.settings import SamplerSettings
@@ -14,6 +14,7 @@ from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.score_table import SCORES_FOLDER, read_scores
 from probekit.statistics.score_total import total_of_table
 from probekit.suites.registry import constants_of, load_suite
+from probekit.user_files.json_files import read_json
 from probekit.workflows.sample import sample_suite
 from probekit.workflows.score import score_run
 from trainer.config.watch import WatchConfig
@@ -80,9 +81,19 @@ class Watcher:
 
     def _select(self, newest: Evaluated) -> None:
         path = self._run / SELECTION
-        before = json.loads(path.read_text(encoding="utf-8"))["evaluated"] if path.is_file() else []
-        evaluated = {entry["step"]: Evaluated(**entry) for entry in before} | {newest.step: newest}
+        evaluated = _evaluated_before(path) | {newest.step: newest}
         write_json(path, selection(list(evaluated.values()), self._config.select))
+
+
+def _evaluated_before(path: Path) -> dict[int, Evaluated]:
+    if not path.is_file():
+        return {}
+    fix = "Delete it: evaluated steps are then watched again."
+    found = read_json(path, what="selection", fix=fix)
+    try:
+        return {entry["step"]: Evaluated(**entry) for entry in found["evaluated"]}
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path} is no selection of exports.", fix) from error
 
 
 def selection(evaluated: list[Evaluated], rule: str) -> dict[str, Any]:

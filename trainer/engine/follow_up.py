@@ -1,11 +1,12 @@
 """What is done with the weights of a checkpoint: the export, contact sheets, evaluations. Repeated if interrupted."""
 
-import json
 import logging
 from pathlib import Path
 from typing import Final, Protocol
 
 from probekit.atomic_files import write_json
+from probekit.errors import UserError
+from probekit.user_files.json_files import read_json
 from trainer.distributed.world import World
 from trainer.engine.evaluation_hook import Log, Watcher
 
@@ -68,7 +69,7 @@ class FollowUp:
 
     def _was_done(self, done: int) -> bool:
         try:
-            found = json.loads((self._folder / FOLLOWED_UP).read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # absent or damaged: it costs a repetition
+            found = read_json(self._folder / FOLLOWED_UP, fix="Delete it.")
+        except UserError:  # absent or damaged: it costs a repetition
             return False
         return found == {"step": done} and (self._folder / EXPORT).is_dir()

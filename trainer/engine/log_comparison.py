@@ -1,11 +1,11 @@
 """Two training logs, step by step: is this still the training that it was."""
 
-import json
 import math
 from pathlib import Path
 from typing import Final
 
 from probekit.errors import UserError
+from probekit.user_files.json_files import read_json_lines
 
 _OF_THE_MACHINE: Final = frozenset({"seconds", "tokens_per_second", "peak_memory_mib"})
 _ABSOLUTE: Final = 1e-6
@@ -21,15 +21,12 @@ def read_log(path: Path) -> Records:
         UserError: if there is no such file, or a line is not a record.
     """
     file = path / "metrics.jsonl" if path.is_dir() else path
-    if not file.is_file():
-        raise UserError(f"There is no training log {file}.", "Give a run folder or its metrics.jsonl.")
     records: Records = {}
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            values = json.loads(line)
-            step = int(values.pop("step"))
-        except (ValueError, KeyError, AttributeError) as error:
-            raise UserError(f"{file}, line {number} is not a record.", "Delete the line.") from error
+    lines = read_json_lines(file, what="training log", fix="Give a run folder or its metrics.jsonl.")
+    for number, values in lines:
+        if not ("step" in values and all(isinstance(value, int | float) for value in values.values())):
+            raise UserError(f"{file}, line {number} is not a record.", "Delete the line.")
+        step = int(values.pop("step"))
         records |= {(step, name): float(value) for name, value in values.items() if name not in _OF_THE_MACHINE}
     return records
 

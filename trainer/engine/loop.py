@@ -10,7 +10,6 @@ from types import FrameType
 from typing import Protocol
 
 import torch
-import yaml
 from pydantic import ValidationError
 
 from probekit.atomic_files import write_text
@@ -18,6 +17,7 @@ from probekit.config import dump_config
 from probekit.errors import UserError
 from probekit.progress import track
 from probekit.seeding import counter_seed
+from probekit.user_files.yaml_files import parse_yaml
 from trainer.config.recipe import StageConfig
 from trainer.distributed.world import SINGLE, World
 from trainer.engine.checkpoint import CheckpointWriter, load_checkpoint, newest_checkpoint
@@ -100,8 +100,8 @@ def resume(stage: Stage, config: StageConfig, folder: Path, allow_change: bool) 
 def _same_configuration(stored: str, config: StageConfig) -> bool:
     """Whether a stored configuration means the same today; keys that it does not know yet take their defaults."""
     try:
-        return type(config).model_validate(yaml.safe_load(stored)) == config
-    except ValidationError:
+        return type(config).model_validate(parse_yaml(stored, "The stored configuration")) == config
+    except (UserError, ValidationError):
         return False
 
 

@@ -6,12 +6,15 @@
 
 import io
 import pickle
+from pathlib import Path
 from typing import Any, Final
 
 from torch.distributed.checkpoint.default_planner import DefaultLoadPlanner
 from torch.distributed.checkpoint.filesystem import FileSystemReader
 from torch.distributed.checkpoint.metadata import Metadata, StorageMeta
 from torch.distributed.checkpoint.planner import ReadItem
+
+from probekit.user_files.inside import inside
 
 _ALLOWED: Final = {
     "collections": {"OrderedDict", "defaultdict"},
@@ -46,13 +49,28 @@ class SafeReader(FileSystemReader):
 
         Raises:
             pickle.UnpicklingError: if it holds anything else.
+            UserError: if it names a file outside the folder.
         """
         path = self._get_metadata_path(kwargs.get("rank"))
         with self.fs.create_stream(path, "rb") as file:
-            metadata: Metadata = _MetadataUnpickler(file).load()
+            metadata = _index(file)
+        for stored in metadata.storage_data.values():
+            inside(Path(self.path), stored.relative_path, str(path))
         metadata.storage_meta = metadata.storage_meta or StorageMeta()
         metadata.storage_meta.load_id = self.load_id
         return metadata
+
+
+def _index(file: Any) -> Metadata:
+    """The metadata in a file. Raises pickle.UnpicklingError where it is damaged, however that shows."""
+    try:
+        metadata = _MetadataUnpickler(file).load()
+        stored = [entry.relative_path for entry in metadata.storage_data.values()]
+    except (AttributeError, ImportError, IndexError, KeyError, MemoryError, OverflowError, TypeError) as error:
+        raise pickle.UnpicklingError(f"its index is damaged ({type(error).__name__})") from error
+    if not isinstance(metadata, Metadata) or not all(isinstance(name, str) for name in stored):
+        raise pickle.UnpicklingError("its index is no index of a checkpoint")
+    return metadata
 
 
 class TensorPlanner(DefaultLoadPlanner):

@@ -1,12 +1,13 @@
 """A folder of videos from anywhere as a set: files named `<text>-<i>` are samples of one prompt, as in VBench."""
 
 import hashlib
+import logging
 import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from probekit.atomic_files import is_temporary
 from probekit.errors import UserError
@@ -17,14 +18,13 @@ from probekit.evaluation.interchange.table import (
     imported_set,
     usual_generation,
 )
+from probekit.media.video_names import check_name, may_be_video
 from probekit.progress import track
 from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.video_set import Problem, VideoRow, VideoSet
+from probekit.user_files.prompts import listed
 
-SIDECARS: Final = frozenset(
-    (".txt", ".json", ".jsonl", ".csv", ".md", ".yaml", ".yml", ".log", ".pt", ".npy", ".npz", ".png", ".jpg", ".html")
-)
-"""Suffixes of files that lie beside videos and are none; whatever else is in a folder is taken for a video."""
+LOGGER = logging.getLogger("probekit")
 
 _NUMBERED = re.compile(r"(?P<text>.+)-(?P<sample>\d{1,9})", re.DOTALL)
 _SAME_LENGTH = 1.25
@@ -37,7 +37,9 @@ class _Named(NamedTuple):
 
 
 def video_files(folder: Path) -> list[Path]:
-    """Files of a folder that should be videos, sorted by name; hidden and unfinished ones and sidecars are left out.
+    """Files of a folder that should be videos, sorted by name; hidden and unfinished ones do not count.
+
+    Sound, subtitles, pictures and texts beside videos are none. Folders in it are not looked into; the log says so.
 
     Raises:
         UserError: there is no such folder, it cannot be read, or it holds no such file.
@@ -45,17 +47,17 @@ def video_files(folder: Path) -> list[Path]:
     try:
         if not folder.is_dir():
             raise UserError(f"There is no folder {folder}.", "Give a folder of videos.")
-        entries = sorted(folder.iterdir())
+        entries = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and not is_temporary(path))
+        folders = [path.name for path in entries if path.is_dir()]
     except OSError as error:
         raise UserError(f"The folder {folder} cannot be read: {error.strerror}.", "Check its permissions.") from error
-    files = [path for path in entries if not path.is_dir() and not _is_aside(path)]
+    files = [path for path in entries if path.name not in folders and may_be_video(path)]
+    inside = f"; the folders in it are not looked into: {listed(folders)}" if folders else ""
     if not files:
-        raise UserError(f"The folder {folder} holds no video.", "Give a folder of videos.")
+        raise UserError(f"The folder {folder} holds no video{inside}.", "Give a folder of videos, or each in its turn.")
+    if folders:
+        LOGGER.warning("%s%s", folder, inside)
     return files
-
-
-def _is_aside(path: Path) -> bool:
-    return path.name.startswith(".") or is_temporary(path) or path.suffix.lower() in SIDECARS
 
 
 def read_video_folder(folder: Path, *, model: str | None = None, horizon: str | None = None) -> VideoTable:
@@ -69,6 +71,8 @@ def read_video_folder(folder: Path, *, model: str | None = None, horizon: str | 
     Raises:
         UserError: as `video_files`.
     """
+    name = model or folder.resolve().name
+    check_name(Path(name))
     problems: list[Problem] = []
     owners: dict[SampleKey, list[tuple[Path, str]]] = defaultdict(list)
     for path in video_files(folder):
@@ -83,7 +87,7 @@ def read_video_folder(folder: Path, *, model: str | None = None, horizon: str | 
         try:
             rows.append(
                 describe_import(
-                    folder, path.name, key, model=model or folder.resolve().name,
+                    folder, path.name, key, model=name,
                     horizon=horizon or "", prompt=text,
                 )
             )  # fmt: skip

@@ -1,17 +1,19 @@
 """Which video is compared with which: two folders matched by sample key, or by file name where one has no manifest."""
 
+import logging
 from collections.abc import Callable, Hashable, Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 from probekit.errors import UserError
+from probekit.media.video_names import check_name, may_be_video
 from probekit.provenance import sha256_file
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.video_set import VideoRow, VideoSet
 
-VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
+LOGGER = logging.getLogger("probekit")
 
 
 class ComparedVideo(NamedTuple):
@@ -83,14 +85,24 @@ def videos_by_name(folder: Path) -> tuple[ComparedVideo, ...]:
         return tuple(_listed(folder, row, _name(Path(row.path.removeprefix("videos/")))) for row in videos.rows)
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}.", "Give a folder of videos.")
-    files = sorted(path for path in folder.rglob("*") if _is_video(path))
+    files = [path for path in sorted(folder.rglob("*")) if _is_video(path) and _has_name(path)]
     if not files:
-        raise UserError(f"{folder} holds no video ({', '.join(sorted(VIDEO_SUFFIXES))}).", "Give a folder of videos.")
+        raise UserError(f"{folder} holds no video.", "Give a folder of videos.")
     return tuple(_found(folder, path) for path in files)
 
 
 def _is_video(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
+    return path.is_file() and not path.name.startswith(".") and may_be_video(path)
+
+
+def _has_name(path: Path) -> bool:
+    """Tell whether a table can hold the name of a file; one that it cannot is left out, with a warning."""
+    try:
+        check_name(path)
+    except UserError as error:
+        LOGGER.warning("left out: %s", error.problem)
+        return False
+    return True
 
 
 def _found(folder: Path, path: Path) -> ComparedVideo:

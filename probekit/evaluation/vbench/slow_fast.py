@@ -11,13 +11,14 @@ file or passed in. Without it only the official default weights (1, 0), plain in
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from probekit.errors import UserError
 from probekit.evaluation.clips import Span
+from probekit.user_files.yaml_files import read_yaml
 
 Features = NDArray[np.floating]
 """One vector a frame, (T, D)."""
@@ -73,16 +74,9 @@ def read_mapping_table(path: Path) -> MappingTable:
     Raises:
         UserError: if there is no such file, or it is not such a table.
     """
-    import yaml
-
-    if not path.is_file():
-        raise UserError(
-            f"There is no mapping table {path}.", "Take it from vbench2_beta_long/configs of VBench's repository."
-        )
-    try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}.", "Check the file.") from error
+    content = read_yaml(
+        path, what="mapping table", fix="Take it from vbench2_beta_long/configs of VBench's repository."
+    )
     numbers = isinstance(content, dict) and all(isinstance(n, int | float) for pair in content.items() for n in pair)
     if not numbers:
         raise UserError(f"{path} does not map numbers to numbers.", "Check the file.")

@@ -3,8 +3,7 @@
 The rule of `static_filter.py` in VBench's repository, on motion between frames that the caller measures. Torch-free.
 """
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -19,6 +18,7 @@ from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.video_set import Problem, VideoRow, VideoSet
 from probekit.suites.dimension_constants import FLICKERING
 from probekit.suites.registry import planned_dimensions
+from probekit.user_files.json_files import read_json
 
 DECISIONS_FILE: Final = "static.json"
 KEPT: Final = 5
@@ -151,11 +151,16 @@ class _Verdicts:
         write_json(self._path, {"scorer_id": self._scorer_id, "static": self._known})
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
-    try:
-        document: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON.", "Delete it; the videos are judged again.") from error
+    fix = "Delete it; the videos are judged again."
+    document: Any = read_json(path, what="record of static videos", fix=fix)
+    verdicts = document.get("static") if isinstance(document, dict) else None
+    if not (
+        isinstance(document, dict)
+        and isinstance(verdicts, dict)
+        and all(isinstance(verdict, bool) for verdict in verdicts.values())
+    ):
+        raise UserError(f"{path} is no record of static videos.", fix)
     return document

@@ -7,7 +7,6 @@ refused unless asked for, and scores always carry the hash of what was read.
 """
 
 import functools
-import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from probekit.atomic_files import write_json
 from probekit.errors import UserError
 from probekit.provenance import sha256_file
 from probekit.suites.dimension_constants import VBENCH
+from probekit.user_files.json_files import read_json
 
 CACHE_VARIABLE: Final = "VBENCH_CACHE_DIR"
 UNVERIFIED_VARIABLE: Final = "PROBEKIT_UNVERIFIED_WEIGHTS"
@@ -223,8 +223,8 @@ def _hash(path: Path, size: int, modified_ns: int) -> str:
 
 def _known_hashes(store: Path) -> dict[str, Any]:
     try:
-        known = json.loads(store.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        known = read_json(store, fix="Delete it.")
+    except UserError:
         return {}
     return known if isinstance(known, dict) else {}
 

@@ -50,10 +50,61 @@ def test_each_form_for_readers_has_every_cell_and_note(render: Any) -> None:
 def test_cells_may_hold_the_characters_of_every_form() -> None:
     table = table_of(Model("a|b_c & [d]\n*e*", 1.0))
     (row,) = [line for line in table.markdown().splitlines() if line.startswith("| a")]
-    assert row == r"| a\|b\_c & [d] \*e\* | 1.00 | 4 |"
-    assert r"a|b\_c \& [d] *e* & $1.00$ & $4$ \\" in table.latex()
+    assert row == r"| a\|b\_c \& \[d\] \*e\* | 1.00 | 4 |"
+    assert r"a\textbar{}b\_c \& {[}d{]} {*}e{*} & $1.00$ & $4$ \\" in table.latex()
     assert "[d]" in printed(table)
     assert next(csv.DictReader(io.StringIO(table.csv())))["model"] == "a|b_c & [d]\n*e*"
+
+
+@pytest.mark.parametrize(
+    ("name", "markdown"),
+    [
+        ("![x](http://a/b.png)", r"\!\[x\](http\://a/b.png)".replace(r"\!", "!")),
+        ("[x](http://a) www.a.org", r"\[x\](http\://a) www\.a.org"),
+        ("a &lt;b&gt; $x$ ~~y~~ # z", r"a \&lt;b\&gt; \$x\$ \~\~y\~\~ \# z"),
+        ("\x1b[31mred\u202e", r"\\x1b\[31mred\\u202e"),
+        ("[+0.10, -0.20]", "[+0.10, -0.20]"),
+    ],
+)
+def test_no_text_is_a_link_a_picture_or_an_escape_in_markdown(name: str, markdown: str) -> None:
+    assert table_of(Model(name, 1.0)).markdown().splitlines()[2] == f"| {markdown} | 1.00 | 4 |"
+
+
+@pytest.mark.parametrize(
+    ("name", "latex"),
+    [
+        ("[0,1] model", "{[}0,1{]} model"),
+        ("*x", "{*}x"),
+        ("a--b---c", "a-{}-b-{}-{}-c"),
+        ("it''s ``so``", r"it'{}'s \textasciigrave{}\textasciigrave{}so\textasciigrave{}\textasciigrave{}"),
+        ('say "x" | y', r"say {\ttfamily\char34}x{\ttfamily\char34} \textbar{} y"),
+        ("a\nb\\input{x}%", r"a b\textbackslash{}input\{x\}\%"),
+        ("\x1b^^M", r"\textbackslash{}x1b\textasciicircum{}\textasciicircum{}M"),
+    ],
+)
+def test_latex_shows_what_was_written(name: str, latex: str) -> None:
+    text = table_of(Model(name, 1.0), notes=["of\nlines \x0b%"]).latex()
+    assert f"\n{latex} & $1.00$ & $4$ \\\\\n" in text
+    assert "% of lines %\n" in text
+    assert "lualatex" not in text
+
+
+def test_latex_says_which_compiler_other_scripts_need() -> None:
+    assert "% Compile with lualatex or xelatex" in table_of(Model("日本", 1.0)).latex()
+    assert "lualatex" not in table_of(Model("café – ±1", 1.0)).latex()
+
+
+def test_a_formula_is_a_text_for_a_spreadsheet() -> None:
+    table = table_of(Model("=HYPERLINK(1)", -1.5), Model("-a", None), data=fields(Model._fields))
+    rows = list(csv.DictReader(io.StringIO(table.csv())))
+    assert [row["name"] for row in rows] == ["'=HYPERLINK(1)", "'-a"]
+    assert rows[0]["score"] == "-1.5"
+
+
+def test_the_terminal_reads_no_markup_and_no_names_of_emoji() -> None:
+    text = printed(table_of(Model("[red]:smile:[/red] \x1b[0m", 1.0), banner="[b]x[/b]", notes=[":cat:"]))
+    for part in ("[red]:smile:[/red] \\x1b[0m", "[b]x[/b]", ":cat:"):
+        assert part in text
 
 
 def test_programs_read_the_columns_made_for_them() -> None:

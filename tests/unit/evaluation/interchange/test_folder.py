@@ -1,5 +1,7 @@
 """Folders of videos as people have them become sets; what cannot be used costs one line each."""
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -112,6 +114,81 @@ def test_a_folder_of_everything(tmp_path: Path) -> None:
     for name, text in expected.items():
         assert text in found[name]
         assert "\n" not in found[name]
+
+
+def test_sound_subtitles_and_notes_beside_a_video_cost_nothing(tmp_path: Path) -> None:
+    write_frames(tmp_path / "a man-0.mp4")
+    write_frames(tmp_path / "no suffix.mp4")
+    (tmp_path / "no suffix.mp4").rename(tmp_path / "a dog-0")
+    for suffix in (".wav", ".WAV", ".srt", ".vtt", ".jpg", ".txt", ".json", ".md5", ".mp4.part", ".xyz", ""):
+        (tmp_path / f"a man-0{suffix}").write_bytes(b"beside the video")
+    table = read_video_folder(tmp_path)
+    assert table.problems == []
+    assert sorted(row.path for video_set in table.video_sets for row in video_set.rows) == ["a dog-0", "a man-0.mp4"]
+
+
+def test_a_name_that_is_not_utf8_costs_its_own_row(tmp_path: Path) -> None:
+    write_frames(tmp_path / "v" / "ok-0.mp4")
+    strange = os.fsencode(tmp_path / "v") + b"/caf\xe9-0.mp4"
+    with open(strange, "wb") as file:
+        file.write((tmp_path / "v" / "ok-0.mp4").read_bytes())
+    result = _run("score", tmp_path / "v", "--out", tmp_path / "runs")
+    assert result.exit_code == 1
+    assert r"caf\udce9-0.mp4 is not UTF-8" in result.output
+    (run,) = (tmp_path / "runs").iterdir()
+    assert set(read_scores(run)["prompt_id"]) == {"ok"}
+
+
+def test_folders_that_are_not_looked_into_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_frames(tmp_path / "Human_Anatomy" / "a man-0.mp4")
+    with pytest.raises(UserError, match=r"holds no video; the folders in it are not looked into: Human_Anatomy"):
+        read_video_folder(tmp_path)
+    write_frames(tmp_path / "a.mp4")
+    assert len(read_video_folder(tmp_path).video_sets) == 1
+    assert "not looked into: Human_Anatomy" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["table.CSV", "table.Jsonl"])
+def test_tables_of_any_kind_and_case_are_scored_and_imported(name: str, tmp_path: Path) -> None:
+    write_frames(tmp_path / "a.mp4")
+    cells = {"file": "a.mp4", "prompt_id": "p", "prompt": "A cat, asleep", "horizon": "5s", "model": "M"}
+    if name.endswith("CSV"):
+        text = ",".join(cells) + "\n" + ",".join(f'"{cell}"' for cell in cells.values()) + "\n"
+    else:
+        text = json.dumps(cells)
+    (tmp_path / name).write_text(text)
+    for verb in ("score", "import"):
+        result = _run(verb, tmp_path / name, "--out", tmp_path / verb)
+        assert result.exit_code == 0, result.output
+        assert (tmp_path / verb / "M--5s" / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("model", "horizon"), [("M", "../../../x"), ("../../x", "5s"), ("/x", "..\\..\\x"), ("日", "5s")]
+)
+def test_no_cell_leads_out_of_the_output_folder(model: str, horizon: str, tmp_path: Path) -> None:
+    write_frames(tmp_path / "a.mp4")
+    cells = {"file": "a.mp4", "prompt_id": "p", "prompt": "A cat", "horizon": horizon, "model": model}
+    (tmp_path / "t.jsonl").write_text(json.dumps(cells))
+    out = tmp_path / "deep" / "er" / "runs"
+    result = _run("import", tmp_path / "t.jsonl", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert [path.parent.parent for path in tmp_path.rglob("manifest.json")] == [out]
+
+
+def test_two_models_never_share_a_folder(tmp_path: Path) -> None:
+    lines = []
+    for number, model in enumerate(("a b", "a-b", "A_b")):
+        write_frames(tmp_path / f"{number}.mp4")
+        lines.append({"file": f"{number}.mp4", "prompt_id": "p", "prompt": "A cat", "horizon": "5s", "model": model})
+    (tmp_path / "t.json").write_text(json.dumps(lines))
+    assert _run("import", tmp_path / "t.json", "--out", tmp_path / "runs").exit_code == 0
+    assert len(list((tmp_path / "runs").iterdir())) == 3
+    (tmp_path / "u.json").write_text(json.dumps([lines[0] | {"model": "x y"}]))
+    assert _run("import", tmp_path / "u.json", "--out", tmp_path / "runs").exit_code == 0
+    (tmp_path / "u.json").write_text(json.dumps([lines[0] | {"model": "x/y"}]))
+    refused = _run("import", tmp_path / "u.json", "--out", tmp_path / "runs")
+    assert "holds videos of x y at 5s" in " ".join(refused.output.split())
 
 
 def test_folders_without_videos_are_named(tmp_path: Path) -> None:
