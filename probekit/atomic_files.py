@@ -77,8 +77,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             temporary.mkdir()
             yield temporary
             _sync_tree(temporary)
-            _take_place(temporary, path)
-            sync_folder(path.parent)
+            put_in_place(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -151,17 +150,18 @@ def _remove_leftovers_once(folder: Path, pid: int) -> None:
     remove_leftovers(folder)
 
 
-def _take_place(new: Path, path: Path) -> None:
-    """Rename a folder to `path`; what was there is afterwards under the name `new`, or removed."""
+def put_in_place(new: Path, path: Path) -> None:
+    """Rename a finished folder to `path`, in the place of a folder that is there; the names are on the disk then."""
     if not path.is_dir():
         new.rename(path)
-        return
-    if _exchange(new, path):
-        return
-    old = _temporary_sibling(path, "")
-    path.rename(old)
-    new.rename(path)
-    shutil.rmtree(old, ignore_errors=True)
+    elif _exchange(new, path):
+        shutil.rmtree(new, ignore_errors=True)
+    else:
+        old = _temporary_sibling(path, "")
+        path.rename(old)
+        new.rename(path)
+        shutil.rmtree(old, ignore_errors=True)
+    sync_folder(path.parent)
 
 
 def _exchange(one: Path, other: Path) -> bool:

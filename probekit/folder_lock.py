@@ -2,12 +2,14 @@
 
 On one machine the system releases the lock (flock(2)) with its process, however that ends. Some network disks keep such
 locks for each machine alone, or have none; there the file's record and its age decide: its owner touches it every few
-seconds. After a clean end no file is left.
+seconds. A writer that finds the record of another machine waits until it sees a touch, or until there has been none for
+so long that the owner must be dead. After a clean end no file is left.
 """
 
 import errno
 import fcntl
 import json
+import logging
 import os
 import socket
 import tempfile
@@ -28,6 +30,8 @@ _SECONDS_UNTIL_STALE: Final = 180.0
 _SECONDS_TO_TRY: Final = 2.0  # a process that was killed with its parent may take a moment to go
 _SECONDS_BETWEEN_TRIES: Final = 0.1
 _LONGEST_COMMAND: Final = 200
+_log = logging.getLogger("probekit")
+
 _NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
 
@@ -86,21 +90,42 @@ def owner_of(lock: Path) -> Owner | None:
 _UNKNOWN: Final = Owner("an unknown machine", "", 0, 0, "an unknown time", "unknown command")
 
 
+class _Refused(NamedTuple):
+    """Why a lock was not taken.
+
+    Attributes:
+        owner: process that seems to hold it.
+        unsure: whether only its record says so, on another machine.
+    """
+
+    owner: Owner
+    unsure: bool = False
+
+
 def _acquire(lock: Path, folder: Path) -> IO[bytes]:
-    deadline = time.monotonic() + _SECONDS_TO_TRY
-    while True:
-        taken = _try_to_acquire(lock)
-        if not isinstance(taken, Owner):
-            return taken
-        if time.monotonic() > deadline:
+    deadline, touched = time.monotonic() + _SECONDS_TO_TRY, None
+    while isinstance(taken := _try_to_acquire(lock), _Refused):
+        if taken.unsure and touched is None:
+            _log.info("waiting to see whether %s still writes %s", taken.owner, folder)
+            touched = _touched(lock)
+        alive = touched != _touched(lock) if taken.unsure else time.monotonic() > deadline
+        if alive:
             raise UserError(
-                f"{folder} is being written by {taken}.",
+                f"{folder} is being written by {taken.owner}.",
                 f"Wait until it ends, or choose another folder. If that process is gone, delete {lock}.",
             )
         time.sleep(_SECONDS_BETWEEN_TRIES)
+    return taken
 
 
-def _try_to_acquire(lock: Path) -> IO[bytes] | Owner:
+def _touched(lock: Path) -> float | None:
+    try:
+        return lock.stat().st_mtime
+    except FileNotFoundError:
+        return None
+
+
+def _try_to_acquire(lock: Path) -> IO[bytes] | _Refused:
     with naming_write_failures(lock):
         lock.parent.mkdir(parents=True, exist_ok=True)
         file = os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)
@@ -111,7 +136,9 @@ def _try_to_acquire(lock: Path) -> IO[bytes] | Owner:
             if taken or _is_still_ours(file):
                 return file
         file.close()
-    return owner or _UNKNOWN
+    if owner is None:
+        return _Refused(_UNKNOWN)
+    return _Refused(owner, taken is not False and owner.machine != this_process().machine)
 
 
 def _take(file: IO[bytes]) -> bool | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from probekit.atomic_files import sync_folder
+from probekit.user_files.json_files import parse_json
 from probekit.write_failures import naming_write_failures
 
 _log = logging.getLogger("probekit")
@@ -100,9 +101,9 @@ def read_journal(path: Path) -> list[Entry]:
     for number, line in enumerate(lines[:-1], start=1):
         if line:
             try:
-                entries.append(Entry(number, json.loads(line.decode())))
-            except (ValueError, RecursionError):
-                name_damaged_line(path, number, "it is not JSON")
+                entries.append(Entry(number, parse_json(line.decode(), allow_nan=True)))
+            except ValueError as error:
+                name_damaged_line(path, number, f"it is not JSON ({error})")
     return entries
 
 

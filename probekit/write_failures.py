@@ -11,6 +11,7 @@ from typing import Final
 
 from probekit.errors import UserError
 
+_OF_TORCH: Final = ("PytorchStreamWriter failed", "unexpected pos")  # of its writer of zip archives
 FREE_SPACE: Final = "Free space there, or choose a folder that can be written."
 
 # What a full, limited or read-only target reports. Other OSErrors (say, of an input read meanwhile) pass unchanged.
@@ -39,14 +40,19 @@ def writing_errors() -> tuple[type[Exception], ...]:
 def write_failure(error: BaseException) -> str | None:
     """Why a file could not be written, in a few words; None if that is not what an error is about.
 
-    Libraries that write by themselves hide the system's number in a text, or in the error that theirs is raised from.
+    Libraries that write by themselves hide the system's number in a text, or in the error that theirs is raised from;
+    torch sometimes has no more to say than how many bytes are missing.
     """
     number = error.errno if isinstance(error, OSError) else None
     if number is None:
         number = _number_in(str(error))
-    if number is None and error.__cause__ is not None:
-        return write_failure(error.__cause__)
-    return None if number is None else _FAILURES.get(number)
+    if number is not None:
+        return _FAILURES.get(number)
+    before = error.__cause__ or error.__context__
+    reason = None if before is None else write_failure(before)
+    if reason is None and any(words in str(error) for words in _OF_TORCH):
+        return "the disk did not take all of it"
+    return reason
 
 
 def _number_in(text: str) -> int | None:

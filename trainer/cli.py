@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from probekit.children import end_with_torchrun
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import ShardOption, parse_shard
 from probekit.cli.terminal import log_to_terminal, say
@@ -18,6 +19,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Tr
 def configure() -> None:
     """Send progress and warnings to the terminal."""
     wait_passively()
+    end_with_torchrun()
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # ours are plain lines in a log, theirs are not
     log_to_terminal("%(asctime)s %(message)s", "%H:%M:%S")
 

@@ -11,8 +11,8 @@ from probekit.errors import UserError
 from probekit.reporting.cells import score_text
 from probekit.reporting.story import Section
 from probekit.reporting.table import Column, Table
-from probekit.user_files.json_files import read_json_lines
 from probekit.workflows.demo import DemoPlan, DemoResult, run_demo
+from trainer.model_card import read_metrics
 
 LOGGER = logging.getLogger("trainer")
 
@@ -50,8 +50,7 @@ def _start(arm: str, folder: Path, updates: int, settings: Sequence[str]) -> sub
 
 
 def _records(path: Path) -> list[dict[str, float]]:
-    records = read_json_lines(path, what="training log", fix="Run the demo again.")
-    return [record for _, record in records if "dmd_loss" in record]
+    return [record for record in read_metrics(path.parent) if "dmd_loss" in record]
 
 
 def training_section(records: dict[str, list[dict[str, float]]]) -> Section:

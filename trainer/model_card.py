@@ -6,10 +6,10 @@ from typing import Any, Final
 from probekit.atomic_files import write_json, write_text
 from probekit.errors import UserError
 from probekit.evaluation.sprite.rates import sprite_rates
+from probekit.journal import read_journal
 from probekit.models.loading import hash_checkpoint, load_transformer
 from probekit.provenance import hardware, package_versions
 from probekit.run_folder.manifest import load_video_set
-from probekit.user_files.json_files import read_json_lines
 from probekit.user_files.yaml_files import read_yaml
 
 CARD = "model_card.json"
@@ -39,7 +39,7 @@ def read_metrics(run: Path) -> list[dict[str, float]]:
     path = run / "metrics.jsonl"
     if not path.is_file():
         raise UserError(f"{run} is not a training run: it has no metrics.jsonl.", "Give a folder that trainer wrote.")
-    return [record for _, record in read_json_lines(path, what="training log", fix="Give a folder that trainer wrote.")]
+    return [entry.value for entry in read_journal(path) if isinstance(entry.value, dict) and "step" in entry.value]
 
 
 def write_model_card(run: Path, command: str, samples: Path) -> Path:

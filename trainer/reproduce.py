@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from probekit.errors import UserError
+from probekit.models.saving import SHARED_PARTS
 from trainer.data.jobs import encode_sprite_clips, fit_shared_parts
 from trainer.engine.loop import Ending
 from trainer.launch import train_from_recipe
@@ -110,7 +111,7 @@ def reproduce(
         raise UserError(
             f"There is no run {min(unknown)!r}.", f"Name one of {', '.join(w.name for w in SCALES[scale])}."
         )
-    if not (out / _PARTS / "text_encoder" / "config.json").is_file():
+    if not all((out / _PARTS / part).is_dir() for part in SHARED_PARTS):
         fit_shared_parts(out / _PARTS, codec_episodes, text_steps)
     encode_sprite_clips(out / _CLIPS, shards, "train", str(out / _PARTS))
     encode_sprite_clips(out / _CLIPS, 1, "validation", str(out / _PARTS))

@@ -5,11 +5,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from probekit.atomic_files import write_text
 from probekit.children import run_child
 from probekit.errors import UserError
+from probekit.folder_lock import sole_writer
 from probekit.reporting.cells import difference_text, interval_notes, interval_text, score_text
 from probekit.reporting.comparison_io import write_comparison
 from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow
@@ -22,8 +23,11 @@ from probekit.workflows.score import score_run
 from trainer.config.causal import TrajectoryConfig
 from trainer.config.recipe import load_recipe
 from trainer.config.sweep import SweepConfig, SweepRow, load_sweep
+from trainer.engine.checkpoint import newest_checkpoint
 
 LOGGER = logging.getLogger("trainer")
+
+LOCK: Final = ".sweep.lock"
 
 
 class Training(NamedTuple):
@@ -49,6 +53,13 @@ class Training(NamedTuple):
         changes = (part for change in self.changes for part in ("--set", change))
         command = ("trainer", "train", str(self.recipe), "--out", str(self.folder), *changes)
         return (*launcher, *command) if processes > 1 else command
+
+    def is_finished(self) -> bool:
+        """Whether the stage has trained all steps of its recipe."""
+        recipe = load_recipe(self.recipe, self.changes)
+        newest = newest_checkpoint(self.folder / "checkpoints")
+        steps = None if isinstance(recipe, TrajectoryConfig) else recipe.total_steps
+        return newest is not None and newest.steps_done == steps
 
 
 def trainings_of(row: SweepRow, recipes: Path, out: Path, overrides: Sequence[str] = ()) -> list[Training]:
@@ -108,12 +119,18 @@ def run_sweep(
         scale: models that are trained, one of the sweep's scales.
 
     Raises:
-        UserError: if a row's training fails, naming its log.
+        UserError: if a row's training fails, naming its log, or another sweep writes the folder.
     """
-    config = load_sweep(sweep, scale)
+    with sole_writer(out / LOCK, out):
+        return _run_sweep(load_sweep(sweep, scale), sweep.parent, out, overrides, jobs, processes)
+
+
+def _run_sweep(
+    config: SweepConfig, recipes: Path, out: Path, overrides: Sequence[str], jobs: int, processes: int
+) -> ComparisonRecord:
     rows, changes = config.rows, (*config.set, *overrides)
     with ThreadPoolExecutor(jobs) as pool:
-        for _ in pool.map(lambda row: _train(row, trainings_of(row, sweep.parent, out, changes), processes), rows):
+        for _ in pool.map(lambda row: _train(row, trainings_of(row, recipes, out, changes), processes), rows):
             pass
     suite = load_suite(config.suite).reduced(config.prompts, config.samples)
     for row in rows:
@@ -136,6 +153,8 @@ def _train(row: SweepRow, trainings: Sequence[Training], processes: int) -> None
             status = run_child(module, arguments, stdout=file, stderr=file)
         if status != 0:
             raise UserError(f"The training of {row.name} failed.", f"See {log}; finished rows are kept.")
+        if not training.is_finished():  # SIGTERM lets it save and end without an error
+            raise UserError(f"The training of {row.name} was ended early.", "Run the same command; it goes on there.")
 
 
 class SweepLine(NamedTuple):

@@ -5,6 +5,7 @@ import os
 
 import typer
 
+from probekit.children import end_with_torchrun
 from probekit.cli import (
     compare,
     demo,
@@ -63,6 +64,7 @@ app.add_typer(weights.app, name="weights")
 def configure() -> None:
     """Send progress and warnings to the terminal."""
     wait_passively()
+    end_with_torchrun()
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # ours are plain lines in a log, theirs are not
     log_to_terminal("%(message)s")
     for noisy in ("matplotlib", "PIL", "httpx", "fontTools"):

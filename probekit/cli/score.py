@@ -9,6 +9,7 @@ from probekit.cli.errors import reporting_errors
 from probekit.cli.options import ShardOption, parse_shard
 from probekit.cli.terminal import say
 from probekit.config_errors import validated
+from probekit.evaluation.scoring.time_limit import SECONDS_PER_SCORE
 from probekit.evaluation.vbench.fast.settings import FastSettings
 from probekit.visible_gpus import take_own_gpu
 
@@ -28,6 +29,9 @@ def score(
         bool,
         typer.Option("--unverified-weights", help="Fast backend: take weight files that are not the published ones."),
     ] = False,
+    time_limit: Annotated[
+        float, typer.Option(help="Seconds that one score of one video may take before it is given up.", min=1)
+    ] = SECONDS_PER_SCORE,
     shard: ShardOption = None,
     clips: Annotated[
         str, typer.Option(help="What is scored together: 'whole' videos, or 2 s clips as 'vbench-long' cuts them.")
@@ -54,7 +58,9 @@ def score(
         runs, failures = runs_to_score(target, out)
         not_run: dict[str, str] = {}
         for run in runs:
-            summary = score_run(run, share, clips, backend=backend, workers=workers, settings=settings)
+            summary = score_run(
+                run, share, clips, backend=backend, workers=workers, settings=settings, seconds=time_limit
+            )
             say(f"{run}: {summary.n_scored} videos scored")
             failures += [f"{failure.path}: {failure.problem}" for failure in summary.failures]
             not_run.update({missing.dimension: missing.reason for missing in summary.not_run})

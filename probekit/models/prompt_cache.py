@@ -2,19 +2,25 @@
 
 import gc
 import hashlib
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
 from probekit.atomic_files import atomic_path
+from probekit.errors import UserError
+from probekit.library_errors import said
 from probekit.models.loading import load_text_encoder, prompt_length
 from probekit.provenance import sha256_text
+
+_log = logging.getLogger("probekit")
 
 _HEAD_BYTES: Final = 1 << 20
 
@@ -41,7 +47,7 @@ class CachedPrompts:
 
     def prepare(self, prompts: Sequence[str]) -> int:
         """Embed the prompts that are not stored yet, then let go of the encoder; returns how many there were."""
-        missing = [prompt for prompt in dict.fromkeys(prompts) if not self._path(prompt).is_file()]
+        missing = [prompt for prompt in dict.fromkeys(prompts) if self._read(prompt) is None]
         if not missing:
             return 0
         encoder = load_text_encoder(self._folder)
@@ -54,11 +60,26 @@ class CachedPrompts:
     def encode(self, prompts: Sequence[str]) -> Tensor:
         """(B, tokens, width), equal to what the encoder gives."""
         self.prepare(prompts)
-        rows = [load_file(self._path(prompt))["embedding"] for prompt in prompts]
+        found = [(prompt, self._read(prompt)) for prompt in prompts]
+        rows = [row for _, row in found if row is not None]
+        if len(rows) < len(found):  # another process removed them just now
+            lost = next(prompt for prompt, row in found if row is None)
+            raise UserError(f"{self._path(lost)} was lost while it was read.", "Run the command again.")
         return torch.stack([functional.pad(row, (0, 0, 0, self._length - len(row))) for row in rows])
 
     def _path(self, prompt: str) -> Path:
         return self._store / f"{sha256_text(prompt)}.safetensors"
+
+    def _read(self, prompt: str) -> Tensor | None:
+        """The embedding of a prompt; None where there is no file, or a damaged one."""
+        path = self._path(prompt)
+        try:
+            return load_file(path)["embedding"]
+        except FileNotFoundError:
+            return None
+        except (OSError, SafetensorError, KeyError) as error:
+            _log.warning("%s is damaged and made again: %s", path, said(error))
+            return None
 
     def _write(self, prompt: str, embedding: Tensor) -> None:
         own = embedding.ne(0).any(dim=-1).nonzero()

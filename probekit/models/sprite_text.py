@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
+from probekit.atomic_files import atomic_folder
 from probekit.models.presets import SPRITE_FAMILY
 from probekit.sprite_world.captions import WORDS, WORDS_PER_SPRITE, facts_of, write_caption
 from probekit.sprite_world.scene import Sprite, draw_scene
@@ -132,6 +133,8 @@ def fit_text_encoder(seed: int = 0, steps: int = 400, batch_size: int = 64) -> t
 
 
 def save_text_side(encoder: UMT5EncoderModel, folder: Path) -> None:
-    """Write `text_encoder/` and `tokenizer/` into a pipeline folder."""
-    encoder.save_pretrained(folder / "text_encoder")
-    build_tokenizer().save_pretrained(folder / "tokenizer")
+    """Write `text_encoder/` and `tokenizer/` into a pipeline folder; each appears whole or not at all."""
+    with atomic_folder(folder / "text_encoder") as unfinished:
+        encoder.save_pretrained(unfinished)
+    with atomic_folder(folder / "tokenizer") as unfinished:
+        build_tokenizer().save_pretrained(unfinished)

@@ -11,6 +11,7 @@ from probekit.evaluation.reference.metrics import ReferenceMetric, reference_met
 from probekit.evaluation.reference.scoring import score_folder_pairs
 from probekit.evaluation.scoring.absent_videos import write_absent_scores
 from probekit.evaluation.scoring.runner import ScoringSummary, score_video_set
+from probekit.evaluation.scoring.time_limit import SECONDS_PER_SCORE
 from probekit.evaluation.vbench.fast.settings import FastSettings
 from probekit.reporting.table import Table, fields
 from probekit.run_folder.manifest import load_video_set, manifest_files
@@ -60,6 +61,7 @@ def score_run(
     backend: str = DEFAULT_BACKEND,
     workers: int | None = None,
     settings: FastSettings | None = None,
+    seconds: float | None = SECONDS_PER_SCORE,
 ) -> ScoringSummary:
     """Score the videos of a run folder that have no scores yet, into the folder itself.
 
@@ -70,6 +72,7 @@ def score_run(
         backend: which implementation scores VBench's dimensions.
         workers: processes that share the videos and survive a crash; None scores in this process.
         settings: of the fast backend.
+        seconds: time that one score of one video may take before it is given up and reported; None is for ever.
 
     Raises:
         UserError: for an unknown clip rule or backend, or as `score_video_set`.
@@ -77,7 +80,14 @@ def score_run(
     rule = clip_rule(clips)
     video_set = load_video_set(run)
     summary = score_video_set(
-        video_set, run, shard=shard, backend=backend, workers=workers, clips=rule, settings=settings
+        video_set,
+        run,
+        shard=shard,
+        backend=backend,
+        workers=workers,
+        clips=rule,
+        settings=settings,
+        seconds=seconds,
     )
     _describe_clips(video_set, run / CLIP_TABLE, rule)
     write_absent_scores(video_set, run)

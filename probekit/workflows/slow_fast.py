@@ -1,5 +1,6 @@
 """VBench-Long's slow-fast consistency of a run's videos, by the networks of the fast backend."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -22,6 +23,8 @@ from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.video_set import Problem, VideoRow
 from probekit.suites.dimension_constants import VBENCH
 from probekit.user_files.json_files import read_json
+
+_log = logging.getLogger("probekit")
 
 TABLE_FILES: Final[Mapping[str, str]] = {
     name: row.mapping_table for name, row in VBENCH.items() if row.mapping_table is not None
@@ -119,16 +122,25 @@ def _id(dimension: str, scorer_id: str, fusion: Fusion) -> str:
 _Rows = dict[tuple[str, int, str], SlowFastRow]
 
 
+def _recorded(path: Path) -> list[SlowFastRow]:
+    """The rows of a record. One that is no JSON any more is set aside, and its videos are scored again."""
+    try:
+        documents = read_json(path, what="record of slow-fast scores", fix="Score again.")
+    except UserError as error:
+        aside = path.with_name(f"{path.name}.damaged")
+        path.replace(aside)
+        _log.warning("%s It is now called %s, and its videos are scored again.", error.problem, aside.name)
+        return []
+    try:
+        return [SlowFastRow(**document) for document in documents]
+    except TypeError as error:
+        raise UserError(f"{path} is no record of slow-fast scores: {error}.", "Choose another --out.") from error
+
+
 def _known(out: Path, videos: tuple[VideoRow, ...], ids: Mapping[str, str]) -> _Rows:
     """Rows of an earlier run that would be the same today."""
     path = out / RECORD
-    if not path.is_file():
-        return {}
-    documents = read_json(path, what="record of slow-fast scores", fix="Choose another --out.")
-    try:
-        rows = [SlowFastRow(**document) for document in documents]
-    except TypeError as error:
-        raise UserError(f"{path} is no record of slow-fast scores: {error}.", "Choose another --out.") from error
+    rows = _recorded(path) if path.is_file() else []
     hashes = {(video.prompt_id, video.sample): video.sha256 for video in videos}
     return {
         (row.prompt_id, row.sample, row.dimension): row

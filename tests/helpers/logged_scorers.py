@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -69,6 +70,17 @@ def _refused() -> Score:
     raise ValueError("this video\nis strange")
 
 
+def _slow() -> Score:
+    time.sleep(600)
+    raise AssertionError
+
+
+def _stuck() -> Score:
+    """As compiled code that does not come back: no signal is handled."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+    return _slow()
+
+
 def _not_a_number() -> Score:
     return Score(float("nan"))
 
@@ -79,4 +91,6 @@ FAULTS: Mapping[str, Callable[[], Score]] = {
     "defect": _defect,
     "refused": _refused,
     "not a number": _not_a_number,
+    "slow": _slow,
+    "stuck": _stuck,
 }

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -87,16 +88,35 @@ def record(lock: Path, **changes: object) -> None:
 
 def test_an_owner_on_another_machine_counts_while_it_touches_the_file(tmp_path: Path) -> None:
     """As on a network disk that keeps locks for each machine alone: only record and age can tell."""
-    lock = tmp_path / ".lock"
+    lock, ended = tmp_path / ".lock", threading.Event()
     record(lock, machine="0" * 8, host="elsewhere")
+    assert owner_of(lock) is not None
+
+    def touch() -> None:
+        while not ended.wait(0.05):
+            lock.touch()
+
+    other = threading.Thread(target=touch)
+    other.start()
     with pytest.raises(UserError, match="on elsewhere"), sole_writer(lock, tmp_path):
         pytest.fail("both write")
-    assert owner_of(lock) is not None
-    stale = time.time() - folder_lock._SECONDS_UNTIL_STALE - 5
+    ended.set()
+    other.join()
+
+
+def test_an_owner_on_another_machine_that_died_is_waited_for_until_it_is_stale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A job that was taken away and starts again on another machine goes on by itself."""
+    caplog.set_level("INFO", "probekit")
+    lock = tmp_path / ".lock"
+    record(lock, machine="0" * 8, host="elsewhere")
+    stale = time.time() - folder_lock._SECONDS_UNTIL_STALE + 1
     os.utime(lock, (stale, stale))
-    assert owner_of(lock) is None
+    started = time.monotonic()
     with sole_writer(lock, tmp_path):
-        pass
+        assert time.monotonic() - started > 0.2
+    assert "waiting to see whether process" in caplog.text
 
 
 def test_an_owner_touches_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from probekit.media.video_files import read_video
 from probekit.models.video_codec import VideoCodec, to_unit_range
 from probekit.progress import track
 from probekit.user_files.tables import Record, read_table
-from trainer.data.latent_clips import shard_path, write_index, write_shard
+from trainer.data.latent_clips import is_finished, shard_path, write_index, write_shard
 
 LOGGER = logging.getLogger("trainer")
 
@@ -153,7 +153,7 @@ def encode_videos(
     count = -(-len(pairs) // clips_per_shard)
     for number in track(range(count) if numbers is None else [n for n in numbers if n < count], "encoding videos"):
         path = shard_path(out, split, number)
-        if path.exists():
+        if is_finished(path):
             continue
         clips: list[tuple[Tensor, CaptionedVideo]] = []
         for pair in pairs[number * clips_per_shard : (number + 1) * clips_per_shard]:

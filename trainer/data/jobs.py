@@ -6,6 +6,7 @@ from typing import get_args
 import numpy as np
 import torch
 
+from probekit.atomic_files import atomic_folder
 from probekit.errors import UserError
 from probekit.models.linear_codec import LinearVideoCodec
 from probekit.models.loading import load_codec
@@ -42,7 +43,9 @@ def fit_shared_parts(out: Path, episodes: int, text_steps: int) -> float:
         Share of the facts that linear heads read from the text encoder's states in the last batch.
     """
     clips = [episode("train", 0, index).frames for index in track(range(episodes), "rendering clips")]
-    LinearVideoCodec.fit(to_unit_range(torch.from_numpy(np.stack(clips)))).save_pretrained(out / "vae")
+    codec = LinearVideoCodec.fit(to_unit_range(torch.from_numpy(np.stack(clips))))
+    with atomic_folder(out / "vae") as unfinished:
+        codec.save_pretrained(unfinished)
     encoder, accuracy = fit_text_encoder(steps=text_steps)
     save_text_side(encoder.to(torch.bfloat16), out)
     return accuracy

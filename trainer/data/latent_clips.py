@@ -16,7 +16,7 @@ from torch import Tensor
 from probekit.atomic_files import atomic_path, write_json
 from probekit.errors import UserError
 from probekit.user_files.inside import inside
-from probekit.user_files.json_files import parse_json, read_json
+from probekit.user_files.json_files import parse_json, read_json_object
 
 LOGGER = logging.getLogger("trainer")
 
@@ -47,10 +47,21 @@ def write_index(folder: Path) -> None:
     """Write what the folder's complete shards hold; a reader then notices a shard that is lost or cut."""
     shards = {}
     for path in sorted(folder.glob("*-?????.safetensors")):
-        with safe_open(path, "pt") as shard:
-            shape = shard.get_slice("latents").get_shape()
+        shape = _open_shard(path)[1].get_shape()
         shards[path.name] = {"clips": shape[0], "shape": shape[1:], "bytes": path.stat().st_size}
     write_json(folder / INDEX, shards)
+
+
+def is_finished(path: Path) -> bool:
+    """Whether a shard is there; a damaged one is named in a warning and made again."""
+    if not path.exists():
+        return False
+    try:
+        _open_shard(path)
+    except UserError as error:
+        LOGGER.warning("made again: %s", error.problem)
+        return False
+    return True
 
 
 class LatentClips:
@@ -120,9 +131,8 @@ def _expected_shards(folder: Path, split: str) -> list[Path]:
 def _listed(folder: Path) -> Iterator[Path]:
     """Shards that the index of a folder lists."""
     path = folder / INDEX
-    entries = read_json(path, what="index of clips", fix="Encode the clips again; finished shards are kept.")
-    if not isinstance(entries, dict):
-        raise UserError(f"{path} is no index of clips.", "Delete it, and encode the clips again.")
+    fix = "Encode again; finished shards are kept and the index is made anew."
+    entries = read_json_object(path, fix, what="index of clips")
     for name in entries:
         shard = inside(folder, name, str(path))
         if shard.parent != folder:

@@ -9,7 +9,7 @@ import torch
 from probekit.models.video_codec import VideoCodec, to_unit_range
 from probekit.progress import track
 from probekit.sprite_world.episodes import Split, episode
-from trainer.data.latent_clips import shard_path, write_index, write_shard
+from trainer.data.latent_clips import is_finished, shard_path, write_index, write_shard
 
 SHARD_SIZE: Final = 250
 
@@ -28,6 +28,6 @@ def encode_episodes(codec: VideoCodec, folder: Path, split: Split, seed: int, nu
     """Encode the shards that are not there yet."""
     for number in track(numbers, f"encoding {split} clips"):
         path = shard_path(folder, split, number)
-        if not path.exists():
+        if not is_finished(path):
             encode_shard(codec, split, seed, number, path)
     write_index(folder)

@@ -73,6 +73,22 @@ class CorruptShard(UserError):
         )
 
 
+def is_finished(path: Path, sigmas: Sequence[float]) -> bool:
+    """Whether a shard is there; a damaged one is named in a warning and made again.
+
+    Raises:
+        UserError: if its states belong to other noise levels.
+    """
+    if not path.exists():
+        return False
+    try:
+        _open_shard(path, sigmas)
+    except CorruptShard as error:
+        LOGGER.warning("made again: %s", error.problem)
+        return False
+    return True
+
+
 class Trajectories:
     """A folder of trajectories. Shards are memory-mapped: a batch reads its own rows (6,000 of Wan's are 150 GB).
 

@@ -1,6 +1,5 @@
 """Training checkpoints: one folder each (DCP), complete or absent; any number of processes reads what others wrote."""
 
-import pickle
 import re
 import shutil
 import warnings
@@ -18,16 +17,20 @@ from torch.distributed.checkpoint.state_dict import StateDictOptions, get_optimi
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import async_save, save
 
-from probekit.atomic_files import write_json
+from probekit.atomic_files import put_in_place, write_json
 from probekit.errors import UserError
-from probekit.user_files.json_files import read_json
+from probekit.library_errors import reading, said
+from probekit.user_files.json_files import read_json_object
+from probekit.write_failures import FREE_SPACE, naming_write_failures, write_failure
 from trainer.distributed.world import World
 from trainer.engine.safe_checkpoint_files import SafeReader, TensorPlanner
 from trainer.engine.state import TrainingState
 
 _NAME: Final = re.compile(r"step-(\d{7})")
+_PARTIAL: Final = ".partial"
 _ABOUT: Final = "checkpoint.json"
 _RNG: Final = "rng.rank-"
+_DELETE: Final = "Delete it to resume from an older one."
 _FLAT: Final = StateDictOptions(flatten_optimizer_state_dict=True)
 
 
@@ -53,11 +56,9 @@ def newest_checkpoint(folder: Path) -> CheckpointFacts | None:
     paths = checkpoint_paths(folder)
     if not paths:
         return None
-    try:
-        about = read_json(paths[-1] / _ABOUT, fix="Delete it to resume from an older one.")
+    with reading(f"The checkpoint {paths[-1]} cannot be read", _DELETE):
+        about = read_json_object(paths[-1] / _ABOUT, _DELETE)
         return CheckpointFacts(paths[-1], int(about["steps_done"]), str(about["config"]))
-    except (UserError, ValueError, KeyError, TypeError) as error:
-        raise _unreadable(paths[-1], error) from error
 
 
 def state_tensors(state: TrainingState) -> dict[str, Any]:
@@ -84,14 +85,15 @@ def load_checkpoint(facts: CheckpointFacts, state: TrainingState) -> None:
     tensors = state_tensors(state)
     rng = torch.empty_like(torch.get_rng_state())
     own_rng = f"{_RNG}{distributed.get_rank() if distributed.is_initialized() else 0}"
+    problem = f"The checkpoint {facts.path} cannot be read"
     try:
-        reader = SafeReader(facts.path)
-        if own_rng in reader.read_metadata().state_dict_metadata:
-            tensors[own_rng] = rng
-        with _alone_on_purpose():
+        with reading(problem, _DELETE), _alone_on_purpose():
+            reader = SafeReader(facts.path)
+            if own_rng in reader.read_metadata().state_dict_metadata:
+                tensors[own_rng] = rng
             load(tensors, storage_reader=reader, planner=TensorPlanner(), no_dist=not distributed.is_initialized())
-    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, CheckpointException) as error:
-        raise _unreadable(facts.path, error) from error
+    except CheckpointException as error:  # no `Exception`
+        raise UserError(f"{problem}: {said(error)}.", _DELETE) from error
     if own_rng in tensors:
         torch.set_rng_state(rng)
     for name, (model, optimizer) in state.optimizers.items():
@@ -108,16 +110,11 @@ def _alone_on_purpose() -> Iterator[None]:
         yield
 
 
-def _unreadable(path: Path, error: BaseException) -> UserError:
-    first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return UserError(f"The checkpoint {path} cannot be read: {first_line}.", "Delete it to resume from an older one.")
-
-
 class CheckpointWriter:
     """Writes the checkpoints of a run.
 
     A checkpoint is written under another name and renamed when all processes have finished, so an interruption leaves
-    the ones before as they are.
+    the ones before as they are. Unfinished ones of earlier processes are removed.
 
     Args:
         folder: of the checkpoints.
@@ -133,12 +130,25 @@ class CheckpointWriter:
         self._asynchronous = asynchronous
         self._group = distributed.new_group(backend="gloo") if world.shared else None
         self._pending: tuple[Future[Any] | None, Path] | None = None
+        if world.main:
+            for left in folder.glob(f"*{_PARTIAL}"):
+                shutil.rmtree(left, ignore_errors=True)
 
     def save(self, steps_done: int, state: TrainingState, config: str) -> None:
-        """Begin a checkpoint; every process calls this."""
+        """Begin a checkpoint; every process calls this.
+
+        Raises:
+            UserError: it cannot be written; the ones before stay.
+        """
         self.finish()
         path = self._folder / f"step-{steps_done:07d}"
-        partial = path.with_name(f"{path.name}.partial")
+        with _removed_if_unfinished(path):
+            self._begin(path, steps_done, state, config)
+        if not self._asynchronous:
+            self.finish()
+
+    def _begin(self, path: Path, steps_done: int, state: TrainingState, config: str) -> None:
+        partial = _partial(path)
         if self._world.main:
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
@@ -156,20 +166,50 @@ class CheckpointWriter:
             self._pending = (None, path)
         if self._world.main:
             write_json(partial / _ABOUT, {"steps_done": steps_done, "config": config})
-        if not self._asynchronous:
-            self.finish()
 
     def finish(self) -> None:
-        """Wait for the checkpoint that is being written and give it its name; every process calls this."""
+        """Wait for the checkpoint that is being written and give it its name; every process calls this.
+
+        Raises:
+            UserError: it cannot be written; the ones before stay.
+        """
         if self._pending is None:
             return
         (future, path), self._pending = self._pending, None
-        if future is not None:
-            future.result()
-        self._world.wait()
+        with _removed_if_unfinished(path):
+            if future is not None:
+                future.result()
+            self._world.wait()
+            if self._world.main:
+                put_in_place(_partial(path), path)
         if self._world.main:
-            shutil.rmtree(path, ignore_errors=True)
-            path.with_name(f"{path.name}.partial").rename(path)
             for old in checkpoint_paths(self._folder)[: -self._keep]:
-                shutil.rmtree(old)
+                shutil.rmtree(old, ignore_errors=True)  # the next checkpoint tries again
         self._world.wait()
+
+
+def _partial(path: Path) -> Path:
+    """Name of a checkpoint while it is written."""
+    return path.with_name(path.name + _PARTIAL)
+
+
+@contextmanager
+def _removed_if_unfinished(path: Path) -> Iterator[None]:
+    """A block that writes a checkpoint; after an error nothing of it is left to fill the disk.
+
+    Raises:
+        UserError: in place of an error which says that it cannot be written.
+    """
+    try:
+        with naming_write_failures(path):
+            yield
+    except CheckpointException as error:
+        shutil.rmtree(_partial(path), ignore_errors=True)
+        reasons = (write_failure(failure) for failure, _ in error.failures.values())
+        reason = next((reason for reason in reasons if reason), None)
+        if reason is None:
+            raise
+        raise UserError(f"Cannot write {path}: {reason}.", FREE_SPACE) from error
+    except UserError:
+        shutil.rmtree(_partial(path), ignore_errors=True)
+        raise

@@ -1,26 +1,34 @@
 """What is looked at while a training runs: contact sheets, scores on a small suite, the export that a rule selects."""
 
+import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from probekit.atomic_files import write_json
+from probekit.atomic_files import copy_folder, write_json
 from probekit.errors import UserError
+from probekit.evaluation.aggregation import Aggregate
+from probekit.models.loading import hash_checkpoint
 from probekit.reporting.contact_sheet import SheetRow, contact_sheet
 from probekit.reporting.figures import save_figure
 from probekit.rollout.settings import SamplerSettings
 from probekit.run_folder.manifest import load_video_set
+from probekit.run_folder.protocol_card import read_protocol
 from probekit.run_folder.score_table import SCORES_FOLDER, read_scores
 from probekit.statistics.score_total import total_of_table
 from probekit.suites.registry import constants_of, load_suite
-from probekit.user_files.json_files import read_json
+from probekit.suites.suite import Suite
+from probekit.user_files.json_files import read_json_object
 from probekit.workflows.sample import sample_suite
 from probekit.workflows.score import score_run
 from trainer.config.watch import WatchConfig
 from trainer.watch import EXPORTS
 
+LOGGER = logging.getLogger("trainer")
+
 SELECTION = "selection.json"
+EVALUATIONS = "evaluations"
 Log = Callable[[int, dict[str, float]], None]
 
 
@@ -61,39 +69,68 @@ class Watcher:
     def _draw(self, done: int, export: Path) -> None:
         suite = load_suite(self._config.suite).reduced(self._config.sheet_prompts, 1)
         videos = self._run / "samples" / f"step-{done:07d}"
-        sample_suite(str(export), suite, videos, SamplerSettings())
+        _sample(export, suite, videos)
         found = load_video_set(videos)
         rows = [SheetRow(row.prompt or "", (found.root / row.path,)) for row in found.rows]
         save_figure(contact_sheet([f"{self._model}, step {done}"], rows, n_frames=8), videos.with_suffix(".png"))
 
     def _evaluate(self, done: int, export: Path, log: Log) -> None:
         kept = self._run / EXPORTS / f"step-{done:04d}"
-        if not kept.is_dir():
-            shutil.copytree(export, kept)
+        if not kept.is_dir() or hash_checkpoint(kept) != hash_checkpoint(export):
+            copy_folder(export, kept)
         suite = load_suite(self._config.suite).reduced(self._config.prompts, 1)
-        videos = self._run / "evaluations" / f"step-{done:07d}"
-        sample_suite(str(kept), suite, videos, SamplerSettings())
+        videos = self._run / EVALUATIONS / f"step-{done:07d}"
+        _sample(kept, suite, videos)
         score_run(videos)
-        totals = total_of_table(read_scores(videos / SCORES_FOLDER), constants_of(suite.name)).aggregate
+        totals = _totals(videos, suite)
         scores = {"quality": totals.quality, "semantic": totals.semantic, "total": totals.total}
         log(done, {f"evaluation_{name}": value for name, value in scores.items() if value is not None})
-        self._select(Evaluated(done, **scores))
+        self._select(Evaluated(done, **scores), suite)
 
-    def _select(self, newest: Evaluated) -> None:
+    def _select(self, newest: Evaluated, suite: Suite) -> None:
         path = self._run / SELECTION
-        evaluated = _evaluated_before(path) | {newest.step: newest}
+        evaluated = {entry.step: entry for entry in self._evaluated_before(path, suite)} | {newest.step: newest}
         write_json(path, selection(list(evaluated.values()), self._config.select))
 
+    def _evaluated_before(self, path: Path, suite: Suite) -> list[Evaluated]:
+        """What the selection was made from; a damaged file is made again from the scores of the evaluations."""
+        if not path.is_file():
+            return []
+        try:
+            found = read_json_object(path, "Run the command again.")
+            return [Evaluated(**entry) for entry in found["evaluated"]]
+        except (UserError, TypeError, KeyError):
+            LOGGER.warning("%s is damaged; it is made again from %s", path, self._run / EVALUATIONS)
+        return list(_evaluated_in(self._run / EVALUATIONS, suite))
 
-def _evaluated_before(path: Path) -> dict[int, Evaluated]:
-    if not path.is_file():
-        return {}
-    fix = "Delete it: evaluated steps are then watched again."
-    found = read_json(path, what="selection", fix=fix)
+
+def _totals(videos: Path, suite: Suite) -> Aggregate:
+    return total_of_table(read_scores(videos / SCORES_FOLDER), constants_of(suite.name)).aggregate
+
+
+def _evaluated_in(folder: Path, suite: Suite) -> Iterator[Evaluated]:
+    for videos in sorted(folder.glob("step-*")):
+        try:
+            totals = _totals(videos, suite)
+        except UserError as error:
+            LOGGER.warning("left out of the selection: %s", error.problem)
+        else:
+            step = int(videos.name.removeprefix("step-"))
+            yield Evaluated(step, totals.quality, totals.semantic, totals.total)
+
+
+def _sample(export: Path, suite: Suite, videos: Path) -> None:
+    """Sample an export; videos of other weights, from before an interruption, are removed first."""
+    if videos.is_dir() and not _shows(videos, export):
+        shutil.rmtree(videos)
+    sample_suite(str(export), suite, videos, SamplerSettings())
+
+
+def _shows(videos: Path, export: Path) -> bool:
     try:
-        return {entry["step"]: Evaluated(**entry) for entry in found["evaluated"]}
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{path} is no selection of exports.", fix) from error
+        return read_protocol(videos).generation.checkpoint_hash == hash_checkpoint(export)
+    except UserError:
+        return False
 
 
 def selection(evaluated: list[Evaluated], rule: str) -> dict[str, Any]:

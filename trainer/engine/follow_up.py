@@ -69,7 +69,7 @@ class FollowUp:
 
     def _was_done(self, done: int) -> bool:
         try:
-            found = read_json(self._folder / FOLLOWED_UP, fix="Delete it.")
+            found = read_json(self._folder / FOLLOWED_UP, fix="Run the command again.")
         except UserError:  # absent or damaged: it costs a repetition
             return False
         return found == {"step": done} and (self._folder / EXPORT).is_dir()

@@ -146,7 +146,7 @@ def run(
     )
     watcher = Watcher(config.watch, folder, config.name)
     settings = config.model_dump(mode="json")
-    with StopRequest().listening() as stop, Tracker(folder, world.main, service, settings) as tracker:
+    with StopRequest().listening() as stop, Tracker(folder, world.main, service, settings, first) as tracker:
         follow_up = FollowUp(stage, folder, watcher, world, lambda at, scores: tracker.log(at, **scores))
         follow_up.catch_up(first)
         shown = track(steps, f"training {config.name}", len(steps)) if world.main else steps

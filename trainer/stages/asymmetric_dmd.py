@@ -4,7 +4,6 @@ Self-Forcing (arXiv 2506.08009), algorithm 1, as Causal-Forcing and Video-Mirai 
 the loop is one generator update and then the critic's updates.
 """
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import torch
 from diffusers import WanTransformer3DModel
 from torch import Tensor
 
+from probekit.atomic_files import copy_folder
 from probekit.diffusion.few_step import few_step_sigmas
 from probekit.diffusion.flow_matching import (
     TIMESTEPS,
@@ -297,4 +297,4 @@ class AsymmetricDmdStage:
         shipped = self.ema.model if updates > config.generator_updates(config.ema_start) else self.model
         export_student(shipped, folder, config, "dmd_student", self._world)
         if self._world.main and updates % config.export_every == 0:
-            shutil.copytree(folder, folder.parent / "exports" / f"step-{updates:04d}", dirs_exist_ok=True)
+            copy_folder(folder, folder.parent / "exports" / f"step-{updates:04d}")

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from diffusers import WanTransformer3DModel
 
+from probekit.atomic_files import atomic_folder
+from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, Role, write_causal_card
 from probekit.models.causal_wan import CausalWan
 from probekit.models.model_folder import model_folder
@@ -15,9 +17,7 @@ from trainer.distributed.world import World
 
 def export_causal(model: CausalWan, folder: Path, shared_from: Path, card: CausalCard, world: World) -> None:
     """Write a generator as a model folder whose transformer opens in stock diffusers, with its `causal.json`."""
-    export_transformer(model, folder, shared_from, card.shift, world)
-    if world.main:
-        write_causal_card(folder, card)
+    export_transformer(model, folder, shared_from, card.shift, world, card)
 
 
 def export_student(model: CausalWan, folder: Path, config: CausalRunConfig, role: Role, world: World) -> None:
@@ -27,18 +27,45 @@ def export_student(model: CausalWan, folder: Path, config: CausalRunConfig, role
 
 
 def export_transformer(
-    model: WanTransformer3DModel, folder: Path, shared_from: Path, shift: float, world: World
+    model: WanTransformer3DModel,
+    folder: Path,
+    shared_from: Path,
+    shift: float,
+    world: World,
+    card: CausalCard | None = None,
 ) -> None:
-    """Write a transformer as a model folder. Every process takes part; the main one writes.
+    """Write a transformer as a model folder, which appears whole or not at all, in the place of an earlier export.
+
+    Every process takes part; the main one writes.
 
     Args:
-        model: may be sharded.
-        folder: of the export.
+        model: transformer; may be sharded.
+        folder: folder of the export.
         shared_from: model folder whose text encoder, tokenizer and codec are copied.
         shift: default timestep shift of the folder's scheduler.
-        world: of the run.
+        world: processes of the run.
+        card: card of a causal generator; None for another model.
+
+    Raises:
+        UserError: the folder holds something else than an export, or cannot be written.
     """
     weights = whole_state(model)
-    if world.main:
-        save_weights(dict(model.config), weights, folder)
-        complete_model_folder(folder, model_folder(str(shared_from)), shift)
+    if not world.main:
+        return
+    check_is_export(folder)
+    with atomic_folder(folder) as unfinished:
+        save_weights(dict(model.config), weights, unfinished)
+        complete_model_folder(unfinished, model_folder(str(shared_from)), shift)
+        if card is not None:
+            write_causal_card(unfinished, card)
+
+
+def check_is_export(folder: Path) -> None:
+    """Refuse to replace a folder that is no export.
+
+    Raises:
+        UserError: the folder holds something, and neither a model nor a part of one.
+    """
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set[str]()
+    if names and not names & {"model_index.json", "transformer"}:
+        raise UserError(f"{folder} holds {min(names)}, and no earlier export.", "Choose another folder.")

@@ -25,7 +25,7 @@ from probekit.seeding import generator
 from trainer.config.causal import TrajectoryConfig
 from trainer.data.latent_clips import LatentBatch, LatentClips
 from trainer.data.training_text import TrainingText
-from trainer.data.trajectories import TrajectoryBatch, joined, trajectory_path, write_trajectories
+from trainer.data.trajectories import TrajectoryBatch, is_finished, joined, trajectory_path, write_trajectories
 from trainer.distributed.world import World, local_device
 from trainer.stages.draws import token_count
 from trainer.stages.opening import check_frames, open_generator, open_score
@@ -110,7 +110,7 @@ def make_trajectories(
     sigmas = few_step_sigmas(config.few_steps, config.shift)
     for number in track(range(config.shards) if numbers is None else numbers, "solving the teacher's flow"):
         path = trajectory_path(config.out, number)
-        if not path.exists():
+        if not is_finished(path, sigmas):
             with torch.autocast(world.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
                 parts = [solve(number, rows) for rows in row_blocks(config.clips_per_shard, size)]
             write_trajectories(path, joined(parts), sigmas)

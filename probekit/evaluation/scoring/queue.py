@@ -6,8 +6,9 @@ from collections.abc import Generator, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from probekit.evaluation.scoring.time_limit import SECONDS_OF_GRACE
 from probekit.evaluation.scoring.video import Part, ScorerSource, ScoringFailure, ScoringTask, VideoScorer
-from probekit.evaluation.scoring.worker_pool import Died, Finished, Message, WorkerPool
+from probekit.evaluation.scoring.worker_pool import FellSilent, Finished, Message, WorkerPool
 from probekit.run_folder.score_table import ScoreRow
 from probekit.run_folder.video_set import VideoRow
 
@@ -22,27 +23,39 @@ class Outcome(NamedTuple):
     failure: ScoringFailure | None = None
 
 
-def score_here(tasks: Sequence[ScoringTask], source: ScorerSource) -> Generator[Outcome, None, None]:
-    """Work through the tasks in this process; without tasks no scorer is made."""
+def score_here(
+    tasks: Sequence[ScoringTask], source: ScorerSource, seconds: float | None = None
+) -> Generator[Outcome, None, None]:
+    """Work through the tasks in this process; without tasks no scorer is made.
+
+    Args:
+        tasks: videos and what they lack.
+        source: function that makes the scorers.
+        seconds: time that one score may take; None is for ever.
+    """
     score: VideoScorer | None = None
     for task in tasks:
-        score = score or VideoScorer(source)
+        score = score or VideoScorer(source, seconds)
         for content in score(task):
             yield _outcome(task, content)
         yield Outcome(task)
 
 
 def score_in_workers(
-    tasks: Sequence[ScoringTask], source: ScorerSource, workers: int
+    tasks: Sequence[ScoringTask], source: ScorerSource, workers: int, seconds: float | None = None
 ) -> Generator[Outcome, None, None]:
     """The same from processes that take one video at a time.
 
     A video whose process dies is tried once more by a new process, in the dimensions that it lacks by then. If that
-    dies too, the video is a failure and the others go on.
+    dies too, the video is a failure and the others go on. A process that does not even answer when its time is up is
+    ended; the dimension that it was at is a failure, and a new process goes on with the others of the video, once.
     """
     answered: defaultdict[VideoRow, set[Part | None]] = defaultdict(set)
     retried: set[VideoRow] = set()
-    with WorkerPool[ScoringTask, ScoreRow | ScoringFailure](partial(VideoScorer, source), workers) as pool:
+    silenced: set[VideoRow] = set()
+    patience = None if seconds is None else seconds + SECONDS_OF_GRACE
+    make = partial(VideoScorer, source, seconds)
+    with WorkerPool[ScoringTask, ScoreRow | ScoringFailure](make, workers, patience) as pool:
         for task in tasks:
             pool.submit(task)
         for event in pool.events():
@@ -50,8 +63,17 @@ def score_in_workers(
             if isinstance(event, Message):
                 answered[task.row].add(_part(event.content))
                 yield _outcome(task, event.content)
-            elif isinstance(event, Finished) or not (rest := _rest(event, answered[task.row])).parts:
+            elif isinstance(event, Finished) or not (rest := _rest(task, answered[task.row])).parts:
                 yield Outcome(task)
+            elif isinstance(event, FellSilent):
+                problem = f"no score within {event.seconds:.0f} s; its process did not answer and was ended"
+                yield Outcome(task, failure=ScoringFailure(rest.parts[0], problem))
+                others = rest._replace(parts=rest.parts[1:])
+                if others.parts and task.row not in silenced:
+                    silenced.add(task.row)
+                    pool.retry(others)
+                else:
+                    yield Outcome(task)
             elif task.row in retried:
                 problem = f"its process died twice, at last before {rest.parts[0].dimension} was scored: {event.how}"
                 yield Outcome(task, failure=ScoringFailure(None, problem))
@@ -62,10 +84,10 @@ def score_in_workers(
                 pool.retry(rest)
 
 
-def _rest(death: Died[ScoringTask], answered: set[Part | None]) -> ScoringTask:
-    """What a dead process left undone."""
-    rest = () if None in answered else tuple(part for part in death.task.parts if part not in answered)
-    return death.task._replace(parts=rest)
+def _rest(task: ScoringTask, answered: set[Part | None]) -> ScoringTask:
+    """What a process that ended left undone."""
+    rest = () if None in answered else tuple(part for part in task.parts if part not in answered)
+    return task._replace(parts=rest)
 
 
 def _part(content: ScoreRow | ScoringFailure) -> Part | None:

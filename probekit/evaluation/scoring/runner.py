@@ -14,6 +14,7 @@ from probekit.evaluation.clips import WHOLE, ClipRule, clip_spans, scorer_id_und
 from probekit.evaluation.scorer import NotRun
 from probekit.evaluation.scoring.backends import scorers_for
 from probekit.evaluation.scoring.queue import Outcome, score_here, score_in_workers
+from probekit.evaluation.scoring.time_limit import SECONDS_PER_SCORE
 from probekit.evaluation.scoring.video import Part, ScorerSource, ScoringFailure, ScoringTask
 from probekit.evaluation.vbench.fast.settings import FastSettings
 from probekit.progress import track
@@ -52,6 +53,7 @@ def score_video_set(
     settings: FastSettings | None = None,
     scorers: ScorerSource | None = None,
     videos_per_file: int = VIDEOS_PER_FILE,
+    seconds: float | None = SECONDS_PER_SCORE,
 ) -> ScoringSummary:
     """Score the videos of a set that have no scores yet, or older ones, in the score folder `out`.
 
@@ -70,6 +72,7 @@ def score_video_set(
         settings: of the fast backend.
         scorers: makes other scorers than the suite's own; each process calls it once.
         videos_per_file: videos of each Parquet file.
+        seconds: time that one score of one video may take before it is given up and reported; None is for ever.
 
     Raises:
         UserError: if `out` belongs to another set, is being scored by another process, or cannot be written.
@@ -87,7 +90,10 @@ def score_video_set(
             for row in rows
             if (parts := tuple(Part(key.clip, key.dimension) for key in planned.get(row, ()) if key not in done))
         ]
-        outcomes = score_here(tasks, source) if workers is None else score_in_workers(tasks, source, workers)
+        if workers is None:
+            outcomes = score_here(tasks, source, seconds)
+        else:
+            outcomes = score_in_workers(tasks, source, workers, seconds)
         with closing(outcomes):  # an error here ends the workers at once
             _collect(outcomes, store, len(tasks), failures, videos_per_file)
     failed = [row for row in rows if row in failures]

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from probekit.errors import UserError
 from probekit.evaluation.clips import WHOLE, ClipRule, Span, clip_spans, scorer_id_under
 from probekit.evaluation.scorer import Scorer, ScorerSet, ScoringInput, frames_to_decode
+from probekit.evaluation.scoring.time_limit import TimeIsUp, time_limit
 from probekit.media.seeking import read_frames_at
 from probekit.media.video_files import VideoClip, read_video
 from probekit.provenance import sha256_file
@@ -68,22 +69,28 @@ class VideoScorer:
     """Works on `ScoringTask`s.
 
     Args:
-        source: makes the scorers.
+        source: function that makes the scorers.
+        seconds: time that one score, or the reading of a video, may take; None is for ever.
     """
 
-    def __init__(self, source: ScorerSource) -> None:
+    def __init__(self, source: ScorerSource, seconds: float | None = None) -> None:
         self._scorers = {scorer.dimension: scorer for scorer in source().scorers}
+        self._seconds = seconds
 
     def __call__(self, task: ScoringTask) -> Iterator[ScoreRow | ScoringFailure]:
         """Rows and failures of one video, each as soon as it is known.
 
         A file that cannot be decoded or is not what its manifest says is one failure; a dimension that cannot be scored
-        is one, with the error as its reason.
+        is one, with the error as its reason, as is one that takes too long.
         """
         try:
-            video = _open(task, self._numbers(task))
+            with time_limit(self._seconds):
+                video = _open(task, self._numbers(task))
         except UserError as error:
             yield ScoringFailure(None, error.problem)
+            return
+        except TimeIsUp:
+            yield ScoringFailure(None, f"it could not be read within {self._seconds:g} s")
             return
         spans = clip_spans(task.row.n_frames, task.row.fps, task.rule)
         for clip, parts in groupby(task.parts, key=attrgetter("clip")):
@@ -100,10 +107,13 @@ class VideoScorer:
 
     def _score(self, task: ScoringTask, part: Part, video: ScoringInput) -> ScoreRow | ScoringFailure:
         try:
-            row = _score_row(task, part, self._scorers[part.dimension], video)
+            with time_limit(self._seconds):
+                row = _score_row(task, part, self._scorers[part.dimension], video)
             check_rows([row], task.path)
         except UserError as error:
             return ScoringFailure(part, error.problem)
+        except TimeIsUp:
+            return ScoringFailure(part, f"no score within {self._seconds:g} s; it was given up")
         except SCORER_ERRORS as error:
             return ScoringFailure(part, f"{type(error).__name__}: {' '.join(str(error).split())}")
         return row

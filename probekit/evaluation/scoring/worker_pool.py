@@ -1,4 +1,4 @@
-"""A few processes that share tasks, one at a time each; a process that dies is reported with its task, never awaited.
+"""A few processes that share tasks, one at a time each; one that dies or falls silent is reported with its task.
 
 Processes are spawned, so each imports and builds what it needs for itself. They end when the process that started them
 ends, however it ends.
@@ -7,8 +7,9 @@ ends, however it ends.
 import multiprocessing
 import os
 import signal
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -50,7 +51,15 @@ class Died(NamedTuple, Generic[T]):
     """'killed by SIGKILL', 'exit status 1': what the system says about it."""
 
 
-Event = Message[T, M] | Finished[T] | Died[T]
+class FellSilent(NamedTuple, Generic[T]):
+    """The process that worked on a task said nothing for too long and was ended."""
+
+    task: T
+    seconds: float
+    """How long it had been silent."""
+
+
+Event = Message[T, M] | Finished[T] | Died[T] | FellSilent[T]
 
 
 class _Done(NamedTuple):
@@ -65,6 +74,8 @@ class _Worker(Generic[T]):
         self.connection = connection
         self.slot = slot
         self.task: T | None = None
+        self.heard = time.monotonic()
+        """When it was last heard of, or given something to do."""
 
 
 class WorkerPool(Generic[T, M]):
@@ -73,13 +84,15 @@ class WorkerPool(Generic[T, M]):
     Args:
         make_handler: called once in each process, before its first task; must be picklable.
         count: processes at most. They start when there is work for them, and a dead one is replaced.
+        seconds: how long a process may be silent while it works; None is for ever.
     """
 
-    def __init__(self, make_handler: Callable[[], Handler[T, M]], count: int) -> None:
+    def __init__(self, make_handler: Callable[[], Handler[T, M]], count: int, seconds: float | None = None) -> None:
         if count < 1:
             raise UserError(f"{count} workers cannot do any work.", "Ask for 1 or more.")
         self._make_handler = make_handler
         self._count = count
+        self._seconds = seconds
         self._waiting: deque[T] = deque()
         self._workers: list[_Worker[T]] = []
 
@@ -141,6 +154,7 @@ class WorkerPool(Generic[T, M]):
             self._waiting.appendleft(task)
         else:
             worker.task = task
+            worker.heard = time.monotonic()
 
     def _start(self) -> _Worker[T]:
         taken = {worker.slot for worker in self._workers}
@@ -155,13 +169,29 @@ class WorkerPool(Generic[T, M]):
 
     def _receive(self) -> Iterator[Event[T, M]]:
         busy = self._busy()
-        ready = wait([source for worker in busy for source in (worker.connection, worker.process.sentinel)])
+        sources = [source for worker in busy for source in (worker.connection, worker.process.sentinel)]
+        ready = wait(sources, self._patience(busy))
         for worker in busy:
             if worker.connection in ready or worker.process.sentinel in ready:
                 event = self._event(worker)
                 yield event
                 if isinstance(event, Message):
                     _go_on(worker)
+            elif self._patience([worker]) == 0:
+                yield self._give_up(worker)
+
+    def _patience(self, busy: Sequence[_Worker[T]]) -> float | None:
+        """Seconds until the first of some processes has been silent for too long; None is for ever."""
+        if self._seconds is None:
+            return None
+        return max(0.0, min(worker.heard for worker in busy) + self._seconds - time.monotonic())
+
+    def _give_up(self, worker: _Worker[T]) -> FellSilent[T]:
+        task, silent = worker.task, time.monotonic() - worker.heard
+        assert task is not None
+        worker.process.kill()
+        self._remove(worker)
+        return FellSilent(task, silent)
 
     def _event(self, worker: _Worker[T]) -> Event[T, M]:
         task = worker.task
@@ -214,6 +244,7 @@ def _work(connection: Connection, make_handler: Callable[[], Handler[T, M]], dev
 
 
 def _go_on(worker: _Worker[T]) -> None:
+    worker.heard = time.monotonic()
     with suppress(OSError):  # it died meanwhile, which its pipe tells next
         worker.connection.send(_Done())
 

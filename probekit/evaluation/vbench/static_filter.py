@@ -5,12 +5,14 @@ The rule of `static_filter.py` in VBench's repository, on motion between frames 
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from probekit.atomic_files import write_json
+from probekit.config import StrictModel
+from probekit.config_errors import read_json_model
 from probekit.errors import UserError
 from probekit.media.video_files import read_video
 from probekit.progress import track
@@ -18,7 +20,6 @@ from probekit.run_folder.sample_key import SampleKey
 from probekit.run_folder.video_set import Problem, VideoRow, VideoSet
 from probekit.suites.dimension_constants import FLICKERING
 from probekit.suites.registry import planned_dimensions
-from probekit.user_files.json_files import read_json
 
 DECISIONS_FILE: Final = "static.json"
 KEPT: Final = 5
@@ -137,8 +138,10 @@ class _Verdicts:
     def __init__(self, path: Path, scorer_id: str) -> None:
         self._path = path
         self._scorer_id = scorer_id
-        known = _read(path)
-        self._known: dict[str, bool] = dict(known["static"]) if known.get("scorer_id") == scorer_id else {}
+        self._known: dict[str, bool] = {}
+        record = _read(path)
+        if record is not None and record.scorer_id == scorer_id:
+            self._known = dict(record.static)
 
     def known(self, row: VideoRow) -> Literal["static", "moving"] | None:
         verdict = self._known.get(row.sha256)
@@ -151,16 +154,15 @@ class _Verdicts:
         write_json(self._path, {"scorer_id": self._scorer_id, "static": self._known})
 
 
-def _read(path: Path) -> dict[str, Any]:
+class _Record(StrictModel):
+    """Content of the file of verdicts."""
+
+    scorer_id: str
+    static: dict[str, bool]
+
+
+def _read(path: Path) -> _Record | None:
+    """The verdicts of an earlier call; None if there are none. Raises UserError where the file is damaged."""
     if not path.is_file():
-        return {}
-    fix = "Delete it; the videos are judged again."
-    document: Any = read_json(path, what="record of static videos", fix=fix)
-    verdicts = document.get("static") if isinstance(document, dict) else None
-    if not (
-        isinstance(document, dict)
-        and isinstance(verdicts, dict)
-        and all(isinstance(verdict, bool) for verdict in verdicts.values())
-    ):
-        raise UserError(f"{path} is no record of static videos.", fix)
-    return document
+        return None
+    return read_json_model(path, _Record, "Delete it; the videos are judged again.")

@@ -16,6 +16,7 @@ from probekit.rollout.settings import SamplerSettings
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.shard import Shard
 from probekit.run_folder.video_set_check import check_video_set
+from probekit.run_folder.writers import writing
 from probekit.suites.registry import load_suite
 from probekit.suites.suite import Suite
 from tests.helpers.model_folders import write_tiny_model
@@ -71,6 +72,53 @@ def test_a_changed_or_deleted_video_is_made_again(model: Path, tmp_path: Path) -
     untouched = {row.path: (tmp_path / row.path).stat().st_mtime_ns for row in rows[2:]}
     assert generate_suite(sampler(model), SUITE, tmp_path, training_run="r") == rows
     assert {path: (tmp_path / path).stat().st_mtime_ns for path in untouched} == untouched
+
+
+@pytest.mark.parametrize("damage", ["half", "zeros", "one row"])
+def test_a_damaged_manifest_costs_its_damaged_rows(
+    model: Path, tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fixed_batch, "_LARGEST", 1)
+    rows = generate_suite(sampler(model), SUITE, tmp_path, training_run="r")
+    manifest = tmp_path / "manifest.json"
+    text = manifest.read_text()
+    if damage == "half":
+        manifest.write_text(text[: len(text) // 2])
+    elif damage == "zeros":
+        manifest.write_bytes(bytes(len(text)))
+    else:
+        manifest.write_text(text.replace(rows[2].sha256, "zz"))
+    rest = Counting(sampler(model))
+    assert generate_suite(rest, SUITE, tmp_path, training_run="r") == rows
+    assert rest.made == {"half": 3, "zeros": 6, "one row": 1}[damage]
+    assert load_video_set(tmp_path).rows == tuple(rows)
+    assert str(manifest) in caplog.text
+
+
+def test_a_damaged_manifest_of_a_dead_share_is_mended_too(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fixed_batch, "_LARGEST", 1)
+    for index in range(2):
+        generate_suite(sampler(model), SUITE, tmp_path, training_run="r", shard=Shard(index, 2))
+    damaged = tmp_path / "manifest.shard-1-of-2.json"
+    damaged.write_text(damaged.read_text()[:-300])
+    assert load_video_set(tmp_path).problems
+    rest = Counting(sampler(model))
+    generate_suite(rest, SUITE, tmp_path, training_run="r")
+    assert rest.made == 1
+    found = load_video_set(tmp_path)
+    assert (len(found.rows), found.problems) == (6, ())
+
+
+def test_a_second_sampler_of_the_same_share_is_refused(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("probekit.folder_lock._SECONDS_TO_TRY", 0.0)
+    with writing(tmp_path, "sample", None), pytest.raises(UserError, match="is being written by process"):
+        generate_suite(Counting(sampler(model)), SUITE, tmp_path, training_run="r")
+    generate_suite(sampler(model), SUITE.reduced(1, 1), tmp_path, training_run="r")
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_shards_together_make_what_one_worker_makes(

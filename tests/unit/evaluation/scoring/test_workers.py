@@ -3,9 +3,11 @@
 import logging
 import multiprocessing
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -338,6 +340,38 @@ def test_ranks_of_torchrun_share_the_videos(videos: VideoSet, tmp_path: Path) ->
     writers = {path.name.rpartition("-")[0] for path in (many / "scores").iterdir()}
     assert writers == {"shard-0-of-2", "shard-1-of-2"}
     pd.testing.assert_frame_equal(read_scores(many), read_scores(one), check_exact=True)
+
+
+@pytest.mark.parametrize("workers", [None, 1])
+def test_a_scorer_that_takes_too_long_is_given_up_and_reported(
+    videos: VideoSet, table: pd.DataFrame, tmp_path: Path, plan: Plan, workers: int | None
+) -> None:
+    slow = partial(scorers_of, broken(plan, b_p1="slow"))
+    summary = score_video_set(videos, tmp_path, workers=workers, scorers=slow, seconds=1)
+    (failure,) = summary.failures
+    assert failure == (videos.root / videos.rows[1].path, "b: no score within 1 s; it was given up")
+    expect_table(tmp_path, table, (("b", "p1"),))
+
+
+def test_a_scorer_that_never_comes_back_is_ended_with_its_process(
+    videos: VideoSet, table: pd.DataFrame, tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a video on which two dimensions hang, the third is not tried; of another, only the dimension is lost."""
+    monkeypatch.setattr("probekit.evaluation.scoring.queue.SECONDS_OF_GRACE", 1.0)
+    plan = Plan(plan.log, {"a p1": "stuck", "b p1": "stuck", "a p3": "stuck"})
+    started = time.monotonic()
+    summary = score_video_set(videos, tmp_path, workers=2, scorers=partial(scorers_of, plan), seconds=3)
+    assert time.monotonic() - started < 300
+    problems = {failure.path: failure.problem for failure in summary.failures}
+    assert set(problems) == {videos.root / videos.rows[number].path for number in (1, 3)}
+    assert re.fullmatch(
+        r"a: no score within \d+ s; its process did not answer and was ended",
+        problems[videos.root / videos.rows[3].path],
+    )
+    expect_table(tmp_path, table, (("a", "p1"), ("b", "p1"), ("c", "p1"), ("a", "p3")))
+    assert multiprocessing.active_children() == []
+    run(videos, tmp_path, Plan(plan.log))
+    expect_table(tmp_path, table)
 
 
 def test_an_interruption_ends_the_workers_and_keeps_what_they_did(
