@@ -1,6 +1,6 @@
 """Configurations: frozen models that refuse unknown keys, read from YAML files that may extend one another."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +14,9 @@ from probekit.user_files.yaml_files import parse_yaml, read_yaml
 M = TypeVar("M", bound=BaseModel)
 Document = dict[str, Any]
 
+Place = Callable[[Document, Path], Document]
+"""Turns relative paths of one file's document, given the file's folder, into paths that hold everywhere."""
+
 EXTENDS = "extends"
 
 
@@ -23,17 +26,29 @@ class StrictModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def load_config(path: Path, model: type[M], overrides: Sequence[str] = ()) -> M:
+class FiniteModel(StrictModel):
+    """A configuration whose numbers are finite."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+def load_config(path: Path, model: type[M], overrides: Sequence[str] = (), place: Place | None = None) -> M:
     """Read a YAML file, the files it extends, and ``a.b=c`` overrides into ``model``.
 
     ``extends: other.yaml`` is relative to the file that says it. Mappings merge key by key, every other value
     replaces the extended one. An override's value is YAML; its path may index lists (``stages.0.steps=5``).
 
+    Args:
+        path: file to read.
+        model: class of the result.
+        overrides: changes of the document, as the command line gives them.
+        place: function that settles paths of each file before files are merged; overrides are left as they are.
+
     Raises:
         UserError: The file is absent or not YAML, the files extend one another in a circle, a key is unknown (the
             message names the nearest one) or a value is not allowed (the message names what is).
     """
-    document = _load_extended(path, ())
+    document = _load_extended(path, (), place or (lambda document, folder: document))
     for override in overrides:
         _apply_override(document, override)
     return validated(model, document, str(path))
@@ -51,18 +66,19 @@ def dump_config(model: BaseModel) -> str:
     raise ValueError(f"{model} cannot be written as YAML")
 
 
-def _load_extended(path: Path, chain: tuple[Path, ...]) -> Document:
+def _load_extended(path: Path, chain: tuple[Path, ...], place: Place) -> Document:
     resolved = path.resolve()
     if resolved in chain:
         circle = " -> ".join(step.name for step in (*chain, resolved))
         raise UserError(f"Configuration files extend one another in a circle: {circle}.", "Remove one `extends`.")
     document = _read_document(path)
-    if EXTENDS not in document:
+    parent = document.pop(EXTENDS, None)
+    document = place(document, path.parent)
+    if parent is None:
         return document
-    parent = document.pop(EXTENDS)
     if not isinstance(parent, str) or "\0" in parent:
-        raise UserError(f"{path}: extends = {parent!r} is not a file name.", "Give one path relative to this file.")
-    return _merge(_load_extended(path.parent / parent, (*chain, resolved)), document)
+        raise UserError(f"{path}: extends = {parent!r} is not a file name.", "give one path relative to this file.")
+    return _merge(_load_extended(path.parent / parent, (*chain, resolved), place), document)
 
 
 def _read_document(path: Path) -> Document:

@@ -1,7 +1,7 @@
 """The one object that knows the sizes of a video, its latents and its tokens."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -9,6 +9,8 @@ from probekit.config import StrictModel
 from probekit.errors import UserError
 
 PositiveInt = Annotated[int, Field(gt=0)]
+
+_LONGEST_SECONDS: Final = 86_400
 
 
 class LatentGeometry(StrictModel):
@@ -51,6 +53,7 @@ class LatentGeometry(StrictModel):
         spatial_stride: int,
         latent_channels: int,
         chunk_frames: int | None = None,
+        owner: str = "The model",
     ) -> Self:
         """Geometry of videos of height x width pixels.
 
@@ -61,14 +64,15 @@ class LatentGeometry(StrictModel):
             spatial_stride: pixels along a side of one latent position.
             latent_channels: channels of the latents.
             chunk_frames: latent frames generated together; None keeps the usual number.
+            owner: name of the model in messages.
 
         Raises:
             UserError: The size is not a multiple of the stride times the patch.
         """
         _, rows, columns = patch
-        if height % (spatial_stride * rows) or width % (spatial_stride * columns):
+        if min(height, width) < 1 or height % (spatial_stride * rows) or width % (spatial_stride * columns):
             raise UserError(
-                f"The model cannot make frames of {height}x{width} pixels.",
+                f"{owner} cannot make frames of {height}x{width} pixels.",
                 f"Use multiples of {spatial_stride * rows} x {spatial_stride * columns} pixels.",
             )
         sizes = {
@@ -133,10 +137,10 @@ class LatentGeometry(StrictModel):
         """RGB frames of the fewest whole chunks that last at least so long: with Wan's sizes 81 for 5 s, 489 for 30 s.
 
         Raises:
-            UserError: The length is not positive.
+            UserError: The length is not positive, or over a day.
         """
-        if seconds <= 0:
-            raise UserError(f"A video cannot last {seconds:g} s.", "Give a positive --seconds.")
+        if not 0 < seconds <= _LONGEST_SECONDS:
+            raise UserError(f"A video cannot last {seconds:g} s.", "Give --seconds above 0, and a day (86400) at most.")
         latent_frames = 1 - (-round(seconds * self.fps) // self.temporal_stride)
         return self.rgb_frames(-(-latent_frames // self.chunk_frames) * self.chunk_frames)
 

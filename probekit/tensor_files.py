@@ -7,25 +7,23 @@ from typing import Final, Literal, NamedTuple, NoReturn
 from safetensors import safe_open
 
 from probekit.errors import UserError
-from probekit.file_kinds import first_bytes, stand_in
 from probekit.library_errors import reading, said
+from probekit.user_files.content import refuse_mistakes
 
 Format = Literal["safetensors", "zip", "legacy"]
 """safetensors; a ZIP archive of `torch.save`; what `torch.save` wrote before version 1.6, and still can."""
 
 _HEADER: Final = 8
 """A safetensors file begins with the length of its JSON header, in eight bytes."""
+_HEAD: Final = 4096
 _PICKLE: Final = b"\x80"
 _OTHERS: Final = (
     (0, b"GGUF", "a GGUF file, quantised for other programs", "Give the model's safetensors instead."),
-    (0, b"\x1f\x8b", "a gzip archive", "Unpack it."),
-    (0, b"7z\xbc\xaf", "a 7-Zip archive", "Unpack it."),
-    (0, b"\x28\xb5\x2f\xfd", "a Zstandard archive", "Unpack it."),
     (257, b"ustar", "a tar archive", "Unpack it."),
+    (0, b"flashpack", "a FlashPack file", "Give the model's safetensors."),
     (0, b"\x89HDF", "an HDF5 file", "Give the model's PyTorch weights or safetensors."),
     (0, b"\x93NUMPY", "a NumPy array", "Give the model's PyTorch weights or safetensors."),
-    (0, b"flashpack", "a FlashPack file", "Give the model's safetensors."),
-)  # fmt: skip
+)
 COPY_AGAIN: Final = "Copy or download it again."
 
 
@@ -50,23 +48,20 @@ def format_of(path: Path) -> Format:
     if not path.is_file():
         raise UserError(f"There is no file {path}.", "Check the path.")
     try:
-        found, head, size = stand_in(path), first_bytes(path), path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+        size = path.stat().st_size
     except OSError as error:
         raise UserError(f"{path} cannot be read: {said(error)}.", "Check its permissions and the disk.") from error
-    if found is not None:
-        raise UserError(f"{path} is {found.what}.", found.fix)
-    for offset, magic, what, fix in _OTHERS:
-        if head[offset:].startswith(magic):
-            raise UserError(f"{path} is {what}.", fix)
+    # First, because the length that a safetensors file begins with may look like the mark of any other kind.
+    if head[_HEADER : _HEADER + 1] == b"{" and int.from_bytes(head[:_HEADER], "little") <= size - _HEADER:
+        return "safetensors"
     if head.startswith(b"PK"):
         _check_archive(path)
         return "zip"
     if head.startswith(_PICKLE):
         return "legacy"
-    length = int.from_bytes(head[:_HEADER], "little")
-    if head[_HEADER : _HEADER + 1] == b"{" and length <= size:
-        return "safetensors"
-    _refuse_unknown(path, head)
+    _refuse_others(path, head)
 
 
 def _check_archive(path: Path) -> None:
@@ -80,9 +75,16 @@ def _check_archive(path: Path) -> None:
         raise UserError(f"{path} is a ZIP archive that torch.save did not write ({shown}).", "Unpack it.")
 
 
-def _refuse_unknown(path: Path, head: bytes) -> NoReturn:
-    if path.suffix == ".safetensors" and head[_HEADER : _HEADER + 1] == b"{":
-        raise UserError(f"{path} is cut: it ends within its own header.", COPY_AGAIN)
+def _refuse_others(path: Path, head: bytes) -> NoReturn:
+    if not any(head):
+        what = "holds nothing but zeros, as an interrupted download leaves them" if head else "is empty"
+        raise UserError(f"{path} {what}.", COPY_AGAIN)
+    for offset, magic, what, fix in _OTHERS:
+        if head[offset:].startswith(magic):
+            raise UserError(f"{path} is {what}.", fix)
+    refuse_mistakes(head, path, "weight file")
+    if head[_HEADER : _HEADER + 1] == b"{":
+        raise UserError(f"{path} is cut or damaged: it ends within its own header.", COPY_AGAIN)
     start = head[:40].decode("ascii", errors="replace").split("\n")[0]
     what = f"text that begins {start!r}" if start.isprintable() and "\ufffd" not in start else "of no known format"
     raise UserError(f"{path} holds no weights; it is {what}.", "Give safetensors, or a file of torch.save.")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from probekit.errors import UserError
 from probekit.library_errors import reading
-from probekit.tensor_files import COPY_AGAIN, format_of
+from probekit.tensor_files import COPY_AGAIN, Format, format_of
 
 _GLOBAL: Final = re.compile(r"GLOBAL ([\w.]+)")
 """How torch names what a pickle would run, in words that otherwise advise to run it."""
@@ -34,7 +34,7 @@ def read_tensors(path: Path) -> Mapping[Any, Any]:
         return tensors
     with reading(f"{path} cannot be read", COPY_AGAIN):
         try:
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=True if kind == "zip" else None)
+            content = _torch_file(path, kind)
         except pickle.UnpicklingError as error:
             named = _GLOBAL.search(str(error))
             what = f"it names {named[1]}" if named else "or it is damaged"
@@ -45,6 +45,14 @@ def read_tensors(path: Path) -> Mapping[Any, Any]:
     if not isinstance(content, Mapping):
         raise UserError(f"{path} holds a {type(content).__name__}, not named tensors.", "Give a file of weights.")
     return content
+
+
+def _torch_file(path: Path, kind: Format) -> Any:
+    """What `torch.save` wrote. By its name torch would take a file for safetensors, so such a name it does not see."""
+    if kind == "zip" and path.suffix != ".safetensors":
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    with path.open("rb") as file:
+        return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def check_stored(source: str, name: str, tensor: Tensor) -> None:

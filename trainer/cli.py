@@ -148,8 +148,8 @@ def describe_command(
         from trainer.config.recipe import load_recipe
         from trainer.planning.describe import description
 
-        for line in description(load_recipe(recipe, overrides or []), gpus, gpu_memory):
-            say(line)
+        lines = list(description(load_recipe(recipe, overrides or []), gpus, gpu_memory))
+        say("\n".join(lines))  # all of it or none: what cannot be described is refused before anything is said
 
 
 @app.command("compare-logs")

@@ -15,6 +15,7 @@ from trainer.distributed.world import SINGLE, World, joined_world
 from trainer.engine.checkpoint import checkpoint_paths
 from trainer.engine.loop import Ending, Stage, run
 from trainer.engine.tracking import open_service
+from trainer.planning.refusals import refuse_absent, refuse_unworkable
 from trainer.plugins import auxiliary_of
 from trainer.stages.ar_finetune import AutoregressiveStage
 from trainer.stages.asymmetric_dmd import AsymmetricDmdStage
@@ -37,13 +38,16 @@ def train_from_recipe(
     """Read a recipe, build its stage and train, on all processes that torchrun started.
 
     Raises:
-        UserError: if another training writes the run folder; with `resume` off, if it holds checkpoints.
+        UserError: before anything is loaded, if the recipe cannot run or names what is not there, if another training
+            writes the run folder, or with `resume` off, if it holds checkpoints.
     """
     config = load_recipe(recipe, overrides)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     if isinstance(config, TrajectoryConfig):
         with joined_world() as world:
+            refuse_absent(config)
+            refuse_unworkable(config, world.size)
             placed = config if out is None else config.model_copy(update={"out": out})
             make_trajectories(placed, range(config.shards)[world.rank :: world.size], world)
         return Ending.COMPLETE
@@ -52,6 +56,8 @@ def train_from_recipe(
         raise UserError(f"{folder} holds a run already.", "Choose another --out, delete the folder, or use --resume.")
     service = open_service(track_with) if track_with else None
     with joined_world() as world, _sole_training(folder, world):
+        refuse_absent(config)
+        refuse_unworkable(config, world.size)
         stage = build_stage(config, world)
         return run(stage, config, folder, allow_change=allow_change, world=world, service=service)
 

@@ -3,12 +3,17 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from probekit.config_errors import validated
+from probekit.devices import usable_device
 from probekit.errors import UserError
 from probekit.run_folder.shard import Shard
+
+if TYPE_CHECKING:
+    from probekit.evaluation.vbench.fast.settings import FastSettings
 
 ShardOption = Annotated[str | None, typer.Option("--shard", help="This worker's share, i/n, counted from 0: 0/2, 1/2.")]
 Runs = Annotated[list[Path], typer.Argument(help="Run folders with scores; the first is the baseline.")]
@@ -37,3 +42,15 @@ def parse_shard(text: str | None) -> Shard | None:
     if match is None:
         raise UserError(f"{text!r} is not a shard.", "Write i/n, counted from 0, for example 0/2.")
     return Shard(int(match[1]), int(match[2]))
+
+
+def fast_settings(device: str, **others: Any) -> "FastSettings":
+    """Settings of the fast backend from a command's options.
+
+    Raises:
+        UserError: if the device is not there, or a value is not allowed.
+    """
+    from probekit.evaluation.vbench.fast.settings import FastSettings
+
+    usable_device(device)
+    return validated(FastSettings, {"device": device, **others}, "the command's options")

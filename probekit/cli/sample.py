@@ -10,6 +10,7 @@ from probekit.cli.errors import reporting_errors
 from probekit.cli.options import ShardOption, SuiteOptions, parse_shard
 from probekit.cli.terminal import say
 from probekit.config_errors import validated
+from probekit.devices import usable_device
 from probekit.errors import UserError
 from probekit.rollout.settings import PipelineSettings, SamplerSettings, StreamingOptions
 from probekit.visible_gpus import take_own_gpu
@@ -45,7 +46,7 @@ def sample(
     prompts: Annotated[str | None, typer.Option(help="A prompt file in place of the suite, or the first N.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Length of the videos, rounded up to whole chunks.")] = None,
     size: Annotated[str | None, typer.Option(help="Frame size, rows x columns, where it is not the suite's.")] = None,
-    samples: Annotated[int | None, typer.Option(help="Only the first N videos of each prompt.")] = None,
+    samples: Annotated[int | None, typer.Option(help="Only the first N videos of each prompt.", min=1)] = None,
     steps: Annotated[
         int | None, typer.Option(help=f"Bidirectional models: solver steps. {_own(_DEFAULTS.steps)}")
     ] = None,
@@ -80,6 +81,7 @@ def sample(
     with reporting_errors():
         share = parse_shard(shard)
         take_own_gpu()
+        usable_device(device)
         options = _streaming(window, sink, rotary, few_steps, first_chunk_steps, negative_prompt or "")
         chosen = {"steps": steps, "guidance": guidance, "shift": shift, "negative_prompt": negative_prompt}
         planned = _planned(model, suite, suite_option, prompts, samples, seconds, size)
@@ -170,7 +172,10 @@ def _planned(
         raise UserError(f"A prompt file has no {suite_option[0]!r}.", "Leave out --suite-option, or the prompt file.")
     asked = None if size is None else _size(size)
     made = suite_from_file(
-        Path(prompts), seconds=seconds or 5.0, geometry=_geometry(model, asked), samples=samples or 1
+        Path(prompts),
+        seconds=5.0 if seconds is None else seconds,
+        geometry=_geometry(model, asked),
+        samples=samples or 1,
     )
     return made if asked is None else made._replace(height=asked[0], width=asked[1])
 
@@ -191,6 +196,6 @@ def _geometry(model: str, size: tuple[int, int] | None) -> "LatentGeometry":
 
 def _size(text: str) -> tuple[int, int]:
     rows, _, columns = text.partition("x")
-    if not (rows.isdecimal() and columns.isdecimal()):
-        raise UserError(f"{text!r} is not a frame size.", "Write rows x columns, e.g. 480x832.")
+    if not all(side.isdecimal() and len(side) < 6 and int(side) > 0 for side in (rows, columns)):
+        raise UserError(f"{text[:40]!r} is not a frame size.", "Write rows x columns, e.g. 480x832.")
     return int(rows), int(columns)

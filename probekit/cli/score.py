@@ -6,11 +6,9 @@ from typing import Annotated
 import typer
 
 from probekit.cli.errors import reporting_errors
-from probekit.cli.options import ShardOption, parse_shard
+from probekit.cli.options import ShardOption, fast_settings, parse_shard
 from probekit.cli.terminal import say
-from probekit.config_errors import validated
 from probekit.evaluation.scoring.time_limit import SECONDS_PER_SCORE
-from probekit.evaluation.vbench.fast.settings import FastSettings
 from probekit.visible_gpus import take_own_gpu
 
 
@@ -48,11 +46,7 @@ def score(
         share = parse_shard(shard)
         take_own_gpu()
         precision = "bfloat16" if bf16 else "float32"
-        settings = validated(
-            FastSettings,
-            {"device": device, "precision": precision, "unverified_weights": unverified_weights},
-            "the command's options",
-        )
+        settings = fast_settings(device, precision=precision, unverified_weights=unverified_weights)
         from probekit.workflows.score import runs_to_score, score_against_reference, score_run
 
         runs, failures = runs_to_score(target, out)

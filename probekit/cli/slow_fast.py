@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from probekit.cli.errors import reporting_errors
+from probekit.cli.options import fast_settings
 from probekit.cli.terminal import say
 from probekit.errors import UserError
 
@@ -27,12 +28,9 @@ def slow_fast(
 ) -> None:
     """Subject and background consistency within 2 s clips and from clip to clip, fused as VBench-Long does."""
     with reporting_errors():
-        from probekit.config_errors import validated
-        from probekit.evaluation.vbench.fast.settings import FastSettings
+        settings = fast_settings(device, unverified_weights=unverified_weights)
         from probekit.workflows.slow_fast import Fusion, slow_fast_run
 
-        given = {"device": device, "unverified_weights": unverified_weights}
-        settings = validated(FastSettings, given, "the command's options")
         done = slow_fast_run(run, out, Fusion(tables, *_weights(weights)), settings)
         for dimension in sorted({row.dimension for row in done.rows}):
             fused = [row.fused for row in done.rows if row.dimension == dimension]

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from probekit.cli.errors import reporting_errors
+from probekit.cli.options import fast_settings
 from probekit.cli.terminal import say
 
 
@@ -19,12 +20,10 @@ def static_filter(
 ) -> None:
     """Keep the first 5 static videos of each prompt of temporal flickering, as VBench's leaderboard does."""
     with reporting_errors():
-        from probekit.config_errors import validated
-        from probekit.evaluation.vbench.fast.settings import FastSettings
+        settings = fast_settings(device, unverified_weights=unverified_weights)
         from probekit.workflows.static_filter import filter_static_run
 
-        given = {"device": device, "unverified_weights": unverified_weights}
-        done = filter_static_run(run, out, validated(FastSettings, given, "the command's options"))
+        done = filter_static_run(run, out, settings)
         for key, reason in done.lacking.items():
             say(f"lacking: {key.prompt_id}: {reason}")
         for path, problem in done.problems:

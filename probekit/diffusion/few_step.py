@@ -6,12 +6,29 @@ warp), so that [1000, 750, 500, 250] with shift 5 are t = 1000, 937.5, 833.3 and
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Final
+from itertools import pairwise
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field
 
 from probekit.diffusion.flow_matching import TIMESTEPS, shift_sigma
 
 FEW_STEPS: Final = (1000, 750, 500, 250)
 """Self-Forcing's four steps, before the shift."""
+
+
+def _descending(steps: tuple[int, ...]) -> tuple[int, ...]:
+    if any(later >= earlier for earlier, later in pairwise(steps)):
+        raise ValueError("steps must fall, and none may stand twice")
+    return steps
+
+
+FewSteps = Annotated[
+    tuple[Annotated[int, Field(gt=0, le=TIMESTEPS)], ...],
+    Field(min_length=1, max_length=1000),
+    AfterValidator(_descending),
+]
+"""A list of steps in a configuration, highest first."""
 
 
 def few_step_sigmas(steps: Sequence[int] = FEW_STEPS, shift: float = 5.0) -> tuple[float, ...]:

@@ -6,15 +6,16 @@ from typing import Final, Literal, Self
 from pydantic import Field, model_validator
 
 from probekit.atomic_files import write_json
-from probekit.config import StrictModel
+from probekit.config import FiniteModel
 from probekit.config_errors import read_json_model
+from probekit.diffusion.few_step import FewSteps
 from probekit.errors import UserError
 
 CAUSAL_CARD: Final = "causal.json"
 Role = Literal["ar_teacher", "ode_student", "dmd_student"]
 
 
-class CausalCard(StrictModel):
+class CausalCard(FiniteModel):
     """Role and sampling of a causal generator.
 
     Attributes:
@@ -27,10 +28,10 @@ class CausalCard(StrictModel):
     """
 
     role: Role
-    chunk_frames: int = Field(gt=0)
+    chunk_frames: int = Field(gt=0, le=2**16)
     shift: float = Field(gt=0)
-    few_steps: tuple[int, ...] | None = None
-    euler_steps: int | None = Field(default=None, gt=0)
+    few_steps: FewSteps | None = None
+    euler_steps: int | None = Field(default=None, gt=0, le=10_000)
     guidance: float = Field(default=1.0, ge=1)
 
     @model_validator(mode="after")

@@ -1,13 +1,14 @@
 """Configurations in model folders, checked before anything is built from them. Torch-free."""
 
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from probekit.config_errors import explain
+from probekit.config_errors import validated
 from probekit.diffusion.flow_matching import TIMESTEPS
 from probekit.errors import UserError
+from probekit.models.presets import SPRITE_GEOMETRY
 from probekit.user_files.json_files import read_json_object
 
 M = TypeVar("M", bound=BaseModel)
@@ -16,7 +17,7 @@ Width = Annotated[int, Field(gt=0, le=2**17)]
 Count = Annotated[int, Field(gt=0, le=1024)]
 """Layers, heads: the largest published models have about a hundred."""
 _MOST_PARAMETERS: Final = 10**12
-_FIX: Final = "Copy or download the model again."
+COPY_AGAIN: Final = "Copy or download the model again."
 _CODE: Final = "auto_map"
 """Where transformers and diffusers look for classes that a folder brings along."""
 _KERNEL: Final = "attn_implementation"
@@ -134,7 +135,7 @@ def read_component_config(folder: Path, component: str, name: str = "config.json
             f"{folder} is not a model folder: it has no {component}/{name}.",
             "Give a folder in diffusers layout, or one of the shipped models: sprite-base, sprite-large.",
         )
-    config = read_json_object(path, _FIX)
+    config = read_json_object(path, fix=COPY_AGAIN)
     refuse_code(path, config)
     if config.get(_QUANTISED):
         raise UserError(
@@ -177,10 +178,7 @@ def checked(model: type[M], config: dict[str, Any], source: Path) -> M:
     Raises:
         UserError: naming the file and the key.
     """
-    try:
-        return model.model_validate(config)
-    except ValidationError as error:
-        raise explain(error, model, str(source)) from error
+    return validated(model, config, str(source))
 
 
 def class_named(config: dict[str, Any], source: Path) -> str:
@@ -191,17 +189,50 @@ def class_named(config: dict[str, Any], source: Path) -> str:
     """
     name = config.get("_class_name")
     if not isinstance(name, str):
-        raise UserError(f"{source} names no class (_class_name).", _FIX)
+        raise UserError(f"{source} names no class (_class_name).", COPY_AGAIN)
     return name
 
 
-def wan_config(folder: Path) -> dict[str, Any]:
-    """Constructor arguments of the Wan transformer in a model folder's `transformer/`.
+class CodecFacts(NamedTuple):
+    """What sampling needs to know of a codec before it is opened.
+
+    Attributes:
+        name: class of the codec.
+        channels: channels of its latents.
+        stride: pixels along a side of one latent position.
+    """
+
+    name: str
+    channels: int
+    stride: int
+
+
+def codec_facts(folder: Path) -> CodecFacts:
+    """Sizes of the codec in a model folder's `vae/`.
+
+    Raises:
+        UserError: if there is none, its class is another, or its sizes are out of bounds.
+    """
+    config, source = read_component_config(folder, "vae"), folder / "vae" / "config.json"
+    name = class_named(config, source)
+    if name == "LinearVideoCodec":
+        return CodecFacts(
+            name, checked(LinearCodecConfig, config, source).latent_channels, SPRITE_GEOMETRY.spatial_stride
+        )
+    if name == "AutoencoderKLWan":
+        vae = checked(WanVaeConfig, config, source)
+        return CodecFacts(name, vae.z_dim, vae.scale_factor_spatial)
+    raise UserError(f"{source.parent} holds a {name}.", "Use LinearVideoCodec or AutoencoderKLWan.")
+
+
+def text_sizes(folder: Path) -> Umt5Config:
+    """Sizes of the text encoder in a model folder's `text_encoder/`.
 
     Raises:
         UserError: if there is none, or its sizes are out of bounds.
     """
-    return wan_arguments(read_component_config(folder, "transformer"), folder / "transformer" / "config.json")
+    source = folder / "text_encoder" / "config.json"
+    return checked(Umt5Config, read_component_config(folder, "text_encoder"), source)
 
 
 def wan_arguments(config: dict[str, Any], source: Path) -> dict[str, Any]:

@@ -21,23 +21,27 @@ from probekit.errors import UserError
 from probekit.geometry import LatentGeometry
 from probekit.library_errors import reading
 from probekit.models.component_configs import (
+    COPY_AGAIN,
     FlowSchedulerConfig,
     LinearCodecConfig,
-    Umt5Config,
     WanVaeConfig,
     checked,
     class_named,
+    codec_facts,
     read_component_config,
+    text_sizes,
 )
 from probekit.models.linear_codec import LinearVideoCodec
 from probekit.models.presets import WAN_FAMILY
 from probekit.models.text_encoding import TextEncoder
+from probekit.models.transformer_folder import transformer_config
 from probekit.models.transformer_source import TransformerSource, open_place
 from probekit.models.video_codec import VideoCodec
 from probekit.models.wan_codec import WanVideoCodec
 from probekit.models.weight_faults import shown
 from probekit.models.weight_files import read_set
 from probekit.models.weight_sets import chosen_set, hash_set
+from probekit.tensor_files import format_of
 from probekit.user_files.json_files import read_json_object
 
 LOGGER = logging.getLogger("probekit")
@@ -56,16 +60,17 @@ def load_text_encoder(folder: Path) -> TextEncoder:
         UserError: if the folder has none, its sizes are out of bounds, or its weights are not exactly the encoder's.
     """
     part = folder / "text_encoder"
-    checked(Umt5Config, read_component_config(folder, "text_encoder"), part / "config.json")
-    chosen_set(part, stem="model")
+    text_sizes(folder)
+    for file in chosen_set(part, stem="model").files:
+        format_of(file)
     tokenizer = _tokenizer(folder)
-    with reading(f"The text encoder in {part} cannot be opened", _AGAIN):
+    with reading(f"The text encoder in {part} cannot be opened", COPY_AGAIN):
         encoder, found = UMT5EncoderModel.from_pretrained(
             part, dtype=torch.float32, local_files_only=True, trust_remote_code=False, output_loading_info=True
         )
     wrong = sorted({*found["missing_keys"], *found["unexpected_keys"]} - _TIED)
     if wrong:
-        raise UserError(f"The weights in {part} are not those of its configuration: {shown(wrong)}.", _AGAIN)
+        raise UserError(f"The weights in {part} are not those of its configuration: {shown(wrong)}.", COPY_AGAIN)
     return TextEncoder(tokenizer, encoder, _padded_length(tokenizer))
 
 
@@ -84,7 +89,7 @@ def _padded_length(tokenizer: PreTrainedTokenizerBase) -> int:
 
 def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     read_component_config(folder, "tokenizer", "tokenizer_config.json")
-    with reading(f"The tokenizer in {folder / 'tokenizer'} cannot be opened", _AGAIN):
+    with reading(f"The tokenizer in {folder / 'tokenizer'} cannot be opened", COPY_AGAIN):
         return AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True, trust_remote_code=False)
 
 
@@ -102,7 +107,7 @@ def load_codec(folder: Path) -> VideoCodec:
         return codec
     if name == "AutoencoderKLWan":
         sizes = checked(WanVaeConfig, config, source).model_dump(exclude_none=True)
-        with reading(f"No codec can be built from {source}", _AGAIN):
+        with reading(f"No codec can be built from {source}", COPY_AGAIN):
             vae = AutoencoderKLWan(**sizes)
         _fill(vae, folder / "vae")
         return WanVideoCodec(vae)
@@ -113,7 +118,7 @@ def _fill(module: nn.Module, folder: Path) -> None:
     """Fill a module with the weights of its folder, which must be exactly its own."""
     chosen = chosen_set(folder)
     state = read_set(chosen)
-    with reading(f"The weights in {folder / chosen.name} do not fit its configuration", _AGAIN):
+    with reading(f"The weights in {folder / chosen.name} do not fit its configuration", COPY_AGAIN):
         module.load_state_dict(dict(state))
 
 
@@ -155,7 +160,7 @@ def load_scheduler(folder: Path) -> SchedulerMixin:
     if name not in _SCHEDULERS:
         raise UserError(f"{path} names {name}.", f"Use {' or '.join(_SCHEDULERS)}.")
     checked(FlowSchedulerConfig, config, path)
-    with reading(f"No scheduler can be built from {path}", _AGAIN):
+    with reading(f"No scheduler can be built from {path}", COPY_AGAIN):
         return _SCHEDULERS[name].from_config(config)
 
 
@@ -231,7 +236,7 @@ def model_name(folder: Path) -> str:
 
 
 def load_model(folder: Path, text: PromptEncoder | None = None) -> ModelParts:
-    """Open all parts of a model folder for sampling in fp32.
+    """Open all parts of a model folder for sampling in fp32, once their configurations fit one another.
 
     Args:
         folder: model folder.
@@ -240,15 +245,16 @@ def load_model(folder: Path, text: PromptEncoder | None = None) -> ModelParts:
     Raises:
         UserError: naming the part that is missing or of an unknown class.
     """
+    transformer_config(folder)
     card = folder / "model_card.json"
-    facts = read_json_object(card, _AGAIN) if card.is_file() else {}
+    facts = read_json_object(card, fix=COPY_AGAIN) if card.is_file() else {}
     return ModelParts(
         name=model_name(folder),
         transformer=load_transformer(folder),
         codec=load_codec(folder),
         text=text or load_text_encoder(folder),
         scheduler=load_scheduler(folder),
-        codec_name=class_named(read_component_config(folder, "vae"), folder / "vae" / "config.json"),
+        codec_name=codec_facts(folder).name,
         checkpoint_hash=hash_checkpoint(folder),
         ema=facts["ema"] if isinstance(facts.get("ema"), bool) else None,
     )

@@ -12,9 +12,17 @@ LOGGER = logging.getLogger("probekit")
 SHIPPED_MODELS: Final = Path(__file__).parents[1] / "sprite_world" / "weights"
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is a file or folder of that name; no name is too long or too odd to ask."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def is_shipped(model: str) -> bool:
     """Whether a name is that of a model which comes with the toolkit."""
-    return Path(model).name == model and (SHIPPED_MODELS / model / "model_index.json").is_file()
+    return Path(model).name == model and is_there(SHIPPED_MODELS / model / "model_index.json")
 
 
 def local_place(model: str) -> Path | None:
@@ -24,7 +32,7 @@ def local_place(model: str) -> Path | None:
         if here.exists() and here.resolve() != shipped.resolve():
             LOGGER.warning("%s is the shipped model; the one in this folder is ./%s", model, model)
         return shipped
-    return Path(model) if model and Path(model).exists() else None
+    return Path(model) if model and is_there(Path(model)) else None
 
 
 def where(model: str) -> Path:

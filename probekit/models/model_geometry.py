@@ -4,13 +4,7 @@ from pathlib import Path
 
 from probekit.geometry import LatentGeometry
 from probekit.models.causal_card import is_causal, read_causal_card
-from probekit.models.component_configs import (
-    WanTransformerConfig,
-    WanVaeConfig,
-    checked,
-    class_named,
-    read_component_config,
-)
+from probekit.models.component_configs import WanTransformerConfig, checked, codec_facts, read_component_config
 from probekit.models.presets import SPRITE_GEOMETRY, WAN_480P_GEOMETRY
 
 
@@ -26,9 +20,10 @@ def geometry_of(folder: Path, height: int, width: int) -> LatentGeometry:
         height,
         width,
         patch=transformer.patch_size,
-        spatial_stride=_spatial_stride(folder),
+        spatial_stride=codec_facts(folder).stride,
         latent_channels=transformer.in_channels,
         chunk_frames=read_causal_card(folder).chunk_frames if is_causal(folder) else None,
+        owner=folder.name,
     )
 
 
@@ -38,16 +33,4 @@ def usual_geometry(folder: Path) -> LatentGeometry:
     Raises:
         UserError: if the folder is not a model folder.
     """
-    return SPRITE_GEOMETRY if _is_linear(folder) else WAN_480P_GEOMETRY
-
-
-def _spatial_stride(folder: Path) -> int:
-    if _is_linear(folder):
-        return SPRITE_GEOMETRY.spatial_stride
-    codec = checked(WanVaeConfig, read_component_config(folder, "vae"), folder / "vae" / "config.json")
-    return codec.scale_factor_spatial
-
-
-def _is_linear(folder: Path) -> bool:
-    codec = read_component_config(folder, "vae")
-    return class_named(codec, folder / "vae" / "config.json") == "LinearVideoCodec"
+    return SPRITE_GEOMETRY if codec_facts(folder).name == "LinearVideoCodec" else WAN_480P_GEOMETRY

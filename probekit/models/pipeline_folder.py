@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from probekit.errors import UserError
-from probekit.models.component_configs import refuse_code
+from probekit.models.component_configs import COPY_AGAIN, refuse_code
 from probekit.models.weight_sets import WeightSet, chosen_set
 from probekit.tensor_files import format_of, tensor_facts
 from probekit.user_files.json_files import read_json, read_json_object
@@ -45,7 +45,7 @@ def _index(folder: Path) -> dict[str, Any] | None:
     path = folder / _INDEX
     if not path.is_file():
         return None
-    index = read_json_object(path, "Copy the model again.")
+    index = read_json_object(path, fix=COPY_AGAIN)
     if not index.get("_class_name"):
         raise UserError(f"{path} names no pipeline class.", "Give a folder that diffusers' save_pretrained wrote.")
     return index
@@ -74,7 +74,7 @@ def refuse_pipeline_code(folder: Path) -> None:
     for part in (folder, *(folder / component for component in _components(folder))):
         for path in sorted(part.glob("*.json")):
             if path.name not in _DATA and not path.name.endswith(".index.json"):
-                found = read_json(path, fix="Copy the model again.")
+                found = read_json(path, fix=COPY_AGAIN, allow_nan=True)
                 refuse_code(path, found if isinstance(found, dict) else {})
 
 

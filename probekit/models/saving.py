@@ -12,7 +12,7 @@ from torch import Tensor
 
 from probekit.atomic_files import write_json
 from probekit.diffusion.flow_matching import TIMESTEPS
-from probekit.models.component_configs import read_component_config
+from probekit.models.component_configs import codec_facts
 from probekit.provenance import command_line, git_state, package_versions
 
 PROVENANCE: Final = "provenance.json"
@@ -47,6 +47,7 @@ def complete_model_folder(folder: Path, shared_from: Path, flow_shift: float) ->
         shared_from: model folder whose text encoder, tokenizer and codec are copied.
         flow_shift: default timestep shift of the UniPC scheduler, which Wan2.1's own pipelines use.
     """
+    codec = codec_facts(shared_from).name
     for part in SHARED_PARTS:
         if (shared_from / part).resolve() != (folder / part).resolve():
             shutil.copytree(shared_from / part, folder / part, dirs_exist_ok=True)
@@ -54,7 +55,6 @@ def complete_model_folder(folder: Path, shared_from: Path, flow_shift: float) ->
         prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=flow_shift, num_train_timesteps=TIMESTEPS
     )
     scheduler.save_pretrained(folder / "scheduler")
-    codec = read_component_config(folder, "vae")["_class_name"]
     library = "probekit.models.linear_codec" if codec == "LinearVideoCodec" else "diffusers"
     index = {"_class_name": "WanPipeline", "_diffusers_version": diffusers.__version__, **_COMPONENTS}
     write_json(folder / "model_index.json", {**index, "vae": [library, codec]})

@@ -6,12 +6,16 @@ from typing import Any, Final
 
 from probekit.errors import UserError
 from probekit.models.component_configs import (
+    COPY_AGAIN,
     WanTransformerConfig,
     checked,
+    codec_facts,
     read_component_config,
     refuse_image_inputs,
+    text_sizes,
     wan_arguments,
 )
+from probekit.models.model_geometry import geometry_of
 from probekit.models.pipeline_folder import has_second_expert
 from probekit.models.presets import WAN_TEXT_WIDTH
 
@@ -65,6 +69,76 @@ def transformer_arguments(folder: Path) -> dict[str, Any] | None:
     config = read_component_config(folder.parent, folder.name) if folder.name else read_component_config(folder, ".")
     path = folder / "config.json"
     return wan_arguments(config, path) if "_class_name" in config and "dim" not in config else _original(config, path)
+
+
+def transformer_config(folder: Path) -> dict[str, Any]:
+    """Constructor arguments of the transformer of a model folder, whose parts fit one another.
+
+    Raises:
+        UserError: if the folder has no such transformer, or its codec or text encoder has other sizes.
+    """
+    part = transformer_folder(folder)
+    arguments = transformer_arguments(part)
+    if arguments is None:
+        raise UserError(f"{folder} is not a model folder: it has no transformer/config.json.", COPY_AGAIN)
+    refuse_unfit_parts(arguments, folder, str(folder))
+    return arguments
+
+
+def refuse_size(folder: Path, height: int, width: int, frames: int | None = None) -> None:
+    """Refuse videos that a model folder cannot make, before any weight is read.
+
+    Args:
+        folder: model folder.
+        height: rows of a frame in pixels.
+        width: columns of a frame in pixels.
+        frames: RGB frames of a clip that is made whole; None for a stream, whose policy bounds it.
+
+    Raises:
+        UserError: naming the sizes that it can.
+    """
+    table = transformer_config(folder)["rope_max_seq_len"]
+    geometry = geometry_of(folder, height, width)
+    _, rows, columns = geometry.patch
+    if max(geometry.latent_height // rows, geometry.latent_width // columns) > table:
+        most = table * geometry.spatial_stride
+        raise UserError(
+            f"{folder.name} cannot make frames of {height}x{width}: its positions end at {most * rows}x"
+            f"{most * columns} pixels.",
+            "Use smaller frames.",
+        )
+    latent_frames = 0 if frames is None else geometry.latent_frames(frames)
+    if latent_frames > table:
+        raise UserError(
+            f"{folder.name} cannot make {frames} frames at once: its positions end at {table} latent frames.",
+            "Ask for fewer --seconds, or stream with a causal generator.",
+        )
+
+
+def refuse_unfit_parts(arguments: dict[str, Any], parts: Path, source: str) -> None:
+    """Refuse a codec or a text encoder that a transformer cannot work with.
+
+    Args:
+        arguments: constructor arguments of the transformer.
+        parts: model folder with `vae/` and `text_encoder/`.
+        source: name of the transformer, for messages.
+
+    Raises:
+        UserError: if a part is missing, out of bounds, or of another size.
+    """
+    codec, width = codec_facts(parts), text_sizes(parts).d_model
+    if arguments["in_channels"] != codec.channels:
+        raise UserError(
+            f"The transformer of {source} reads latents of {arguments['in_channels']} channels, the codec in "
+            f"{parts / 'vae'} has {codec.channels}.",
+            "Give the codec that belongs to the transformer.",
+        )
+    if arguments["text_dim"] != width:
+        raise UserError(
+            f"The transformer of {source} reads texts of width {arguments['text_dim']}, the encoder in "
+            f"{parts / 'text_encoder'} has {width}.",
+            "Give the text encoder that belongs to the transformer.",
+        )
 
 
 def _original(found: dict[str, Any], path: Path) -> dict[str, Any]:

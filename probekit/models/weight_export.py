@@ -7,10 +7,11 @@ import torch
 from diffusers import WanTransformer3DModel
 from torch import Tensor
 
-from probekit.atomic_files import atomic_path, write_json
+from probekit.atomic_files import atomic_folder, atomic_path, write_json
 from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, write_causal_card
 from probekit.models.saving import PROVENANCE, complete_model_folder
+from probekit.models.transformer_folder import refuse_unfit_parts
 from probekit.models.transformer_source import TransformerSource, sidecar
 from probekit.models.weight_names import to_original
 from probekit.provenance import command_line, git_state, package_versions, sha256_file
@@ -28,11 +29,17 @@ def export_diffusers(
         out: model folder.
         parts: model folder whose text encoder, tokenizer and codec are copied, so that `out` can sample.
         card: role and chunk length; None takes the source's own.
+
+    Raises:
+        UserError: if the parts do not fit the transformer; nothing has been written then.
     """
+    if parts is not None:
+        refuse_unfit_parts(source.config, parts, str(source.path))
     with torch.device("meta"):
         model = WanTransformer3DModel(**source.config)
     model.load_state_dict(source.file.weights, assign=True)
-    model.save_pretrained(out / "transformer")
+    with atomic_folder(out / "transformer") as folder:  # other weights that are there must not stay beside these
+        model.save_pretrained(folder)
     stated = card or source.card
     if parts is not None:
         complete_model_folder(out, parts, stated.shift if stated else 3.0)

@@ -1,15 +1,15 @@
 """Whether weights are those of a Wan transformer, and of which size."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import torch
 from diffusers import WanTransformer3DModel
 from torch import Tensor
 
+from probekit.config_errors import validated
 from probekit.errors import UserError
-from probekit.models.component_configs import WanTransformerConfig, checked, refuse_image_inputs
+from probekit.models.component_configs import WanTransformerConfig, refuse_image_inputs
 from probekit.models.weight_faults import image_inputs, not_wan, shown
 
 WAN_HEAD_WIDTH: Final = 128
@@ -44,7 +44,7 @@ def inferred_config(weights: Mapping[str, Tensor], source: str, heads: int | Non
     if not count or width % count:
         raise UserError(f"{count} heads do not divide the width {width}.", "Give the number of heads: --heads.")
     sizes |= {"num_attention_heads": count, "attention_head_dim": width // count}
-    config = checked(WanTransformerConfig, sizes, Path(source)).model_dump()
+    config = validated(WanTransformerConfig, sizes, source).model_dump()
     refuse_image_inputs(config, source)
     return config
 

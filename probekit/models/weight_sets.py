@@ -91,7 +91,7 @@ def weight_map(index: Path) -> dict[str, str]:
     Raises:
         UserError: if the index is damaged, empty, or names anything but files beside it.
     """
-    found = read_json_object(index, _FIX).get("weight_map")
+    found = read_json_object(index, what="index of shards", fix=_FIX).get("weight_map")
     if not isinstance(found, dict) or not found:
         raise UserError(f"{index} is an index that names no tensors: its weight_map is missing or empty.", _FIX)
     for tensor, shard in found.items():
@@ -119,9 +119,13 @@ def _named(folder: Path, sets: dict[str, WeightSet], name: str) -> WeightSet:
 
 
 def _standard(folder: Path, sets: dict[str, WeightSet], stem: str) -> WeightSet:
-    """The order of diffusers 0.36 to 0.42: index, then one safetensors file, then one file of torch.save."""
-    pickled = "pytorch_model.bin" if stem == "model" else f"{stem}.bin"
-    for name in (f"{stem}.safetensors{_INDEX}", f"{stem}.safetensors", pickled):
+    """The order of diffusers 0.36 to 0.42: index, then one safetensors file, then one file of torch.save.
+
+    That of transformers 5 differs in the first two.
+    """
+    index, single = f"{stem}.safetensors{_INDEX}", f"{stem}.safetensors"
+    order = (single, index, "pytorch_model.bin") if stem == "model" else (index, single, f"{stem}.bin")
+    for name in order:
         if name in sets:
             return sets[name]
     if len(sets) > 1:

@@ -1,7 +1,6 @@
 """Sampling of suites with any diffusers text-to-video pipeline, under the same keys and protocol card as our models."""
 
 import inspect
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -9,15 +8,16 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import torch
 from diffusers import DiffusionPipeline
-from diffusers.utils.logging import disable_progress_bar
 from numpy.typing import NDArray
 
 from probekit.errors import UserError
 from probekit.geometry import LatentGeometry
 from probekit.models.loading import model_name, precision_name
-from probekit.models.pipeline_folder import hash_denoisers
+from probekit.models.pipeline_folder import hash_denoisers, pipeline_class
+from probekit.models.presets import WAN_480P_GEOMETRY
 from probekit.rollout.generation_runner import Request
 from probekit.rollout.initial_noise import initial_noise
+from probekit.rollout.pipeline_opening import open_pipeline, pipeline_kind, wan_stride
 from probekit.rollout.settings import PipelineSettings
 from probekit.run_folder.protocol_card import GenerationCard
 from probekit.run_folder.sample_key import SampleKey
@@ -74,12 +74,13 @@ class DiffusersSampler:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self._pipeline = _open(folder, dtype)
+        settings = settings or PipelineSettings()
+        self._call = _call(pipeline_kind(folder), suite, settings)
+        _check_wan_size(folder, suite)
+        self._pipeline = open_pipeline(folder, dtype)
         self._name = type(self._pipeline).__name__
         self._suite = suite
         self._seed = seed
-        settings = settings or PipelineSettings()
-        self._call = _call(self._pipeline, suite, settings)
         _check_length(self._pipeline, suite.frames)
         self._geometry = _wan_geometry(self._pipeline, suite) if self._name in _WAN_LATENTS else None
         shift = _shift(self._pipeline, settings.shift)
@@ -135,19 +136,23 @@ class DiffusersSampler:
         return {"generator": [source], "latents": initial_noise(self._geometry, frames, self._seed, key)[None]}
 
 
-def _open(folder: Path, dtype: torch.dtype) -> DiffusionPipeline:
-    if not sys.stderr.isatty():
-        disable_progress_bar()  # in a log, a bar is one endless line
-    try:
-        return DiffusionPipeline.from_pretrained(folder, torch_dtype=dtype, use_safetensors=True)
-    except (OSError, ValueError, AttributeError, ImportError, RuntimeError) as error:
-        problem = " ".join(str(error).split())
-        raise UserError(f"diffusers cannot open {folder}: {problem}", "Copy the model again.") from error
+def _check_wan_size(folder: Path, suite: Suite) -> None:
+    """Refuse lengths and sizes that Wan's codec cannot make; what others can is known once they are open."""
+    stride = wan_stride(folder)
+    if stride is None:
+        return
+    if (suite.frames - 1) % WAN_480P_GEOMETRY.temporal_stride:
+        raise _bad_length(str(pipeline_class(folder)), WAN_480P_GEOMETRY.temporal_stride, suite.frames)
+    if suite.height % stride or suite.width % stride:
+        raise UserError(
+            f"{pipeline_class(folder)} refuses frames of {suite.height}x{suite.width}: no multiples of {stride}.",
+            "Choose another --size.",
+        )
 
 
-def _call(pipeline: DiffusionPipeline, suite: Suite, settings: PipelineSettings) -> _Call:
-    name = type(pipeline).__name__
-    known = {key: value for key, value in inspect.signature(pipeline.__call__).parameters.items() if key != "self"}
+def _call(kind: type[DiffusionPipeline], suite: Suite, settings: PipelineSettings) -> _Call:
+    name = kind.__name__
+    known = {key: value for key, value in inspect.signature(kind.__call__).parameters.items() if key != "self"}
     for needed in _NEEDED:
         if needed not in known:
             raise UserError(f"{name} is no text-to-video pipeline: it takes no {needed}.", "Give one that is.")
@@ -181,11 +186,15 @@ def _check_length(pipeline: DiffusionPipeline, frames: int) -> None:
     for name in _TEMPORAL_STRIDES:
         stride = getattr(pipeline, name, None)
         if stride and (frames - 1) % stride:
-            below = 1 + (frames - 1) // stride * stride
-            raise UserError(
-                f"{type(pipeline).__name__} makes videos of 1 + {stride}·n frames, not of {frames}.",
-                f"Choose a length with {below} or {below + stride} frames.",
-            )
+            raise _bad_length(type(pipeline).__name__, stride, frames)
+
+
+def _bad_length(name: str, stride: int, frames: int) -> UserError:
+    below = 1 + (frames - 1) // stride * stride
+    return UserError(
+        f"{name} makes videos of 1 + {stride}·n frames, not of {frames}.",
+        f"Choose a length with {below} or {below + stride} frames.",
+    )
 
 
 def _wan_geometry(pipeline: DiffusionPipeline, suite: Suite) -> LatentGeometry:
@@ -196,6 +205,7 @@ def _wan_geometry(pipeline: DiffusionPipeline, suite: Suite) -> LatentGeometry:
         patch=config.patch_size,
         spatial_stride=pipeline.vae_scale_factor_spatial,
         latent_channels=config.in_channels,
+        owner=type(pipeline).__name__,
     )
 
 

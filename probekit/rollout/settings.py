@@ -1,12 +1,17 @@
 """How videos are sampled; torch-free, so that bad combinations are refused before anything loads."""
 
+from typing import Final
+
 from pydantic import Field
 
-from probekit.config import StrictModel
+from probekit.config import FiniteModel
+from probekit.diffusion.few_step import FewSteps
 from probekit.models.context_policy import TRAINED_WINDOW, ContextPolicy
 
+MOST_STEPS: Final = 10_000
 
-class SamplerSettings(StrictModel):
+
+class SamplerSettings(FiniteModel):
     """How the ODE is solved.
 
     Attributes:
@@ -16,13 +21,13 @@ class SamplerSettings(StrictModel):
         negative_prompt: what guidance steers away from.
     """
 
-    steps: int = Field(default=10, gt=0)
+    steps: int = Field(default=10, gt=0, le=MOST_STEPS)
     guidance: float = Field(default=4.0, ge=1)
     shift: float = Field(default=4.0, gt=0)
     negative_prompt: str = ""
 
 
-class PipelineSettings(StrictModel):
+class PipelineSettings(FiniteModel):
     """What may be chosen in place of a pipeline's own defaults, which None keeps.
 
     Attributes:
@@ -32,13 +37,13 @@ class PipelineSettings(StrictModel):
         negative_prompt: what guidance steers away from; without one, the empty prompt.
     """
 
-    steps: int | None = Field(default=None, gt=0)
+    steps: int | None = Field(default=None, gt=0, le=MOST_STEPS)
     guidance: float | None = Field(default=None, ge=1)
     shift: float | None = Field(default=None, gt=0)
     negative_prompt: str | None = None
 
 
-class StreamingOptions(StrictModel):
+class StreamingOptions(FiniteModel):
     """What may be chosen beside what the generator was trained for.
 
     Attributes:
@@ -49,6 +54,6 @@ class StreamingOptions(StrictModel):
     """
 
     policy: ContextPolicy = TRAINED_WINDOW
-    few_steps: tuple[int, ...] | None = Field(default=None, min_length=1)
-    first_chunk_steps: tuple[int, ...] | None = Field(default=None, min_length=1)
+    few_steps: FewSteps | None = None
+    first_chunk_steps: FewSteps | None = None
     negative_prompt: str = ""

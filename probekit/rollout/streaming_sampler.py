@@ -15,11 +15,11 @@ from probekit.errors import UserError
 from probekit.geometry import LatentGeometry
 from probekit.models.causal_card import CausalCard, read_causal_card
 from probekit.models.causal_wan import CausalWan
-from probekit.models.component_configs import read_component_config
 from probekit.models.context_policy import ContextPolicy
 from probekit.models.loading import ModelParts, PromptEncoder, in_precision, load_model, precision_name
 from probekit.models.model_geometry import geometry_of
 from probekit.models.text_context import TextContext
+from probekit.models.transformer_folder import transformer_config
 from probekit.models.video_codec import to_uint8_frames
 from probekit.rollout.chunk_denoisers import ChunkDenoiser, EulerDenoiser, FewStepDenoiser
 from probekit.rollout.fixed_batch import blocks, filled, fixed_batch_size
@@ -68,10 +68,11 @@ def planned_geometry(folder: Path, suite: Suite, policy: ContextPolicy) -> Laten
     Raises:
         UserError: if a frame is not whole tokens, or a length is not whole chunks or leaves the rotary table.
     """
+    config = transformer_config(folder)
     geometry = geometry_of(folder, suite.height, suite.width)
     latent_frames = geometry.latent_frames(suite.frames)
     geometry.chunks(latent_frames)
-    policy.check_length(latent_frames, read_component_config(folder, "transformer")["rope_max_seq_len"])
+    policy.check_length(latent_frames, config["rope_max_seq_len"])
     return geometry
 
 

@@ -31,7 +31,7 @@ _DOWNLOAD: Final = "Download the file itself; a link to its raw content is neede
 _MISTAKES: Final = (
     _mistake(rb"version https://(git-lfs\.github\.com|hawser)", "a Git LFS pointer", "Run `git lfs pull` beside it."),
     _mistake(rb"(\.\./)*(\.git)?/annex/objects/", "a git-annex pointer", "Run `git annex get` for it."),
-    _mistake(rb"\s*<(!doctype html|html|head|body)\b", "a web page", _DOWNLOAD),
+    _mistake(rb"\s*<(!doctype html|html|head|body)\b", "a web page in HTML", _DOWNLOAD),
     _mistake(rb"\s*<\?xml|\s*<error>", "an XML document, perhaps the error of a failed download", _DOWNLOAD),
     _mistake(
         rb"\s*(404: not found|entry not found|not found|repository not found|access denied|forbidden|unauthorized"

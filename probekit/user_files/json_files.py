@@ -39,13 +39,13 @@ def read_json(path: Path, *, what: str = "JSON file", fix: str, allow_nan: bool 
         raise UserError(f"{path} is not JSON: {error}.", fix) from error
 
 
-def read_json_object(path: Path, fix: str, *, what: str = "JSON file") -> dict[str, Any]:
-    """Read a JSON file that holds keys and values.
+def read_json_object(path: Path, *, what: str = "JSON file", fix: str, allow_nan: bool = False) -> dict[str, Any]:
+    """Read a JSON file of keys and values; arguments as `read_json`.
 
     Raises:
         UserError: As `read_json`, or the file holds something else.
     """
-    found = read_json(path, what=what, fix=fix)
+    found = read_json(path, what=what, fix=fix, allow_nan=allow_nan)
     if not isinstance(found, dict):
         raise UserError(f"{path} holds a {type(found).__name__}, not keys and values.", fix)
     return found

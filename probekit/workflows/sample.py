@@ -5,10 +5,12 @@ from typing import NamedTuple
 
 import torch
 
+from probekit.devices import usable_device
 from probekit.models.causal_card import is_causal
 from probekit.models.model_folder import model_folder
 from probekit.models.pipeline_folder import count_parameters, is_foreign
 from probekit.models.prompt_cache import CachedPrompts
+from probekit.models.transformer_folder import refuse_size
 from probekit.provenance import command_line, hardware, package_versions
 from probekit.rollout.bidirectional_sampler import BidirectionalSampler
 from probekit.rollout.diffusers_sampler import DiffusersSampler
@@ -71,8 +73,9 @@ def sample_suite(
         speed: also measure throughput and latency into `speed.json`.
 
     Raises:
-        UserError: for an unknown model folder, or an output folder of another protocol.
+        UserError: for a device that is not there, an unknown model folder, or an output folder of another protocol.
     """
+    device = usable_device(device)
     folder = model_folder(model)
     dtype = torch.bfloat16 if bf16 else torch.float32
     if is_foreign(folder):
@@ -124,6 +127,7 @@ def _sampler(
     device: str,
     dtype: torch.dtype,
 ) -> VideoGenerator:
+    refuse_size(folder, suite.height, suite.width, None if is_causal(folder) else suite.frames)
     if not is_causal(folder):
         return BidirectionalSampler(folder, suite, settings, seed, device, dtype)
     planned_geometry(folder, suite, options.policy)

@@ -8,9 +8,9 @@ import numpy as np
 
 from probekit.geometry import LatentGeometry
 from probekit.models.causal_card import CausalCard, read_causal_card
-from probekit.models.component_configs import read_component_config
 from probekit.models.flops import RolloutShape, parameter_count, rollout_flops, rollout_memory
 from probekit.models.loading import prompt_length
+from probekit.models.transformer_folder import refuse_size, transformer_config
 from probekit.rollout.fixed_batch import fixed_batch_size
 from probekit.rollout.settings import StreamingOptions
 from probekit.rollout.streaming_sampler import card_with, planned_geometry
@@ -26,8 +26,9 @@ def plan_lines(folder: Path, suite: Suite, options: StreamingOptions, bytes_each
         UserError: for whatever sampling would refuse.
     """
     card = card_with(read_causal_card(folder), options)
+    refuse_size(folder, suite.height, suite.width)
     geometry = planned_geometry(folder, suite, options.policy)
-    config = read_component_config(folder, "transformer")
+    config = transformer_config(folder)
     shape = rollout_shape(geometry, card, suite.frames, prompt_length(folder))
     at_once = fixed_batch_size(shape.chunk_tokens)
     operations = rollout_flops(config, options.policy, shape)

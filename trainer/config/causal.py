@@ -5,11 +5,11 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from probekit.config import StrictModel
+from probekit.config import FiniteModel
 from probekit.diffusion.few_step import FEW_STEPS, grid_position
 from probekit.models.presets import SPRITE_GEOMETRY
 from trainer.config.foresight import ForesightConfig
-from trainer.config.run import CausalRunConfig
+from trainer.config.run import BatchSize, CausalRunConfig, EulerSteps, LatentFrames, LatentSize, Threads
 
 
 class AutoregressiveConfig(CausalRunConfig):
@@ -32,11 +32,11 @@ class AutoregressiveConfig(CausalRunConfig):
     forcing: Literal["teacher", "diffusion"] = "teacher"
     clean_noise: float = Field(default=0.0, ge=0, lt=1)
     bell_weighting: bool = True
-    sampling_steps: int = Field(default=16, gt=0)
+    sampling_steps: EulerSteps = 16
     sampling_guidance: float = Field(default=4.0, ge=1)
 
 
-class TrajectoryConfig(StrictModel):
+class TrajectoryConfig(FiniteModel):
     """Stage 2a, its data: Euler trajectories of a teacher.
 
     An AR teacher solves chunk after chunk, forced on ground truth (Causal-Forcing); a bidirectional one solves whole
@@ -63,20 +63,20 @@ class TrajectoryConfig(StrictModel):
     text_and_codec: Path
     data: Path | None = None
     prompts: Path | None = None
-    latent_frames: int = Field(default=21, gt=0)
-    latent_size: tuple[int, int] = SPRITE_GEOMETRY.latent_size
+    latent_frames: LatentFrames = 21
+    latent_size: LatentSize = SPRITE_GEOMETRY.latent_size
     negative_prompt: str = ""
     out: Path
-    shards: int = Field(gt=0)
-    clips_per_shard: int = Field(default=32, gt=0)
-    euler_steps: int = Field(default=48, gt=0)
+    shards: int = Field(gt=0, le=99_999)
+    clips_per_shard: BatchSize = 32
+    euler_steps: EulerSteps = 48
     guidance: float = Field(default=6.0, ge=1)
     shift: float = Field(default=5.0, gt=0)
     chunk_frames: int = Field(default=3, gt=0)
     few_steps: tuple[int, ...] = Field(default=FEW_STEPS, min_length=1)
     precision: Literal["fp32", "bf16"] = "fp32"
     precompute_text: bool = False
-    threads: int | None = Field(default=None, gt=0)
+    threads: Threads | None = None
 
     @model_validator(mode="after")
     def _few_steps_on_the_grid(self) -> Self:
@@ -119,5 +119,5 @@ class ConsistencyConfig(CausalRunConfig):
     stage: Literal["consistency"]
     data: Path
     teacher: str
-    euler_steps: int = Field(default=48, gt=0)
+    euler_steps: EulerSteps = 48
     guidance: float = Field(default=3.0, ge=1)

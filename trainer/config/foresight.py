@@ -4,14 +4,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from probekit.config import StrictModel
+from probekit.config import FiniteModel
 from probekit.models.depth import block_at
 
 Layer = Annotated[int, Field(ge=0)]
 """Zero-based index of a block."""
 
 
-class ForesightConfig(StrictModel):
+class ForesightConfig(FiniteModel):
     """Foresight distillation (arXiv 2606.03971): the block that one arm has and the other does not.
 
     Attributes:
@@ -50,11 +50,11 @@ class ForesightConfig(StrictModel):
     encoder_layer: Layer | None = None
     fusion: Literal["offsets", "frames", "none"] = "offsets"
     predictor: Literal["dit", "mlp", "multi_mlp", "dit_adaln"] = "dit"
-    predictor_blocks: int = Field(default=3, ge=0)
-    predictor_heads: int = Field(default=4, gt=0)
+    predictor_blocks: int = Field(default=3, ge=0, le=1024)
+    predictor_heads: int = Field(default=4, gt=0, le=1024)
     loss: Literal["cosine", "mse"] = "cosine"
     sigreg_weight: float = Field(default=0.0, ge=0)
-    sigreg_directions: int = Field(default=64, gt=0)
+    sigreg_directions: int = Field(default=64, gt=0, le=2**16)
     learning_rate: float = Field(default=1e-4, gt=0)
     master_dtype: Literal["float32", "bfloat16"] = "float32"
     dead_modulation: bool = False

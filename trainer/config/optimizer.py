@@ -1,15 +1,19 @@
 """Optimizer and learning-rate schedule of a recipe."""
 
+from typing import Annotated
+
 from pydantic import Field
 
-from probekit.config import StrictModel
+from probekit.config import FiniteModel
+
+Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
-class OptimizerConfig(StrictModel):
+class OptimizerConfig(FiniteModel):
     """AdamW with linear warm-up, a constant stretch and linear decay to zero."""
 
     learning_rate: float = Field(gt=0)
-    betas: tuple[float, float] = (0.9, 0.99)
+    betas: tuple[Beta, Beta] = (0.9, 0.99)
     weight_decay: float = Field(default=0.01, ge=0)
     warmup_steps: int = Field(default=100, ge=0)
     decay_steps: int = Field(default=0, ge=0)

@@ -7,31 +7,32 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from probekit.config import StrictModel, load_config
+from probekit.config import FiniteModel, StrictModel, load_config
 from probekit.models.presets import SPRITE_GEOMETRY
 from trainer.config.causal import AutoregressiveConfig, CausalOdeConfig, ConsistencyConfig, TrajectoryConfig
 from trainer.config.foresight import ForesightConfig
 from trainer.config.official import OFFICIAL_EMA_START, OFFICIAL_FORESIGHT, OFFICIAL_SWITCHES, OfficialSwitches
 from trainer.config.optimizer import OptimizerConfig, check_schedule
-from trainer.config.run import CausalRunConfig, RunConfig
+from trainer.config.places import placed, recipe_file
+from trainer.config.run import BatchSize, CausalRunConfig, LatentFrames, LatentSize, RunConfig, TimestepRange
 
 
 class TransformerSize(StrictModel):
     """Size of a sprite transformer; its width is 32 times its heads."""
 
-    heads: int = Field(gt=0)
-    layers: int = Field(gt=0)
+    heads: int = Field(gt=0, le=64)
+    layers: int = Field(gt=0, le=256)
 
 
-class Phase(StrictModel):
+class Phase(FiniteModel):
     """A stretch of training on clips of one length.
 
     Short clips first teach shapes, colours and words at a fraction of the cost; full clips then teach motion.
     """
 
     steps: int = Field(gt=0)
-    latent_frames: int = Field(gt=0)
-    batch_size: int = Field(gt=0)
+    latent_frames: LatentFrames
+    batch_size: BatchSize
     timestep_shift: float = Field(default=2.0, gt=0)
     """Shift of the training noise levels; a larger one spends more of the training on high noise."""
 
@@ -100,9 +101,9 @@ class DmdConfig(CausalRunConfig):
     guidance: float = Field(default=4.0, ge=1)
     critic_updates: int = Field(default=5, gt=0)
     critic_optimizer: OptimizerConfig
-    timestep_range: tuple[float, float] = (20.0, 980.0)
+    timestep_range: TimestepRange = (20.0, 980.0)
     prompts: Path | None = None
-    latent_size: tuple[int, int] = SPRITE_GEOMETRY.latent_size
+    latent_size: LatentSize = SPRITE_GEOMETRY.latent_size
     export_every: int = Field(default=20, gt=0)
     ema_start: int = Field(default=0, ge=0)
     official: OfficialSwitches = OfficialSwitches()
@@ -158,7 +159,13 @@ _CONFIGS: Final[dict[str, type[StageConfig] | type[TrajectoryConfig]]] = {
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> StageConfig | TrajectoryConfig:
     """Read a recipe of any stage.
 
+    Args:
+        path: YAML file, or name of a shipped recipe.
+        overrides: changes, `a.b=c`.
+
     Raises:
         UserError: naming the key that is unknown, missing or not allowed.
     """
-    return load_config(path, _CONFIGS[load_config(path, StageName, overrides).stage], overrides)
+    file = recipe_file(path)
+    stage = load_config(file, StageName, overrides, placed).stage
+    return load_config(file, _CONFIGS[stage], overrides, placed)

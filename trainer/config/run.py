@@ -1,18 +1,36 @@
 """What the configurations of all stages share."""
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from probekit.config import StrictModel
+from probekit.config import FiniteModel
 from probekit.diffusion.few_step import FEW_STEPS
+from probekit.diffusion.flow_matching import TIMESTEPS
 from trainer.config.optimizer import OptimizerConfig, check_schedule
 from trainer.config.scale import ScaleConfig
 from trainer.config.watch import WatchConfig
 
+BatchSize = Annotated[int, Field(gt=0, le=2**20)]
+LatentFrames = Annotated[int, Field(gt=0, le=2**16)]
+LatentSize = tuple[Annotated[int, Field(gt=0, le=2**12)], Annotated[int, Field(gt=0, le=2**12)]]
+EulerSteps = Annotated[int, Field(gt=0, le=10_000)]
+Threads = Annotated[int, Field(gt=0, le=1024)]
+Shift = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
-class RunConfig(StrictModel):
+
+def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] >= bounds[1]:
+        raise ValueError("the first timestep must be below the second")
+    return bounds
+
+
+_Timestep = Annotated[float, Field(ge=0, le=TIMESTEPS)]
+TimestepRange = Annotated[tuple[_Timestep, _Timestep], AfterValidator(_rising)]
+
+
+class RunConfig(FiniteModel):
     """What every training run has.
 
     Attributes:
@@ -36,7 +54,7 @@ class RunConfig(StrictModel):
     scale: ScaleConfig = ScaleConfig()
     skip_corrupt_shards: bool = False
     watch: WatchConfig = WatchConfig()
-    threads: int | None = Field(default=None, gt=0)
+    threads: Threads | None = None
 
 
 class CausalRunConfig(RunConfig):

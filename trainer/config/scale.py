@@ -25,7 +25,7 @@ class ScaleConfig(StrictModel):
         asynchronous_checkpoints: write them while training goes on.
     """
 
-    gradient_accumulation: int = Field(default=1, gt=0)
+    gradient_accumulation: int = Field(default=1, gt=0, le=2**20)
     precision: Literal["fp32", "bf16"] = "fp32"
     attention: Literal["auto", "math"] = "auto"
     activation_checkpointing: bool = False

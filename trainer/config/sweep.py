@@ -1,12 +1,13 @@
 """A table of the paper as a sweep: which recipe each row trains, what it changes, and what the rows are scored on."""
 
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BeforeValidator, Field
 
 from probekit.config import StrictModel, load_config
 from probekit.errors import UserError
+from trainer.config.places import placed_override
 
 SWEEPS: Final = Path(__file__).parents[1] / "recipes" / "sweeps"
 
@@ -111,13 +112,29 @@ def _path_at(recipe: Path, scale: str) -> Path:
     return Path(str(recipe).replace(SCALE, scale))
 
 
+S = TypeVar("S", SweepStage, SweepRow, SweepConfig)
+
+
 def load_sweep(path: Path, scale: str = "sprite") -> SweepConfig:
     """Read a sweep file for one scale.
 
     Raises:
         UserError: if a key or value is not allowed, or the sweep has no such scale.
     """
-    return load_config(path, SweepConfig).at(scale)
+    return _placed(load_config(path, SweepConfig).at(scale), path.parent)
+
+
+def _placed(sweep: SweepConfig, folder: Path) -> SweepConfig:
+    """The sweep with the paths in its overrides settled."""
+    rows = tuple(
+        _settled(row, folder).model_copy(update={"then": tuple(_settled(stage, folder) for stage in row.then)})
+        for row in sweep.rows
+    )
+    return _settled(sweep, folder).model_copy(update={"rows": rows})
+
+
+def _settled(part: S, folder: Path) -> S:
+    return part.model_copy(update={"set": tuple(placed_override(change, folder) for change in part.set)})
 
 
 def find_sweep(name: str) -> Path:

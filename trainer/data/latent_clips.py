@@ -132,7 +132,7 @@ def _listed(folder: Path) -> Iterator[Path]:
     """Shards that the index of a folder lists."""
     path = folder / INDEX
     fix = "Encode again; finished shards are kept and the index is made anew."
-    entries = read_json_object(path, fix, what="index of clips")
+    entries = read_json_object(path, fix=fix, what="index of clips")
     for name in entries:
         shard = inside(folder, name, str(path))
         if shard.parent != folder:

@@ -57,7 +57,7 @@ def newest_checkpoint(folder: Path) -> CheckpointFacts | None:
     if not paths:
         return None
     with reading(f"The checkpoint {paths[-1]} cannot be read", _DELETE):
-        about = read_json_object(paths[-1] / _ABOUT, _DELETE)
+        about = read_json_object(paths[-1] / _ABOUT, fix=_DELETE)
         return CheckpointFacts(paths[-1], int(about["steps_done"]), str(about["config"]))
 
 

@@ -97,7 +97,7 @@ class Watcher:
         if not path.is_file():
             return []
         try:
-            found = read_json_object(path, "Run the command again.")
+            found = read_json_object(path, fix="Run the command again.")
             return [Evaluated(**entry) for entry in found["evaluated"]]
         except (UserError, TypeError, KeyError):
             LOGGER.warning("%s is damaged; it is made again from %s", path, self._run / EVALUATIONS)

@@ -13,11 +13,11 @@ import torch
 from pydantic import ValidationError
 
 from probekit.atomic_files import write_text
-from probekit.config import dump_config
 from probekit.errors import UserError
 from probekit.progress import track
 from probekit.seeding import counter_seed
 from probekit.user_files.yaml_files import parse_yaml
+from trainer.config.places import recipe_text, unmarked
 from trainer.config.recipe import StageConfig
 from trainer.distributed.world import SINGLE, World
 from trainer.engine.checkpoint import CheckpointWriter, load_checkpoint, newest_checkpoint
@@ -100,7 +100,8 @@ def resume(stage: Stage, config: StageConfig, folder: Path, allow_change: bool) 
 def _same_configuration(stored: str, config: StageConfig) -> bool:
     """Whether a stored configuration means the same today; keys that it does not know yet take their defaults."""
     try:
-        return type(config).model_validate(parse_yaml(stored, "The stored configuration")) == config
+        document = unmarked(parse_yaml(stored, "The stored configuration"))
+        return type(config).model_validate(document) == config
     except (UserError, ValidationError):
         return False
 
@@ -139,7 +140,7 @@ def run(
     first = resume(stage, config, folder, allow_change)
     world.wait()
     if world.main:
-        write_text(folder / "config.yaml", dump_config(config))
+        write_text(folder / "config.yaml", recipe_text(config))
     steps = range(first, config.total_steps)
     writer = CheckpointWriter(
         folder / "checkpoints", world, config.scale.keep_checkpoints, config.scale.asynchronous_checkpoints
@@ -159,7 +160,7 @@ def run(
                 tracker.log(done, **values, **costs.values())
             if done % config.checkpoint_every == 0 or done == config.total_steps or stopping:
                 tracker.log(done, validation_loss=stage.validation_loss())
-                writer.save(done, stage.training_state(), dump_config(config))
+                writer.save(done, stage.training_state(), recipe_text(config))
                 follow_up.after_checkpoint(done)
             else:
                 follow_up.after_step(done)

@@ -5,9 +5,10 @@ from typing import Any, Final
 
 from probekit.errors import UserError
 from probekit.geometry import LatentGeometry
-from probekit.models.component_configs import read_component_config
+from probekit.models.component_configs import text_sizes
 from probekit.models.model_folder import local_place
 from probekit.models.presets import WAN_1_3B, WAN_14B, family_of
+from probekit.models.transformer_folder import transformer_arguments, transformer_folder
 
 _HUB: Final[dict[str, dict[str, Any]]] = {
     "Wan-AI/Wan2.1-T2V-1.3B-Diffusers": WAN_1_3B,
@@ -19,6 +20,18 @@ _UMT5_XXL: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 
+def known_architecture(model: str) -> dict[str, Any] | None:
+    """Configuration of the transformer of a folder, a shipped model or a Hub id of Wan2.1; None for any other model.
+
+    Raises:
+        UserError: if the folder holds no text-to-video Wan, or half of one.
+    """
+    if model in _HUB:
+        return _HUB[model]
+    folder = local_place(model)
+    return transformer_arguments(transformer_folder(folder)) if folder is not None and folder.is_dir() else None
+
+
 def architecture(model: str, like: str) -> dict[str, Any]:
     """Configuration of a model's transformer.
 
@@ -27,14 +40,12 @@ def architecture(model: str, like: str) -> dict[str, Any]:
         like: model whose architecture the export of a run that has not been trained yet will have.
 
     Raises:
-        UserError: if neither is known.
+        UserError: if neither is known, or the model is no text-to-video Wan.
     """
     for name in (model, like):
-        if name in _HUB:
-            return _HUB[name]
-        folder = local_place(name)
-        if folder is not None and (folder / "transformer" / "config.json").is_file():
-            return read_component_config(folder, "transformer")
+        known = known_architecture(name)
+        if known is not None:
+            return known
     raise UserError(
         f"The architecture of {model} is not known here.",
         f"Give a local folder or one of {', '.join(_HUB)}.",
@@ -73,7 +84,7 @@ def text_encoder_parameters(model: str) -> int:
         return _umt5_parameters(_UMT5_XXL)
     folder = local_place(model)
     if folder is not None and (folder / "text_encoder" / "config.json").is_file():
-        return _umt5_parameters(read_component_config(folder, "text_encoder"))
+        return _umt5_parameters(text_sizes(folder).model_dump())
     raise UserError(
         f"The text encoder of {model} is not known here.", f"Give a local folder or one of {', '.join(_HUB)}."
     )

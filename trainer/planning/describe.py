@@ -19,6 +19,7 @@ from trainer.planning.recipe import (
     processes_needed,
     sizes_of,
 )
+from trainer.planning.refusals import refuse_unworkable
 from trainer.planning.trajectories import solver_lines
 
 _SIZES = (80, 141)
@@ -33,8 +34,9 @@ def description(config: StageConfig | TrajectoryConfig, processes: int, gigabyte
         gigabytes: memory of each; None says how many of 80 GB and 141 GB are needed.
 
     Raises:
-        UserError: if it cannot fit, with the closest settings that do.
+        UserError: if `train` would refuse it, or it cannot fit, with the closest settings that do.
     """
+    refuse_unworkable(config, processes)
     yield "# configuration"
     yield from dump_config(config).strip().splitlines()
     if isinstance(config, TrajectoryConfig):

@@ -31,7 +31,7 @@ class AutoregressiveStage(ClipStage):
     def __init__(self, config: AutoregressiveConfig, world: World = SINGLE) -> None:
         self._config = config
         self._bell_total = bell_total(config.shift)
-        super().__init__(config, (None, "ar_teacher"), "fine-tuned", world)
+        super().__init__(config, "fine-tuned", world)
 
     def micro_batch(self, step: int, rows: range) -> MicroBatch:
         """Loss of rows of a step's batch."""

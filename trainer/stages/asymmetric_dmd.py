@@ -22,7 +22,6 @@ from probekit.diffusion.flow_matching import (
     interpolate,
 )
 from probekit.diffusion.noise_table import SCORE_SHIFT, nearest_table_sigma, table_sigmas
-from probekit.models.causal_card import Role
 from probekit.models.text_context import TextContext
 from probekit.rollout.chunk_denoisers import FewStepDenoiser
 from probekit.rollout.noise import SeededNoise, normal_rows
@@ -42,11 +41,10 @@ from trainer.objectives.dmd import critic_loss, dmd_gradient, dmd_loss, official
 from trainer.stages.averaged_model import AveragedModel
 from trainer.stages.draws import draw_rows, token_count
 from trainer.stages.export import export_student
-from trainer.stages.opening import check_frames, open_generator, open_score
+from trainer.stages.opening import check_frames, initial_roles, open_generator, open_score
 
 VALIDATION_VIDEOS = 16
 _GENERATOR_UPDATE = 0
-_ROLES: tuple[Role | None, ...] = ("ode_student", "dmd_student")
 
 
 class AsymmetricDmdStage:
@@ -72,7 +70,7 @@ class AsymmetricDmdStage:
         self._prompt_file = None if given is None else PromptFile(given, config.seed, config.skip_corrupt_shards)
         self._text.prepare(["", *(self._prompt_file.prompts if self._prompt_file else ())])
         self._no_prompt = self._text.encode([""])
-        model = open_generator(config.initial_model, _ROLES, config.chunk_frames, "distilled by DMD")
+        model = open_generator(config.initial_model, initial_roles(config), config.chunk_frames, "distilled by DMD")
         self._trained = AveragedModel.start(model, config, world)
         self.model = self._trained.model
         self.ema = self._trained.ema

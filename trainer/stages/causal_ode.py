@@ -23,7 +23,7 @@ from trainer.objectives.auxiliary import AuxiliaryModels, MakeAuxiliary
 from trainer.objectives.regression import trajectory_loss
 from trainer.stages.export import export_student
 from trainer.stages.flows import diffusion_forced_flow, per_frame, teacher_forced_flow
-from trainer.stages.opening import STUDENT_ROLES, check_frames, open_generator, open_score
+from trainer.stages.opening import check_frames, initial_roles, open_generator, open_score
 from trainer.stages.single_model import SingleModelStage
 
 VALIDATION_CLIPS = 32
@@ -51,8 +51,7 @@ class CausalOdeStage(SingleModelStage[CausalWan]):
                 "Set clean_context: false, or take the trajectories of an AR teacher.",
             )
         self._chunks = check_frames(self._trajectories.latent_frames, config.chunk_frames)
-        roles = STUDENT_ROLES if config.clean_context else (None, *STUDENT_ROLES)
-        model = open_generator(config.initial_model, roles, config.chunk_frames, "distilled")
+        model = open_generator(config.initial_model, initial_roles(config), config.chunk_frames, "distilled")
         super().__init__(config, model, config.steps, world)
         self._text.prepare(self._trajectories.captions)
         if make_auxiliary is not None:

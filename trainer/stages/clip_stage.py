@@ -5,14 +5,13 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from probekit.models.causal_card import Role
 from probekit.models.causal_wan import CausalWan
 from probekit.rollout.noise import normal_rows
 from probekit.seeding import generator
 from trainer.config.causal import AutoregressiveConfig, ConsistencyConfig
 from trainer.data.latent_clips import LatentBatch, LatentClips
 from trainer.distributed.world import World
-from trainer.stages.opening import check_frames, open_generator
+from trainer.stages.opening import check_frames, initial_roles, open_generator
 from trainer.stages.single_model import SingleModelStage
 
 
@@ -35,15 +34,13 @@ class ClipStage(SingleModelStage[CausalWan]):
 
     Args:
         config: configuration of the stage.
-        roles: roles that the initial model may have.
-        use: what is done to it, for the message that refuses another role.
+        use: what is done to the initial model, for the message that refuses one of another role.
         world: processes of the run.
     """
 
     def __init__(
         self,
         config: AutoregressiveConfig | ConsistencyConfig,
-        roles: tuple[Role | None, ...],
         use: str,
         world: World,
     ) -> None:
@@ -53,7 +50,7 @@ class ClipStage(SingleModelStage[CausalWan]):
         self._held_out = LatentClips(config.data, "validation", config.skip_corrupt_shards)
         self._frames = config.latent_frames
         self._batch = config.batch_size
-        model = open_generator(config.initial_model, roles, config.chunk_frames, use)
+        model = open_generator(config.initial_model, initial_roles(config), config.chunk_frames, use)
         super().__init__(config, model, config.steps, world)
         self._text.prepare(["", *self._clips.captions, *self._held_out.captions])
 

@@ -27,7 +27,7 @@ from trainer.objectives.regression import trajectory_loss
 from trainer.stages.clip_stage import ClipStage
 from trainer.stages.export import export_student
 from trainer.stages.flows import per_frame, teacher_forced_flow
-from trainer.stages.opening import STUDENT_ROLES, open_generator
+from trainer.stages.opening import open_generator
 
 VALIDATION_CLIPS = 16
 
@@ -44,7 +44,7 @@ class ConsistencyStage(ClipStage):
     def __init__(self, config: ConsistencyConfig, world: World = SINGLE) -> None:
         self._config = config
         self._sigmas = euler_sigmas(config.euler_steps, config.shift)
-        super().__init__(config, STUDENT_ROLES, "distilled", world)
+        super().__init__(config, "distilled", world)
         teacher = open_generator(config.teacher, ("ar_teacher",), config.chunk_frames, "the teacher").eval()
         self.teacher = place(teacher.requires_grad_(False), world, config.scale)
         self._no_prompt = self._text.encode([""])

@@ -1,5 +1,8 @@
 """The bidirectional model that training starts from: random weights, or a smaller model with more blocks."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from diffusers import WanTransformer3DModel
 from torch import nn
@@ -35,6 +38,30 @@ def random_transformer(config: BidirectionalConfig) -> WanTransformer3DModel:
     return model
 
 
+def check_growth(deep: Mapping[str, Any], small: Mapping[str, Any]) -> int:
+    """Blocks of the deeper model for each of the smaller one's.
+
+    Args:
+        deep: configuration of the model that is trained.
+        small: configuration of the model that it grows from.
+
+    Raises:
+        UserError: if the depths do not divide, or the widths differ.
+    """
+    copies, rest = divmod(int(deep["num_layers"]), int(small["num_layers"]))
+    if rest or copies == 0:
+        raise UserError(
+            f"A model of {deep['num_layers']} layers cannot grow from one of {small['num_layers']}.",
+            "Set model.layers to a multiple of the smaller model's.",
+        )
+    if deep["num_attention_heads"] != small["num_attention_heads"]:
+        raise UserError(
+            f"A model of {deep['num_attention_heads']} heads cannot grow from one of {small['num_attention_heads']}.",
+            "Set model.heads to the smaller model's.",
+        )
+    return copies
+
+
 def grow(model: WanTransformer3DModel, smaller: WanTransformer3DModel) -> None:
     """Fill a deeper model so that it computes what a shallower one does: block expansion, arXiv 2401.02415.
 
@@ -44,18 +71,7 @@ def grow(model: WanTransformer3DModel, smaller: WanTransformer3DModel) -> None:
     Raises:
         UserError: if the depths do not divide, or the widths differ.
     """
-    copies, rest = divmod(len(model.blocks), len(smaller.blocks))
-    if rest or copies == 0:
-        raise UserError(
-            f"A model of {len(model.blocks)} layers cannot grow from one of {len(smaller.blocks)}.",
-            "Set model.layers to a multiple of the smaller model's.",
-        )
-    if model.config.num_attention_heads != smaller.config.num_attention_heads:
-        raise UserError(
-            f"A model of {model.config.num_attention_heads} heads cannot grow from one of "
-            f"{smaller.config.num_attention_heads}.",
-            "Set model.heads to the smaller model's.",
-        )
+    copies = check_growth(model.config, smaller.config)
     deep = {name: tensor for name, tensor in smaller.state_dict().items() if not name.startswith("blocks.")}
     for index in range(len(model.blocks)):
         block = smaller.blocks[index // copies].state_dict()

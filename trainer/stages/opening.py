@@ -10,9 +10,24 @@ from probekit.models.causal_card import Role, require_role
 from probekit.models.causal_wan import CausalWan
 from probekit.models.loading import load_transformer
 from probekit.models.model_folder import model_folder
+from trainer.config.causal import AutoregressiveConfig, CausalOdeConfig
+from trainer.config.recipe import DmdConfig
+from trainer.config.run import CausalRunConfig
 
-STUDENT_ROLES: Final[tuple[Role | None, ...]] = ("ar_teacher", "ode_student")
-"""Roles that few-step distillation starts from."""
+_STUDENT_ROLES: Final[tuple[Role | None, ...]] = ("ar_teacher", "ode_student")
+
+
+def initial_roles(config: CausalRunConfig) -> tuple[Role | None, ...]:
+    """Roles that the initial model of a stage may have; None stands for a bidirectional model."""
+    match config:
+        case AutoregressiveConfig():
+            return (None, "ar_teacher")
+        case CausalOdeConfig(clean_context=False):
+            return (None, *_STUDENT_ROLES)
+        case DmdConfig():
+            return ("ode_student", "dmd_student")
+        case _:
+            return _STUDENT_ROLES
 
 
 def open_generator(model: str, allowed: tuple[Role | None, ...], chunk_frames: int, use: str) -> CausalWan:

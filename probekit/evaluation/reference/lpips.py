@@ -131,7 +131,9 @@ def _fill_pretrained(trunk: "torch.nn.Module", network: Network, weights: Path |
     url = {"alex": AlexNet_Weights, "vgg": VGG16_Weights}[network].IMAGENET1K_V1.url
     path = weights or Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name
     require_weights_file(path, url)
-    load_trunk(trunk, torch.load(path, map_location="cpu", weights_only=True))
+    from probekit.tensor_reading import read_tensors
+
+    load_trunk(trunk, read_tensors(path))
 
 
 def require_weights_file(path: Path, url: str) -> None:

@@ -9,7 +9,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from probekit.errors import UserError
+from probekit.devices import chosen_device
 from probekit.evaluation.vbench.fast.networks.amt import Amt, load_amt
 from probekit.evaluation.vbench.fast.networks.clip_image import Clip, load_aesthetic_head, load_clip
 from probekit.evaluation.vbench.fast.networks.dino import Dino, load_dino
@@ -104,13 +104,3 @@ class NetworkSet:
 
     def _placed(self, network: N) -> N:
         return network.to(self.device)
-
-
-def chosen_device(name: str) -> torch.device:
-    """The device of that name; "auto" is the first GPU, or the CPU. Raises UserError for a GPU that is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UserError(f"There is no device {name!r} here.", "Choose device: auto or cpu.")
-    return device

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from probekit.config import StrictModel
+from probekit.devices import DEVICE_NAME
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -64,7 +65,7 @@ class FastSettings(StrictModel):
         compatibility: which quirks are kept.
     """
 
-    device: str = Field(default="auto", pattern=r"auto|cpu|cuda(:\d+)?")
+    device: str = Field(default="auto", pattern=DEVICE_NAME)
     precision: Precision = "float32"
     batch_frames: int = Field(default=8, ge=1)
     flow_memory_mib: int = Field(default=256, ge=1)

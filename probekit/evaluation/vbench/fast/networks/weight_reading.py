@@ -1,14 +1,13 @@
 """Reading weight files of pickled tensors without running what is pickled with them."""
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from probekit.errors import UserError
 from probekit.evaluation.vbench.fast.guard import check_weights
+from probekit.tensor_reading import read_tensors
 
 State = dict[str, Tensor]
 
@@ -25,13 +24,7 @@ def read_state(path: Path, name: str, *, inside: tuple[str, ...] = ()) -> State:
         UserError: if the file is damaged, or holds other objects than tensors and plain values.
         BrokenNetworkError: if weights are zero or not finite.
     """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        raise UserError(
-            f"The weights of {name} in {path} cannot be read: {_first_line(error)}.",
-            "Fetch the file again; if it holds other objects, save its tensors alone with torch.save.",
-        ) from error
+    content = read_tensors(path)
     for key in inside:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]

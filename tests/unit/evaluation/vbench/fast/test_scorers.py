@@ -10,6 +10,7 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from probekit.cli.main import app
+from probekit.devices import chosen_device
 from probekit.errors import UserError
 from probekit.evaluation.scorer import ScoringInput, frames_to_decode
 from probekit.evaluation.scoring.backends import scorers_for
@@ -19,7 +20,7 @@ from probekit.evaluation.vbench.fast.engine import FastEngine
 from probekit.evaluation.vbench.fast.frame_pass import FrameReader, Transform, read_frames
 from probekit.evaluation.vbench.fast.guard import BrokenNetworkError, check_features, check_weights
 from probekit.evaluation.vbench.fast.motion import FlowMeter, dynamic_degree
-from probekit.evaluation.vbench.fast.network_set import NetworkSet, chosen_device
+from probekit.evaluation.vbench.fast.network_set import NetworkSet
 from probekit.evaluation.vbench.fast.networks import raft
 from probekit.evaluation.vbench.fast.networks.weight_reading import read_state
 from probekit.evaluation.vbench.fast.reading import VideoReading
@@ -262,7 +263,7 @@ def test_features_that_say_nothing_are_refused() -> None:
 def test_objects_in_a_weight_file_are_never_run(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     torch.save({"state_dict": Path("x")}, path)
-    with pytest.raises(UserError, match="save its tensors alone"):
+    with pytest.raises(UserError, match="Save its weights alone"):
         read_state(path, "a network")
 
 
