@@ -26,7 +26,7 @@ METHODS = {
     "joint, studentised": {"resampling": "joint", "interval": "studentised"},
     "joint, BCa": {"resampling": "joint", "interval": "bca"},
     "two-level": {"resampling": "two-level"},
-    "naive: every video a prompt": {"resampling": "joint"},
+    "naive: every video per prompt": {"resampling": "joint"},
 }
 
 

@@ -1,6 +1,6 @@
 """A plain streaming Wan in the manner of the published reference code, on the same weights: what users run today.
 
-Habits kept, all of Self-Forcing's `causal_model.py`: the text MLP and the time modulation are recomputed in every pass,
+Quirks kept, all of Self-Forcing's `causal_model.py`: the text MLP and the time modulation are recomputed in every pass,
  modulation is held per frame, rotary angles are complex fp64 products built per frame grid in every layer
 and pass, keys and values live in preallocated buffers that are written in every pass and indexed through tensors read
 back with `.item()`, x0 is computed in fp64, and a clean pass follows every chunk. Like the reference, it computes a

@@ -93,7 +93,7 @@ def main() -> None:
         f"`OMP_NUM_THREADS={torch.get_num_threads()} python -m benchmarks.rollout` on {facts['processor']}, "
         f"{torch.get_num_threads()} threads, torch {torch.__version__}, fp32. Fastest of {ROUNDS} interleaved rounds.",
         "",
-        f"## Streaming: width 256, 8 layers, 64 tokens a frame, {CHUNKS} chunks of {FRAMES}, 4 steps and a clean pass",
+        f"## Streaming: width 256, 8 layers, 64 tokens per frame, {CHUNKS} chunks of {FRAMES}, 4 steps, a clean pass",
         "",
         *streaming_table(),
         "",

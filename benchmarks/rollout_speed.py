@@ -21,7 +21,7 @@ SIZE = {
     "text_dim": 256, "freq_dim": 256, "ffn_dim": 1024, "num_layers": 8, "cross_attn_norm": True,
     "qk_norm": "rms_norm_across_heads", "eps": 1e-6, "rope_max_seq_len": 1024,
 }  # fmt: skip
-"""Width 256, 8 layers; 16x16 latents are 64 tokens a frame."""
+"""Width 256, 8 layers; 16x16 latents are 64 tokens per frame."""
 CHUNKS, FRAMES, LATENT, TEXT_TOKENS = 7, 3, 16, 512
 
 

@@ -37,7 +37,7 @@ NETWORKS = {"dino": "forward", "clip_b32": "forward", "clip_l14": "forward", "mu
 
 
 class Times(NamedTuple):
-    """Medians over repeats and videos, in seconds a video; networks and outside add up to the total.
+    """Medians over repeats and videos, in seconds per video; networks and outside add up to the total.
 
     `processor` holds the processor seconds of official and fast, which other work on the machine disturbs less.
     """
@@ -209,7 +209,7 @@ def report(
             "",
             f"`{command}` on {', '.join(f'{name} {value}' for name, value in hardware().items())}.",
             "",
-            "Medians, seconds a video; official and fast alternate. Both run the same float32 products near the peak "
+            "Medians, seconds per video; official and fast alternate. Both run the same float32 products near the peak "
             "of the processor, so what can be saved is what the official code computes in vain.",
             "",
             "| dimension | official | of that in its network | fast, in that network | score difference |",

@@ -24,11 +24,11 @@ def main() -> None:
     started = time.perf_counter()
     clips = [episode("validation", 0, index) for index in range(EPISODES)]
     frames = EPISODES * len(clips[0].frames)
-    print(f"episodes with labels: {frames / (time.perf_counter() - started):.0f} frames a second")
+    print(f"episodes with labels: {frames / (time.perf_counter() - started):.0f} frames per second")
     started = time.perf_counter()
     for clip in clips:
         render(clip.scene, clip.labels.position)
-    print(f"rendering alone: {frames / (time.perf_counter() - started):.0f} frames a second")
+    print(f"rendering alone: {frames / (time.perf_counter() - started):.0f} frames per second")
     videos = to_unit_range(torch.from_numpy(np.stack([clip.frames for clip in clips])))
     codec = load_codec(SHIPPED_MODELS / "sprite-base")
     latents = codec.encode(videos)

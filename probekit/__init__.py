@@ -5,7 +5,7 @@ The package never imports ``trainer``. Importing it loads nothing heavy: each su
 
 from probekit.torchvision_operators import install_torchvision_finder
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = ["__version__"]
 

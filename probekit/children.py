@@ -30,9 +30,9 @@ def start_child(
 
     Args:
         module: name of a module that can be run.
-        arguments: of the module.
+        arguments: arguments of the module.
         python: interpreter; it must find this package.
-        options: of `subprocess.Popen`.
+        options: options of `subprocess.Popen`.
 
     Raises:
         OSError: the interpreter cannot be started.

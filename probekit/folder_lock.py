@@ -40,7 +40,7 @@ class Owner(NamedTuple):
 
     Attributes:
         host: name of the machine.
-        machine: as in `ProcessIdentity`; the next two as well.
+        machine: name of the machine, as in `ProcessIdentity`; so are the next two.
         since: when the lock was taken, in ISO format and local time.
         command: command line of the process.
     """

@@ -1,7 +1,7 @@
-"""Journals: one JSON value a line, appended as it comes. A damaged line costs itself, with its name.
+"""Journals: one JSON value per line, appended as it comes. A damaged line costs itself, with its name.
 
-A kill leaves half a line at most, a power cut zeros or garbage. Readers pass over such lines and name them; whoever
-appends next begins a new line.
+A kill leaves half a line at most, a power cut zeros or garbage. Readers pass over such lines and name them; the
+next writer begins a new line.
 """
 
 import json

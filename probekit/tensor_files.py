@@ -31,8 +31,8 @@ class TensorFacts(NamedTuple):
     """What a file states of one tensor.
 
     Attributes:
-        shape: of the tensor.
-        dtype: as safetensors name it, e.g. BF16.
+        shape: shape of the tensor.
+        dtype: data type as safetensors name it, e.g. BF16.
     """
 
     shape: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""One GPU a process, settled by the environment before CUDA starts. Torch-free."""
+"""One GPU per process, settled by the environment before CUDA starts. Torch-free."""
 
 import os
 from pathlib import Path

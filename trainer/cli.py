@@ -52,7 +52,7 @@ def train(
 
 @app.command("reproduce")
 def reproduce_command(
-    scale: Annotated[str, typer.Option(help="Which models; sprite.")] = "sprite",
+    scale: Annotated[str, typer.Option(help="Scale of the models: sprite.")] = "sprite",
     out: Annotated[Path, typer.Option(help="Folder of all runs; unfinished ones resume.")] = Path("runs/reproduce"),
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="Override of one run, e.g. --set sprite-ar:steps=100.")
@@ -91,10 +91,10 @@ def demo(
 def sweep_command(
     table: Annotated[str, typer.Argument(help="A table of the paper, e.g. table11, or a sweep file.")],
     out: Annotated[Path | None, typer.Option(help="Folder of runs and table; by default runs/sweeps/TABLE.")] = None,
-    scale: Annotated[str, typer.Option(help="Which models: sprite or wan.")] = "sprite",
+    scale: Annotated[str, typer.Option(help="Scale of the models: sprite or wan.")] = "sprite",
     overrides: Annotated[list[str] | None, typer.Option("--set", help="Override of every row, e.g. steps=50.")] = None,
     jobs: Annotated[int, typer.Option(help="Rows trained side by side.", min=1)] = 1,
-    processes: Annotated[int, typer.Option(help="Processes that train a row, one a GPU.", min=1)] = 1,
+    processes: Annotated[int, typer.Option(help="Processes that train a row, one per GPU.", min=1)] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be trained and scored.")] = False,
 ) -> None:
     """Train, score and compare every row of a table; the same command resumes."""
@@ -138,7 +138,7 @@ def cost_command(
 def describe_command(
     recipe: Annotated[Path, typer.Argument(help="YAML recipe.")],
     overrides: Annotated[list[str] | None, typer.Option("--set", help="Override, e.g. --set batch_size=8.")] = None,
-    gpus: Annotated[int, typer.Option(help="Processes, one a GPU.", min=1)] = 1,
+    gpus: Annotated[int, typer.Option(help="Processes, one per GPU.", min=1)] = 1,
     gpu_memory: Annotated[
         float | None, typer.Option(help="GB of each GPU, e.g. 80 or 141; what cannot fit is refused.")
     ] = None,
@@ -154,8 +154,8 @@ def describe_command(
 
 @app.command("compare-logs")
 def compare_logs_command(
-    ours: Annotated[Path, typer.Argument(help="metrics.jsonl, or a run folder.")],
-    reference: Annotated[Path, typer.Argument(help="What it is compared with.")],
+    ours: Annotated[Path, typer.Argument(help="Training log (metrics.jsonl), or a run folder.")],
+    reference: Annotated[Path, typer.Argument(help="Log or run folder to compare it with.")],
     tolerance: Annotated[float, typer.Option("--rtol", help="Largest relative difference of a number.", min=0)] = 1e-3,
 ) -> None:
     """Compare two training logs step by step; exits with 1 at the first difference. Times and memory are left out."""
@@ -174,7 +174,7 @@ def watch_command(
     out: Annotated[Path, typer.Option(help="Folder for videos, scores, tables and contact sheets.")],
     start: Annotated[str | None, typer.Option(help="Model that the runs began from, as step 0.")] = None,
     prompts: Annotated[int, typer.Option(help="Held-out prompts.", min=2)] = 20,
-    samples: Annotated[int, typer.Option(help="Videos of each prompt.", min=1)] = 2,
+    samples: Annotated[int, typer.Option(help="Videos per prompt.", min=1)] = 2,
 ) -> None:
     """Sample, score and show every kept export of training runs."""
     with reporting_errors():
@@ -189,7 +189,7 @@ def watch_command(
 def encode_sprites(
     out: Annotated[Path, typer.Option(help="Folder for the shards.")] = Path("runs/sprite-latents"),
     shards: Annotated[int, typer.Option(help="Shards of 250 clips.", min=1)] = 48,
-    split: Annotated[str, typer.Option(help="train, validation or test.")] = "train",
+    split: Annotated[str, typer.Option(help="Split of the data: train, validation or test.")] = "train",
     model: Annotated[str, typer.Option(help="Model folder or shipped model whose codec encodes.")] = "sprite-base",
 ) -> None:
     """Render and encode clips of the sprite world for training."""
@@ -208,7 +208,7 @@ def encode_videos_command(
     frames: Annotated[int, typer.Option(help="Frames of a clip: 1 more than a multiple of 4.", min=1)] = 81,
     height: Annotated[int, typer.Option(help="Rows of a frame.", min=8)] = 480,
     width: Annotated[int, typer.Option(help="Columns of a frame.", min=8)] = 832,
-    split: Annotated[str, typer.Option(help="train or validation.")] = "train",
+    split: Annotated[str, typer.Option(help="Split of the data: train or validation.")] = "train",
     shard: ShardOption = None,
     skip_corrupt: Annotated[bool, typer.Option("--skip-corrupt", help="Leave out what cannot be read.")] = False,
 ) -> None:
@@ -228,7 +228,7 @@ def audit_prompts(
     evaluation: Annotated[str, typer.Argument(help="Evaluation suite, or another prompt file.")],
     near: Annotated[
         float,
-        typer.Option(help="Share of common words from which two prompts count as the same.", min=0.1, max=1),
+        typer.Option(help="Share of common words above which two prompts count as the same.", min=0.1, max=1),
     ] = 0.9,
 ) -> None:
     """List evaluation prompts that are trained on, or nearly so; exits with 1 if there are any."""

@@ -112,7 +112,7 @@ def _page(card: dict[str, Any]) -> str:
         f"{card['hardware']['cores']} cores shared with other work.",
         f"- {_LOSSES[card['stage']]}: {card['held_out_loss']:.4f}.",
         f"- On {rates['videos']:.0f} videos of held-out prompts the tracker finds every prompted colour in "
-        f"{rates['colors']:.1%}, every prompted colour and shape in {rates['colors_and_shapes']:.1%}, one identity a "
+        f"{rates['colors']:.1%}, every prompted colour and shape in {rates['colors_and_shapes']:.1%}, one identity per "
         f"sprite for the whole clip in {rates['one_identity']:.1%}, and the background and pillar in "
         f"{rates['background']:.1%}.",
         f"- Sampled with {card['sampling']['steps']} steps, guidance {card['sampling']['guidance']}, "

@@ -25,7 +25,7 @@ class Work(NamedTuple):
     """One recipe of a scale.
 
     Attributes:
-        name: of the run folder.
+        name: name of the run folder.
         recipe: file below `recipes/`.
         inputs: recipe keys that name the folder of an earlier run.
     """

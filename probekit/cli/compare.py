@@ -43,9 +43,11 @@ def compare(
     runs: Runs,
     out: Annotated[Path, typer.Option(help="Folder for comparison.json, .csv, .md, .tex, differences.png and .svg.")],
     baseline: Annotated[Path | None, typer.Option(help="Which run is the baseline; by default the first.")] = None,
-    method: Annotated[ResamplingName, typer.Option(help="Resampling.")] = ResamplingName.paper,
+    method: Annotated[ResamplingName, typer.Option(help="What is resampled, and how.")] = ResamplingName.paper,
     interval: Annotated[IntervalName, typer.Option(help="Kind of interval.")] = IntervalName.percentile,
-    weighting: Annotated[WeightingName, typer.Option(help="Mean of a dimension.")] = WeightingName.prompt_mean,
+    weighting: Annotated[
+        WeightingName, typer.Option(help="How videos are weighed into a dimension's mean.")
+    ] = WeightingName.prompt_mean,
     pooled: Annotated[bool, typer.Option("--pooled", help="Short for --weighting video-mean.")] = False,
     margin: Annotated[float | None, typer.Option(help="Equivalence test: differences within ± percent.")] = None,
     repeat: Annotated[list[Path] | None, typer.Option(help="Another run of the baseline, for the noise floor.")] = None,

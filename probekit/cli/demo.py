@@ -29,7 +29,7 @@ def demo_plan(prompts: int, samples: int, long_prompts: int, probe_prompts: int)
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for videos, scores and the page.")] = Path("demo"),
     prompts: Annotated[int, typer.Option(help="Held-out prompts of the 5 s videos.", min=5)] = 24,
-    samples: Annotated[int, typer.Option(help="Videos of each prompt.", min=1)] = 2,
+    samples: Annotated[int, typer.Option(help="Videos per prompt.", min=1)] = 2,
     long_prompts: Annotated[int, typer.Option(help="Held-out prompts of the 30 s videos.", min=1)] = 10,
     smoke: Annotated[bool, typer.Option("--smoke", help="The same chain at the smallest size.")] = False,
 ) -> None:

@@ -13,7 +13,7 @@ def export_vbench(
     run: Annotated[Path, typer.Argument(help="Run folder of the suite vbench.")],
     out: Annotated[Path, typer.Option(help="New folder for the links.")],
     by_dimension: Annotated[
-        bool, typer.Option("--by-dimension", help="A folder for each dimension; no text stands twice in one.")
+        bool, typer.Option("--by-dimension", help="One folder per dimension, so that no text is in a folder twice.")
     ] = False,
 ) -> None:
     """Link a run's videos as `<prompt>-<i>.mp4`, as VBench looks for them; exits with 1 if some cannot be exported."""

@@ -20,7 +20,7 @@ NamingOption = Annotated[str, typer.Option("--naming", help="How files are named
 def import_videos(
     sources: Sources,
     out: Out,
-    suite: Annotated[str, typer.Option(help="custom, or the suite that the videos are of.")] = "custom",
+    suite: Annotated[str, typer.Option(help="Suite of the videos; custom for any other.")] = "custom",
     suite_option: SuiteOptions = None,
     model: Model = None,
     naming: NamingOption = "auto",

@@ -15,7 +15,7 @@ from probekit.run_folder.shard import Shard
 if TYPE_CHECKING:
     from probekit.evaluation.vbench.fast.settings import FastSettings
 
-ShardOption = Annotated[str | None, typer.Option("--shard", help="This worker's share, i/n, counted from 0: 0/2, 1/2.")]
+ShardOption = Annotated[str | None, typer.Option("--shard", help="This worker's shard, i/n, counted from 0: 0/2, 1/2.")]
 Runs = Annotated[list[Path], typer.Argument(help="Run folders with scores; the first is the baseline.")]
 Mismatch = Annotated[bool, typer.Option("--allow-mismatch", help="Compare although protocols differ; adds a banner.")]
 Replicates = Annotated[int, typer.Option(help="Bootstrap replicates.", min=100)]

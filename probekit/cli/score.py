@@ -19,7 +19,7 @@ def score(
         str, typer.Option(help="VBench's dimensions: 'free' of weights, 'fast' (our networks) or 'official' modules.")
     ] = "free",
     workers: Annotated[
-        int | None, typer.Option(help="Processes that share the videos and outlive a crash; one a GPU.", min=1)
+        int | None, typer.Option(help="Processes that share the videos and outlive a crash; one per GPU.", min=1)
     ] = None,
     device: Annotated[str, typer.Option(help="Fast backend: auto, cpu, cuda or cuda:1.")] = "auto",
     bf16: Annotated[bool, typer.Option("--bf16", help="Fast backend: half precision; scorer ids say it.")] = False,

@@ -19,9 +19,9 @@ def slow_fast(
         Path | None, typer.Option(help="Folder of VBench-Long's two mapping tables, from its repository.")
     ] = None,
     weights: Annotated[
-        str, typer.Option(help="Of in-clip and clip-to-clip; 0.5,0.5 is VBench-Long's --dev_flag.")
+        str, typer.Option(help="Weights of in-clip and clip-to-clip scores; 0.5,0.5 is VBench-Long's --dev_flag.")
     ] = "1,0",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
+    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or cuda:1.")] = "auto",
     unverified_weights: Annotated[
         bool, typer.Option("--unverified-weights", help="Take network weights that are not the published ones.")
     ] = False,

@@ -13,7 +13,7 @@ from probekit.cli.terminal import say
 def static_filter(
     run: Annotated[Path, typer.Argument(help="Run folder of the suite vbench, best with flickering_samples=25.")],
     out: Annotated[Path, typer.Option(help="Run folder that lists what is kept; the videos stay where they are.")],
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
+    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or cuda:1.")] = "auto",
     unverified_weights: Annotated[
         bool, typer.Option("--unverified-weights", help="Take weights of RAFT that are not the published ones.")
     ] = False,

@@ -10,7 +10,7 @@ from probekit.cli.terminal import say
 
 
 def suites(
-    name: Annotated[str | None, typer.Argument(help="Suite; by default the names of all.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Suite to describe; by default only names are listed.")] = None,
     suite_option: SuiteOptions = None,
 ) -> None:
     """Print what a suite plans: prompts, videos, lengths and, for VBench, the videos of each dimension."""

@@ -11,7 +11,7 @@ from probekit.cli.terminal import say
 
 
 def systems(
-    runs: Annotated[list[Path], typer.Argument(help="Scored run folders, one a system.")],
+    runs: Annotated[list[Path], typer.Argument(help="Scored run folders, one per system.")],
     out: Annotated[Path, typer.Option(help="Folder for systems.csv, .md and .tex.")],
     weighting: Annotated[
         str, typer.Option(help="Mean of a dimension: 'prompt-mean', 'video-mean' or the official 'frame-weighted'.")
@@ -19,7 +19,7 @@ def systems(
     paper: Annotated[bool, typer.Option("--paper", help="Add the systems of the paper's table 5, as printed.")] = False,
     allow_mismatch: Mismatch = False,
 ) -> None:
-    """Systems side by side: parameters, resolution, frames a second, latency, Quality, Semantic, Total."""
+    """Systems side by side: parameters, resolution, frames per second, latency, Quality, Semantic, Total."""
     with reporting_errors():
         from probekit.evaluation.weighting import weighting_named
         from probekit.workflows.compare import open_scored_run

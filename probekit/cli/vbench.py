@@ -26,7 +26,7 @@ def describe() -> None:
 
 
 @app.command()
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False) -> None:
     """Say of each of the 16 dimensions whether it can run here, and what it lacks."""
     with reporting_errors():
         from probekit.evaluation.vbench.official.readiness import report
@@ -72,8 +72,8 @@ def _size(count: int | None) -> str:
 
 @app.command()
 def fetch(
-    dimensions: Annotated[list[str] | None, typer.Argument(help="Dimensions; all without one.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be fetched.")] = False,
+    dimensions: Annotated[list[str] | None, typer.Argument(help="Dimensions; all if none is named.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be fetched.")] = False,
     offline: Annotated[
         bool, typer.Option("--offline", help="Fail if anything is missing; also HF_HUB_OFFLINE=1.")
     ] = False,

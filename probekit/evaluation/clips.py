@@ -54,13 +54,13 @@ def clip_spans(n_frames: int, fps: float, rule: ClipRule = WHOLE, *, seconds: in
     """The clips of a video, in order; their position is the score table's `clip`.
 
     Args:
-        n_frames: of the video, at least 1.
-        fps: frames a second; `vbench-long` cuts off its fraction, as the official code does.
+        n_frames: frames of the video, at least 1.
+        fps: frames per second; `vbench-long` cuts off its fraction, as the official code does.
         rule: how to cut.
         seconds: length of a clip under `vbench-long`.
 
     Raises:
-        UserError: if `vbench-long` is asked for below one frame a second.
+        UserError: if `vbench-long` is asked for below one frame per second.
     """
     assert n_frames >= 1
     assert seconds >= 1
@@ -68,7 +68,7 @@ def clip_spans(n_frames: int, fps: float, rule: ClipRule = WHOLE, *, seconds: in
         return (Span(0, n_frames),)
     length = int(fps) * seconds
     if length < 1:
-        raise UserError(f"A video of {fps:g} frames a second has no clips of {seconds} s.", "Score it whole.")
+        raise UserError(f"A video of {fps:g} frames per second has no clips of {seconds} s.", "Score it whole.")
     if n_frames < length:
         return (Span(0, n_frames),)
     starts = [*range(0, n_frames - length + 1, length)]

@@ -22,13 +22,13 @@ class ScoringInput:
 
     Attributes:
         frames: (T, H, W, 3) uint8 RGB.
-        fps: frames a second.
+        fps: frames per second.
         prompt: what the video was asked to show.
-        prompt_id: of the prompt in its suite; None where the video belongs to none.
+        prompt_id: identifier of the prompt in its suite; None where the video belongs to none.
         path: the file that `frames` were decoded from, for scorers that read files themselves; None without one.
         dimensions: those that are asked of this video, for scorers that share work; None means any.
-        numbers: of `frames` in their video, where only some were decoded; None means all were.
-        n_frames: of the whole video, with `numbers`.
+        indices: indices of `frames` in their video, where only some were decoded; None means all were.
+        n_frames: frames of the whole video, with `indices`.
     """
 
     frames: NDArray[np.uint8]
@@ -37,7 +37,7 @@ class ScoringInput:
     prompt_id: str | None = None
     path: Path | None = None
     dimensions: frozenset[str] | None = None
-    numbers: tuple[int, ...] | None = None
+    indices: tuple[int, ...] | None = None
     n_frames: int | None = None
 
     @property
@@ -45,9 +45,9 @@ class ScoringInput:
         """Frames of the video, decoded or not."""
         return len(self.frames) if self.n_frames is None else self.n_frames
 
-    def frames_at(self, numbers: Sequence[int]) -> NDArray[np.uint8]:
-        """Frames (len(numbers), H, W, 3) by their numbers in the video, which must have been decoded."""
-        places = numbers if self.numbers is None else [self.numbers.index(number) for number in numbers]
+    def frames_at(self, indices: Sequence[int]) -> NDArray[np.uint8]:
+        """Frames (len(indices), H, W, 3) by their indices in the video, which must have been decoded."""
+        places = indices if self.indices is None else [self.indices.index(index) for index in indices]
         return self.frames[list(places)]
 
     @cached_property
@@ -70,8 +70,8 @@ class Score(NamedTuple):
     """A raw score; `value` is None, with a `reason`, where the video says nothing about the dimension.
 
     Attributes:
-        value: in the scorer's range.
-        numerator: with `denominator`, for dimensions that are shares of frames or events.
+        value: value in the scorer's range.
+        numerator: numerator of dimensions that are shares of frames or events.
         denominator: see `numerator`.
         reason: why `value` is None.
     """
@@ -82,7 +82,7 @@ class Score(NamedTuple):
     reason: str | None = None
 
 
-def share(numerator: float, denominator: float, reason: str) -> Score:
+def ratio_score(numerator: float, denominator: float, reason: str) -> Score:
     """Ratio of two counts; null with `reason` where the denominator is 0."""
     if denominator == 0:
         return Score(None, reason=reason)

@@ -24,8 +24,8 @@ class PromptSums(NamedTuple):
     """Each prompt's part of a dimension's mean, which is the sum of numerators over the sum of denominators.
 
     Attributes:
-        numerator: one a prompt.
-        denominator: one a prompt; 0 where it has no scored video.
+        numerator: one per prompt.
+        denominator: one per prompt; 0 where it has no scored video.
     """
 
     numerator: Floats
@@ -51,8 +51,8 @@ def prompt_sums(values: Floats, weighting: Weighting, denominators: Floats | Non
     Args:
         values: (..., prompts, samples), NaN where a video is absent or not scored.
         weighting: the form.
-        denominators: of the same shape, positive: what each value was divided by; only `frame-weighted` reads it, and
-            without it every video counts once.
+        denominators: denominators of the same shape, positive: what each value was divided by; only `frame-weighted`
+            reads it, and without it every video counts once.
 
     Returns:
         Sums of shape (..., prompts).

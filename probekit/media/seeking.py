@@ -28,8 +28,8 @@ def read_frames_at(path: Path, numbers: Sequence[int], n_frames: int) -> NDArray
 
     Args:
         path: a file.
-        numbers: of frames, from 0; may repeat.
-        n_frames: of the video.
+        numbers: indices of frames, from 0; may repeat.
+        n_frames: frames of the video.
 
     Returns:
         RGB frames (len(numbers), H, W, 3), the same pixels as `read_video` gives.

@@ -107,7 +107,7 @@ def write_video(path: Path, frames: NDArray[np.uint8], fps: float, *, crf: int |
     Args:
         path: Target; its suffix ``.mp4``, ``.mkv`` or ``.mov`` chooses the container.
         frames: RGB, uint8, shape (T, H, W, 3), T >= 1.
-        fps: Frames a second, at least 1/1001.
+        fps: Frames per second, at least 1/1001.
         crf: None keeps every RGB value exactly (libx264rgb, lossless). A number 0..51 is x264's constant rate factor in
             yuv420p, which every player and browser shows; height and width must then be even.
 
@@ -272,7 +272,7 @@ def _collect(decoded: Iterator[av.VideoFrame]) -> NDArray[np.uint8]:
 def _fps(stream: VideoStream, ticks: Sequence[int | None], path: Path) -> float:
     rate = frame_rate(clock_of(stream, ticks))
     if not rate:
-        raise UserError(f"{path} does not say how many frames a second it has.", "Write it again with a frame rate.")
+        raise UserError(f"{path} does not say how many frames per second it has.", "Write it again with a frame rate.")
     return float(rate)
 
 

@@ -16,7 +16,7 @@ from probekit.models.kv_cache import KeyValues, KVCache
 from probekit.models.rotary import rotary_table, rotate
 from probekit.models.text_context import TextContext
 
-# Shape suffixes: B batch, N chunks, T tokens a chunk, S = N·T tokens, H heads, D head width, W model width.
+# Shape suffixes: B batch, N chunks, T tokens per chunk, S = N·T tokens, H heads, D head width, W model width.
 
 
 class ChunkAttention(Protocol):
@@ -47,8 +47,8 @@ class StreamingAttention:
     """One chunk that sees the committed past and itself, in both directions.
 
     Args:
-        cache: with its chunk opened by this object; reading it does not change it.
-        rope: of the model.
+        cache: cache with its chunk opened by this object; reading it does not change it.
+        rope: rotary embedding of the model.
         frames: latent frames of the chunk.
         rows: token rows of a frame.
         columns: token columns of a frame.
@@ -84,9 +84,9 @@ class ParallelAttention:
     """Many chunks in one pass, each of which sees the chunks that it names; no mask is built.
 
     Args:
-        rope: of the model.
+        rope: rotary embedding of the model.
         positions: rotary position of every latent frame.
-        visible: for each chunk, the chunks that it sees, itself among them.
+        visible: chunks that each chunk sees, itself among them.
         rows: token rows of a frame.
         columns: token columns of a frame.
     """

@@ -1,6 +1,6 @@
 """Wan made causal: diffusers' modules and parameter names, attention over chunks of latent frames.
 
-Self-Forcing, arXiv 2506.08009, section 3; one timestep a chunk, so modulation is never copied to tokens.
+Self-Forcing, arXiv 2506.08009, section 3; one timestep per chunk, so modulation is never copied to tokens.
 """
 
 import functools
@@ -27,7 +27,7 @@ from probekit.models.context_policy import ContextPolicy
 from probekit.models.kv_cache import KVCache
 from probekit.models.text_context import TextContext
 
-# Shape suffixes: B batch, N chunks, T tokens a chunk, W model width.
+# Shape suffixes: B batch, N chunks, T tokens per chunk, W model width.
 
 
 class CausalWan(WanTransformer3DModel):  # type: ignore[misc]

@@ -10,7 +10,7 @@ from probekit.errors import UserError
 
 
 class Positions(NamedTuple):
-    """Rotary positions of latent frames: those in the cache and those of the chunk in work."""
+    """Rotary positions of latent frames: those in the cache and those of the open chunk."""
 
     context: tuple[int, ...]
     chunk: tuple[int, ...]
@@ -57,7 +57,7 @@ class ContextPolicy(StrictModel):
         return (*range(sink), *range(max(sink, cached - newest), cached))
 
     def positions(self, context_frames: Sequence[int], first_frame: int, incoming: int) -> Positions:
-        """Rotary positions while the chunk that begins at `first_frame` is in work."""
+        """Rotary positions while the chunk that begins at `first_frame` is open."""
         cached = len(context_frames)
         own = tuple(range(first_frame, first_frame + incoming))
         if self.rotary == "absolute":

@@ -34,7 +34,7 @@ def read_features(model: WanTransformer3DModel, latents: Tensor, timestep: Tenso
         layer: zero-based.
 
     Returns:
-        (B, L, tokens a frame, model width).
+        (B, L, tokens per frame, model width).
 
     Raises:
         UserError: if the model has no such block.
@@ -57,7 +57,7 @@ def read_causal_features(model: CausalWan, latents: Tensor, text: Tensor, chunks
         layer: zero-based.
 
     Returns:
-        For each chunk (B, tokens a chunk, model width).
+        For each chunk (B, tokens per chunk, model width).
 
     Raises:
         UserError: if the model has no such block.

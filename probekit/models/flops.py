@@ -15,7 +15,7 @@ class RolloutShape(NamedTuple):
     """What is rolled out.
 
     Attributes:
-        chunks: of the video.
+        chunks: chunks of the video.
         chunk_tokens: tokens of one chunk.
         chunk_frames: latent frames of one chunk.
         text_tokens: tokens of text that attention reads.
@@ -127,8 +127,8 @@ def rollout_memory(
 ) -> MemoryEstimate:
     """Bytes of a rollout at its peak: weights, keys and values, text, and one layer's intermediate results.
 
-    Past and chunk share one buffer of keys and one of values a layer; where positions move, unrotated keys stand beside
-    them. While a layer's buffers grow, its old ones still live.
+    Past and chunk share one buffer of keys and one of values per layer. Where positions move, unrotated keys are
+    kept too. While a layer's buffers grow, its old ones still live.
     """
     d, f, layers = width_of(config), int(config["ffn_dim"]), int(config["num_layers"])
     past = max(context_tokens(policy, shape))

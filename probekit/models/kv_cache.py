@@ -1,4 +1,4 @@
-"""Keys and values of the committed past of a stream, one entry a layer."""
+"""Keys and values of the committed past of a stream, one entry per layer."""
 
 from typing import NamedTuple
 
@@ -31,11 +31,11 @@ class KVCache:
 
     Life of a chunk: `open_chunk` drops what the policy drops; any number of passes call `attended`, which puts the
     chunk's own keys and values behind the past; one pass calls `commit` in every layer; `close_chunk` makes the chunk
-    part of the past. Past and chunk lie in one buffer a layer, so passes copy the chunk alone, and closing copies
+    part of the past. Past and chunk lie in one buffer per layer, so passes copy the chunk alone, and closing copies
     nothing. Where positions change as frames leave, unrotated keys are kept beside the rotated ones.
 
     Args:
-        layers: of the model.
+        layers: layers of the model.
         policy: which frames stay and at which positions.
         tokens_per_frame: tokens of one latent frame.
     """
@@ -62,14 +62,14 @@ class KVCache:
         return self.policy.positions(self.frames, self.next_frame, incoming)
 
     def use_table(self, context: RotaryTable) -> None:
-        """Set the rotary table of the cached frames, for the chunk in work."""
+        """Set the rotary table of the cached frames, for the open chunk."""
         self._table = context
 
     def attended(self, layer: int, own: KeyValues, seen: tuple[int, ...]) -> KeyValues:
         """Rotated keys and the values of the past and of a chunk.
 
         Args:
-            layer: of the model.
+            layer: layer of the model.
             own: rotated keys and values of the chunk.
             seen: the cached frames when the chunk was opened. A pass that activation checkpointing repeats comes when
                 later chunks have been committed too; they stand behind these frames and are left out.
@@ -144,7 +144,7 @@ class KVCache:
         self._written = [None] * len(self._past)
 
     def _working(self, layer: int, like: Tensor) -> KeyValues:
-        """Buffers (B, past + chunk, H, D) of the chunk in work, with the past in place; made once a chunk."""
+        """Buffers (B, past + chunk, H, D) of the open chunk, with the past in place; made once per chunk."""
         found = self._work[layer]
         if found is None:
             past = self._past[layer]

@@ -111,6 +111,6 @@ def _counts(path: Path) -> Iterator[int]:
     if format_of(path) == "safetensors":
         yield from (prod(facts.shape) for facts in tensor_facts(path).values())
         return
-    from probekit.tensor_reading import read_tensors  # loads torch, as whoever opens such a file has
+    from probekit.tensor_reading import read_tensors  # loads torch, which the caller needs anyway
 
     yield from (value.numel() for value in read_tensors(path).values())

@@ -1,4 +1,4 @@
-"""Prompt embeddings on disk, so that a text encoder of 11 GB is loaded once a prompt list and then leaves memory."""
+"""Prompt embeddings on disk, so that a text encoder of 11 GB is loaded once per prompt list and then leaves memory."""
 
 import gc
 import hashlib

@@ -29,7 +29,7 @@ def refuse_partial_weights(source: str, tensors: Mapping[str, Tensor]) -> None:
 
     Args:
         source: name of the file, for messages.
-        tensors: by the names in the file.
+        tensors: tensors by the names in the file.
 
     Raises:
         UserError: naming what they are, with some of their names.

@@ -34,7 +34,7 @@ class WeightFile(NamedTuple):
     """Named weights of one model.
 
     Attributes:
-        weights: by diffusers' names, in the file's dtypes.
+        weights: weights by diffusers' names, in the file's dtypes.
         layout: names that the file itself uses.
         branch: top-level key that the weights came from; None for a bare dictionary.
         branches: top-level keys that hold weights.

@@ -19,7 +19,7 @@ def inferred_config(weights: Mapping[str, Tensor], source: str, heads: int | Non
     """Constructor arguments of `WanTransformer3DModel`, read off the shapes.
 
     Args:
-        weights: by diffusers' names.
+        weights: weights by diffusers' names.
         source: name of the file, for messages.
         heads: attention heads, which no shape tells; None assumes Wan's heads of 128.
 

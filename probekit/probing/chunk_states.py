@@ -31,9 +31,9 @@ class ChunkStates(NamedTuple):
     """What probes read and what they reconstruct, for V videos of N chunks.
 
     Attributes:
-        states: by zero-based block, (V, N, T, W) float16.
+        states: states by zero-based block, (V, N, T, W) float16.
         frames: (V, N, H, W, 3) uint8, the last RGB frame of every chunk.
-        prompt_ids: of the videos.
+        prompt_ids: identifiers of the videos.
     """
 
     states: dict[int, NDArray[np.float16]]

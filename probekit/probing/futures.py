@@ -18,8 +18,8 @@ class BranchedNoise:
     """One noise up to and including a chunk, another after it.
 
     Args:
-        shared: of chunks 0 … last_shared.
-        branch: of the later ones.
+        shared: noise of chunks 0 … last_shared.
+        branch: noise of the later ones.
         last_shared: the chunk whose state the futures share.
     """
 
@@ -39,7 +39,7 @@ class Futures(NamedTuple):
     Attributes:
         current: (H, W, 3) uint8, the last frame of the shared past.
         continuations: (F, K, H, W, 3) uint8, of F noise seeds at K horizons.
-        horizons: in chunks.
+        horizons: horizons in chunks.
     """
 
     current: NDArray[np.uint8]

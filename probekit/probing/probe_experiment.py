@@ -138,11 +138,11 @@ def run_probes(
     """Every probe and control of every arm, on one split of the prompts.
 
     Args:
-        arms: by name, the generator's states and its untrained twin's.
+        arms: states by name, the generator's states and its untrained twin's.
         depths: relative depth of each captured block.
         horizons: chunks ahead.
-        budget: of each probe.
-        seed: of split, weights and batches.
+        budget: budget of each probe.
+        seed: seed of split, weights and batches.
         perceptual: whether to compute LPIPS, the slowest metric.
 
     Returns:

@@ -54,10 +54,10 @@ def plot_futures(
     """For each arm and horizon: the current frame, the continuations, their mean, the probe's readout.
 
     Args:
-        futures: by arm.
-        readouts: by arm, (K, H, W, 3) uint8, one for each horizon.
+        futures: futures by arm.
+        readouts: readouts by arm, (K, H, W, 3) uint8, one for each horizon.
         prompt: what was asked for.
-        path: of the PNG.
+        path: path of the PNG.
     """
     rows = [(arm, index) for arm, found in futures.items() for index in range(len(found.horizons))]
     count = len(next(iter(futures.values())).continuations)

@@ -1,7 +1,7 @@
 """Score published probe readouts: images listed in a table, against the future frames listed beside them.
 
-The table has one row an image: `file` (relative to the table), `prompt_id`, `prompt`, `horizon_chunks` (how many chunks
-ahead, 12 RGB frames each for Wan), `kind`. Kind "future frame" is the reference, "current frame" the copy control,
+The table has one row per image: `file` (relative to the table), `prompt_id`, `prompt`, `horizon_chunks` (chunks ahead,
+12 RGB frames each for Wan), `kind`. Kind "future frame" is the reference, "current frame" the copy control,
 every other kind a readout. All readouts of a prompt and horizon share one future frame: where it comes from the rollout
 of one of the models, the others are judged on a future that they would not have generated.
 """
@@ -67,12 +67,12 @@ def read_readout_images(path: Path) -> tuple[ReadoutImage, ...]:
         UserError: missing file or column, no table, no rows, an illegal row, a horizon that is no positive integer, or
             a kind listed twice for one prompt and horizon.
     """
-    table = read_table(path, what="readout table", fix="Give a table with one row an image.", columns=COLUMNS)
+    table = read_table(path, what="readout table", fix="Give a table with one row per image.", columns=COLUMNS)
     missing = [column for column in COLUMNS if column not in table.columns]
     if missing:
         raise UserError(f"{path} lacks the column(s) {', '.join(missing)}.", f"Give it {', '.join(COLUMNS)}.")
     if not table.records:
-        raise UserError(f"{path} lists no image.", "Add one row an image.")
+        raise UserError(f"{path} lists no image.", "Add one row per image.")
     images = []
     for record in table.records:
         try:

@@ -19,7 +19,7 @@ class ProbeBudget(NamedTuple):
     Attributes:
         state_components: principal components of the standardised states, fitted on the training prompts.
         frame_components: principal components of the frames in which the MLP answers.
-        width: of the two hidden layers.
+        width: width of the two hidden layers.
     """
 
     state_components: int = 128
@@ -64,11 +64,11 @@ def fit_and_read(
     """Train one probe and read the held-out states, on one thread.
 
     Args:
-        train_states: (M, D), one row a chunk.
+        train_states: (M, D), one row per chunk.
         train_frames: (M, P) in [0, 1], the frames to reconstruct.
         test_states: (K, D).
         budget: the same for every probe.
-        seed: of initial weights and batches.
+        seed: seed of initial weights and batches.
 
     Returns:
         Readouts (K, P), clipped to [0, 1].

@@ -36,7 +36,7 @@ def readout_scores(
     Args:
         readout: uint8 (H, W, 3), 0..255.
         future: uint8 (H', W', 3), 0..255, the reference.
-        metrics: for example `pixel_readout_metrics()`.
+        metrics: metrics, for example `pixel_readout_metrics()`.
         resize: filter that brings the readout to the future frame's size; None refuses different sizes.
 
     Raises:

@@ -1,1 +1,5 @@
 """Tables, figures and pages made from stored comparisons, score tables and video sets."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

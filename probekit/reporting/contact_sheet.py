@@ -52,7 +52,7 @@ def contact_sheet(models: Sequence[str], rows: Sequence[SheetRow], *, n_frames: 
         UserError: A video cannot be read.
     """
     if not rows or n_frames < 2 or any(len(row.videos) != len(models) for row in rows):
-        raise ValueError("a contact sheet needs rows with one video a model, and at least 2 frames")
+        raise ValueError("a contact sheet needs rows with one video per model, and at least 2 frames")
     strips = [[None if path is None else _strip(path, n_frames) for path in row.videos] for row in rows]
     left = 2 * _MARGIN + _LETTER * max(len(model) for model in models)
     line = _FRAME * _aspect(strips) + _TIMES

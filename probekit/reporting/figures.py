@@ -37,7 +37,7 @@ DARK = FigurePalette("#14171b", "#e7eaee", "#a2acb7", "#343b44", ("#7db4ee", "#f
 
 
 def forest_plot(record: ComparisonRecord, palette: FigurePalette = LIGHT) -> Figure:
-    """Differences in percentage points with their intervals, one line a quantity.
+    """Differences in percentage points with their intervals, one line per quantity.
 
     A filled marker is a star: its interval excludes 0. A quantity without a value keeps its line and says so.
     """

@@ -23,7 +23,7 @@ _MOST_NAMED = 4
 
 
 def curves_figure(record: HorizonRecord, palette: FigurePalette = LIGHT) -> Figure:
-    """One panel a quantity: a thin line a video, a thick one for the mean of each model's videos."""
+    """One panel per quantity: a thin line per video, a thick one for the mean of each model's videos."""
     rows = -(-len(QUANTITIES) // _COLUMNS)
     figure = _figure(7.6, 1.75 * rows + 0.4, palette)
     grid = figure.subplots(rows, _COLUMNS, sharex=True, squeeze=False)

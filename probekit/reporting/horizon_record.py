@@ -9,13 +9,13 @@ class ChangeRow(NamedTuple):
     """Change of one quantity from the first to the last seconds.
 
     Attributes:
-        label: whose change.
-        baseline: whose change was subtracted; None for a change itself.
+        label: model whose change it is.
+        baseline: model whose change was subtracted; None for a change itself.
         quantity: one of `QUANTITIES`.
         first: mean of the first seconds over prompts; None for a difference of changes.
         last: mean of the last seconds.
         change: last minus first, or the difference of two changes.
-        standard_error: over prompts.
+        standard_error: standard error over prompts.
         low: lower end of the 95 % interval.
         high: upper end.
         star: the interval exists and excludes 0.
@@ -46,11 +46,11 @@ class HorizonRecord(NamedTuple):
 
     Attributes:
         labels: models, the baseline first.
-        diagnoses: one a video.
+        diagnoses: one per video.
         changes: quantity by quantity: each label's change, then differences from the first label's.
         settings: chunk length and window.
-        seed: of the resampling.
-        replicates: of the resampling.
+        seed: seed of the resampling.
+        replicates: replicates of the resampling.
     """
 
     labels: tuple[str, ...]

@@ -56,7 +56,7 @@ def write_report(
         video_sets: One set for each model to show; any number, none leaves the videos out.
         scores: Score table with the scores of single videos, shown beside them.
         commands: Further items and the commands behind them, such as a training.
-        max_prompts: Show the videos of so many prompts, the first in the order of the sets.
+        max_prompts: Number of prompts whose videos are shown, the first in the order of the sets.
         prompt_ids: Show these prompts instead.
         command: The command that makes the report; by default the running one.
 
@@ -116,7 +116,7 @@ def _facts(record: ComparisonRecord) -> dict[str, str]:
     dimensions = len(_by_quantity(record, "quality")) + len(_by_quantity(record, "semantic"))
     return {
         "Scored by both": prompts_text(record.rows),
-        "Videos a prompt": " or ".join(str(count) for count in samples),
+        "Videos per prompt": " or ".join(str(count) for count in samples),
         "Dimensions": f"{dimensions} compared, {len(record.not_run)} not run",
         "Intervals": f"{cells.level_text(record)} {settings.interval}, {settings.replicates:,} resamplings, "
         f"seed {settings.seed}",

@@ -59,7 +59,7 @@ class PromptView(NamedTuple):
     clips: tuple[ClipView | None, ...]
     small: bool
     scores: dict[str, tuple[ScoreCell, ...]]
-    """For each dimension, a cell a model."""
+    """For each dimension, a cell per model."""
 
 
 def labelled_sets(video_sets: Sequence[VideoSet], record: ComparisonRecord) -> list[LabelledSet]:

@@ -18,17 +18,17 @@ class SystemRow(NamedTuple):
     """One system.
 
     Attributes:
-        name: of the system.
+        name: name of the system.
         source: where the numbers come from.
-        parameters: as text, e.g. '1.3B'; None where unknown.
+        parameters: parameters as text, e.g. '1.3B'; None where unknown.
         resolution: width x height in pixels; None where its videos differ.
-        throughput: frames a second; None where nobody measured.
+        throughput: frames per second; None where nobody measured.
         latency: seconds until the first frames.
-        quality: in percent; None where a dimension is missing.
-        semantic: in percent.
-        total: in percent.
+        quality: Quality in percent; None where a dimension is missing.
+        semantic: Semantic in percent.
+        total: Total in percent.
         scored: scored of planned scores of videos, over all dimensions; None for published numbers.
-        hardware: on which the speed was measured.
+        hardware: hardware on which the speed was measured.
         reasons: why numbers are absent.
     """
 

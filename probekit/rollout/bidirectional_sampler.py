@@ -83,11 +83,11 @@ class BidirectionalSampler:
 
     Args:
         folder: model folder in diffusers layout.
-        suite: whose frame size and length are sampled.
-        settings: of the solver.
+        suite: suite whose frame size and length are sampled.
+        settings: settings of the solver.
         seed: run seed of the noise.
         device: where the networks run; noise is drawn on the CPU.
-        dtype: of the transformer.
+        dtype: data type of the transformer.
     """
 
     def __init__(

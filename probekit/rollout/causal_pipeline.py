@@ -30,7 +30,7 @@ from probekit.rollout.streaming_sampler import causal_from, denoiser_of
 StepCallback = Callable[["CausalWanPipeline", int, float, dict[str, Tensor]], dict[str, Tensor]]
 """diffusers' `callback_on_step_end`: pipeline, number of the pass, timestep, tensors; what it returns is ignored."""
 Prompts = str | Sequence[str] | Mapping[int, str]
-"""One prompt, one a video, or one by the chunk from which it holds."""
+"""One prompt, one per video, or one by the chunk from which it holds."""
 
 
 class FrameChunk(NamedTuple):
@@ -85,7 +85,7 @@ class CausalWanPipeline(DiffusionPipeline):  # type: ignore[misc]
         """Open a shipped model, a model folder or a Hub id that holds a causal generator.
 
         Args:
-            model: which.
+            model: name of the model.
             changes: `torch_dtype` of the transformer.
 
         Raises:
@@ -115,12 +115,12 @@ class CausalWanPipeline(DiffusionPipeline):  # type: ignore[misc]
         """Yield frames as soon as their chunk is decoded; together they equal one-shot decoding.
 
         Args:
-            prompt: one, one a video, or by chunk; a prompt that begins at a later chunk is read from there on.
+            prompt: one, one per video, or by chunk; a prompt that begins at a later chunk is read from there on.
             height: rows of a frame in pixels.
             width: columns.
             num_chunks: chunks to generate.
             negative_prompt: what guidance steers away from, where the generator uses guidance.
-            generator: of the noise.
+            generator: generator of the noise.
             policy: what the stream remembers.
             first_latents: (B, C, F, h, w) of a given beginning, e.g. one encoded image.
             callback_on_step_end: sees every denoising pass.
@@ -154,15 +154,15 @@ class CausalWanPipeline(DiffusionPipeline):  # type: ignore[misc]
         """Make whole videos, as diffusers' pipelines do.
 
         Args:
-            prompt: as in `stream`.
+            prompt: prompt as in `stream`.
             height: rows of a frame in pixels.
             width: columns.
             num_frames: RGB frames, 1 + 4·(L - 1) with whole chunks of L latent frames.
-            negative_prompt: as in `stream`.
-            generator: of the noise.
+            negative_prompt: prompt as in `stream`.
+            generator: generator of the noise.
             output_type: `np` (B, T, H, W, 3) in [0, 1], `pt` (B, T, 3, H, W) in [0, 1], or `latent`.
             policy: what the stream remembers.
-            first_latents: as in `stream`; they count among the frames.
+            first_latents: latents as in `stream`; they count among the frames.
             callback_on_step_end: sees every denoising pass.
             return_dict: return an output object rather than a tuple.
 

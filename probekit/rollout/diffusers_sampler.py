@@ -50,16 +50,16 @@ class _Call(NamedTuple):
 class DiffusersSampler:
     """Samples suites with a folder that `DiffusionPipeline.save_pretrained` wrote; implements `VideoGenerator`.
 
-    Noise belongs to the key of a video: as latents where the pipeline takes Wan's, else as one CPU generator a video.
-    Videos are made one a call, so that a batch neither changes them nor needs memory.
+    Noise belongs to the key of a video: as latents where the pipeline takes Wan's, else as one CPU generator per video.
+    Videos are made one per call, so that a batch neither changes them nor needs memory.
 
     Args:
-        folder: with `model_index.json`.
-        suite: whose frame size, length and frame rate are sampled.
-        settings: in place of the pipeline's defaults.
+        folder: folder with `model_index.json`.
+        suite: suite whose frame size, length and frame rate are sampled.
+        settings: settings in place of the pipeline's defaults.
         seed: run seed of the noise.
         device: where the pipeline runs.
-        dtype: of its networks.
+        dtype: data type of its networks.
 
     Raises:
         UserError: if the folder cannot be opened, its pipeline does not make videos from text, or not of this length.

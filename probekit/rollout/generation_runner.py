@@ -35,7 +35,7 @@ class VideoGenerator(Protocol):
     """What samples videos.
 
     Attributes:
-        card: how; its `batch_size` is how many go through the networks together.
+        card: protocol card; its `batch_size` videos go through the networks together.
     """
 
     card: GenerationCard
@@ -119,7 +119,7 @@ def _made(
 
 
 def _finished_rows(out: Path, keys: Container[SampleKey], shard: Shard | None) -> dict[SampleKey, VideoRow]:
-    """Rows of these keys in any manifest of the folder, whoever wrote it, whose files are still what it says.
+    """Rows of these keys in any worker's manifest of the folder, whose files are still what it says.
 
     A damaged manifest costs its damaged rows, whose videos are made again. If it is this worker's own, it is mended.
     """

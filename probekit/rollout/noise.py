@@ -26,8 +26,8 @@ class KeyedNoise:
     """The noise of evaluation: one stream for each sample key, shared by every model and batch.
 
     Args:
-        keys: of the videos of the batch.
-        shape: of one chunk.
+        keys: keys of the videos of the batch.
+        shape: shape of one chunk.
         run_seed: seed of the whole run.
     """
 
@@ -58,9 +58,9 @@ def normal_rows(shape: Sequence[int], rows: Sequence[int], *names: str | int) ->
     However a batch is shared between processes and micro-batches, a row gets the same numbers.
 
     Args:
-        shape: of one row.
+        shape: shape of one row.
         rows: their numbers in the whole batch.
-        names: of the batch.
+        names: names of the batch.
     """
     seeds = [counter_seed(*names, row) % 2**63 for row in rows]
     return torch.stack([torch.randn(tuple(shape), generator=torch.Generator().manual_seed(seed)) for seed in seeds])
@@ -70,9 +70,9 @@ class SeededNoise:
     """The noise of training: a function of names such as (run seed, training step) and of the row in the batch.
 
     Args:
-        names: of the batch.
+        names: names of the batch.
         rows: numbers of the videos in the whole batch.
-        shape: of one chunk.
+        shape: shape of one chunk.
     """
 
     def __init__(self, names: Sequence[str | int], rows: Sequence[int], shape: ChunkShape) -> None:
@@ -90,7 +90,7 @@ class GeneratorNoise:
 
     Args:
         batch: videos.
-        shape: of one chunk.
+        shape: shape of one chunk.
         generator: CPU generator; None takes torch's global one.
     """
 

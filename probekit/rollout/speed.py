@@ -21,7 +21,7 @@ class Timing(NamedTuple):
     """Wall times of some videos.
 
     Attributes:
-        seconds: of each whole video.
+        seconds: wall time of each whole video.
         first_output: until its first frames.
     """
 

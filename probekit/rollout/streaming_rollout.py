@@ -84,16 +84,17 @@ class Rollout:
     Args:
         model: causal generator.
         text: the B prompts; under guidance 2B, the prompts first and the negative prompts after them.
-        noise: of every chunk and step.
+        noise: noise of every chunk and step.
         denoiser: few-step or Euler; it decides which step runs with gradient and which one is last.
         chunks: how many to generate.
         policy: what the cache keeps and at which positions.
         guidance: scale of classifier-free guidance; 1 is none.
         observers: see every pass.
         forced: latents (B, C, L, h, w) that are committed in place of the generated ones (teacher forcing).
-        commit_noise: of the official training code; None commits clean latents, as inference does.
+        commit_noise: noise of committed chunks in the official training code; None commits clean latents, as inference
+            does.
         start: given first latents (B, C, F, h, w) of the video (image to video); they come first, as chunk -1.
-        first_denoiser: of the first generated chunk, where its list of steps differs.
+        first_denoiser: denoiser of the first generated chunk, where its list of steps differs.
         whole_commit: commit by a whole forward pass; the shorter way reads a block's weights outside the block's own
             forward pass, where a sharded model has none.
 

@@ -85,12 +85,12 @@ class StreamingSampler:
 
     Args:
         folder: model folder with `causal.json`.
-        suite: whose frame size and length are sampled.
+        suite: suite whose frame size and length are sampled.
         seed: run seed of the noise.
         options: context policy and steps, where they are not the generator's own.
         text: embeds the prompts in place of the folder's own encoder.
         device: where the networks run; noise is drawn on the CPU.
-        dtype: of the transformer.
+        dtype: data type of the transformer.
 
     Attributes:
         batch_size: videos in each pass.

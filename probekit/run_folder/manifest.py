@@ -1,4 +1,4 @@
-"""The manifest of a video set: written by generators (one file a shard), merged and checked by everything after.
+"""The manifest of a video set: written by generators (one file per shard), merged and checked by everything after.
 
 A set is the folder ``videos/``, ``protocol.json`` and ``manifest.json``, or one ``manifest.shard-<i>-of-<n>.json`` for
 each of n writers. What is not in a manifest does not exist: no step lists folders to find its videos.

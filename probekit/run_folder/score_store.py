@@ -87,7 +87,7 @@ class ScoreStore:
         self._claimed = False
 
     def finished(self, wanted: Versions) -> set[ScoreKey]:
-        """Keys whose scores are there, whoever wrote them.
+        """Keys whose scores are there, from any worker.
 
         Rows of older versions, and of clips of another clip rule, are removed from the Parquet files; rows that only
         the journal of a dead writer holds get a Parquet file. A Parquet file that cannot be read is set aside.

@@ -28,9 +28,9 @@ class SpeedRecord(StrictModel):
         warm_up: videos made before the first measured one.
         seconds: wall time of each measured video.
         first_output_seconds: wall time until its first frames were decoded.
-        hardware: of the machine.
+        hardware: hardware of the machine.
         packages: versions.
-        command: that measured.
+        command: command that measured.
     """
 
     model: str
@@ -49,7 +49,7 @@ class SpeedRecord(StrictModel):
     command: str
 
     def throughput(self) -> float:
-        """Frames a second: those of a video by the median time of a video."""
+        """Frames per second: those of a video by the median time of a video."""
         return self.frames / median(self.seconds)
 
     def latency(self) -> float:

@@ -25,7 +25,7 @@ class CaptionFacts(NamedTuple):
     """What a caption states.
 
     Attributes:
-        sprites: in the order of the sentence; the first is in front.
+        sprites: sprites in the order of the sentence; the first is in front.
         background: a key of `BACKGROUNDS`.
         pillar: whether there is one.
     """

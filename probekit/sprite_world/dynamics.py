@@ -45,7 +45,7 @@ class MotionState(NamedTuple):
 
 
 class Trajectory(NamedTuple):
-    """Positions and velocities of a scene's sprites, float32 (frames, sprites, 2), in pixels and pixels a frame."""
+    """Positions and velocities of a scene's sprites, float32 (frames, sprites, 2), in pixels and pixels per frame."""
 
     position: NDArray[np.float32]
     velocity: NDArray[np.float32]

@@ -22,7 +22,7 @@ class FrameLabels(NamedTuple):
 
     Attributes:
         position: (frames, sprites, 2) centres (x, y) in pixels.
-        velocity: (frames, sprites, 2) pixels a frame.
+        velocity: (frames, sprites, 2) pixels per frame.
         visible_fraction: (frames, sprites) in [0, 1].
         identity: the sprites, constant over frames.
         background: a key of `BACKGROUNDS`, constant over frames.

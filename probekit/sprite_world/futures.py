@@ -48,7 +48,7 @@ def enumerate_futures(
 
     Args:
         state: one present state (arrays of shape ()).
-        radius: of the sprite, in pixels.
+        radius: radius of the sprite, in pixels.
         speed: index into `SPEEDS`.
         horizon: frames ahead; 0 gives the present.
         max_states: refuse to hold more.

@@ -58,7 +58,7 @@ def coverage(shape: str, radius: float, cx: NDArray[np.floating], cy: NDArray[np
 
     Args:
         shape: a name of `SHAPES`.
-        radius: in pixels.
+        radius: radius in pixels.
         cx: centres along x in pixels, any leading shape (...,).
         cy: centres along y.
 

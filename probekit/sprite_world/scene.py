@@ -60,7 +60,7 @@ def draw_sprite(rng: np.random.Generator, colors: tuple[str, ...]) -> Sprite:
 
 
 def place_sprite(sprite: Sprite, rng: np.random.Generator) -> Sprite:
-    """The same identity with start and heading drawn anew, uniformly."""
+    """The same identity with a new start and heading, drawn uniformly."""
     start = tuple(STARTS)[int(rng.integers(len(STARTS)))]
     return sprite._replace(start=start, heading=HEADINGS[int(rng.integers(len(HEADINGS)))])
 
@@ -68,7 +68,7 @@ def place_sprite(sprite: Sprite, rng: np.random.Generator) -> Sprite:
 def draw_scene(rng: np.random.Generator) -> Scene:
     """Draw a scene: one or two sprites, a background and, every second time, a pillar.
 
-    Nothing keeps a sprite from being hidden in the first frame; `episodes.draw_split_scene` places such sprites anew.
+    Nothing keeps a sprite from being hidden in the first frame; `episodes.draw_split_scene` places such sprites again.
     """
     first = draw_sprite(rng, tuple(COLORS))
     sprites: tuple[Sprite, ...] = (first,)

@@ -54,7 +54,7 @@ class TrackedObject(NamedTuple):
         size: index into `SIZES`; `UNKNOWN` as `shape`.
         x: centre in pixels, NaN where nothing is visible.
         y: centre in pixels, NaN where nothing is visible.
-        radius: of the fitted template in pixels, 0 where nothing is visible.
+        radius: radius of the fitted template in pixels, 0 where nothing is visible.
     """
 
     sight: Int

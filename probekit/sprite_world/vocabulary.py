@@ -57,7 +57,7 @@ STARTS: Final[dict[str, tuple[int, int]]] = {
 """Where a sprite can be in the first frame: its centre (x, y) in pixels."""
 
 SPEEDS: Final[tuple[tuple[int, int], ...]] = ((4, 4),)
-"""Lattice units a frame along an axis and, on diagonals, along each axis: 0.25 pixels, one pixel a latent frame."""
+"""Lattice units per frame along an axis and, on diagonals, along each axis: 0.25 pixels, one pixel per latent frame."""
 
 TURN_HAZARD: Final = 1.0 / 160.0
 """Probability that a sprite turns between two frames, independent of everything else (memoryless)."""

@@ -60,7 +60,7 @@ def coverage(dimension: str, method: str, scores: DimensionScores | None, planne
     Args:
         dimension: name of the dimension.
         method: label of the method.
-        scores: of the method; None where it has none.
+        scores: scores of the method; None where it has none.
         planned: the videos that should be scored.
     """
     every = joined(planned, listed_videos(scores))

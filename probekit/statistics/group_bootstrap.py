@@ -82,7 +82,7 @@ def group_bootstrap(
         pairs: scores of each dimension, the method's series first, then the baseline's.
         constants: the suite's dimensions.
         settings: resampling and intervals.
-        rng: consumed for one key a dimension of the suite and one for training runs, so that a dimension's resampling
+        rng: consumed for one key per dimension of the suite and one for training runs, so that a dimension's resampling
             does not depend on which others are present. A component is resampled with the key of its first dimension.
         runs: how many series each method has; one each by default.
 

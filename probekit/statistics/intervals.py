@@ -39,8 +39,8 @@ def bca_interval(estimate: float, replicates: Floats, influence: Sequence[Floats
 
     Args:
         estimate: the quantity.
-        replicates: of it.
-        influence: of each kind of units, (N,) centred contributions; the acceleration is their skewness.
+        replicates: its replicates.
+        influence: influence of each kind of units, (N,) centred contributions; the acceleration is their skewness.
         level: coverage.
 
     Returns:
@@ -71,7 +71,7 @@ def studentised_interval(
     Args:
         estimate: the quantity.
         error: its standard error.
-        replicates: of the quantity, (R,).
+        replicates: replicates of the quantity, (R,).
         replicate_errors: standard error of each replicate; those that are 0 but for rounding are left out.
         level: coverage.
 

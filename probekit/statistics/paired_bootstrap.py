@@ -43,7 +43,7 @@ def paired_bootstrap(
         scores_a: Raw prompt scores of each dimension, shape (n_prompts of the dimension,); the first method.
         scores_b: The same for the second method: same dimensions, same prompts in the same order.
         constants: The suite's dimensions.
-        rng: Consumed for one key a dimension of the suite, so that a dimension's resampling does not depend on which
+        rng: Consumed for one key per dimension of the suite, so that a dimension's resampling does not depend on which
             others are present.
         replicates: Bootstrap replicates, at least 2.
         level: Coverage of the percentile interval, in (0, 1).

@@ -33,7 +33,7 @@ class PairedSamples(NamedTuple):
     """One dimension's scores of both methods on the same prompts.
 
     Attributes:
-        prompt_ids: of the rows.
+        prompt_ids: identifiers of the rows.
         values: (L, P, S), NaN where a sample is absent or not scored; a column is one sample index, shared by all.
         denominators: (L, P, S), what each value was divided by (frames), for the frame-weighted mean; None: alike.
     """
@@ -57,7 +57,7 @@ class Component(NamedTuple):
 
     Attributes:
         dimensions: K names.
-        prompt_ids: of the P rows.
+        prompt_ids: identifiers of the P rows.
         numerator: (L, P, K).
         denominator: (L, P, K).
         samples: (L, P, K, S) single scores, NaN where absent; for resampling of seeds.
@@ -112,8 +112,8 @@ def _component(members: Mapping[str, PairedSamples], weighting: Weighting) -> Co
     """Join dimensions over the union of their prompts.
 
     Args:
-        members: by name.
-        weighting: of videos; where every prompt weighs alike, a prompt needs a score in every series.
+        members: members by name.
+        weighting: weighting of videos; where every prompt weighs alike, a prompt needs a score in every series.
     """
     prompts = tuple(sorted({prompt for pair in members.values() for prompt in pair.prompt_ids}))
     row = {prompt: index for index, prompt in enumerate(prompts)}

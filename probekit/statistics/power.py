@@ -21,15 +21,15 @@ class VarianceComponents(NamedTuple):
     """Variance of paired differences.
 
     Attributes:
-        between: of the prompts' true means.
-        within: of one sample around its prompt's mean.
+        between: variance of the prompts' true means.
+        within: variance of one sample around its prompt's mean.
     """
 
     between: float
     within: float
 
     def error(self, prompts: int, samples: int) -> float:
-        """Standard error of a mean over so many prompts with so many samples each."""
+        """Standard error of a mean over this number of prompts with this number of samples each."""
         return float(np.sqrt(self.between / prompts + self.within / (prompts * samples)))
 
 
@@ -65,11 +65,11 @@ def power_curve(
     prompts all differ alike gets none, so it finds nothing.
 
     Args:
-        pilots: for each independent set of prompts, contributions (P,) whose means add up to the difference.
+        pilots: contributions (P,) per independent set of prompts; their means add up to the difference.
         effect: true difference that is supposed.
         prompts: numbers of prompts to judge, in all sets together, which share them as in the pilot.
-        rng: of the simulated studies.
-        level: of the interval.
+        rng: random numbers of the simulated studies.
+        level: level of the interval.
         simulations: studies for each number.
 
     Returns:
@@ -115,7 +115,7 @@ def minimum_detectable_difference(
 
     Args:
         error: standard error of the difference.
-        level: of the interval.
+        level: level of the interval.
         power: chance of finding it.
         freedom: degrees of freedom of the error.
     """
@@ -123,7 +123,7 @@ def minimum_detectable_difference(
 
 
 def prompts_for_width(components: VarianceComponents, width: float, samples: int, level: float = 0.95) -> int:
-    """Prompts needed for Student's interval of this full width with so many samples each.
+    """Prompts needed for Student's interval of this full width with this number of samples each.
 
     Raises:
         UserError: if the width is not positive.

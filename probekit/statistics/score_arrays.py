@@ -1,4 +1,4 @@
-"""A long score table as arrays: for each dimension of a method a row a prompt and a column a sample.
+"""A long score table as arrays: for each dimension of a method a row per prompt and a column per sample.
 
 A video that is scored in clips counts with the mean of its scored clips, as in VBench-Long. Only scored values enter;
 how many there were is reported by `coverage`, never assumed. Rows are sorted first, so their order changes nothing.
@@ -26,8 +26,8 @@ class DimensionScores(NamedTuple):
     """One method's scores of one dimension, P prompts by S samples.
 
     Attributes:
-        prompt_ids: of the rows, sorted.
-        samples: of the columns, sorted.
+        prompt_ids: identifiers of the rows, sorted.
+        samples: samples of the columns, sorted.
         values: (P, S) mean over a video's scored clips; NaN where it is absent or not scored.
         denominators: (P, S) what was counted in a video, summed over its scored clips; 1 for all videos where a scored
             one has none, since frames of some cannot be weighed against others counted whole.

@@ -36,7 +36,7 @@ def score_total(
     """Aggregate one method's scores.
 
     Args:
-        scores: of its dimensions, see `score_arrays`.
+        scores: scores of its dimensions, see `score_arrays`.
         constants: the suite's dimensions.
         weighting: how videos are weighed into a dimension's mean.
 

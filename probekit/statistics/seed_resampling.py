@@ -30,9 +30,9 @@ def resample_prompts_and_seeds(component: Component, replicates: int, rng: np.ra
     A replicate's dimension mean is the mean over drawn prompts of the mean of their drawn scored samples.
 
     Args:
-        component: of two series.
+        component: component of two series.
         replicates: how many.
-        rng: of the draws.
+        rng: random numbers of the draws.
     """
     packed = _packed(component.samples)
     available = np.isfinite(packed).any(axis=(0, 2)).sum(axis=-1)
@@ -93,7 +93,7 @@ class _Table(NamedTuple):
         differences: (K, rows); 0 where a series has no drawn score.
         scored: (K, rows), 1 where all series have one, else 0; counted for the first part of a draw only.
         first_row: (P,) first row of each prompt.
-        multisets: of the patterns of prompts with 1, 2, ... samples, one after the other.
+        multisets: multisets of the patterns of prompts with 1, 2, ... samples, one after the other.
         first_pattern: (P,) where those of each prompt begin.
         patterns: (P,) how many they are.
     """

@@ -17,7 +17,7 @@ from probekit.statistics.resampling import chunks, ratio
 Floats = NDArray[np.float64]
 
 EXACT_PROMPTS: Final = 12
-"""Up to so many prompts all 2^n sign patterns are tried."""
+"""Most prompts n for which all 2^n sign patterns are tried."""
 _PATTERNS_AT_ONCE: Final = 1000
 _TIE: Final = 1e-9
 """Differences that are closer than this part of the scores are equal but for the order of adding."""
@@ -33,9 +33,9 @@ def sign_flip_p_values(
     random ones, counting the observed pattern.
 
     Args:
-        components: of two series each.
+        components: components of two series each.
         slopes: (Q, K) of the quantities.
-        rng: of the random patterns.
+        rng: random numbers of the random patterns.
         permutations: random patterns.
 
     Returns:
@@ -124,7 +124,7 @@ def standardised_effect(differences: Floats, size: float = 0.0) -> float | None:
     """Mean of paired differences over their standard deviation (Cohen's d_z); None where all are equal.
 
     Args:
-        differences: of prompts, (P,).
+        differences: differences of prompts, (P,).
         size: how large the scores are; a spread within their rounding is none.
     """
     spread = float(differences.std(ddof=1)) if len(differences) > 1 else 0.0
@@ -152,7 +152,7 @@ def variance_shares(influence: Sequence[Floats], slopes: Floats, quantity: int, 
     """Share (K,) of each dimension in the variance of one quantity; shares sum to 1, covariances split in halves.
 
     Args:
-        influence: of each component (P, Q), whose first K quantities are the dimensions themselves.
+        influence: influence of each component (P, Q), whose first K quantities are the dimensions themselves.
         slopes: (Q, K).
         quantity: row of the quantity.
         dimensions: K.

@@ -39,7 +39,7 @@ class SignificanceRow(NamedTuple):
     Attributes:
         quantity: dimension or composite.
         difference: method minus baseline, in the quantity's own unit (composites in percent).
-        standard_error: of prompts that are drawn jointly, with n - 1; None with one prompt.
+        standard_error: standard error of prompts that are drawn jointly, with n - 1; None with one prompt.
         p_value: sign-flip permutation at the prompt level, two-sided.
         holm: adjusted over the dimensions (family-wise); None for composites.
         benjamini_hochberg: adjusted over the dimensions (false discoveries); None for composites.
@@ -48,7 +48,7 @@ class SignificanceRow(NamedTuple):
         win: prompts on which the method is better.
         tie: equal but for rounding.
         loss: worse.
-        share_of_total: of the variance of Total; None for composites or without a Total.
+        share_of_total: share of the variance of Total; None for composites or without a Total.
         reason: why error, effect or equivalence are absent or 0; None where they are not.
     """
 
@@ -81,7 +81,7 @@ def significance_rows(
     Args:
         pairs: the method first, the baseline second.
         constants: the suite's dimensions.
-        seed: of the random sign patterns.
+        seed: seed of the random sign patterns.
         permutations: patterns.
         margin: differences within ± margin, in percent, count as equivalent.
         weighting: how videos are weighed into a dimension's mean.

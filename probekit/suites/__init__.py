@@ -1,1 +1,5 @@
 """Suites: what is generated and what it is scored for."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -65,7 +65,7 @@ class VBenchDimension(NamedTuple):
 
     Attributes:
         name: name as in the score table, and of the module `vbench.<name>`.
-        group, low, high, weight, floor, ceiling, pooling: as in `DimensionConstant`.
+        group, low, high, weight, floor, ceiling, pooling: fields of `DimensionConstant`.
         unit: unit of the raw score: "fraction" of a best value, "cosine", or "score" of an unbounded regression.
         weights: names of its weight files, see `evaluation.vbench.weights`.
         place: "here" if the official module runs beside today's libraries, "own" if it needs its own environment.

@@ -1,7 +1,7 @@
 """MovieGen prompts for 30 s videos: 200 of the 1,003 prompts of Movie Gen Video Bench, drawn by a stated seed.
 
 Polyak et al., Movie Gen, arXiv 2410.13720, section 3.5.2. Five texts stand twice in the list, so identifiers are lines;
-the second of two equal lines is never drawn, lest one prompt count as two.
+duplicates are skipped, so no prompt counts twice.
 """
 
 import os
@@ -31,7 +31,7 @@ class MovieGenOptions(StrictModel):
     """Options of the suite moviegen-30s."""
 
     prompt_file: Path | None = None
-    """All 1,003 prompts, one a line; by default ``$PROBEKIT_MOVIEGEN``, else the Hub's dataset."""
+    """All 1,003 prompts, one per line; by default ``$PROBEKIT_MOVIEGEN``, else the Hub's dataset."""
     prompt_seed: int = Field(default=0, ge=0)
     """Seed of the drawing."""
     prompts: int = Field(default=200, ge=1, le=N_PROMPTS)

@@ -1,6 +1,6 @@
 """The user's own prompt files: lists to make a suite from, and longer versions of the prompts of a benchmark.
 
-Every kind of file is read that `probekit.user_files` knows: one prompt a line, CSV, TSV, JSON, JSON lines, Parquet.
+Every kind of file is read that `probekit.user_files` knows: one prompt per line, CSV, TSV, JSON, JSON lines, Parquet.
 """
 
 import re
@@ -31,7 +31,7 @@ def suite_from_file(path: Path, *, seconds: float, geometry: LatentGeometry, sam
     """
     entries = read_prompt_entries(path)
     if not entries:
-        raise UserError(f"{path} holds no prompts.", "Write one prompt a line.")
+        raise UserError(f"{path} holds no prompts.", "Write one prompt per line.")
     prompts = _prompts(path, entries)
     name = _NOT_IN_NAMES.sub("-", path.stem).strip("-.") or "prompts"
     frames, size = geometry.frames_for(seconds), (geometry.rgb_height, geometry.rgb_width)

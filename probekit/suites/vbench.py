@@ -37,7 +37,7 @@ class VBenchEntry(NamedTuple):
         prompt_id: its place in the list, from 0, in four digits.
         text: the prompt; two texts belong to two entries each.
         dimensions: which dimensions its videos are scored for.
-        auxiliary: for some dimensions, what the scorer looks for, e.g. ``{"color": {"color": "red"}}``.
+        auxiliary: what the scorer looks for in some dimensions, e.g. ``{"color": {"color": "red"}}``.
     """
 
     prompt_id: str
@@ -125,7 +125,7 @@ class VBenchOptions(StrictModel):
 
 
 def vbench_suite(options: VBenchOptions) -> Suite:
-    """The suite vbench: 946 entries, 5 videos each, 81 frames of 480x832 at 16 frames a second.
+    """The suite vbench: 946 entries, 5 videos each, 81 frames of 480x832 at 16 frames per second.
 
     Raises:
         UserError: as `vbench_entries`, for an unknown dimension, or an extended variant has no file.

@@ -131,7 +131,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check(document: Any) -> None:
-    """Refuse what is too deep for whoever walks through the document, and texts that no file could hold."""
+    """Refuse what is too deep to be walked through, and texts that no file could hold."""
     level: list[Any] = [[document]]
     for _ in range(MOST_NESTED + 1):
         values = [value for container in level for value in _inside(container)]

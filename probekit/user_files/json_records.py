@@ -1,4 +1,4 @@
-"""Records in JSON as people write them: a list of texts or objects, named lists, columns, or one object a line."""
+"""Records in JSON as people write them: a list of texts or objects, named lists, columns, or one object per line."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path

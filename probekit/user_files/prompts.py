@@ -58,7 +58,7 @@ def read_prompt_entries(
     """Read every prompt of a file, as it stands there; empty lines at the end are left out.
 
     Args:
-        path: `.txt` with one prompt a line, `.csv`, `.tsv`, `.json`, `.jsonl` or `.parquet`; without one of these
+        path: `.txt` with one prompt per line, `.csv`, `.tsv`, `.json`, `.jsonl` or `.parquet`; without one of these
             suffixes the content decides.
         columns: names of the column of prompts, the first that the file has; lines and lists of texts need none.
         identify: whether identifiers matter; then a column that seems to hold them must be called prompt_id.
@@ -69,7 +69,7 @@ def read_prompt_entries(
     table = read_table(path, what=WHAT, fix=FIX, columns=(*columns, IDENTIFIER), lines=True)
     column = table.column(columns) if table.columns else LINE
     if not table.records:
-        raise UserError(f"{path} holds no prompts.", "Write one prompt a line.")
+        raise UserError(f"{path} holds no prompts.", "Write one prompt per line.")
     identified = identify and _has_identifiers(table)
     entries = []
     for record in table.records:

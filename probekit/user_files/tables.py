@@ -119,7 +119,7 @@ def read_table(path: Path, *, what: str, fix: str, columns: Collection[str], lin
         what: name of the kind of file in messages.
         fix: advice where there is no such file, or it is of no kind that can be read.
         columns: names of the columns that matter, in small letters; others may be left out.
-        lines: whether one entry a line is legal.
+        lines: whether one entry per line is legal.
 
     Raises:
         UserError: As `read_content`, the text is not UTF-8, or the file is no table of its kind.

@@ -1,1 +1,1 @@
-"""What the commands do: one function a verb, each from files to files."""
+"""What the commands do: one function per verb, each from files to files."""

@@ -101,7 +101,7 @@ def _frame(columns: Mapping[str, Sequence[Any]]) -> "pandas.DataFrame":
 def _single(table: "pandas.DataFrame", column: str, root: Path) -> str:
     values = sorted(set(table[column]))
     if len(values) != 1:
-        raise UserError(f"{root} holds scores of several values of {column}: {values}.", "Keep one a folder.")
+        raise UserError(f"{root} holds scores of several values of {column}: {values}.", "Keep one per folder.")
     return str(values[0])
 
 
@@ -129,7 +129,7 @@ def compare_runs(
 
     Args:
         runs: the baseline, then one or more methods.
-        seed: of the resampling.
+        seed: seed of the resampling.
         settings: resampling, intervals, replicates and level; by default the paper's.
         allow_mismatch: compare although the protocols differ; every table then carries a banner.
 

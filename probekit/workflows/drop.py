@@ -43,7 +43,7 @@ def drop_of_runs(runs: Sequence[tuple[Path, Path]], *, seed: int = 0) -> DropRep
 
     Args:
         runs: (short, long) run folders with scores; the baseline first.
-        seed: of the resampling.
+        seed: seed of the resampling.
 
     Raises:
         UserError: if a pair holds two models or protocols, or scores are missing.

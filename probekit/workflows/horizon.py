@@ -89,7 +89,7 @@ def diagnose_sources(
     """Diagnose every video; one that cannot be read is a problem and costs the others nothing.
 
     Args:
-        sources: from `open_sources`.
+        sources: sources from `open_sources`.
         settings: chunk length and window.
         features: folder of `<label>/<name of the video>.npy`, (T, D) each, for the similarity by gap.
     """

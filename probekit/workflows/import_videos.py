@@ -112,7 +112,8 @@ def import_named_videos(
     """Make a run folder of a suite from folders that another project, or an export, wrote; the videos stay there.
 
     Args:
-        folders: with videos; see `assign_by_name`. The record of an export, where there is one, goes before names.
+        folders: folders with videos; see `assign_by_name`. The record of an export, where there is one, goes before
+            names.
         suite: what the videos are of; its variants say what was generated from and is scored. Names that are made of
             extended texts show that these were generated from, and the run is recorded so.
         everything: the whole list of prompts that the suite is drawn from.

@@ -51,9 +51,9 @@ def power_lines(
         method: pilot run.
         quantity: dimension or composite.
         effect: supposed true difference in percent; None takes the observed one.
-        width: of the interval that is wanted, in percent.
+        width: width of the interval that is wanted, in percent.
         prompts: numbers of prompts to judge.
-        seed: of the simulated studies.
+        seed: seed of the simulated studies.
 
     Raises:
         UserError: if the quantity is not scored.
@@ -85,8 +85,8 @@ class _Pilot(NamedTuple):
     """What two pilot runs say of one quantity, in percent.
 
     Attributes:
-        contributions: of each independent set of prompts, (P,); means add up to the difference.
-        prompts: of the smallest dimension.
+        contributions: contributions of each independent set of prompts, (P,); means add up to the difference.
+        prompts: prompts of the smallest dimension.
     """
 
     contributions: list[Floats]

@@ -51,8 +51,8 @@ def probe_arms(
         method: the other one.
         suite: prompts and samples that both roll out.
         out: folder for `probe_values.parquet`, `contrasts.csv`, `probes.md`, `probes.png`, `futures.png`.
-        seed: of noise, split and probes.
-        budget: of each probe.
+        seed: seed of noise, split and probes.
+        budget: budget of each probe.
         perceptual: whether to compute LPIPS on the random backbone.
 
     Raises:

@@ -61,12 +61,12 @@ def sample_suite(
         model: shipped model, model folder or Hub id.
         suite: what to make.
         out: run folder.
-        settings: of a bidirectional model's solver.
+        settings: settings of a bidirectional model's solver.
         seed: run seed of the noise.
         shard: this worker's share.
         batch_size: videos between two writes of the manifest; None is as many as go through the networks together.
-        options: of a streaming generator.
-        pipeline: in place of the defaults of another pipeline.
+        options: options of a streaming generator.
+        pipeline: pipeline in place of the defaults of another pipeline.
         prompt_cache: folder of prompt embeddings; with it the text encoder leaves memory before sampling begins.
         device: where the networks run.
         bf16: run them in half precision.

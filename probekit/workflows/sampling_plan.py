@@ -38,7 +38,7 @@ def plan_lines(folder: Path, suite: Suite, options: StreamingOptions, bytes_each
     yield f"videos       {videos} of {suite.frames} frames, {shape.chunks} chunks of {shape.chunk_tokens} tokens"
     yield f"batch        {at_once}, filled up where fewer are left"
     yield f"policy       {options.policy.window_name}, {options.policy.rotary}"
-    yield f"operations   {operations / 1e12:.3f} TFLOP a video, {videos * operations / 1e15:.3f} PFLOP in all"
+    yield f"operations   {operations / 1e12:.3f} TFLOP per video, {videos * operations / 1e15:.3f} PFLOP in all"
     yield (
         f"memory       {memory.total / GIB:.3f} GiB: weights {memory.weights / GIB:.3f} "
         f"({parameter_count(config) / 1e6:.1f} M parameters), cache {memory.cache / GIB:.3f}, "

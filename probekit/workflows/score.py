@@ -71,7 +71,7 @@ def score_run(
         clips: name of a clip rule.
         backend: which implementation scores VBench's dimensions.
         workers: processes that share the videos and survive a crash; None scores in this process.
-        settings: of the fast backend.
+        settings: settings of the fast backend.
         seconds: time that one score of one video may take before it is given up and reported; None is for ever.
 
     Raises:

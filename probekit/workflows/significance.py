@@ -38,8 +38,8 @@ def write_significance(
     Args:
         runs: the baseline, then methods.
         out: folder of the comparison.
-        seed: of the permutations.
-        margin: of the equivalence test in percent.
+        seed: seed of the permutations.
+        margin: margin of the equivalence test in percent.
         repeats: further runs of the baseline that differ by chance alone; with them the noise floor is printed.
         weighting: how videos are weighed into a dimension's mean, as in the comparison.
     """

@@ -80,7 +80,7 @@ def slow_fast_run(run: Path, out: Path, fusion: Fusion, settings: FastSettings) 
         run: run folder.
         out: folder for the results; rows of unchanged videos, weights and settings are kept.
         fusion: weights and mapping tables.
-        settings: of the networks.
+        settings: settings of the networks.
 
     Raises:
         UserError: if a mapping table is missing, or `out` holds another file of that name.

@@ -23,7 +23,7 @@ def filter_static_run(run: Path, out: Path, settings: FastSettings) -> Filtered:
     Args:
         run: run folder of the suite vbench.
         out: another folder; its manifest points into `run`.
-        settings: of RAFT: device, precision, weights.
+        settings: settings of RAFT: device, precision, weights.
 
     Raises:
         UserError: for another suite, an `out` of another set, or if RAFT's weights are missing.

@@ -19,7 +19,7 @@ def planned_videos(root: Path, suite: str, scores: MethodScores) -> Plan:
     Args:
         root: the run folder.
         suite: the suite of its scores.
-        scores: by dimension.
+        scores: scores by dimension.
 
     Raises:
         UserError: the manifest is damaged, or names an entry that VBench's list does not have.

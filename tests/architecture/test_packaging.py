@@ -20,6 +20,7 @@ DISTRIBUTIONS = {
     "pyiqa": "vbench",
     "timm": "vbench",
     "huggingface_hub": "huggingface-hub",
+    "lazy_loader": "lazy-loader",
     "pydantic_core": "pydantic",
 }
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
@@ -76,3 +77,11 @@ def test_hooks_before_a_commit_run_the_tested_versions() -> None:
     assert all(re.fullmatch(r"[a-z-]+==[0-9.]+", tool) for tool in tools)
     pins = (REPOSITORY / "constraints.txt").read_text().splitlines()
     assert [tool for tool in tools if tool.startswith("ruff==") and tool not in pins] == []
+
+
+def test_the_version_is_the_newest_release_of_the_changelog() -> None:
+    headings = re.findall(r"^## (.*)$", (REPOSITORY / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    releases = [tuple(map(int, number.split("."))) for number in headings[1:]]
+    assert headings[1] == __version__
+    assert releases == sorted(releases, reverse=True)

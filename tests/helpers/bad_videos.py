@@ -21,7 +21,7 @@ def write_frames(
     times: Callable[[int], int] | None = None,
     rotation: int = 0,
 ) -> NDArray[np.uint8]:
-    """Write noise that grows brighter, at 16 frames a second; returns the frames (T, H, W, 3).
+    """Write noise that grows brighter, at 16 frames per second; returns the frames (T, H, W, 3).
 
     Args:
         path: target.

@@ -151,12 +151,12 @@ CATALOGUE: Final[dict[str, str]] = {
         "stages/test_asymmetric_dmd.py::test_the_official_preset_sets_every_switch_that_a_recipe_leaves_open"
     ),
     "DmdConfig.foresight": "stages/test_asymmetric_dmd.py::test_the_arms_share_everything_but_the_objective",
-    "OfficialSwitches.table_sigmas": "stages/test_asymmetric_dmd.py::test_each_official_switch_changes_what_it_names",
-    "OfficialSwitches.noisy_commit": "stages/test_asymmetric_dmd.py::test_each_official_switch_changes_what_it_names",
-    "OfficialSwitches.critic_through_x0": (
+    "OfficialQuirks.table_sigmas": "stages/test_asymmetric_dmd.py::test_each_official_switch_changes_what_it_names",
+    "OfficialQuirks.noisy_commit": "stages/test_asymmetric_dmd.py::test_each_official_switch_changes_what_it_names",
+    "OfficialQuirks.critic_through_x0": (
         "stages/test_asymmetric_dmd.py::test_each_official_switch_changes_what_it_names"
     ),
-    "OfficialSwitches.trainer_steps": "stages/test_asymmetric_dmd.py::test_official_steps_count_critic_updates",
+    "OfficialQuirks.trainer_steps": "stages/test_asymmetric_dmd.py::test_official_steps_count_critic_updates",
     "ForesightConfig.offsets": _VARIANT,
     "ForesightConfig.weight": _VARIANT,
     "ForesightConfig.start_step": "foresight/test_foresight_variants.py::test_lambda_can_start_late_and_rise",

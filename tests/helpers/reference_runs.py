@@ -152,7 +152,7 @@ def write_log(path: Path, records: list[dict[str, float]]) -> None:
 
 
 def main() -> None:
-    """Write every log anew."""
+    """Write every log again."""
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         prepare(root)

@@ -1,4 +1,4 @@
-"""One writer at a time, whoever died before, on one machine or on several."""
+"""One writer at a time, also after one has died, on one machine or on several."""
 
 import json
 import os

@@ -13,14 +13,14 @@ from trainer.config.run import BatchSize, CausalRunConfig, EulerSteps, LatentFra
 
 
 class AutoregressiveConfig(CausalRunConfig):
-    """Stage 1: flow matching of a causal model, one noise level a chunk.
+    """Stage 1: flow matching of a causal model, one noise level per chunk.
 
     Attributes:
         data: folder of encoded clips.
         forcing: what a noisy chunk sees of the chunks before it: their clean latents (`teacher`, Causal-Forcing), or
             their noisy ones, each at a level of its own (`diffusion`, arXiv 2407.01392).
-        clean_noise: with teacher forcing, the clean chunks are noised too, each to a level that is uniform up to this
-            one before the shift; 0 is off, as in the official recipes.
+        clean_noise: highest level of noise on the clean chunks of teacher forcing; each chunk's level is uniform up to
+            this one before the shift; 0 is off, as in the official recipes.
         bell_weighting: weight the loss by timestep as the official code does.
         sampling_steps: Euler steps of the exported model.
         sampling_guidance: scale w of the exported model's guidance, u + w·(c - u).
@@ -45,14 +45,14 @@ class TrajectoryConfig(FiniteModel):
     Attributes:
         teacher: folder or name of the teacher.
         data: folder of encoded clips, for an AR teacher.
-        prompts: for a bidirectional teacher: text, CSV or Parquet file; None takes the sprite world's.
-        latent_frames: of a bidirectional teacher's clips; an AR teacher's are as long as the data.
+        prompts: prompts of a bidirectional teacher: text, CSV or Parquet file; None takes the sprite world's.
+        latent_frames: latent frames of a bidirectional teacher's clips; an AR teacher's are as long as the data.
         latent_size: rows and columns of a bidirectional teacher's latent frames.
-        negative_prompt: that guidance leads away from.
+        negative_prompt: prompt that guidance leads away from.
         euler_steps: a multiple of the number of few-step levels lies on the grid exactly where their steps do.
         guidance: scale w of u + w·(c - u); both official scripts take 6.
         out: folder of the shards.
-        precision: of the teacher's passes; the official scripts solve in fp32.
+        precision: precision of the teacher's passes; the official scripts solve in fp32.
         precompute_text: embed every prompt once, on disk, and let go of the text encoder.
     """
 
@@ -112,7 +112,7 @@ class ConsistencyConfig(CausalRunConfig):
     Attributes:
         data: folder of encoded clips.
         teacher: AR teacher, frozen.
-        euler_steps: of the grid on which neighbours are made to agree.
+        euler_steps: Euler steps of the grid on which neighbours are made to agree.
         guidance: scale w of the teacher's guidance, u + w·(c - u); the official u + 3·(c - u) is 3.
     """
 

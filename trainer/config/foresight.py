@@ -15,11 +15,11 @@ class ForesightConfig(FiniteModel):
     """Foresight distillation (arXiv 2606.03971): the block that one arm has and the other does not.
 
     Attributes:
-        offsets: in chunks.
+        offsets: offsets in chunks.
         weight: lambda.
         start_step: generator updates before it acts; `steps` minus 100 is the paper's "final 100 steps".
         warmup_steps: updates over which lambda then rises linearly; replay, which the generator never sees, has none.
-        encoder: who reads the finished video: the real score, the base model, or the generator's average (causal).
+        encoder: reader of the finished video: the real score, the base model, or the generator's average (causal).
         student_depth: depth ratio r of the generator's block, `floor(r · depth)` zero-based; ignored with a layer.
         encoder_depth: the same of the encoder.
         student_layer: zero-based block of the generator, in place of a depth.
@@ -29,10 +29,11 @@ class ForesightConfig(FiniteModel):
         predictor_blocks: DiT blocks of the predictor, or linear layers of an MLP.
         predictor_heads: attention heads of its blocks.
         loss: cosine distance, or mean squared error relative to the target's size.
-        sigreg_weight: of LeJEPA's regulariser on the predicted features, relative to the distance.
+        sigreg_weight: weight of LeJEPA's regulariser on the predicted features, relative to the distance.
         sigreg_directions: random projections of it.
-        learning_rate: of the predictor's own AdamW.
-        master_dtype: of the predictor's weights; bfloat16 is the official one, in which 2e-6 moves almost nothing.
+        learning_rate: learning rate of the predictor's own AdamW.
+        master_dtype: data type of the predictor's weights; bfloat16 is the official one, in which 2e-6 moves almost
+            nothing.
         dead_modulation: carry the official modulation matrices, which never train.
         replay: update the predictor on cached pairs in steps that train only the critic.
         replay_pairs: chunks replayed at most; None is all.
@@ -63,11 +64,11 @@ class ForesightConfig(FiniteModel):
     negative_cosine: bool = False
 
     def student_block(self, blocks: int) -> int:
-        """Zero-based block of a generator of so many blocks whose output is the state."""
+        """Zero-based block of the generator whose output is the state."""
         return block_at(self.student_depth, blocks) if self.student_layer is None else self.student_layer
 
     def encoder_block(self, blocks: int) -> int:
-        """Zero-based block of an encoder of so many blocks whose output is the target."""
+        """Zero-based block of the encoder whose output is the target."""
         return block_at(self.encoder_depth, blocks) if self.encoder_layer is None else self.encoder_layer
 
     @model_validator(mode="after")

@@ -1,12 +1,12 @@
-"""Habits of the official training code, and the values that its preset fills in."""
+"""Quirks of the official training code, and the values that its preset fills in."""
 
 from typing import Any, Final
 
 from probekit.config import StrictModel
 
 
-class OfficialSwitches(StrictModel):
-    """Habits of the official training code that differ from method.md's mathematics, each by itself; all off.
+class OfficialQuirks(StrictModel):
+    """Quirks of the official training code that differ from the paper's mathematics, each by itself; all off.
 
     Attributes:
         table_sigmas: read noise levels off tables of 1,000 entries (generator at shift 5, scores at shift 8) in place
@@ -23,7 +23,7 @@ class OfficialSwitches(StrictModel):
     trainer_steps: bool = False
 
 
-OFFICIAL_SWITCHES: Final = dict.fromkeys(OfficialSwitches.model_fields, True)
+OFFICIAL_QUIRKS: Final = dict.fromkeys(OfficialQuirks.model_fields, True)
 OFFICIAL_EMA_START: Final = 200
 """The official average begins at trainer step 200, which a run of 100 never reaches."""
 OFFICIAL_FORESIGHT: Final[dict[str, Any]] = {

@@ -11,7 +11,7 @@ from probekit.config import FiniteModel, StrictModel, load_config
 from probekit.models.presets import SPRITE_GEOMETRY
 from trainer.config.causal import AutoregressiveConfig, CausalOdeConfig, ConsistencyConfig, TrajectoryConfig
 from trainer.config.foresight import ForesightConfig
-from trainer.config.official import OFFICIAL_EMA_START, OFFICIAL_FORESIGHT, OFFICIAL_SWITCHES, OfficialSwitches
+from trainer.config.official import OFFICIAL_EMA_START, OFFICIAL_FORESIGHT, OFFICIAL_QUIRKS, OfficialQuirks
 from trainer.config.optimizer import OptimizerConfig, check_schedule
 from trainer.config.places import placed, recipe_file
 from trainer.config.run import BatchSize, CausalRunConfig, LatentFrames, LatentSize, RunConfig, TimestepRange
@@ -85,13 +85,13 @@ class DmdConfig(CausalRunConfig):
         critic_model: folder or name that the fake score starts from.
         guidance: standard scale w of the real score's guidance, u + w·(c - u); the official c + 3·(c - u) is 4.
         critic_updates: critic updates for each generator update.
-        critic_optimizer: of the fake score.
+        critic_optimizer: optimizer of the fake score.
         prompts: text, CSV or Parquet file of training prompts; None takes the sprite world's.
         latent_size: rows and columns of a latent frame.
-        export_every: also keep an export every so many generator updates.
+        export_every: generator updates between exports that are kept.
         ema_start: generator updates before the average begins; until then the export is the generator itself.
-        official: habits of the official code, off by default.
-        preset: `official` turns on every habit that the recipe does not decide itself.
+        official: quirks of the official code, off by default.
+        preset: `official` turns on every quirk that the recipe does not decide itself.
         foresight: the additional objective; None is the baseline.
     """
 
@@ -106,7 +106,7 @@ class DmdConfig(CausalRunConfig):
     latent_size: LatentSize = SPRITE_GEOMETRY.latent_size
     export_every: int = Field(default=20, gt=0)
     ema_start: int = Field(default=0, ge=0)
-    official: OfficialSwitches = OfficialSwitches()
+    official: OfficialQuirks = OfficialQuirks()
     preset: Literal["official"] | None = None
     foresight: ForesightConfig | None = None
 
@@ -125,7 +125,7 @@ class DmdConfig(CausalRunConfig):
         """Fill in what the preset says and the recipe does not."""
         if not isinstance(values, dict) or values.get("preset") != "official":
             return values
-        filled = {**values, "official": OFFICIAL_SWITCHES | dict(values.get("official") or {})}
+        filled = {**values, "official": OFFICIAL_QUIRKS | dict(values.get("official") or {})}
         filled.setdefault("ema_start", OFFICIAL_EMA_START)
         for optimizer in ("optimizer", "critic_optimizer"):
             filled[optimizer] = {"warmup_steps": 0} | dict(values.get(optimizer) or {})

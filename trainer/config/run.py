@@ -34,10 +34,10 @@ class RunConfig(FiniteModel):
     """What every training run has.
 
     Attributes:
-        name: of the run and of the model that it makes.
-        seed: of initial weights, clips, noise and dropout.
+        name: name of the run and of the model that it makes.
+        seed: seed of initial weights, clips, noise and dropout.
         text_and_codec: pipeline folder that gives the tokenizer, the text encoder and the codec.
-        ema_decay: of the exported exponential moving average.
+        ema_decay: decay of the exported exponential moving average.
         scale: processes, memory and precision.
         skip_corrupt_shards: leave out shards of clips, trajectories or prompts that cannot be read, with a warning.
         watch: what is looked at while the run goes on.

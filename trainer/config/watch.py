@@ -13,9 +13,9 @@ class WatchConfig(StrictModel):
     Attributes:
         samples_every: steps between contact sheets of fixed held-out prompts under fixed noise.
         evaluate_every: steps between evaluations, each of which keeps its export under `exports/`.
-        suite: that is sampled for both.
-        prompts: of the suite, in an evaluation.
-        sheet_prompts: of the suite, on a contact sheet.
+        suite: suite that is sampled for both.
+        prompts: prompts of the suite, in an evaluation.
+        sheet_prompts: prompts of the suite, on a contact sheet.
         select: the rule by which `selection.json` names an export: the last one, or the one with the best total. It is
             part of the recipe, so that it is declared before anyone has seen a result.
     """

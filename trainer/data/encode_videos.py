@@ -55,7 +55,7 @@ def read_captions(path: Path, videos: Path) -> list[CaptionedVideo]:
     """
     table = read_table(path, what="caption file", fix=_CAPTION_FIX, columns=_CAPTION_COLUMNS)
     if not table.records:
-        raise UserError(f"{path} names no videos.", "Write one line a video.")
+        raise UserError(f"{path} names no videos.", "Write one line per video.")
     for name in _CAPTION_COLUMNS:
         table.column((name,))
     pairs: dict[CaptionedVideo, None] = {}
@@ -132,14 +132,14 @@ def encode_videos(
 
     Args:
         pairs: all videos, in the order of the caption file.
-        codec: that encodes.
+        codec: codec that encodes.
         out: folder of the shards.
-        size: of every clip.
+        size: size of every clip.
         split: train or validation.
         numbers: shards of this worker; None is all.
         skip_corrupt: leave out videos that cannot be read or are too short.
         clips_per_shard: videos of a shard.
-        device: of the codec.
+        device: device of the codec.
 
     Returns:
         What was left out, one line each.

@@ -68,7 +68,7 @@ class LatentClips:
     """A folder of clips. Shards are memory-mapped: a batch reads its own rows.
 
     Args:
-        folder: of the shards.
+        folder: folder of the shards.
         split: which of them; `train` or `validation`.
         skip_corrupt: leave out shards that cannot be read, with a warning that names them.
 

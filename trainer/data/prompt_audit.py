@@ -13,7 +13,7 @@ class SharedPrompt(NamedTuple):
     """An evaluation prompt and the training prompt that is like it.
 
     Attributes:
-        number: of the evaluation prompt, from 0.
+        number: number of the evaluation prompt, from 0.
         training: the most similar training prompt.
         similarity: shared words divided by all words of both; 1 for prompts of the same words.
     """
@@ -32,7 +32,7 @@ def shared_prompts(training: Sequence[str], evaluation: Sequence[str], threshold
     Args:
         training: prompts that are trained on.
         evaluation: prompts that are scored.
-        threshold: in (0, 1].
+        threshold: threshold in (0, 1].
     """
     sets = [_words(text) for text in evaluation]
     frequency = Counter(word for words in sets for word in words)

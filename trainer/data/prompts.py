@@ -40,7 +40,7 @@ def read_prompts(path: Path, skip_corrupt: bool = False) -> list[str]:
             LOGGER.warning("skipped: %s", error.problem)
     filled = [entry for entry in entries if entry.text]
     if not filled:
-        raise UserError(f"{path} holds no prompts.", "Write one prompt a line.")
+        raise UserError(f"{path} holds no prompts.", "Write one prompt per line.")
     _tell(path, "entries are empty", len(entries) - len(filled))
     repeated = repeated_texts(filled)
     _tell(path, "prompts stand there more than once and are kept once", len(repeated))
@@ -66,8 +66,8 @@ class PromptFile:
     """Batches from a prompt file: each epoch is a permutation, and a batch is a function of its place alone.
 
     Args:
-        path: of the file, or of a folder of files.
-        seed: of the permutations.
+        path: path of the file, or of a folder of files.
+        seed: seed of the permutations.
         skip_corrupt: leave out files of a folder that cannot be read.
     """
 

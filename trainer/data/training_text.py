@@ -17,7 +17,7 @@ class TrainingText:
 
     Args:
         folder: model folder, or Hub id, with tokenizer and text encoder.
-        world: of the run.
+        world: processes of the run.
         precompute: keep embeddings on disk, and the encoder in memory only while some are missing.
     """
 

@@ -28,7 +28,7 @@ class FailuresShared:
     """A block whose error is told to the other processes, and which ends this process if another one's block fails.
 
     Args:
-        rank: of this process.
+        rank: rank of this process.
     """
 
     def __init__(self, rank: int) -> None:

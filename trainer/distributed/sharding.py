@@ -39,7 +39,7 @@ def place(model: M, world: World, scale: ScaleConfig) -> M:
 
     Args:
         model: a transformer or predictor with `blocks`, or any small module.
-        world: of the run.
+        world: processes of the run.
         scale: says whether activations are checkpointed and blocks compiled.
     """
     module: object = model

@@ -18,7 +18,7 @@ class MicroBatch(NamedTuple):
     Attributes:
         loss: mean over its videos, with gradient.
         logged: numbers to log; `loss` is not added by itself.
-        prompts: of its videos, for the error message.
+        prompts: prompts of its videos, for the error message.
     """
 
     loss: Tensor
@@ -49,13 +49,13 @@ def update(
     Equal to one update on the whole batch: losses are means, and micro-batches are equally large.
 
     Args:
-        model: whose optimizer steps.
-        optimizer: of the model.
+        model: model whose optimizer steps.
+        optimizer: optimizer of the model.
         shares: rows of each micro-batch of this process.
-        loss_of: from rows to their loss.
+        loss_of: function from rows to their loss.
         clip_norm: largest norm of the gradient.
-        names: of the update.
-        world: of the run.
+        names: names of the update.
+        world: processes of the run.
         other_norm: gradient norm of something trained by the same losses, which must be finite too.
 
     Returns:
@@ -93,11 +93,11 @@ def check_finite(
     """Agree on whether any process's losses or norms are not finite.
 
     Args:
-        world: of the run.
-        names: of the update.
-        losses: of this process's micro-batches.
-        norms: of gradients.
-        prompts: of each micro-batch.
+        world: processes of the run.
+        names: names of the update.
+        losses: losses of this process's micro-batches.
+        norms: norms of gradients.
+        prompts: prompts of each micro-batch.
 
     Raises:
         NonFiniteTraining: on every process, with the prompts of the micro-batches whose loss is not finite, wherever

@@ -21,7 +21,7 @@ class World:
     Attributes:
         rank: number of this process.
         size: how many there are.
-        device: that this process computes on.
+        device: device that this process computes on.
     """
 
     rank: int = 0

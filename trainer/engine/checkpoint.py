@@ -117,8 +117,8 @@ class CheckpointWriter:
     the ones before as they are. Unfinished ones of earlier processes are removed.
 
     Args:
-        folder: of the checkpoints.
-        world: of the run.
+        folder: folder of the checkpoints.
+        world: processes of the run.
         keep: how many of the newest stay.
         asynchronous: return once the state has been copied; the files are completed by the next `save` or by `finish`.
     """

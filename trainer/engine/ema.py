@@ -15,7 +15,7 @@ class ExponentialMovingAverage(Generic[M]):
     """Averages a model's parameters; buffers are copied.
 
     Args:
-        model: whose weights are averaged, before it is sharded; the average starts as its copy.
+        model: model whose weights are averaged, before it is sharded; the average starts as its copy.
         decay: asymptotic decay. After n updates the decay in force is min(decay, (1 + n) / (10 + n)), so that the
             random initial weights are forgotten at once.
     """

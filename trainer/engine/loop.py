@@ -127,8 +127,8 @@ def run(
 
     Args:
         stage: does the steps.
-        config: of the run; written into the folder.
-        folder: of the run.
+        config: configuration of the run; written into the folder.
+        folder: folder of the run.
         allow_change: resume although the folder's run had another configuration.
         world: processes of the run; the main one writes logs and exports.
         service: tracking service that also gets the logs.

@@ -13,7 +13,7 @@ class TrainingState:
 
     Attributes:
         models: trained and averaged models by name.
-        optimizers: by name, each with the model that it trains.
+        optimizers: optimizers by name, each with the model that it trains.
         counters: scalar tensors by name.
     """
 

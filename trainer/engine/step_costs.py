@@ -1,4 +1,4 @@
-"""What a step took: seconds, tokens a second, the peak of memory."""
+"""What a step took: seconds, tokens per second, the peak of memory."""
 
 import resource
 import sys
@@ -15,8 +15,8 @@ class StepCosts:
     """Measures from its making on.
 
     Args:
-        world: of the run; on a GPU the peak is that of the step, on a CPU that of the process so far.
-        tokens: that a step works on, over all processes.
+        world: processes of the run; on a GPU the peak is that of the step, on a CPU that of the process so far.
+        tokens: tokens that a step works on, over all processes.
     """
 
     def __init__(self, world: World, tokens: int) -> None:
@@ -27,7 +27,7 @@ class StepCosts:
             torch.cuda.reset_peak_memory_stats(world.device)
 
     def values(self) -> dict[str, float]:
-        """Seconds, tokens a second, and peak memory in MiB."""
+        """Seconds, tokens per second, and peak memory in MiB."""
         if self._world.device.type == "cuda":
             torch.cuda.synchronize(self._world.device)
             peak = torch.cuda.max_memory_allocated(self._world.device) / _MIB

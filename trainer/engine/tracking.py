@@ -1,4 +1,4 @@
-"""Where a run's numbers go: one JSON line a record, TensorBoard, and a service if asked for."""
+"""Where a run's numbers go: one JSON line per record, TensorBoard, and a service if asked for."""
 
 import importlib
 import json
@@ -60,7 +60,7 @@ class Tracker:
     `metrics.superseded.jsonl`, so that every step is logged once; damaged lines are named and left out.
 
     Args:
-        folder: run folder.
+        folder: folder of the run.
         write: off in all but the main process of a run.
         service: tracking service that also gets every record.
         config: configuration of the run, for the service.

@@ -36,7 +36,7 @@ def _unit_maximum(x: Tensor) -> Tensor:
 
 
 def random_directions(width: int, count: int, seed: int) -> Tensor:
-    """Unit vectors (width, count), drawn anew for each seed."""
+    """Unit vectors (width, count), drawn from the seed."""
     directions = torch.randn(width, count, generator=torch.Generator().manual_seed(seed % 2**63))
     unit: Tensor = directions / directions.norm(dim=0, keepdim=True)
     return unit
@@ -52,7 +52,7 @@ def sigreg(features: Tensor, directions: Tensor, points: int = 17, reach: float 
     Args:
         features: (M, C) samples.
         directions: (C, K) unit vectors.
-        points: of the integration.
+        points: points of the integration.
         reach: the integral runs from -reach to reach.
     """
     frequency = torch.linspace(-reach, reach, points, device=features.device)

@@ -78,7 +78,7 @@ class ForesightObjective:
         config: offsets, weight, layers, encoder, predictor, loss.
         models: the generator whose states learn, and those that can be the encoder.
         chunk_frames: latent frames of a chunk.
-        seed: of the predictor's weights.
+        seed: seed of the predictor's weights.
 
     Raises:
         UserError: if a layer does not exist, the stage has no such encoder, or the predictor's heads do not divide the

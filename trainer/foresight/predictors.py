@@ -34,9 +34,9 @@ class DitBlock(nn.Module):
     matrices without gradient, so that its bias vectors are all that ever acts.
 
     Args:
-        width: of the tokens.
-        heads: of the attention.
-        conditions: modulation is learned for each of so many conditions (DiT-AdaLN); 0 for one that is constant.
+        width: width of the tokens.
+        heads: heads of the attention.
+        conditions: number of conditions with a modulation of their own (DiT-AdaLN); 0 for a constant one.
         dead_modulation: also carry the official, never trained modulation matrix.
     """
 
@@ -84,12 +84,12 @@ class DitPredictor(nn.Module):
     """DiT blocks, then one linear map without bias into the encoder's width.
 
     Args:
-        width: of the generator.
-        encoder_width: of the encoder.
+        width: width of the generator.
+        encoder_width: width of the encoder.
         blocks: how many DiT blocks; 0 leaves the linear map.
-        heads: of their attention.
+        heads: heads of their attention.
         offsets: DiT-AdaLN: the index of the offset is the condition; 0 for a plain DiT.
-        dead_modulation: as the official blocks.
+        dead_modulation: whether the blocks carry the official, never trained modulation matrix.
 
     Raises:
         UserError: if the heads do not divide the width.
@@ -138,8 +138,8 @@ class MlpPredictor(nn.Module):
     """One MLP for each token, or one for each offset (Multi-MLP).
 
     Args:
-        width: of the generator.
-        encoder_width: of the encoder.
+        width: width of the generator.
+        encoder_width: width of the encoder.
         depth: linear layers, at least 1.
         heads: MLPs; 1 is shared by all offsets.
     """

@@ -32,9 +32,9 @@ def targets_of(
     """What a chunk's state is compared with.
 
     Args:
-        features: of each chunk, (B, T, E).
+        features: features of each chunk, (B, T, E).
         chunk: its number.
-        offsets: in chunks.
+        offsets: offsets in chunks.
         fusion: `offsets` averages over valid offsets; `frames` first averages over the frames of each chunk; `none`
             keeps one target an offset.
         frames: latent frames of a chunk.

@@ -69,7 +69,7 @@ class AuxiliaryModels(NamedTuple):
     """What an objective may read.
 
     Attributes:
-        generator: that learns.
+        generator: generator that learns.
         real: the frozen teacher, None in stages that have none.
         average: the generator's exponential moving average.
         open_base: opens the bidirectional base model, frozen.

@@ -19,11 +19,11 @@ class CycleShape(NamedTuple):
     """What a cycle works on.
 
     Attributes:
-        tokens: of a video.
-        chunks: of a video.
-        text_tokens: of a prompt.
+        tokens: tokens of a video.
+        chunks: chunks of a video.
+        text_tokens: tokens of a prompt.
         few_steps: denoising steps of the student, each of which is the exit step equally often.
-        critic_updates: for each generator update.
+        critic_updates: critic's updates per generator update.
         encoder_layers: blocks of the encoder that run.
         predictor_blocks: DiT blocks of the predictor.
     """
@@ -51,7 +51,7 @@ class CycleCost(NamedTuple):
         encoder: foresight's pass over the finished rollout.
         predictor: one forward and backward pass of the predictor.
         replays: predictor updates in critic updates.
-        critic_updates: of a cycle.
+        critic_updates: updates of a cycle.
     """
 
     generator: float

@@ -29,7 +29,7 @@ def description(config: StageConfig | TrajectoryConfig, processes: int, gigabyte
     """Everything that can be said from configurations.
 
     Args:
-        config: of the recipe.
+        config: configuration of the recipe.
         processes: GPUs.
         gigabytes: memory of each; None says how many of 80 GB and 141 GB are needed.
 
@@ -50,7 +50,7 @@ def description(config: StageConfig | TrajectoryConfig, processes: int, gigabyte
         yield from _predictor_lines(config, config.foresight, models)
     sizes = sizes_of(config, dict(models[0].config))
     yield "# tokens"
-    yield f"{sizes.geometry.tokens_per_frame} a latent frame, {sizes.chunk} a chunk, {sizes.video} a video"
+    yield f"{sizes.geometry.tokens_per_frame} per latent frame, {sizes.chunk} per chunk, {sizes.video} per video"
     yield "# operations of one update of the whole batch, as executed"
     for name, operations in operations_of(config).items():
         yield f"{name:28} {operations / 1e12:>14,.3f} TFLOP"
@@ -97,7 +97,7 @@ def _tap_lines(
         (f"target: {foresight.encoder}", encoder, foresight.encoder_block(encoder["num_layers"])),
     ):
         shape = f"(videos, {sizes.chunk}, {width_of(model)})"
-        yield f"{name:28} output of blocks.{block}, {shape} a segment"
+        yield f"{name:28} output of blocks.{block}, {shape} per segment"
     seen = [offset for offset in foresight.offsets if offset < sizes.chunks]
     yield f"{'segments with a target':28} {sizes.chunks - min(seen, default=sizes.chunks)} of {sizes.chunks}"
 

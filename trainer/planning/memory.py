@@ -1,8 +1,8 @@
 """Memory of training by part, before anything is loaded; arithmetic alone.
 
-Bytes a parameter: 4 weight, 4 gradient, 8 AdamW; 4 moving average; 2 frozen in bf16 (4 in fp32). A block's activations
-are 16·d + 3·f numbers a token (inputs of its products, norms and gates; feed-forward before and after GELU): 0.5 GB for
-one chunk of Wan 1.3B.
+Bytes per parameter: 4 weight, 4 gradient, 8 AdamW; 4 moving average; 2 frozen in bf16 (4 in fp32). A block's
+activations are 16·d + 3·f numbers per token (inputs of its products, norms and gates; feed-forward before and after
+GELU). That is 0.5 GB for one chunk of Wan 1.3B.
 """
 
 import math
@@ -50,7 +50,7 @@ class Memory(NamedTuple):
     dynamic: tuple[Part, ...]
 
     def on_each(self, processes: int) -> float:
-        """Bytes on each of so many GPUs."""
+        """Bytes on each of a number of GPUs."""
         parts = (*self.static, *self.dynamic)
         return sum(part.bytes / processes if part.sharded else part.bytes for part in parts)
 
@@ -83,7 +83,7 @@ def block_activations(config: Config, tokens: int, half: bool) -> float:
 def pass_activations(config: Config, tokens: int, passes: int, checkpointing: bool, half: bool) -> float:
     """Bytes saved by `passes` forward passes over `tokens` each, and what one block needs when it is repeated.
 
-    With checkpointing every block keeps its input, d numbers a token.
+    With checkpointing every block keeps its input, d numbers per token.
     """
     layers, one = config["num_layers"], block_activations(config, tokens, half)
     if not checkpointing:
@@ -92,7 +92,7 @@ def pass_activations(config: Config, tokens: int, passes: int, checkpointing: bo
 
 
 def reading_activations(config: Config, tokens: int, half: bool) -> float:
-    """Bytes of a pass without gradient: 4·d + 2·f numbers a token, in one block at a time."""
+    """Bytes of a pass without gradient: 4·d + 2·f numbers per token, in one block at a time."""
     return float(tokens * (4 * width_of(config) + 2 * config["ffn_dim"]) * (2 if half else 4))
 
 
@@ -109,7 +109,7 @@ def gathered_blocks(configs: Sequence[Config], processes: int) -> float:
 
 
 def predictor_activations(width: int, blocks: int, tokens: int, checkpointing: bool, half: bool) -> float:
-    """Bytes of the predictor over all chunks: 28·d numbers a token and block (16·d + 3·4d), or d and one block's."""
+    """Bytes of the predictor over all chunks: 28·d numbers per token and block (16·d + 3·4d), or d and one block's."""
     numbers = 28 * width * blocks
     if checkpointing and blocks:
         numbers = width * blocks + 28 * width
@@ -123,12 +123,12 @@ def dmd_dynamic(
 
     Args:
         generator: configuration of the generator and the critic.
-        real: of the real score.
-        tokens: of a video.
-        chunks: of a video.
-        videos: of a micro-batch.
-        blocks: of the predictor; 0 without foresight.
-        checkpointing: of activations.
+        real: configuration of the real score.
+        tokens: tokens of a video.
+        chunks: chunks of a video.
+        videos: videos of a micro-batch.
+        blocks: blocks of the predictor; 0 without foresight.
+        checkpointing: checkpointing of activations.
         half: whether passes run in bf16.
     """
     predicted = predictor_activations(width_of(generator), blocks, tokens, checkpointing, half)

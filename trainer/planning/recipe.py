@@ -127,7 +127,7 @@ def predictor_parts(config: ForesightConfig, generator: dict[str, Any], encoder:
 
 
 def memory_of(config: StageConfig, processes: int) -> Memory:
-    """Memory of a recipe on so many processes.
+    """Memory of a recipe on a number of processes.
 
     Raises:
         UserError: if the batch cannot be shared out, or an architecture is not known.

@@ -17,7 +17,7 @@ from trainer.config.run import CausalRunConfig
 from trainer.distributed.world import World
 from trainer.planning.architectures import known_architecture
 from trainer.plugins import predictor_size
-from trainer.stages.first_weights import check_growth
+from trainer.stages.initialization import check_growth
 from trainer.stages.opening import check_frames, initial_roles
 
 

@@ -82,7 +82,7 @@ def solver_lines(config: TrajectoryConfig, gigabytes: float | None) -> Iterator[
     """Models, tokens, operations and memory, in lines for a reader.
 
     Raises:
-        UserError: if a process does not fit into so many gigabytes, with the closest settings that do.
+        UserError: if a process does not fit into the memory, with the closest settings that do.
     """
     plan = solver_plan(config)
     clips, branches = config.shards * config.clips_per_shard, 2 if config.guidance > 1 else 1
@@ -91,7 +91,7 @@ def solver_lines(config: TrajectoryConfig, gigabytes: float | None) -> Iterator[
     yield f"{'teacher (frozen)':28} {parameter_count(plan.teacher):>14,} parameters"
     yield f"{'text encoder (frozen)':28} {plan.text:>14,} parameters"
     yield "# tokens"
-    yield f"{plan.geometry.tokens_per_frame} a latent frame, {plan.chunk} a chunk, {plan.video} a video"
+    yield f"{plan.geometry.tokens_per_frame} per latent frame, {plan.chunk} per chunk, {plan.video} per video"
     yield "# operations"
     one = solver_operations(config, plan)
     yield f"{'a clip':28} {one / 1e12:>14,.3f} TFLOP"

@@ -16,9 +16,9 @@ from trainer.distributed.update import MicroBatch
 from trainer.distributed.world import SINGLE, World
 from trainer.objectives.regression import bell_total, bell_weight, weighted_flow_loss
 from trainer.stages.clip_stage import ClipStage
-from trainer.stages.draws import draw_rows, drop_captions
 from trainer.stages.export import export_causal
 from trainer.stages.flows import diffusion_forced_flow, per_frame, teacher_forced_flow
+from trainer.stages.random_rows import draw_rows, drop_captions
 
 VALIDATION_CLIPS = 32
 

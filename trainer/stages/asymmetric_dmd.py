@@ -39,9 +39,9 @@ from trainer.engine.state import TrainingState
 from trainer.objectives.auxiliary import AuxiliaryModels, AuxiliaryObjective, MakeAuxiliary
 from trainer.objectives.dmd import critic_loss, dmd_gradient, dmd_loss, official_critic_loss, score_timesteps
 from trainer.stages.averaged_model import AveragedModel
-from trainer.stages.draws import draw_rows, token_count
 from trainer.stages.export import export_student
 from trainer.stages.opening import check_frames, initial_roles, open_generator, open_score
+from trainer.stages.random_rows import draw_rows, token_count
 
 VALIDATION_VIDEOS = 16
 _GENERATOR_UPDATE = 0
@@ -54,7 +54,7 @@ class AsymmetricDmdStage:
     that differ in the auxiliary objective, or in how many processes they have, see the same of each.
 
     Args:
-        config: of the run.
+        config: configuration of the run.
         make_auxiliary: makes one more objective from the generator and the frozen teacher.
         world: processes of the run.
     """
@@ -252,7 +252,7 @@ class AsymmetricDmdStage:
         return timestep / TIMESTEPS
 
     def _noised(self, video: Tensor, rows: range, names: tuple[str | int, ...]) -> tuple[Tensor, Tensor, Tensor]:
-        """Noisy video, its noise and timesteps (B,), one level a video."""
+        """Noisy video, its noise and timesteps (B,), one level per video."""
         config = self._config
         uniform = draw_rows(max(config.batch_size, rows.stop), rows, "score-levels", *names).to(video.device)
         timestep = score_timesteps(uniform, config.shift, config.timestep_range)

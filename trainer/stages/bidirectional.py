@@ -15,9 +15,9 @@ from trainer.data.latent_clips import LatentBatch, LatentClips
 from trainer.distributed.update import MicroBatch
 from trainer.distributed.world import SINGLE, World
 from trainer.objectives.regression import flow_matching_loss
-from trainer.stages.draws import draw_rows, drop_captions
 from trainer.stages.export import export_transformer
-from trainer.stages.first_weights import first_model
+from trainer.stages.initialization import first_model
+from trainer.stages.random_rows import draw_rows, drop_captions
 from trainer.stages.single_model import SingleModelStage
 
 VALIDATION_CLIPS = 64

@@ -35,7 +35,7 @@ VALIDATION_CLIPS = 16
 class ConsistencyStage(ClipStage):
     """The student's x0 at one level against its average's x0 one teacher step further down.
 
-    One level a batch, shared by all chunks; the past is ground truth. On the last step of the grid, which ends at 0,
+    One level per batch, shared by all chunks; the past is ground truth. On the last step of the grid, which ends at 0,
     the target is the teacher's own end point: the official code never trains that pair, so nothing anchors its student.
     """
 

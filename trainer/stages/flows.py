@@ -22,7 +22,7 @@ def teacher_forced_flow(
     Args:
         model: causal generator.
         clean: (B, C, L, h, w), without noise unless `clean_timestep` says so.
-        noisy: of the same shape.
+        noisy: noisy latents of the same shape.
         timestep: (B, N) in [0, 1000] of the noisy chunks.
         text: the B prompts.
         clean_timestep: (B, N) of the clean half where it is noised a little (noise augmentation); None is 0.

@@ -27,8 +27,8 @@ from trainer.data.latent_clips import LatentBatch, LatentClips
 from trainer.data.training_text import TrainingText
 from trainer.data.trajectories import TrajectoryBatch, is_finished, joined, trajectory_path, write_trajectories
 from trainer.distributed.world import World, local_device
-from trainer.stages.draws import token_count
 from trainer.stages.opening import check_frames, open_generator, open_score
+from trainer.stages.random_rows import token_count
 from trainer.stages.whole_clip_trajectories import prompts_of, stored_steps, whole_clip_shard
 
 
@@ -69,7 +69,7 @@ def teacher_trajectories(
         teacher: AR model.
         text: encodes the captions and the negative prompt.
         clips: ground truth.
-        config: of the solver.
+        config: configuration of the solver.
         names: seed of the noise.
         rows: numbers of the clips in their shard, which the noise depends on; None is from 0 on.
     """
@@ -98,9 +98,9 @@ def make_trajectories(
     """Write the shards that are not there yet.
 
     Args:
-        config: of the run.
+        config: configuration of the run.
         numbers: shards of this worker; None is all.
-        world: of the run; None is one process on this machine's device.
+        world: processes of the run; None is one process on this machine's device.
 
     Raises:
         UserError: if the teacher cannot be one, or an AR teacher has no clips to be forced on.

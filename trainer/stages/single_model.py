@@ -17,21 +17,21 @@ from trainer.engine.optimizers import set_learning_rate
 from trainer.engine.state import TrainingState
 from trainer.objectives.auxiliary import AuxiliaryObjective
 from trainer.stages.averaged_model import AveragedModel
-from trainer.stages.draws import token_count
+from trainer.stages.random_rows import token_count
 
 M = TypeVar("M", bound=WanTransformer3DModel)
 
 
 class SingleModelStage(ABC, Generic[M]):
-    """One optimizer update a step.
+    """One optimizer update per step.
 
     Randomness of step s is a function of (seed, s, row in the batch) alone, so a resumed run repeats the uninterrupted
     one, and the number of processes does not matter.
 
     Args:
-        config: of the run.
-        model: that learns, in fp32.
-        total_steps: of the learning-rate schedule.
+        config: configuration of the run.
+        model: model that learns, in fp32.
+        total_steps: steps of the learning-rate schedule.
         world: processes of the run.
     """
 

@@ -30,9 +30,9 @@ def whole_clip_shard(
     Args:
         teacher: bidirectional.
         text: encodes the prompts and the negative prompt.
-        config: of the solver.
-        number: of the shard.
-        rows: of the shard.
+        config: configuration of the solver.
+        number: number of the shard.
+        rows: rows of the shard.
     """
     prompts = _prompts(config, number)[rows.start : rows.stop]
     shape = (teacher.config.in_channels, config.latent_frames, *config.latent_size)

@@ -64,7 +64,7 @@ def read_video_folder(folder: Path, *, model: str | None = None, horizon: str | 
     """Read the videos of a folder into sets of the suite `custom`: one, or one for each class of lengths.
 
     Args:
-        folder: with the videos; its folders are not looked into.
+        folder: folder with the videos; its folders are not looked into.
         model: name in tables; by default the folder's.
         horizon: length class in tables; by default videos of 5 s and of 30 s are two sets, '5s' and '30s'.
 

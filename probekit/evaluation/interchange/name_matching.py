@@ -48,7 +48,7 @@ def assign_by_name(
     """Find the planned videos of a suite in folders that another project wrote.
 
     Args:
-        folders: with videos; where names have no sample index, the place of a folder in this list is the index.
+        folders: folders with videos; where names have no sample index, the place of a folder in this list is the index.
         suite: what is planned.
         everything: the whole list of prompts that the suite is drawn from, in its order: names are cut, so that a
             prompt may share its name with one that is not drawn; and a number in a name is a line of this list.

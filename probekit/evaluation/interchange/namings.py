@@ -24,8 +24,8 @@ class Naming(NamedTuple):
 
     Attributes:
         name: what users call it.
-        pattern: of a file name without its suffix; it names `text`, or else `line`, and perhaps `sample`.
-        characters: prompts are cut to so many; None keeps them whole.
+        pattern: pattern of a file name without its suffix; it names `text`, or else `line`, and perhaps `sample`.
+        characters: number of characters that prompts are cut to; None keeps them whole.
         source: where the project does so.
     """
 
@@ -81,7 +81,7 @@ class NameReader:
         Args:
             naming: the way of naming.
             prompts: the whole list that the project generated from, in its order.
-            named_by: by identifier, the text that names were made of: the short one, or perhaps the extended.
+            named_by: texts that names were made of, by identifier: the short ones, or perhaps the extended.
         """
         self.naming = naming
         self._lines = [prompt.prompt_id for prompt in prompts]
@@ -123,7 +123,7 @@ def best_reader(
     texts: Sequence[Mapping[str, str]],
     namings: Sequence[Naming] = NAMINGS,
 ) -> NameReader:
-    """The naming by which most of these file names are read; of equal ones the one that keeps most of the prompt.
+    """The naming that parses the most file names; ties go to the one that keeps more of the prompt.
 
     Args:
         stems: file names without suffix.

@@ -83,7 +83,7 @@ def export_named(
         video_set: the set.
         out: a new folder.
         texts: the text in the names, by prompt identifier.
-        folders: by prompt identifier, the folders in `out` that want its videos; None puts all into `out` itself.
+        folders: folders in `out` that want a prompt's videos, by its identifier; None puts all into `out` itself.
 
     Raises:
         UserError: `out` has files, videos have different suffixes, or nothing can be written there.

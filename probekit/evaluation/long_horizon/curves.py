@@ -28,7 +28,7 @@ def per_second(curve: Floats, fps: float) -> Floats:
 
     Args:
         curve: (T,), or shorter where a value belongs to several frames; value i belongs to the second of frame i.
-        fps: frames a second.
+        fps: frames per second.
     """
     seconds = (np.arange(len(curve)) / fps).astype(int)
     counts = np.bincount(seconds)

@@ -51,8 +51,8 @@ class Detection(NamedTuple):
         detector: its name.
         fired: the statistic reaches the threshold.
         statistic: None where the video is too short to say.
-        threshold: as in the module's table.
-        unit: of both.
+        threshold: threshold as in the module's table.
+        unit: unit of both.
         where: what the statistic was found at, in words; or why there is none.
     """
 
@@ -91,7 +91,7 @@ def detect_freeze(largest_change: Floats, fps: float) -> Detection:
 
     Args:
         largest_change: (T-1,) largest change of a block mean, in grey levels.
-        fps: frames a second.
+        fps: frames per second.
     """
     still = _longest_run(largest_change <= STILL_LEVELS)
     seconds = still.length / fps
@@ -110,7 +110,7 @@ def detect_loop(blocks: NDArray[np.float32], fps: float) -> Detection:
 
     Args:
         blocks: (T, h, w, 3) block means, in grey levels.
-        fps: frames a second.
+        fps: frames per second.
     """
     shortest = max(1, round(_SHORTEST_PERIOD * fps))
     window = max(1, round(LOOP_BLUR_SECONDS * fps))
@@ -136,7 +136,7 @@ def detect_strobe(flicker: Floats, fps: float) -> Detection:
 
     Args:
         flicker: (T-2,) mean over blocks of |m(t) - (m(t-1) + m(t+1)) / 2|, in grey levels.
-        fps: frames a second.
+        fps: frames per second.
     """
     stretch = _longest_run(moving_mean(flicker, round(LOOP_BLUR_SECONDS * fps)) >= STROBE_LEVELS)
     where = _span(stretch, fps) if stretch.length else f"flicker stays below {STROBE_LEVELS:g} levels"
@@ -190,7 +190,7 @@ def detect_drift(curves: Mapping[str, Floats], fps: float) -> Detection:
 
     Args:
         curves: (T,) by name, with those of `DRIFTING`.
-        fps: frames a second.
+        fps: frames per second.
     """
     found, where = 0.0, "nothing moves steadily one way"
     for name in DRIFTING:

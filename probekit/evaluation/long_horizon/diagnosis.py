@@ -37,11 +37,11 @@ class VideoDiagnosis(NamedTuple):
 
     Attributes:
         label: the model, or what stands for it in the tables.
-        prompt_id: of its prompt.
+        prompt_id: identifier of its prompt.
         sample: index among the prompt's videos.
         seconds: mean of each second, by quantity.
         changes: first and last seconds, by quantity; None where the video is too short.
-        similarity: by gap, of pixels, or of features where they were given.
+        similarity: similarity by gap, of pixels, or of features where they were given.
         detections: one a detector.
     """
 
@@ -67,14 +67,14 @@ def diagnose(
 
     Args:
         label: what stands for the model in the tables.
-        prompt_id: of its prompt.
+        prompt_id: identifier of its prompt.
         sample: index among the prompt's videos.
-        statistics: of all its frames.
+        statistics: statistics of all its frames.
         settings: chunk length and window.
-        features: (T, D), one vector a frame by any encoder; the similarity by gap is theirs, else that of pixels.
+        features: (T, D), one vector per frame by any encoder; the similarity by gap is theirs, else that of pixels.
 
     Raises:
-        UserError: if there is not one vector a frame, or one is zero or not finite.
+        UserError: if there is not one vector per frame, or one is zero or not finite.
     """
     chosen = settings or DiagnosisSettings()
     fps, curves = statistics.fps, statistics.curves
@@ -96,6 +96,6 @@ def _similarity(statistics: FrameStatistics, features: NDArray[np.floating] | No
     if features.ndim != 2 or len(features) != len(statistics.blocks):
         raise UserError(
             f"Features of shape {features.shape} do not fit a video of {len(statistics.blocks)} frames.",
-            "Give one vector a frame, (T, D).",
+            "Give one vector per frame, (T, D).",
         )
     return similarity_by_gap(features, gaps, statistics.fps)

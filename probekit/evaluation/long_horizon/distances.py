@@ -79,8 +79,8 @@ def pixel_similarity_by_gap(
 
     Args:
         blocks: (T, h, w, 3), 0..255.
-        gaps: in frames.
-        fps: frames a second.
+        gaps: gaps in frames.
+        fps: frames per second.
         ssim_pairs: evenly spaced pairs of each gap that SSIM, which is slow, averages over.
     """
     _check_gaps(gaps, len(blocks))

@@ -48,8 +48,8 @@ class FrameStatistics(NamedTuple):
     """A video's curves. T frames; changes belong to pairs of neighbours, flicker to frames with two neighbours.
 
     Attributes:
-        fps: frames a second.
-        curves: by name of `QUANTITIES`: (T,), or (T-1,) for changes, or (T-2,) for flicker.
+        fps: frames per second.
+        curves: curves by name of `QUANTITIES`: (T,), or (T-1,) for changes, or (T-2,) for flicker.
         largest_change: (T-1,) largest change of any block mean in any channel, in grey levels.
         blocks: (T, h, w, 3) float32 block means, 0..255.
     """

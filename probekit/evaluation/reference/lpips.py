@@ -53,7 +53,7 @@ class PerceptualDistance:
 
         if min(reference.shape[1:3]) < self.smallest_side:
             raise UserError(
-                f"{self.name} needs frames of at least {self.smallest_side} px a side, got {reference.shape[1:3]}.",
+                f"{self.name} needs frames of at least {self.smallest_side} px per side, got {reference.shape[1:3]}.",
                 "Leave this metric out, or score larger frames.",
             )
         starts = range(0, len(reference), _FRAMES_A_BATCH)

@@ -15,7 +15,7 @@ from probekit.errors import UserError
 from probekit.evaluation.reference.frame_arrays import Frames, Resampling, match_size, require_frames
 
 PSNR_CEILING = 150.0
-"""Finite PSNR is at most 10 log10(255^2 N) dB for N channel values a frame; 150 dB holds up to N = 1.5e10."""
+"""Finite PSNR is at most 10 log10(255^2 N) dB for N channel values per frame; 150 dB holds up to N = 1.5e10."""
 
 SSIM_WINDOW = 7
 

@@ -1,4 +1,4 @@
-"""Score videos against reference videos: one row a video and metric, the mean over frames."""
+"""Score videos against reference videos: one row per video and metric, the mean over frames."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,7 +44,7 @@ def score_pairs(
     given, and the hash of the reference set, so that scores against different references are never taken for the same.
 
     Args:
-        paired: from `pair_folders` or `pair_videos`.
+        paired: pairs from `pair_folders` or `pair_videos`.
         metrics: `reference_metrics()` and, where wanted, `lpips_metric(...)`.
         resize: filter that brings a video to its reference's size; None refuses different sizes.
     """

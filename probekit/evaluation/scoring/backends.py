@@ -26,7 +26,7 @@ def scorers_for(suite: str, backend: str = "free", settings: FastSettings | None
     Args:
         suite: name.
         backend: see `Backend`.
-        settings: of the fast backend.
+        settings: settings of the fast backend.
 
     Raises:
         UserError: for an unknown backend.

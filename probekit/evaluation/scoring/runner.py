@@ -57,7 +57,7 @@ def score_video_set(
 ) -> ScoringSummary:
     """Score the videos of a set that have no scores yet, or older ones, in the score folder `out`.
 
-    A row is safe as soon as it is computed (see `ScoreStore`), so a kill loses the dimensions in work at most. The
+    A row is safe as soon as it is computed (see `ScoreStore`), so a kill loses the dimensions being scored at most. The
     merged table does not depend on how the work was shared or interrupted. Rows of a video that was made again, of
     another version of a scorer or of another clip rule are replaced; rows of other dimensions, and of videos that left
     the set, are left alone. Where nothing is missing, no video is read and no scorer loads anything.
@@ -69,7 +69,7 @@ def score_video_set(
         backend: which implementation scores VBench's dimensions, see `scorers_for`.
         workers: processes that share the videos and survive a crash; None scores in this process.
         clips: what of a video is scored together.
-        settings: of the fast backend.
+        settings: settings of the fast backend.
         scorers: makes other scorers than the suite's own; each process calls it once.
         videos_per_file: videos of each Parquet file.
         seconds: time that one score of one video may take before it is given up and reported; None is for ever.

@@ -29,8 +29,8 @@ class Part(NamedTuple):
     """One score of a video.
 
     Attributes:
-        clip: as in the score table.
-        dimension: as in the score table.
+        clip: clip number as in the score table.
+        dimension: dimension as in the score table.
     """
 
     clip: int

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.evaluation.scorer import Score, ScoringInput, WeightFreeScorer, share
+from probekit.evaluation.scorer import Score, ScoringInput, WeightFreeScorer, ratio_score
 from probekit.evaluation.sprite.identity import agreement, agreements, agreements_with, identity_over
 from probekit.sprite_world.tracker import Bool, Float
 from probekit.sprite_world.tracker_objects import Sight, TrackedObject, gaps
@@ -39,7 +39,7 @@ def subject_consistency(video: ScoringInput) -> Score:
     """
     scores = [_identity_over_time(this) for this in video.objects]
     judged = [score for score in scores if score is not None]
-    return share(sum(judged), len(judged), "no sprite can be followed")
+    return ratio_score(sum(judged), len(judged), "no sprite can be followed")
 
 
 def _identity_over_time(this: TrackedObject) -> float | None:
@@ -95,7 +95,7 @@ def motion_smoothness(video: ScoringInput) -> Score:
     """
     deviations = np.concatenate([np.empty(0), *(_deviations(this) for this in video.objects)])
     smooth = 1 / (1 + (deviations / _SMOOTH_DEVIATION) ** 2)
-    return share(float(smooth.sum()), len(smooth), f"no sprite is clearly in view for {3 * _SMOOTHING} frames")
+    return ratio_score(float(smooth.sum()), len(smooth), f"no sprite is clearly in view for {3 * _SMOOTHING} frames")
 
 
 def _deviations(this: TrackedObject) -> NDArray[np.float64]:
@@ -113,7 +113,7 @@ def _deviations(this: TrackedObject) -> NDArray[np.float64]:
 def dynamic_degree(video: ScoringInput) -> Score:
     """Whether something moves: VBench's rule for optical flow, on tracked positions. 0 or 1.
 
-    Frames are sampled at 8 a second. A pair of neighbours moves if some sprite, clear in both, is displaced by more
+    Frames are sampled at 8 per second. A pair of neighbours moves if some sprite, clear in both, is displaced by more
     than 0.25 px, half the slowest speed of the world. 1 if at least a quarter of the pairs with a clear sprite move. A
     video in which no sprite can be followed does not move: 0.
     """
@@ -141,7 +141,7 @@ def object_permanence(video: ScoringInput) -> Score:
     for good is the affair of `subject_consistency`. Value: mean over occlusions; null ("no occlusion") without any.
     """
     scores = [score for this in video.objects for gap in gaps(this.visible) for score in _permanence(this, gap)]
-    return share(sum(scores), len(scores), "no occlusion")
+    return ratio_score(sum(scores), len(scores), "no occlusion")
 
 
 def _permanence(this: TrackedObject, gap: slice) -> list[float]:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.evaluation.scorer import Need, Score, ScoringInput, WeightFreeScorer, share
+from probekit.evaluation.scorer import Need, Score, ScoringInput, WeightFreeScorer, ratio_score
 from probekit.evaluation.sprite.quality import TRACKER
 from probekit.sprite_world.dynamics import path_without_turns
 from probekit.sprite_world.scene import Sprite
@@ -65,7 +65,7 @@ def _clear_looks(objects: tuple[TrackedObject, ...], frame: int) -> list[tuple[s
 def object_class(video: ScoringInput) -> Score:
     """Sum over frames of sprites found by shape / sum over frames of sprites due (VBench: frames with the class)."""
     counts = count_shapes(video)
-    return share(int(counts.found.sum()), int(counts.due.sum()), "no sprite is due in any frame")
+    return ratio_score(int(counts.found.sum()), int(counts.due.sum()), "no sprite is due in any frame")
 
 
 def color(video: ScoringInput) -> Score:
@@ -74,7 +74,7 @@ def color(video: ScoringInput) -> Score:
     As in VBench colour is judged only where the object was found; null if it never was.
     """
     counts = count_shapes(video)
-    return share(int(counts.colored.sum()), int(counts.found.sum()), "no prompted shape was found")
+    return ratio_score(int(counts.colored.sum()), int(counts.found.sum()), "no prompted shape was found")
 
 
 def multiple_objects(video: ScoringInput) -> Score:
@@ -86,7 +86,7 @@ def multiple_objects(video: ScoringInput) -> Score:
         return Score(None, reason="one sprite prompted")
     counts = count_shapes(video)
     both_due = counts.due == 2
-    return share(int((counts.found[both_due] == 2).sum()), int(both_due.sum()), "no frame in which both are due")
+    return ratio_score(int((counts.found[both_due] == 2).sum()), int(both_due.sum()), "no frame in which both are due")
 
 
 def overall_consistency(video: ScoringInput) -> Score:
@@ -106,7 +106,7 @@ def overall_consistency(video: ScoringInput) -> Score:
         float((background & (tracks.frame_background_match >= _BACKGROUND_MATCH)).mean()),
         _pillar_share(facts.pillar, tracks),
     ]
-    return share(sum(confirmed), len(confirmed), "the caption states nothing")
+    return ratio_score(sum(confirmed), len(confirmed), "the caption states nothing")
 
 
 def _confirmed_sprites(sprites: tuple[Sprite, ...], objects: tuple[TrackedObject, ...]) -> list[float]:

@@ -31,8 +31,8 @@ class DimensionLayout(NamedTuple):
     """One dimension of a result file.
 
     Attributes:
-        score: of the dimension.
-        entries: of its videos.
+        score: score of the dimension.
+        entries: entries of its videos.
         n_null: videos without a score, which the layout cannot hold.
         pooled: "frames" or "videos": what `score` is the mean of.
     """
@@ -54,8 +54,8 @@ def official_layout(rows: Sequence[ScoreRow], videos: Sequence[VideoRow]) -> Off
     """Arrange the scores of whole videos.
 
     Args:
-        rows: of one model; dimensions that VBench does not have are left out.
-        videos: of the same set.
+        rows: rows of one model; dimensions that VBench does not have are left out.
+        videos: videos of the same set.
 
     Raises:
         UserError: if the scores are those of the sprite world, of clips, or of videos that the set does not have.

@@ -21,7 +21,7 @@ from probekit.evaluation.clips import Span
 from probekit.user_files.yaml_files import read_yaml
 
 Features = NDArray[np.floating]
-"""One vector a frame, (T, D)."""
+"""One vector per frame, (T, D)."""
 
 
 class SlowFastScore(NamedTuple):
@@ -29,7 +29,7 @@ class SlowFastScore(NamedTuple):
 
     Attributes:
         inclip: mean over clips, in [0, 1].
-        clip2clip: of the first frames; None for a video of one clip.
+        clip2clip: score of the first frames; None for a video of one clip.
         mapped: clip2clip on the in-clip scale; None without a table or without clip2clip.
         fused: the score.
     """
@@ -137,7 +137,7 @@ def slow_fast(
     code, whose tables begin there.
 
     Raises:
-        UserError: if the table is missing, or there is not one first frame a clip.
+        UserError: if the table is missing, or there is not one first frame per clip.
     """
     if not clips or len(first_frames) != len(clips):
         raise UserError(f"{len(clips)} clips have {len(first_frames)} first frames.", "Give one for each clip.")
@@ -182,7 +182,7 @@ def slow_fast_video(
     """
     if spans[-1].stop != len(features):
         raise UserError(
-            f"The clips end at frame {spans[-1].stop}, the features at {len(features)}.", "Give one vector a frame."
+            f"The clips end at frame {spans[-1].stop}, the features at {len(features)}.", "Give one vector per frame."
         )
     starts = [span.start for span in spans]
     return slow_fast(

@@ -35,7 +35,7 @@ class Motion(NamedTuple):
 
     Attributes:
         pairs: between frames i and i + 1.
-        wraps: from the first frame to the last, and back.
+        wraps: flow from the first frame to the last, and back.
     """
 
     pairs: Sequence[float]
@@ -47,7 +47,8 @@ class Filtered(NamedTuple):
 
     Attributes:
         rows: videos to score: all of other dimensions, and the first static ones.
-        lacking: for each static video that a prompt has too few of, one of its moving samples stands, with the reason.
+        lacking: one entry per static video that a prompt is short of, keyed by one of its moving samples, with the
+            reason.
         problems: videos that could not be judged.
     """
 
@@ -76,9 +77,9 @@ def is_static(motion: Motion, height: int, width: int) -> bool:
     that times twice the number of allowed pairs. Halves round to even.
 
     Args:
-        motion: of `fastest_motion`; T - 1 pairs of T frames.
-        height: of the frames, in pixels, before any padding.
-        width: of the frames.
+        motion: result of `fastest_motion`; T - 1 pairs of T frames.
+        height: height of the frames, in pixels, before any padding.
+        width: width of the frames.
     """
     threshold = _THRESHOLD * (min(height, width) / _THRESHOLD_SIDE)
     allowed = round(_MOVING_PAIRS * ((len(motion.pairs) + 1) / _FRAMES))

@@ -33,11 +33,11 @@ class WeightFile:
     """One published file.
 
     Attributes:
-        name: of the network.
+        name: name of the network.
         relative_path: below its root folder.
         url: where it is published.
-        size_bytes: of the published file; None where unknown.
-        sha256: of the published file; None where unknown, and then any file of that name is taken.
+        size_bytes: size in bytes of the published file; None where unknown.
+        sha256: SHA-256 of the published file; None where unknown, and then any file of that name is taken.
         root: "vbench" is `weights_folder`, "torch" the folder of torch.hub's checkpoints.
         member: name inside the archive that `url` gives; None where it gives the file itself.
     """
@@ -247,7 +247,7 @@ def weight_path(file: WeightFile, *, unverified: bool | None = None) -> Path:
     """The path of a file that is there and is, as far as known, the published one.
 
     Args:
-        file: which.
+        file: name of the file.
         unverified: also take another file of that name; scores carry the hash of what was read in any case. None asks
             the environment: `$PROBEKIT_UNVERIFIED_WEIGHTS` is 1.
 

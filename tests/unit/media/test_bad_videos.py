@@ -118,7 +118,7 @@ def test_pixels_are_those_of_opencv(tmp_path: Path, pixel_format: str, rotation:
 
 
 def test_clocks_that_round_are_constant(tmp_path: Path) -> None:
-    """Matroska counts milliseconds: at 16 frames a second its frames are 62 or 63 apart."""
+    """Matroska counts milliseconds: at 16 frames per second its frames are 62 or 63 apart."""
     write_frames(tmp_path / "a.mkv", n_frames=30)
     assert video_info(tmp_path / "a.mkv").fps == pytest.approx(16, rel=1e-3)
 

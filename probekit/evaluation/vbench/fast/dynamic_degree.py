@@ -1,7 +1,7 @@
 """Does a video move enough? Found with as few optical flows as possible. Torch-free.
 
 The official code computes the flow of every pair and then counts (vbench/dynamic_degree.py, `check_move`). The answer
-is known as soon as enough pairs move, or so many do not that the rest cannot make it up.
+is known as soon as enough pairs move, or too few are left to make it up.
 """
 
 from collections.abc import Callable, Sequence

@@ -96,7 +96,7 @@ def style_similarity(frames: Tensor, text: Tensor, logit_scale: float) -> Score:
     Args:
         frames: features (T, C).
         text: features (C,) of the style.
-        logit_scale: of the network.
+        logit_scale: logit scale of the network.
     """
     cosines = F.normalize(frames, dim=1) @ F.normalize(text.float(), dim=0)
     total, count = float((cosines * (logit_scale / 100)).double().sum()), float(len(frames))

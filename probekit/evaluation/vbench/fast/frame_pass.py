@@ -19,7 +19,7 @@ class FrameReader(NamedTuple):
     """A network of single frames.
 
     Attributes:
-        name: of what it reads.
+        name: name of what it reads.
         transform: makes its input; readers with the same transform share the input.
         read: inputs (N, 3, h, w) to features (N, C) or (N,).
     """
@@ -47,7 +47,7 @@ def read_frames(
         frames: (T, H, W, 3) RGB.
         readers: networks.
         switches: which quirks the transforms keep.
-        device: of the networks.
+        device: device of the networks.
         batch: frames that are transformed and read together.
     """
     transforms = list(dict.fromkeys(reader.transform for reader in readers))

@@ -17,7 +17,7 @@ def check_weights(state: Mapping[str, Tensor], name: str) -> None:
 
     Args:
         state: tensors by name.
-        name: of the network, for the message.
+        name: name of the network, for the message.
 
     Raises:
         BrokenNetworkError: naming the first such tensor.
@@ -36,7 +36,7 @@ def check_features(features: Tensor, name: str) -> Tensor:
 
     Args:
         features: (N, C), or (N,) for a network with one output.
-        name: of the network, for the message.
+        name: name of the network, for the message.
 
     Raises:
         BrokenNetworkError: if they are not.

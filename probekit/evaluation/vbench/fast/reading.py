@@ -19,7 +19,7 @@ class VideoReading:
 
     Args:
         video: what is read.
-        networks: that read it.
+        networks: networks that read it.
         dimensions: those that will be asked for; only their readers of single frames run.
     """
 

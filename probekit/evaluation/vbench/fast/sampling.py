@@ -33,7 +33,7 @@ def rounded(value: float, half_to_even: bool) -> int:
 
 
 def dynamic_indices(n_frames: int, fps: float, half_to_even: bool) -> Sequence[int]:
-    """Every frame that the dynamic degree samples: about eight a second (vbench/dynamic_degree.py, `get_frames`)."""
+    """Every frame that the dynamic degree samples: about eight per second (vbench/dynamic_degree.py, `get_frames`)."""
     return range(0, n_frames, max(1, rounded(fps / _DYNAMIC_FPS, half_to_even)))
 
 

@@ -58,7 +58,7 @@ def fast_scorers(settings: FastSettings | None = None) -> ScorerSet:
     """The scorers whose weights are there, and for each other dimension of VBench why it does not run.
 
     Args:
-        settings: by default those of `FastSettings`.
+        settings: settings; by default those of `FastSettings`.
     """
     reasons = {dimension: _hindrance(dimension) for dimension in VBENCH}
     runs = tuple(dimension for dimension, reason in reasons.items() if reason is None)

@@ -35,7 +35,7 @@ class Compatibility(StrictModel):
             (`get_score` before `unpad`). Off: cut away.
         action_confidence_rounded: confidences are rounded to four digits before the threshold (human_action.py). Off:
             not rounded.
-        clip_half_on_gpu: on a GPU CLIP runs in half precision, as `clip.load` leaves it. Off: in the asked precision.
+        clip_half_on_gpu: half precision of CLIP on a GPU, as `clip.load` leaves it. Off: the asked precision.
     """
 
     resize_without_antialias: bool = True
@@ -56,7 +56,8 @@ class FastSettings(StrictModel):
 
     Attributes:
         device: "auto" is the first GPU, or the CPU without one.
-        precision: of the transformers; bfloat16 is faster on GPUs and changes scores, so the scorer ids say it.
+        precision: precision of the transformers; bfloat16 is faster on GPUs and changes scores, so the scorer ids say
+            it.
         batch_frames: frames that a network sees at once. Speed, memory and the last bits of scores depend on it, so the
             scorer ids say another number than the default.
         flow_memory_mib: what the all-pairs correlation of RAFT and AMT may hold; more pairs at once where it allows.

@@ -33,7 +33,7 @@ class ChildSession:
     Args:
         python: the interpreter; it needs VBench, and none of this toolkit's own requirements.
         dimension: one of the sixteen.
-        device: for torch.
+        device: torch's name of the device.
     """
 
     def __init__(self, python: Path, dimension: str, device: str) -> None:

@@ -22,7 +22,7 @@ class WatchedDetector:
     """A GRiT detector that remembers its first failure, for callers that swallow it.
 
     Args:
-        detector: with VBench's `run_caption_tensor`.
+        detector: detector with VBench's `run_caption_tensor`.
     """
 
     def __init__(self, detector: Any) -> None:
@@ -44,10 +44,10 @@ def detect(
     """Score one video with one of the GRiT modules' own functions.
 
     Args:
-        dimension: which.
+        dimension: name of the dimension.
         score: `vbench.<dimension>.<dimension>`.
         detector: a loaded `DenseCaptioning`.
-        video: with the auxiliary information of VBench's list.
+        video: video with the auxiliary information of VBench's list.
         device: handed on.
 
     Returns:

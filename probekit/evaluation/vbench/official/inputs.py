@@ -33,7 +33,7 @@ class OfficialInput(NamedTuple):
     Attributes:
         path: the file.
         prompt: VBench's text of it.
-        auxiliary: for dimensions that look for something, what VBench's list says of it, e.g. ``{"color": "red"}``.
+        auxiliary: what VBench's list says of the thing that a dimension looks for, e.g. ``{"color": "red"}``.
     """
 
     path: str

@@ -24,7 +24,7 @@ class Readiness(NamedTuple):
     """What doctor says of a dimension.
 
     Attributes:
-        dimension: which.
+        dimension: name of the dimension.
         place: "here", or "own" for the environment of its own.
         environment: what the place lacks: the environment itself, packages, operators.
         files: weights, and code that is fetched like weights, that are not there.

@@ -25,7 +25,7 @@ def score_of(dimension: str, record: Mapping[str, Any], n_frames: int | None = N
     Args:
         dimension: one of the sixteen.
         record: the entry.
-        n_frames: of the video, where known.
+        n_frames: frames of the video, where known.
 
     Raises:
         UserError: if a number is missing, not finite, or not what the formula can give.

@@ -67,7 +67,7 @@ def _without_bar(videos: Iterable[Any], **_: object) -> Iterable[Any]:
 
 @contextmanager
 def no_prints() -> Iterator[None]:
-    """Swallow what the modules print: standard output belongs to whoever runs us."""
+    """Swallow what the modules print: standard output belongs to the process that runs us."""
     with redirect_stdout(StringIO()):
         yield
 

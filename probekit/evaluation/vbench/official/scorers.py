@@ -27,8 +27,8 @@ class OfficialScorer:
     """One dimension by VBench's own code, in this process or in a child.
 
     Attributes:
-        facts: of the dimension.
-        device: for torch; None takes a GPU where there is one.
+        facts: row of the dimension.
+        device: torch's name of the device; None takes a GPU where there is one.
     """
 
     facts: VBenchDimension
@@ -106,7 +106,7 @@ def official_scorers(suite: str, device: str | None = None) -> ScorerSet:
 
     Args:
         suite: name; other suites than VBench's own have no auxiliary information, so six dimensions cannot score them.
-        device: for torch; None takes a GPU where there is one.
+        device: torch's name of the device; None takes a GPU where there is one.
     """
     scorers: list[OfficialScorer] = []
     not_run: list[NotRun] = []

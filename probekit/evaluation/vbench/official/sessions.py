@@ -63,8 +63,8 @@ def open_session(dimension: str, loader: Callable[[Any], Session], device: str) 
     """Load a dimension's network, and keep it. The session raises UserError for a video that it cannot score.
 
     Args:
-        dimension: for messages.
-        loader: of the dimension, from `SESSIONS`.
+        dimension: name of the dimension, for messages.
+        loader: loader of the dimension, from `SESSIONS`.
         device: "cpu", "cuda" or "cuda:0".
 
     Raises:

@@ -175,7 +175,7 @@ def test_scorers_keep_the_protocol() -> None:
 
 
 def make_long_set(root: Path, n_frames: int = 41) -> VideoSet:
-    """Two videos of more than two clips of 2 s at 8 frames a second."""
+    """Two videos of more than two clips of 2 s at 8 frames per second."""
     rows = []
     for number in range(2):
         truth, key = episode("test", 2, number, n_frames=n_frames), SampleKey("sprite-test", f"p{number}", 0)

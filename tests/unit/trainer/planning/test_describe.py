@@ -37,7 +37,7 @@ def test_every_wan_recipe_fits_eight_gpus_of_80_gb(path: Path) -> None:
     config = load_recipe(path)
     processes = 1 if path.stem.startswith("one_gpu") else 8
     lines = list(description(config, processes, 141 if processes == 1 else 80))
-    assert "1560 a latent frame, " in "\n".join(lines)
+    assert "1560 per latent frame, " in "\n".join(lines)
     if isinstance(config, TrajectoryConfig):
         assert lines[-1] == "fits 80 GB"
     else:
@@ -91,8 +91,8 @@ def test_the_numbers_at_wan_size() -> None:
 
 def test_where_foresight_reads_is_named_with_its_shape() -> None:
     text = "\n".join(description(dmd("dmd_foresight.yaml"), 8, 80))
-    assert re.search(r"state: generator +output of blocks\.15, \(videos, 4680, 1536\) a segment", text)
-    assert re.search(r"target: real +output of blocks\.20, \(videos, 4680, 5120\) a segment", text)
+    assert re.search(r"state: generator +output of blocks\.15, \(videos, 4680, 1536\) per segment", text)
+    assert re.search(r"target: real +output of blocks\.20, \(videos, 4680, 5120\) per segment", text)
     assert re.search(r"segments with a target +7 of 7", text)
     framewise = "\n".join(description(dmd("framewise/dmd_foresight.yaml", "foresight.offsets=[1]"), 8, 80))
     assert re.search(r"blocks\.15, \(videos, 1560, 1536\)", framewise)

@@ -12,7 +12,7 @@ from tests.helpers.model_folders import write_tiny_model
 from tests.unit.trainer.config.test_recipe_options import bidirectional_config
 from tests.unit.trainer.stages.test_causal_stages import clips  # noqa: F401
 from trainer.stages.bidirectional import BidirectionalStage
-from trainer.stages.first_weights import first_model, grow
+from trainer.stages.initialization import first_model, grow
 
 
 def transformer(layers: int, seed: int, heads: int = 1) -> WanTransformer3DModel:

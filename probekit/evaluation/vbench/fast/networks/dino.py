@@ -23,7 +23,7 @@ class Dino(nn.Module):
     vision_transformer.py, `interpolate_pos_encoding`), so its rule stands here.
 
     Args:
-        width: of the tokens, a multiple of 64.
+        width: width of the tokens, a multiple of 64.
         depth: number of blocks.
         positions: tokens that have a position embedding, the class token among them.
         patch: side of a patch in pixels.

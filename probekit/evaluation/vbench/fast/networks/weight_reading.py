@@ -16,8 +16,8 @@ def read_state(path: Path, name: str, *, inside: tuple[str, ...] = ()) -> State:
     """Read the tensors of a weight file, and make sure that they can be right.
 
     Args:
-        path: of torch.save.
-        name: of the network, for messages.
+        path: path of a file that torch.save wrote.
+        name: name of the network, for messages.
         inside: keys under one of which the file may keep the tensors.
 
     Raises:

@@ -295,7 +295,7 @@ def test_a_video_of_which_only_the_asked_frames_were_decoded_scores_the_same() -
     numbers = frames_to_decode([scorer], len(frames))
     assert numbers is not None
     assert len(numbers) == 8
-    sparse = ScoringInput(frames[list(numbers)], 16, "a cat", numbers=numbers, n_frames=len(frames))
+    sparse = ScoringInput(frames[list(numbers)], 16, "a cat", indices=numbers, n_frames=len(frames))
     assert scorer.score(sparse) == scorer.score(ScoringInput(frames, 16, "a cat"))
     assert frames_to_decode([scorer, _scorers()["subject_consistency"]], 40) is None
     assert frames_to_decode([TEMPORAL_FLICKERING], 40) is None

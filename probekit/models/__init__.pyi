@@ -1,0 +1,16 @@
+from .causal_card import CausalCard as CausalCard
+from .causal_card import is_causal as is_causal
+from .causal_card import read_causal_card as read_causal_card
+from .causal_card import write_causal_card as write_causal_card
+from .causal_wan import CausalWan as CausalWan
+from .causal_wan import capture_blocks as capture_blocks
+from .context_policy import ContextPolicy as ContextPolicy
+from .loading import load_codec as load_codec
+from .loading import load_model as load_model
+from .loading import load_text_encoder as load_text_encoder
+from .loading import load_transformer as load_transformer
+from .model_folder import SHIPPED_MODELS as SHIPPED_MODELS
+from .saving import save_transformer as save_transformer
+from .video_codec import VideoCodec as VideoCodec
+from .video_codec import to_uint8_frames as to_uint8_frames
+from .video_codec import to_unit_range as to_unit_range

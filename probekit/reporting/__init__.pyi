@@ -1,0 +1,14 @@
+from .comparison_io import read_comparison as read_comparison
+from .comparison_io import write_comparison as write_comparison
+from .comparison_record import ComparisonRecord as ComparisonRecord
+from .comparison_record import ComparisonRow as ComparisonRow
+from .comparison_tables import comparison_table as comparison_table
+from .figures import forest_plot as forest_plot
+from .figures import save_figure as save_figure
+from .html_report import write_report as write_report
+from .summary import summary_sentences as summary_sentences
+from .system_table import SystemRow as SystemRow
+from .system_table import paper_systems as paper_systems
+from .system_table import table_of_systems as table_of_systems
+from .table import Column as Column
+from .table import Table as Table

@@ -1,0 +1,16 @@
+from .manifest import load_video_set as load_video_set
+from .manifest import read_manifest as read_manifest
+from .manifest import write_manifest as write_manifest
+from .protocol_card import ProtocolCard as ProtocolCard
+from .protocol_card import mismatches as mismatches
+from .protocol_card import read_protocol as read_protocol
+from .protocol_card import write_protocol as write_protocol
+from .sample_key import SampleKey as SampleKey
+from .score_table import ScoreRow as ScoreRow
+from .score_table import read_scores as read_scores
+from .score_table import write_scores as write_scores
+from .shard import Shard as Shard
+from .video_set import VideoRow as VideoRow
+from .video_set import VideoSet as VideoSet
+from .video_set import describe_video as describe_video
+from .video_set_check import check_video_set as check_video_set

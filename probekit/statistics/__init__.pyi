@@ -1,0 +1,14 @@
+from .arrays import compare_means as compare_means
+from .bootstrap_settings import BootstrapSettings as BootstrapSettings
+from .difference_estimate import BootstrapComparison as BootstrapComparison
+from .difference_estimate import DifferenceEstimate as DifferenceEstimate
+from .power import minimum_detectable_difference as minimum_detectable_difference
+from .power import noise_floor as noise_floor
+from .power import power_curve as power_curve
+from .score_comparison import compare_score_tables as compare_score_tables
+from .score_total import ScoreTotal as ScoreTotal
+from .score_total import total_of_table as total_of_table
+from .significance import benjamini_hochberg as benjamini_hochberg
+from .significance import equivalence_p_value as equivalence_p_value
+from .significance import holm as holm
+from .significance import sign_flip_p_values as sign_flip_p_values

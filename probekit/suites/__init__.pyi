@@ -1,0 +1,12 @@
+from .dimension_constants import SPRITE_CONSTANTS as SPRITE_CONSTANTS
+from .dimension_constants import VBENCH as VBENCH
+from .dimension_constants import VBENCH_CONSTANTS as VBENCH_CONSTANTS
+from .dimension_constants import DimensionConstant as DimensionConstant
+from .dimension_constants import VBenchDimension as VBenchDimension
+from .prompt_files import suite_from_file as suite_from_file
+from .registry import constants_of as constants_of
+from .registry import load_suite as load_suite
+from .registry import planned_dimensions as planned_dimensions
+from .registry import suite_names as suite_names
+from .suite import Prompt as Prompt
+from .suite import Suite as Suite
