@@ -77,7 +77,7 @@ def _load_extended(path: Path, chain: tuple[Path, ...], place: Place) -> Documen
     if parent is None:
         return document
     if not isinstance(parent, str) or "\0" in parent:
-        raise UserError(f"{path}: extends = {parent!r} is not a file name.", "give one path relative to this file.")
+        raise UserError(f"{path}: extends = {parent!r} is not a file name.", "Give one path relative to this file.")
     return _merge(_load_extended(path.parent / parent, (*chain, resolved), place), document)
 
 

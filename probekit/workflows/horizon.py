@@ -119,7 +119,7 @@ def _features(path: Path) -> NDArray[np.floating]:
         # Mapped, because a header may declare more numbers than the file has.
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     if not isinstance(array, np.ndarray) or array.ndim != 2 or not np.issubdtype(array.dtype, np.floating):
-        raise UserError(f"{path} is no array of (T, D) numbers.", "Save one vector a frame with numpy.save.")
+        raise UserError(f"{path} is no array of (T, D) numbers.", "Save one vector per frame with numpy.save.")
     return np.array(array)
 
 

@@ -49,7 +49,7 @@ def plan_lines(folder: Path, suite: Suite, options: StreamingOptions, bytes_each
 
 
 def rollout_shape(geometry: LatentGeometry, card: CausalCard, frames: int, text_tokens: int) -> RolloutShape:
-    """Sizes of the rollout of one video of so many frames."""
+    """Sizes of the rollout of one video of a given number of frames."""
     return RolloutShape(
         chunks=geometry.chunks(geometry.latent_frames(frames)),
         chunk_tokens=geometry.tokens(geometry.chunk_frames),

@@ -131,7 +131,7 @@ def _expected_shards(folder: Path, split: str) -> list[Path]:
 def _listed(folder: Path) -> Iterator[Path]:
     """Shards that the index of a folder lists."""
     path = folder / INDEX
-    fix = "Encode again; finished shards are kept and the index is made anew."
+    fix = "Encode again; finished shards are kept and the index is made again."
     entries = read_json_object(path, fix=fix, what="index of clips")
     for name in entries:
         shard = inside(folder, name, str(path))
