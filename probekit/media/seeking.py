@@ -3,17 +3,18 @@
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import av
 import numpy as np
-from av.container import InputContainer
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from probekit.errors import UserError
 from probekit.media.video_files import read_video, upright_pixels
 from probekit.media.video_stream import picture_stream
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
 
 
 class _Index(NamedTuple):
@@ -45,6 +46,8 @@ def read_frames_at(path: Path, numbers: Sequence[int], n_frames: int) -> NDArray
 
 def _seek(path: Path, numbers: Sequence[int], n_frames: int) -> dict[int, NDArray[np.uint8]] | None:
     """Frames by number; None where they cannot be found by their time."""
+    import av
+
     try:
         with av.open(f"file:{path}", metadata_errors="ignore") as container:
             stream = picture_stream(container, path)
@@ -59,7 +62,7 @@ def _seek(path: Path, numbers: Sequence[int], n_frames: int) -> dict[int, NDArra
     return {n: pixels[t] for n, t in zip(numbers, times, strict=True)} if len(pixels) == len(times) else None
 
 
-def _index(container: InputContainer, stream: VideoStream) -> _Index | None:
+def _index(container: "InputContainer", stream: "VideoStream") -> _Index | None:
     times, keys = [], []
     for packet in container.demux(stream):
         if packet.size == 0:
@@ -74,7 +77,7 @@ def _index(container: InputContainer, stream: VideoStream) -> _Index | None:
 
 
 def _decoded(
-    container: InputContainer, stream: VideoStream, index: _Index, wanted: Sequence[int]
+    container: "InputContainer", stream: "VideoStream", index: _Index, wanted: Sequence[int]
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """The wanted times, in order, with their frames. Seeks where a key frame lies between what was read and wanted."""
     remaining, before = list(wanted), -1

@@ -10,18 +10,20 @@ from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import av
 import numpy as np
-from av.container import InputContainer, OutputContainer
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from probekit.atomic_files import atomic_path
 from probekit.errors import UserError
 from probekit.media.container_end import declared_end, matroska_end
 from probekit.media.video_stream import check_constant_rate, clock_of, frame_rate, picture_stream
+
+if TYPE_CHECKING:
+    import av
+    from av.container import InputContainer, OutputContainer
+    from av.video.stream import VideoStream
 
 _LARGEST_RATE_DENOMINATOR = 1001  # NTSC rates are n/1001
 _WORST_CRF = 51
@@ -94,7 +96,7 @@ def video_info(path: Path) -> VideoInfo:
         return VideoInfo(len(ticks), height, width, fps)
 
 
-def _ticking(decoded: Iterator[av.VideoFrame], ticks: list[int | None]) -> Iterator[av.VideoFrame]:
+def _ticking(decoded: "Iterator[av.VideoFrame]", ticks: list[int | None]) -> "Iterator[av.VideoFrame]":
     """Hand frames on and write down their time stamps."""
     for frame in decoded:
         ticks.append(frame.pts)
@@ -115,6 +117,8 @@ def write_video(path: Path, frames: NDArray[np.uint8], fps: float, *, crf: int |
         ValueError: ``frames``, ``fps`` or ``crf`` are not as described.
         UserError: The size is odd, the suffix is another one, or the target cannot be written.
     """
+    import av
+
     _check_frames(path, frames, crf)
     rate = _rate(fps)
     with atomic_path(path) as temporary, av.open(_url(temporary), "w") as container:
@@ -131,7 +135,11 @@ def _rate(fps: float) -> Fraction:
     return rate
 
 
-def _add_stream(container: OutputContainer, frames: NDArray[np.uint8], rate: Fraction, crf: int | None) -> VideoStream:
+def _add_stream(
+    container: "OutputContainer", frames: NDArray[np.uint8], rate: Fraction, crf: int | None
+) -> "VideoStream":
+    from av.video.stream import VideoStream
+
     codec, pixel_format = ("libx264rgb", "rgb24") if crf is None else ("libx264", "yuv420p")
     stream = container.add_stream(codec, rate=rate, options={"crf": str(crf or 0)})
     assert isinstance(stream, VideoStream)
@@ -168,7 +176,9 @@ def _url(path: Path) -> str:
 
 
 @contextmanager
-def _open_video(path: Path, options: Mapping[str, str] | None = None) -> Iterator[tuple[InputContainer, VideoStream]]:
+def _open_video(path: Path, options: Mapping[str, str] | None = None) -> "Iterator[tuple[InputContainer, VideoStream]]":
+    import av
+
     _check_content(path)
     try:
         container = av.open(_url(path), options=dict(options or {}), metadata_errors="ignore")
@@ -198,7 +208,7 @@ def _check_content(path: Path) -> None:
         raise UserError(f"{path} is truncated: it has {size} of {declared} bytes.", _COPY_AGAIN)
 
 
-def _decoded(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[av.VideoFrame]:
+def _decoded(container: "InputContainer", stream: "VideoStream", path: Path) -> "Iterator[av.VideoFrame]":
     count = 0
     for frame in _undamaged(container, stream, path):
         count += 1
@@ -225,7 +235,9 @@ def _is_whole(path: Path) -> bool:
     return end is not None and end <= size
 
 
-def _undamaged(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[av.VideoFrame]:
+def _undamaged(container: "InputContainer", stream: "VideoStream", path: Path) -> "Iterator[av.VideoFrame]":
+    import av
+
     count, size = 0, (stream.height, stream.width)
     try:
         for packet in container.demux(stream):
@@ -245,7 +257,7 @@ def _damaged(path: Path, count: int) -> UserError:
     return UserError(f"{path} is truncated or damaged after {count} frames.", _COPY_AGAIN)
 
 
-def _quarter_turns(frame: av.VideoFrame, path: Path) -> int:
+def _quarter_turns(frame: "av.VideoFrame", path: Path) -> int:
     """Counter-clockwise quarter turns that a frame is stored rotated by, which OpenCV and decord apply too."""
     turns, rest = divmod(frame.rotation, _QUARTER_TURN)
     if rest:
@@ -256,20 +268,20 @@ def _quarter_turns(frame: av.VideoFrame, path: Path) -> int:
     return turns
 
 
-def upright_pixels(frame: av.VideoFrame) -> NDArray[np.uint8]:
+def upright_pixels(frame: "av.VideoFrame") -> NDArray[np.uint8]:
     """Pixels (H, W, 3) as players show them. Bicubic: for more than 8 bits the nearest to what OpenCV gives."""
     pixels = frame.to_ndarray(format="rgb24", interpolation="BICUBIC").astype(np.uint8, copy=False)
     return np.ascontiguousarray(np.rot90(pixels, frame.rotation // _QUARTER_TURN)) if frame.rotation else pixels
 
 
-def _collect(decoded: Iterator[av.VideoFrame]) -> NDArray[np.uint8]:
+def _collect(decoded: "Iterator[av.VideoFrame]") -> NDArray[np.uint8]:
     # fromiter grows one array in place; stacking a list would hold the video twice.
     first = upright_pixels(next(decoded))
     pixels: Any = np.dtype((np.uint8, first.shape))
     return np.fromiter(chain([first], map(upright_pixels, decoded)), dtype=pixels)
 
 
-def _fps(stream: VideoStream, ticks: Sequence[int | None], path: Path) -> float:
+def _fps(stream: "VideoStream", ticks: Sequence[int | None], path: Path) -> float:
     rate = frame_rate(clock_of(stream, ticks))
     if not rate:
         raise UserError(f"{path} does not say how many frames per second it has.", "Write it again with a frame rate.")

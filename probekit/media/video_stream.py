@@ -5,16 +5,14 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from statistics import median_low
-from typing import Final, NamedTuple
-
-from av.container import InputContainer
-from av.stream import Disposition
-from av.video.stream import VideoStream
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from probekit.errors import UserError
 
-_NO_VIDEO: Final = Disposition.attached_pic | Disposition.timed_thumbnails
-"""Streams of single pictures that go with a video or a song."""
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
 _LARGEST_RATE_DENOMINATOR: Final = 1001  # NTSC rates are n/1001
 
 
@@ -32,7 +30,7 @@ class Clock(NamedTuple):
     stated: Sequence[Fraction]
 
 
-def picture_stream(container: InputContainer, path: Path) -> VideoStream:
+def picture_stream(container: "InputContainer", path: Path) -> "VideoStream":
     """The one stream of a file that is a video; cover pictures and thumbnails are passed over.
 
     Args:
@@ -42,8 +40,11 @@ def picture_stream(container: InputContainer, path: Path) -> VideoStream:
     Raises:
         UserError: there is no such stream, or there are several, which are named.
     """
+    from av.stream import Disposition
+
+    single_pictures = Disposition.attached_pic | Disposition.timed_thumbnails
     streams = list(container.streams.video)
-    found = [stream for stream in streams if not stream.disposition & _NO_VIDEO]
+    found = [stream for stream in streams if not stream.disposition & single_pictures]
     if streams and not found:
         raise UserError(f"{path} has no video stream: its only picture is a cover.", "Give a file with a video.")
     if not found:
@@ -63,13 +64,13 @@ def picture_stream(container: InputContainer, path: Path) -> VideoStream:
     return found[0]
 
 
-def _named(stream: VideoStream) -> str:
+def _named(stream: "VideoStream") -> str:
     context = stream.codec_context
     what = "unknown codec" if context is None else f"{context.name}, {context.width}x{context.height}"
     return f"stream {stream.index} ({what})"
 
 
-def clock_of(stream: VideoStream, ticks: Iterable[int | None]) -> Clock:
+def clock_of(stream: "VideoStream", ticks: Iterable[int | None]) -> Clock:
     """The clock of a stream whose frames have these time stamps; frames without one are left out."""
     stated = (stream.average_rate, stream.guessed_rate, stream.base_rate, stream.codec_context.framerate)
     shown = sorted(tick for tick in ticks if tick is not None)

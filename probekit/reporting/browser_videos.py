@@ -1,9 +1,8 @@
 """Copies of videos that every browser plays, and the still image that stands for each until it is played."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +10,9 @@ from probekit.atomic_files import atomic_path, write_bytes
 from probekit.errors import UserError
 from probekit.media.video_files import iter_frames, read_video, write_video
 from probekit.media.video_stream import picture_stream
+
+if TYPE_CHECKING:
+    import av
 
 SMALLEST_SIDE = 128
 """Smaller videos are enlarged to at least this: yuv420p halves the resolution of colour, which blurs 32x32 pixels."""
@@ -53,6 +55,8 @@ def browser_video(source: Path, folder: Path, stem: str) -> BrowserVideo:
 
 def plays_in_browser(path: Path) -> bool:
     """Whether every current browser plays the file as it is. A file that can't be opened does not."""
+    import av
+
     try:
         with av.open(f"file:{path}") as container:
             names = container.format.name.split(",")
@@ -73,7 +77,7 @@ def enlarged(frames: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     return frames.repeat(factor, axis=1).repeat(factor, axis=2)
 
 
-def _is_plain_h264(context: av.VideoCodecContext) -> bool:
+def _is_plain_h264(context: "av.VideoCodecContext") -> bool:
     return context.name == "h264" and context.pix_fmt in ("yuv420p", "yuvj420p")
 
 

@@ -1,5 +1,7 @@
 """The GPU benchmarks at tiny size: the same code, a table for each step, and a failure that costs one step alone."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,16 @@ def test_a_failing_step_costs_itself_alone_and_finished_steps_are_passed_over(tm
 def test_without_time_nothing_is_started(tmp_path: Path) -> None:
     lines = all_steps(tmp_path, minutes=0, tiny=True)
     assert all(line.endswith("no time left") for line in lines)
+
+
+def test_no_step_needs_what_a_bare_gpu_machine_lacks() -> None:
+    """PyAV is a wheel of 35 MB, so it does not travel with the checkout."""
+    modules = [f"benchmarks.gpu.{path.stem}" for path in Path(facts.__file__).parent.glob("[a-z]*.py")]
+    names = [*modules, "trainer.cli", "trainer.launch", "trainer.engine.loop"]
+    program = f"""
+import importlib, sys
+sys.modules["av"] = None
+for name in {names}:
+    importlib.import_module(name)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
