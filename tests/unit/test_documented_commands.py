@@ -47,12 +47,15 @@ def test_the_command_parses(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert options.get("shard") is None or parse_shard(options["shard"]) is not None
 
 
+OF_OTHERS = {"make", "pip", "uv"}
+
+
 def readme_commands() -> list[list[str]]:
     blocks = re.findall(
         r"^```sh\n(.*?)^```", (REPOSITORY / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
     )
     lines = [part for block in blocks for line in block.splitlines() for part in line.split("&&")]
-    return [words for line in lines if (words := shlex.split(line, comments=True)) and words[0] != "make"]
+    return [words for line in lines if (words := shlex.split(line, comments=True)) and words[0] not in OF_OTHERS]
 
 
 @pytest.mark.parametrize("words", readme_commands(), ids=" ".join)
