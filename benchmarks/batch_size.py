@@ -12,7 +12,6 @@ from probekit.models.model_folder import model_folder
 from probekit.rollout import fixed_batch
 from probekit.rollout.bidirectional_sampler import BidirectionalSampler
 from probekit.rollout.generation_runner import Request, VideoGenerator
-from probekit.rollout.settings import SamplerSettings
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.suites.registry import load_suite
 
@@ -25,7 +24,7 @@ def sampler(model: str, size: int) -> VideoGenerator:
     """A sampler with so many videos in each pass."""
     fixed_batch.LARGEST, fixed_batch.FULL_PASS = size, size * TOKENS[model]
     if model == "sprite-base":
-        return BidirectionalSampler(model_folder(model), SUITE, SamplerSettings(), 0)
+        return BidirectionalSampler(model_folder(model), SUITE)
     return StreamingSampler(model_folder(model), SUITE)
 
 

@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 
 from probekit.children import end_with_torchrun
+from probekit.choices import Split
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import ShardOption, parse_shard
 from probekit.cli.terminal import log_to_terminal, say
 from probekit.threads import wait_passively
+from trainer.config.choices import ServiceName
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Train streaming video diffusion models.")
 
@@ -39,7 +41,7 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Go on from the folder's newest checkpoint, or refuse to.")
     ] = True,
-    track: Annotated[str | None, typer.Option(help="Also log to wandb or trackio, which must be installed.")] = None,
+    track: Annotated[ServiceName | None, typer.Option(help="Also log to a service that is installed.")] = None,
 ) -> None:
     """Train a model from a recipe; the same command resumes an interrupted run."""
     with reporting_errors():
@@ -189,7 +191,7 @@ def watch_command(
 def encode_sprites(
     out: Annotated[Path, typer.Option(help="Folder for the shards.")] = Path("runs/sprite-latents"),
     shards: Annotated[int, typer.Option(help="Shards of 250 clips.", min=1)] = 48,
-    split: Annotated[str, typer.Option(help="Split of the data: train, validation or test.")] = "train",
+    split: Annotated[Split, typer.Option(help="Split of the data.")] = "train",
     model: Annotated[str, typer.Option(help="Model folder or shipped model whose codec encodes.")] = "sprite-base",
 ) -> None:
     """Render and encode clips of the sprite world for training."""
@@ -208,7 +210,7 @@ def encode_videos_command(
     frames: Annotated[int, typer.Option(help="Frames of a clip: 1 more than a multiple of 4.", min=1)] = 81,
     height: Annotated[int, typer.Option(help="Rows of a frame.", min=8)] = 480,
     width: Annotated[int, typer.Option(help="Columns of a frame.", min=8)] = 832,
-    split: Annotated[str, typer.Option(help="Split of the data: train or validation.")] = "train",
+    split: Annotated[Split, typer.Option(help="Split of the data.")] = "train",
     shard: ShardOption = None,
     skip_corrupt: Annotated[bool, typer.Option("--skip-corrupt", help="Leave out what cannot be read.")] = False,
 ) -> None:

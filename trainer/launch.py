@@ -10,6 +10,7 @@ import torch
 from probekit.errors import UserError
 from probekit.folder_lock import sole_writer
 from trainer.config.causal import AutoregressiveConfig, CausalOdeConfig, ConsistencyConfig, TrajectoryConfig
+from trainer.config.choices import ServiceName
 from trainer.config.recipe import BidirectionalConfig, DmdConfig, StageConfig, load_recipe
 from trainer.distributed.world import SINGLE, World, joined_world
 from trainer.engine.checkpoint import checkpoint_paths
@@ -33,7 +34,7 @@ def train_from_recipe(
     overrides: Sequence[str],
     allow_change: bool = False,
     resume: bool = True,
-    track_with: str | None = None,
+    track_with: ServiceName | None = None,
 ) -> Ending:
     """Read a recipe, build its stage and train, on all processes that torchrun started.
 

@@ -15,7 +15,6 @@ from probekit.reporting.cells import difference_text, interval_notes, interval_t
 from probekit.reporting.comparison_io import write_comparison
 from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow
 from probekit.reporting.table import Column, Table
-from probekit.rollout.settings import SamplerSettings
 from probekit.suites.registry import load_suite
 from probekit.workflows.compare import compare_runs, open_scored_run
 from probekit.workflows.sample import sample_suite
@@ -134,7 +133,7 @@ def _run_sweep(
             pass
     suite = load_suite(config.suite).reduced(config.prompts, config.samples)
     for row in rows:
-        sample_suite(str(out / row.name / "export"), suite, out / row.name / "videos", SamplerSettings())
+        sample_suite(str(out / row.name / "export"), suite, out / row.name / "videos")
         score_run(out / row.name / "videos")
     record = compare_runs([open_scored_run(out / row.name / "videos") for row in rows])
     write_comparison(out / "table", record)

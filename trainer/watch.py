@@ -13,7 +13,6 @@ from probekit.reporting.cells import score_text
 from probekit.reporting.contact_sheet import SheetRow, contact_sheet
 from probekit.reporting.figures import save_figure
 from probekit.reporting.table import Column, Table, fields
-from probekit.rollout.settings import SamplerSettings
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.score_table import SCORES_FOLDER, read_scores
 from probekit.statistics.score_total import total_of_table
@@ -79,7 +78,7 @@ def watch(runs: Sequence[Path], suite: Suite, out: Path, start: str | None = Non
         folders = [out / run.name / name for name in names]
         for model, name, folder in zip(models, names, folders, strict=True):
             LOGGER.info("%s, %s", run.name, name)
-            sample_suite(str(model), suite, folder, SamplerSettings())
+            sample_suite(str(model), suite, folder)
             score_run(folder)
             steps.append(_summary(run.name, name, folder, suite))
         save_figure(contact_sheet(names, list(_sheet_rows(folders)), n_frames=8), out / f"{run.name}.png")

@@ -1,53 +1,24 @@
 """`probekit compare`."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from probekit.choices import IntervalKind, Resampling, Weighting
 from probekit.cli.errors import reporting_errors
-from probekit.cli.options import Mismatch, Replicates, Runs, Seed
+from probekit.cli.options import Mismatch, Replicates, Runs, Seed, WeightingOption
 from probekit.cli.terminal import say
 from probekit.errors import UserError
-
-
-class ResamplingName(StrEnum):
-    """How prompts are resampled."""
-
-    paper = "paper"
-    joint = "joint"
-    two_level = "two-level"
-    runs = "runs"
-
-
-class IntervalName(StrEnum):
-    """Kinds of intervals."""
-
-    percentile = "percentile"
-    basic = "basic"
-    bca = "bca"
-    studentised = "studentised"
-    t = "t"
-
-
-class WeightingName(StrEnum):
-    """How videos are weighed into a dimension's mean: prompts alike, videos alike, or as the official scores."""
-
-    prompt_mean = "prompt-mean"
-    video_mean = "video-mean"
-    frame_weighted = "frame-weighted"
 
 
 def compare(
     runs: Runs,
     out: Annotated[Path, typer.Option(help="Folder for comparison.json, .csv, .md, .tex, differences.png and .svg.")],
     baseline: Annotated[Path | None, typer.Option(help="Which run is the baseline; by default the first.")] = None,
-    method: Annotated[ResamplingName, typer.Option(help="What is resampled, and how.")] = ResamplingName.paper,
-    interval: Annotated[IntervalName, typer.Option(help="Kind of interval.")] = IntervalName.percentile,
-    weighting: Annotated[
-        WeightingName, typer.Option(help="How videos are weighed into a dimension's mean.")
-    ] = WeightingName.prompt_mean,
+    method: Annotated[Resampling, typer.Option(help="What is resampled, and how.")] = "paper",
+    interval: Annotated[IntervalKind, typer.Option(help="Kind of interval.")] = "percentile",
+    weighting: WeightingOption = "prompt-mean",
     pooled: Annotated[bool, typer.Option("--pooled", help="Short for --weighting video-mean.")] = False,
     margin: Annotated[float | None, typer.Option(help="Equivalence test: differences within ± percent.")] = None,
     repeat: Annotated[list[Path] | None, typer.Option(help="Another run of the baseline, for the noise floor.")] = None,
@@ -65,13 +36,13 @@ def compare(
         from probekit.workflows.significance import write_significance
 
         settings = BootstrapSettings(
-            resampling=method.value,
-            interval=interval.value,
-            weighting=_weighting(weighting, pooled=pooled).value,
+            resampling=method,
+            interval=interval,
+            weighting=_weighting(weighting, pooled=pooled),
             replicates=replicates,
         )
         settings.refuse_contradictions()
-        if method is ResamplingName.runs and (margin is not None or repeat):
+        if method == "runs" and (margin is not None or repeat):
             raise UserError(
                 "--margin and --repeat are about single runs, and --method runs compares models by all of theirs.",
                 "Leave them out, or use --method joint for two runs.",
@@ -82,7 +53,7 @@ def compare(
         figure = forest_plot(record)
         for name in ("differences.png", "differences.svg"):
             save_figure(figure, out / name)
-        if method is not ResamplingName.runs:  # runs of one model have no prompts' differences of their own
+        if method != "runs":  # runs of one model have no prompts' differences of their own
             repeats = [open_scored_run(run) for run in repeat or []]
             write_significance(opened, out, seed=seed, margin=margin, repeats=repeats, weighting=settings.weighting)
         from probekit.cli.tables import table_console
@@ -92,8 +63,8 @@ def compare(
         say(f"wrote {', '.join(map(str, written))}")
 
 
-def _weighting(asked: WeightingName, *, pooled: bool) -> WeightingName:
+def _weighting(asked: Weighting, *, pooled: bool) -> Weighting:
     """The weighting that two options name. Raises UserError where they name two."""
-    if pooled and asked is WeightingName.frame_weighted:
+    if pooled and asked == "frame-weighted":
         raise UserError("--pooled means --weighting video-mean.", "Leave out one of the two.")
-    return WeightingName.video_mean if pooled else asked
+    return "video-mean" if pooled else asked

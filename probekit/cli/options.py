@@ -3,22 +3,29 @@
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from probekit.choices import Weighting
 from probekit.config_errors import validated
 from probekit.devices import usable_device
+from probekit.diffusion.few_step import FEW_STEPS
 from probekit.errors import UserError
 from probekit.run_folder.shard import Shard
 
 if TYPE_CHECKING:
     from probekit.evaluation.vbench.fast.settings import FastSettings
 
+FEW_STEPS_TEXT: Final = ",".join(map(str, FEW_STEPS))
+
 ShardOption = Annotated[str | None, typer.Option("--shard", help="This worker's shard, i/n, counted from 0: 0/2, 1/2.")]
 Runs = Annotated[list[Path], typer.Argument(help="Run folders with scores; the first is the baseline.")]
 Mismatch = Annotated[bool, typer.Option("--allow-mismatch", help="Compare although protocols differ; adds a banner.")]
 Replicates = Annotated[int, typer.Option(help="Bootstrap replicates.", min=100)]
+WeightingOption = Annotated[
+    Weighting, typer.Option(help="Mean over prompts, over videos, or as the official scores pool frames.")
+]
 Seed = Annotated[int, typer.Option(help="Seed of the resampling.", min=0)]
 SuiteOptions = Annotated[
     list[str] | None,
@@ -42,6 +49,20 @@ def parse_shard(text: str | None) -> Shard | None:
     if match is None:
         raise UserError(f"{text!r} is not a shard.", "Write i/n, counted from 0, for example 0/2.")
     return Shard(int(match[1]), int(match[2]))
+
+
+def step_list(text: str | None) -> tuple[int, ...] | None:
+    """Read '1000,500'.
+
+    Raises:
+        UserError: if the text is no list of whole numbers.
+    """
+    if text is None:
+        return None
+    try:
+        return tuple(int(step) for step in text.split(","))
+    except ValueError as error:
+        raise UserError(f"{text!r} is not a list of steps.", f"Write e.g. {FEW_STEPS_TEXT}.") from error
 
 
 def fast_settings(device: str, **others: Any) -> "FastSettings":

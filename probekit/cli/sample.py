@@ -1,18 +1,19 @@
 """`probekit sample`."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from probekit.choices import Rotary
 from probekit.cli.errors import reporting_errors
-from probekit.cli.options import ShardOption, SuiteOptions, parse_shard
+from probekit.cli.options import ShardOption, SuiteOptions, parse_shard, step_list
 from probekit.cli.terminal import say
 from probekit.config_errors import validated
 from probekit.devices import usable_device
 from probekit.errors import UserError
-from probekit.rollout.settings import PipelineSettings, SamplerSettings, StreamingOptions
+from probekit.models.context_policy import TRAINED_WINDOW
+from probekit.rollout.sampling_config import CLIP_GUIDANCE, CLIP_SHIFT, CLIP_STEPS, SamplingConfig
 from probekit.visible_gpus import take_own_gpu
 
 if TYPE_CHECKING:
@@ -20,22 +21,9 @@ if TYPE_CHECKING:
     from probekit.run_folder.shard import Shard
     from probekit.suites.suite import Suite
 
-Settings = TypeVar("Settings", SamplerSettings, PipelineSettings)
-
-_DEFAULTS = SamplerSettings()
-_POLICY = StreamingOptions().policy
-
 
 def _own(default: float) -> str:
     return f"Default {default:g}; of other pipelines, their own."
-
-
-class Rotary(StrEnum):
-    """Rotary policies of a stream."""
-
-    absolute = "absolute"
-    re_indexed = "re-indexed"
-    sink_beside_window = "sink-beside-window"
 
 
 def sample(
@@ -47,23 +35,23 @@ def sample(
     seconds: Annotated[float | None, typer.Option(help="Length of the videos, rounded up to whole chunks.")] = None,
     size: Annotated[str | None, typer.Option(help="Frame size, rows x columns, where it is not the suite's.")] = None,
     samples: Annotated[int | None, typer.Option(help="Only the first N videos of each prompt.", min=1)] = None,
-    steps: Annotated[
-        int | None, typer.Option(help=f"Bidirectional models: solver steps. {_own(_DEFAULTS.steps)}")
-    ] = None,
+    steps: Annotated[int | None, typer.Option(help=f"Bidirectional models: solver steps. {_own(CLIP_STEPS)}")] = None,
     guidance: Annotated[
-        float | None, typer.Option(help=f"Bidirectional models: guidance. {_own(_DEFAULTS.guidance)}")
+        float | None, typer.Option(help=f"Bidirectional models: guidance. {_own(CLIP_GUIDANCE)}")
     ] = None,
     shift: Annotated[
-        float | None, typer.Option(help=f"Bidirectional models: timestep shift. {_own(_DEFAULTS.shift)}")
+        float | None, typer.Option(help=f"Bidirectional models: timestep shift. {_own(CLIP_SHIFT)}")
     ] = None,
     negative_prompt: Annotated[str | None, typer.Option(help="What guidance steers away from.")] = None,
     few_steps: Annotated[str | None, typer.Option(help="Streaming: list of steps, e.g. 1000,500.")] = None,
     first_chunk_steps: Annotated[str | None, typer.Option(help="Streaming: list of the first chunk's steps.")] = None,
     window: Annotated[int, typer.Option(help="Streaming: latent frames in the window; 0 is all.")] = (
-        _POLICY.window_frames or 0
+        TRAINED_WINDOW.window_frames or 0
     ),
-    sink: Annotated[int, typer.Option(help="Streaming: first latent frames that never leave.")] = _POLICY.sink_frames,
-    rotary: Annotated[Rotary, typer.Option(help="Streaming: positions of frames.")] = Rotary.re_indexed,
+    sink: Annotated[int, typer.Option(help="Streaming: first latent frames that never leave.")] = (
+        TRAINED_WINDOW.sink_frames
+    ),
+    rotary: Annotated[Rotary, typer.Option(help="Streaming: positions of frames.")] = TRAINED_WINDOW.rotary,
     seed: Annotated[int, typer.Option(help="Run seed of the noise.", min=0)] = 0,
     batch_size: Annotated[
         int | None, typer.Option(help="Videos between two writes of the manifest; does not change them.", min=1)
@@ -82,29 +70,32 @@ def sample(
         share = parse_shard(shard)
         take_own_gpu()
         usable_device(device)
-        options = _streaming(window, sink, rotary, few_steps, first_chunk_steps, negative_prompt or "")
-        chosen = {"steps": steps, "guidance": guidance, "shift": shift, "negative_prompt": negative_prompt}
+        config = _config(
+            steps=steps, guidance=guidance, shift=shift, negative_prompt=negative_prompt,
+            few_steps=step_list(few_steps), first_chunk_steps=step_list(first_chunk_steps),
+            policy=_policy(window, sink, rotary), seed=seed, device=device,
+            precision="bfloat16" if bf16 else "float32",
+        )  # fmt: skip
         planned = _planned(model, suite, suite_option, prompts, samples, seconds, size)
         if plan:
-            _print_plan(model, planned, options)
+            _print_plan(model, planned, config)
             return
         if measure:
             _check_measurable(share, prompt_cache)
         from probekit.workflows.sample import SpeedSettings, sample_suite
 
         rows = sample_suite(
-            model, planned, out, _settings(SamplerSettings, chosen), seed=seed, shard=share, batch_size=batch_size,
-            options=options, pipeline=_settings(PipelineSettings, chosen), prompt_cache=prompt_cache, device=device,
-            bf16=bf16, speed=SpeedSettings(warm_up, repeats) if measure else None,
+            model, planned, out, config, shard=share, batch_size=batch_size, prompt_cache=prompt_cache,
+            speed=SpeedSettings(warm_up, repeats) if measure else None,
         )  # fmt: skip
         say(f"{len(rows)} videos in {out}{', and speed.json' if measure else ''}")
 
 
-def _print_plan(model: str, planned: "Suite", options: StreamingOptions) -> None:
+def _print_plan(model: str, planned: "Suite", config: SamplingConfig) -> None:
     from probekit.models.model_folder import model_folder
     from probekit.workflows.sampling_plan import plan_lines
 
-    for line in plan_lines(model_folder(model), planned, options):
+    for line in plan_lines(model_folder(model), planned, config):
         say(line)
 
 
@@ -115,35 +106,16 @@ def _check_measurable(share: "Shard | None", prompt_cache: Path | None) -> None:
         raise UserError("The text encoder belongs to the time of a video.", "Use --measure without --prompt-cache.")
 
 
-def _settings(kind: type[Settings], chosen: dict[str, int | float | str | None]) -> Settings:
-    """Settings of a sampler: what was chosen, its own defaults for the rest."""
-    return validated(
-        kind, {name: value for name, value in chosen.items() if value is not None}, "the command's options"
-    )
+def _config(**chosen: Any) -> SamplingConfig:
+    """The configuration of a command's options; an option that was not given leaves the field as it is."""
+    given = {name: value for name, value in chosen.items() if value is not None}
+    return validated(SamplingConfig, given, "the command's options")
 
 
-def _streaming(
-    window: int, sink: int, rotary: Rotary, few_steps: str | None, first_chunk_steps: str | None, negative_prompt: str
-) -> StreamingOptions:
-    return validated(
-        StreamingOptions,
-        {
-            "policy": {"window_frames": window or None, "sink_frames": sink, "rotary": rotary.value},
-            "few_steps": _steps(few_steps),
-            "first_chunk_steps": _steps(first_chunk_steps),
-            "negative_prompt": negative_prompt,
-        },
-        "the command's options",
-    )
-
-
-def _steps(text: str | None) -> tuple[int, ...] | None:
-    if text is None:
-        return None
-    try:
-        return tuple(int(step) for step in text.split(","))
-    except ValueError as error:
-        raise UserError(f"{text!r} is not a list of steps.", "Write e.g. 1000,750,500,250.") from error
+def _policy(window: int, sink: int, rotary: Rotary) -> dict[str, Any] | None:
+    """Fields of a policy; None if they are the usual ones."""
+    policy = {"window_frames": window or None, "sink_frames": sink, "rotary": rotary}
+    return None if policy == TRAINED_WINDOW.model_dump() else policy
 
 
 def _planned(

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from probekit.choices import Backbone, Backend, ClipRule
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import ShardOption, fast_settings, parse_shard
 from probekit.cli.terminal import say
@@ -16,7 +17,7 @@ def score(
     target: Annotated[Path, typer.Argument(help="Run folder, or a table or folder of videos from elsewhere.")],
     out: Annotated[Path | None, typer.Option(help="For a table or folder: parent folder of the runs it makes.")] = None,
     backend: Annotated[
-        str, typer.Option(help="VBench's dimensions: 'free' of weights, 'fast' (our networks) or 'official' modules.")
+        Backend, typer.Option(help="VBench's dimensions: free of weights, fast (our networks) or official modules.")
     ] = "free",
     workers: Annotated[
         int | None, typer.Option(help="Processes that share the videos and outlive a crash; one per GPU.", min=1)
@@ -32,13 +33,13 @@ def score(
     ] = SECONDS_PER_SCORE,
     shard: ShardOption = None,
     clips: Annotated[
-        str, typer.Option(help="What is scored together: 'whole' videos, or 2 s clips as 'vbench-long' cuts them.")
+        ClipRule, typer.Option(help="What is scored together: whole videos, or 2 s clips as vbench-long cuts them.")
     ] = "whole",
     reference: Annotated[
         Path | None, typer.Option(help="Also PSNR, SSIM and MSE against the run in this folder.")
     ] = None,
     lpips: Annotated[
-        str | None, typer.Option(help="With --reference: LPIPS with a 'pretrained' or 'random' backbone.")
+        Backbone | None, typer.Option(help="With --reference: LPIPS with a pretrained or random backbone.")
     ] = None,
 ) -> None:
     """Score videos by every dimension that can run here; scored videos are not scored again."""

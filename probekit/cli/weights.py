@@ -1,13 +1,15 @@
 """`probekit weights inspect` and `probekit weights convert`."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from probekit.choices import Layout, Role
 from probekit.cli.errors import reporting_errors
+from probekit.cli.options import FEW_STEPS_TEXT, step_list
 from probekit.cli.terminal import say
+from probekit.config_errors import validated
 from probekit.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,21 +22,6 @@ WeightsOption = Annotated[
     str | None, typer.Option(help="File or index to read, in a folder with several sets of weights.")
 ]
 HeadsOption = Annotated[int | None, typer.Option(help="Attention heads, where no configuration states them.", min=1)]
-
-
-class TargetLayout(StrEnum):
-    """Layouts that `convert` writes."""
-
-    diffusers = "diffusers"
-    self_forcing = "self-forcing"
-
-
-class CausalRole(StrEnum):
-    """What a causal generator was trained to be."""
-
-    ar_teacher = "ar_teacher"
-    ode_student = "ode_student"
-    dmd_student = "dmd_student"
 
 
 @app.callback()
@@ -62,14 +49,12 @@ def inspect(
 def convert(
     source: Annotated[str, typer.Argument(help="Weight file, model folder, Hub id or shipped model.")],
     out: Annotated[Path, typer.Argument(help="Folder (diffusers) or file (self-forcing) to write.")],
-    to: Annotated[TargetLayout, typer.Option(help="Layout to write.")] = TargetLayout.diffusers,
+    to: Annotated[Layout, typer.Option(help="Layout to write.")] = "diffusers",
     parts: Annotated[str | None, typer.Option(help="Model whose text encoder, tokenizer and codec are copied.")] = None,
-    role: Annotated[CausalRole | None, typer.Option(help="Role, where the source does not state it.")] = None,
+    role: Annotated[Role | None, typer.Option(help="Role, where the source does not state it.")] = None,
     chunk_frames: Annotated[int, typer.Option(help="With --role: latent frames generated together.", min=1)] = 3,
     shift: Annotated[float, typer.Option(help="With --role: timestep shift of its noise levels.")] = 5.0,
-    steps: Annotated[str, typer.Option(help="With --role: few-step list, or a number of Euler steps.")] = (
-        "1000,750,500,250"
-    ),
+    steps: Annotated[str, typer.Option(help="With --role: few-step list, or number of Euler steps.")] = FEW_STEPS_TEXT,
     branch: BranchOption = None,
     weights: WeightsOption = None,
     heads: HeadsOption = None,
@@ -84,7 +69,7 @@ def convert(
         opened = open_transformer(source, branch, heads, weights)
         if card is not None and opened.card is not None and card.role != opened.card.role:
             raise UserError(f"{source} is a {opened.card.role}, not a {card.role}.", "Leave --role out.")
-        if to is TargetLayout.self_forcing:
+        if to == "self-forcing":
             export_self_forcing(opened, out, card)
         else:
             export_diffusers(opened, out, None if parts is None else model_folder(parts), card)
@@ -93,16 +78,10 @@ def convert(
         say(f"wrote {out}")
 
 
-def _card(role: CausalRole, chunk_frames: int, shift: float, steps: str) -> "CausalCard":
-    from probekit.models.causal_card import CausalCard, Role
+def _card(role: Role, chunk_frames: int, shift: float, steps: str) -> "CausalCard":
+    from probekit.models.causal_card import CausalCard
 
-    try:
-        numbers = tuple(int(step) for step in steps.split(","))
-    except ValueError as error:
-        raise UserError(f"--steps {steps} is not a list of numbers.", "Give 1000,750,500,250 or 48.") from error
-    if role is CausalRole.ar_teacher:
-        return CausalCard(
-            role="ar_teacher", chunk_frames=chunk_frames, shift=shift, euler_steps=numbers[0], guidance=6.0
-        )
-    student: Role = "ode_student" if role is CausalRole.ode_student else "dmd_student"
-    return CausalCard(role=student, chunk_frames=chunk_frames, shift=shift, few_steps=numbers)
+    numbers = step_list(steps) or ()
+    sampler = {"euler_steps": numbers[0], "guidance": 6.0} if role == "ar_teacher" else {"few_steps": numbers}
+    card = {"role": role, "chunk_frames": chunk_frames, "shift": shift, **sampler}
+    return validated(CausalCard, card, "the command's options")

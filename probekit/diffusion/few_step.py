@@ -29,6 +29,12 @@ FewSteps = Annotated[
     AfterValidator(_descending),
 ]
 """A list of steps in a configuration, highest first."""
+SolverSteps = Annotated[int, Field(gt=0, le=10_000)]
+"""Number of steps of an Euler or another solver, in a configuration."""
+Guidance = Annotated[float, Field(ge=1, allow_inf_nan=False)]
+"""Scale w of classifier-free guidance, u + w·(c - u), in a configuration; 1 is no guidance."""
+Shift = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+"""Timestep shift of noise levels, in a configuration."""
 
 
 def few_step_sigmas(steps: Sequence[int] = FEW_STEPS, shift: float = 5.0) -> tuple[float, ...]:

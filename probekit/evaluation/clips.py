@@ -11,12 +11,11 @@ scored from the decoded frames. Re-encoding alone moved temporal flickering from
 """
 
 from collections.abc import Iterable
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, NamedTuple
 
+from probekit.choices import ClipRule
 from probekit.errors import UserError
 
-ClipRule = Literal["whole", "vbench-long"]
-CLIP_RULES: Final[tuple[ClipRule, ...]] = get_args(ClipRule)
 WHOLE: Final[ClipRule] = "whole"
 CLIP_SECONDS: Final = 2
 """VBench-Long's duration for custom videos, and for all but three dimensions of its standard suite."""
@@ -36,18 +35,6 @@ class ClipRow(NamedTuple):
     clip: int
     start: int
     stop: int
-
-
-def clip_rule(name: str) -> ClipRule:
-    """The rule of a name.
-
-    Raises:
-        UserError: for an unknown name.
-    """
-    for rule in CLIP_RULES:
-        if name == rule:
-            return rule
-    raise UserError(f"There is no clip rule {name!r}.", f"Choose {' or '.join(CLIP_RULES)}.")
 
 
 def clip_spans(n_frames: int, fps: float, rule: ClipRule = WHOLE, *, seconds: int = CLIP_SECONDS) -> tuple[Span, ...]:

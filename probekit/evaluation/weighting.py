@@ -8,16 +8,14 @@
 They agree where every prompt has equally many scored videos of equally many counted frames.
 """
 
-from typing import Final, Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.errors import UserError
+from probekit.choices import Weighting
 
 Floats = NDArray[np.float64]
-Weighting = Literal["prompt-mean", "video-mean", "frame-weighted"]
-WEIGHTINGS: Final[tuple[Weighting, ...]] = get_args(Weighting)
 
 
 class PromptSums(NamedTuple):
@@ -35,14 +33,6 @@ class PromptSums(NamedTuple):
         """The dimension's mean; None without a scored video."""
         total = self.denominator.sum()
         return float(self.numerator.sum() / total) if total > 0 else None
-
-
-def weighting_named(name: str) -> Weighting:
-    """The form of a name. Raises UserError for an unknown one."""
-    for form in WEIGHTINGS:
-        if name == form:
-            return form
-    raise UserError(f"There is no weighting {name!r}.", f"Choose {', '.join(WEIGHTINGS)}.")
 
 
 def prompt_sums(values: Floats, weighting: Weighting, denominators: Floats | None = None) -> PromptSums:

@@ -1,18 +1,18 @@
 """What a causal generator was trained to be: `causal.json` in its model folder. Torch-free."""
 
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Final, Self
 
 from pydantic import Field, model_validator
 
 from probekit.atomic_files import write_json
+from probekit.choices import Role
 from probekit.config import FiniteModel
 from probekit.config_errors import read_json_model
-from probekit.diffusion.few_step import FewSteps
+from probekit.diffusion.few_step import FewSteps, Guidance, Shift, SolverSteps
 from probekit.errors import UserError
 
 CAUSAL_CARD: Final = "causal.json"
-Role = Literal["ar_teacher", "ode_student", "dmd_student"]
 
 
 class CausalCard(FiniteModel):
@@ -29,10 +29,10 @@ class CausalCard(FiniteModel):
 
     role: Role
     chunk_frames: int = Field(gt=0, le=2**16)
-    shift: float = Field(gt=0)
+    shift: Shift
     few_steps: FewSteps | None = None
-    euler_steps: int | None = Field(default=None, gt=0, le=10_000)
-    guidance: float = Field(default=1.0, ge=1)
+    euler_steps: SolverSteps | None = None
+    guidance: Guidance = 1.0
 
     @model_validator(mode="after")
     def _one_sampler(self) -> Self:

@@ -1,10 +1,11 @@
 """What a streaming generator remembers: which earlier latent frames stay in its cache, and at which positions."""
 
 from collections.abc import Sequence
-from typing import Final, Literal, NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
+from probekit.choices import Rotary
 from probekit.config import StrictModel
 from probekit.errors import UserError
 
@@ -30,7 +31,7 @@ class ContextPolicy(StrictModel):
 
     window_frames: int | None = Field(default=None, gt=0)
     sink_frames: int = Field(default=0, ge=0)
-    rotary: Literal["absolute", "re-indexed", "sink-beside-window"] = "absolute"
+    rotary: Rotary = "absolute"
 
     @model_validator(mode="after")
     def _sink_fits(self) -> Self:

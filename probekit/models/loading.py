@@ -17,6 +17,7 @@ from diffusers import (
 from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, UMT5EncoderModel
 
+from probekit.choices import Precision
 from probekit.errors import UserError
 from probekit.geometry import LatentGeometry
 from probekit.library_errors import reading
@@ -222,9 +223,9 @@ def in_precision(model: WanTransformer3DModel, dtype: torch.dtype) -> WanTransfo
     return model
 
 
-def precision_name(dtype: torch.dtype) -> str | None:
-    """A number format as protocol cards state it; None for float32, the usual one."""
-    return None if dtype == torch.float32 else str(dtype).removeprefix("torch.")
+def data_type(precision: Precision) -> torch.dtype:
+    """The number format of a name."""
+    return torch.bfloat16 if precision == "bfloat16" else torch.float32
 
 
 def model_name(folder: Path) -> str:

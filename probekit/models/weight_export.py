@@ -1,7 +1,6 @@
 """Writing transformers in the layouts that others read, with where they came from."""
 
 from pathlib import Path
-from typing import Literal
 
 import torch
 from diffusers import WanTransformer3DModel
@@ -15,8 +14,6 @@ from probekit.models.transformer_folder import refuse_unfit_parts
 from probekit.models.transformer_source import TransformerSource, sidecar
 from probekit.models.weight_names import to_original
 from probekit.provenance import command_line, git_state, package_versions, sha256_file
-
-Layout = Literal["diffusers", "self-forcing"]
 
 
 def export_diffusers(

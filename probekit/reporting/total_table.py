@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from probekit.choices import Weighting
 from probekit.evaluation.aggregation import Aggregate
-from probekit.evaluation.weighting import Weighting
 from probekit.reporting.cells import NO_VALUE, score_text
 from probekit.reporting.table import Column, Table
 from probekit.suites.dimension_constants import DimensionConstant

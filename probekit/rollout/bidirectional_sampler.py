@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probekit.diffusion.flow_matching import guided_batch, guided_prediction
-from probekit.models.loading import ModelParts, in_precision, load_model, precision_name
+from probekit.models.loading import ModelParts, data_type, in_precision, load_model
 from probekit.models.video_codec import to_uint8_frames
 from probekit.rollout.fixed_batch import blocks, filled, fixed_batch_size
 from probekit.rollout.generation_runner import Request
 from probekit.rollout.initial_noise import initial_noise
-from probekit.rollout.settings import SamplerSettings
+from probekit.rollout.sampling_config import CLIP_GUIDANCE, CLIP_SHIFT, CLIP_STEPS, STREAM_FIELDS, SamplingConfig
 from probekit.run_folder.protocol_card import GenerationCard
 from probekit.suites.suite import Suite
 
@@ -31,7 +31,7 @@ def solve_flow(
     noise: Tensor,
     text: Tensor,
     negative_text: Tensor,
-    settings: SamplerSettings,
+    guidance: float,
     observe: StepObserver | None = None,
 ) -> Tensor:
     """Integrate the learned flow from noise to data, as diffusers' `WanPipeline.__call__` does.
@@ -42,17 +42,17 @@ def solve_flow(
         noise: (B, C, L, h, w) standard normal.
         text: (B, tokens, width) prompt embeddings.
         negative_text: the same for the negative prompt.
-        settings: guidance scale; with scale 1 the negative prompt is not evaluated.
+        guidance: scale of classifier-free guidance; with 1 the negative prompt is not evaluated.
         observe: sees the latents after each step.
 
     Returns:
         Clean latents (B, C, L, h, w).
     """
-    conditions = guided_batch(text, settings.guidance, negative_text).to(transformer.dtype)
+    conditions = guided_batch(text, guidance, negative_text).to(transformer.dtype)
     latents = noise
     for index, timestep in enumerate(scheduler.timesteps):
         predict = functools.partial(_flow, transformer, conditions, timestep)
-        flow = guided_prediction(predict, latents, settings.guidance)
+        flow = guided_prediction(predict, latents, guidance)
         latents = scheduler.step(flow, timestep, latents, return_dict=False)[0]
         if observe is not None:
             observe(index, latents)
@@ -69,12 +69,12 @@ def _flow(transformer: WanTransformer3DModel, conditions: Tensor, timestep: Tens
     return flow.to(latents.dtype)
 
 
-def shifted_scheduler(scheduler: SchedulerMixin, settings: SamplerSettings) -> SchedulerMixin:
-    """A fresh copy of a scheduler with the settings' shift and number of steps."""
+def shifted_scheduler(scheduler: SchedulerMixin, steps: int, shift: float) -> SchedulerMixin:
+    """A fresh copy of a scheduler with another shift and number of steps."""
     name = "flow_shift" if "flow_shift" in scheduler.config else "shift"
-    changed: dict[str, Any] = {name: settings.shift}
+    changed: dict[str, Any] = {name: shift}
     copy = type(scheduler).from_config(scheduler.config, **changed)
-    copy.set_timesteps(settings.steps)
+    copy.set_timesteps(steps)
     return copy
 
 
@@ -84,46 +84,43 @@ class BidirectionalSampler:
     Args:
         folder: model folder in diffusers layout.
         suite: suite whose frame size and length are sampled.
-        settings: settings of the solver.
-        seed: run seed of the noise.
-        device: where the networks run; noise is drawn on the CPU.
-        dtype: data type of the transformer.
+        config: how it is sampled; None is the default.
+
+    Raises:
+        UserError: if the configuration sets what is a stream's alone; nothing has been loaded then.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        suite: Suite,
-        settings: SamplerSettings,
-        seed: int,
-        device: torch.device | str = "cpu",
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        self._parts: ModelParts = load_model(folder).to(device)
-        self._transformer = in_precision(self._parts.transformer, dtype)
-        self._device = device
+    def __init__(self, folder: Path, suite: Suite, config: SamplingConfig | None = None) -> None:
+        config = config or SamplingConfig()
+        config.refuse(STREAM_FIELDS, "A model of whole clips")
+        self._steps = config.steps or CLIP_STEPS
+        self._guidance = config.guidance or CLIP_GUIDANCE
+        self._shift = config.shift or CLIP_SHIFT
+        negative_prompt = config.negative_prompt or ""
+        self._parts: ModelParts = load_model(folder).to(config.device)
+        self._transformer = in_precision(self._parts.transformer, data_type(config.precision))
+        self._device = config.device
         self._geometry = self._parts.geometry(suite.height, suite.width)
         self._latent_frames = self._geometry.latent_frames(suite.frames)
-        self._settings = settings
-        self._seed = seed
-        self._negative_text = self._parts.text.encode([settings.negative_prompt])
+        self._seed = config.seed
+        self._negative_text = self._parts.text.encode([negative_prompt])
         self._batch_size = fixed_batch_size(self._geometry.tokens(self._latent_frames))
         self.card = GenerationCard(
             model=self._parts.name,
             checkpoint_hash=self._parts.checkpoint_hash,
             ema=self._parts.ema,
-            seed=seed,
+            seed=self._seed,
             frames=suite.frames,
             fps=suite.fps,
             height=suite.height,
             width=suite.width,
             sampler=f"bidirectional {type(self._parts.scheduler).__name__}",
-            steps=settings.steps,
-            guidance=settings.guidance,
-            shift=settings.shift,
-            negative_prompt=settings.negative_prompt if settings.guidance > 1 else None,
+            steps=self._steps,
+            guidance=self._guidance,
+            shift=self._shift,
+            negative_prompt=negative_prompt if self._guidance > 1 else None,
             codec=self._parts.codec_name,
-            precision=precision_name(dtype),
+            precision=config.card_precision,
             batch_size=self._batch_size,
         )
 
@@ -139,7 +136,7 @@ class BidirectionalSampler:
         )
         text = self._parts.text.encode([request.prompt for request in requests])
         negative = self._negative_text.expand_as(text)
-        scheduler = shifted_scheduler(self._parts.scheduler, self._settings)
-        latents = solve_flow(self._transformer, scheduler, noise.to(self._device), text, negative, self._settings)
+        scheduler = shifted_scheduler(self._parts.scheduler, self._steps, self._shift)
+        latents = solve_flow(self._transformer, scheduler, noise.to(self._device), text, negative, self._guidance)
         frames: NDArray[Any] = to_uint8_frames(self._parts.codec.decode(latents)).cpu().numpy()
         return frames[: len(block)]

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from probekit.errors import UserError
 from probekit.geometry import LatentGeometry
-from probekit.models.loading import model_name, precision_name
+from probekit.models.loading import data_type, model_name
 from probekit.models.pipeline_folder import hash_denoisers, pipeline_class
 from probekit.models.presets import WAN_480P_GEOMETRY
 from probekit.rollout.generation_runner import Request
 from probekit.rollout.initial_noise import initial_noise
 from probekit.rollout.pipeline_opening import open_pipeline, pipeline_kind, wan_stride
-from probekit.rollout.settings import PipelineSettings
+from probekit.rollout.sampling_config import STREAM_FIELDS, SamplingConfig
 from probekit.run_folder.protocol_card import GenerationCard
 from probekit.run_folder.sample_key import SampleKey
 from probekit.seeding import counter_seed
@@ -56,40 +56,31 @@ class DiffusersSampler:
     Args:
         folder: folder with `model_index.json`.
         suite: suite whose frame size, length and frame rate are sampled.
-        settings: settings in place of the pipeline's defaults.
-        seed: run seed of the noise.
-        device: where the pipeline runs.
-        dtype: data type of its networks.
+        config: what is sampled otherwise than by the pipeline's defaults.
 
     Raises:
-        UserError: if the folder cannot be opened, its pipeline does not make videos from text, or not of this length.
+        UserError: if the folder cannot be opened, its pipeline does not make videos from text, or not of this length,
+            or the configuration sets what is a stream's alone.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        suite: Suite,
-        settings: PipelineSettings | None = None,
-        seed: int = 0,
-        device: torch.device | str = "cpu",
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        settings = settings or PipelineSettings()
-        self._call = _call(pipeline_kind(folder), suite, settings)
+    def __init__(self, folder: Path, suite: Suite, config: SamplingConfig | None = None) -> None:
+        config = config or SamplingConfig()
+        config.refuse(STREAM_FIELDS, "A pipeline of diffusers")
+        self._call = _call(pipeline_kind(folder), suite, config)
         _check_wan_size(folder, suite)
-        self._pipeline = open_pipeline(folder, dtype)
+        self._pipeline = open_pipeline(folder, data_type(config.precision))
         self._name = type(self._pipeline).__name__
         self._suite = suite
-        self._seed = seed
+        self._seed = config.seed
         _check_length(self._pipeline, suite.frames)
         self._geometry = _wan_geometry(self._pipeline, suite) if self._name in _WAN_LATENTS else None
-        shift = _shift(self._pipeline, settings.shift)
-        self._pipeline.to(device)
+        shift = _shift(self._pipeline, config.shift)
+        self._pipeline.to(config.device)
         self._pipeline.set_progress_bar_config(disable=True)
         self.card = GenerationCard(
             model=model_name(folder),
             checkpoint_hash=hash_denoisers(folder),
-            seed=seed,
+            seed=config.seed,
             frames=suite.frames,
             fps=suite.fps,
             height=suite.height,
@@ -100,7 +91,7 @@ class DiffusersSampler:
             shift=shift,
             negative_prompt=self._call.negative_prompt,
             codec=type(self._pipeline.vae).__name__,
-            precision=precision_name(dtype),
+            precision=config.card_precision,
             batch_size=1,
         )
 
@@ -150,7 +141,7 @@ def _check_wan_size(folder: Path, suite: Suite) -> None:
         )
 
 
-def _call(kind: type[DiffusionPipeline], suite: Suite, settings: PipelineSettings) -> _Call:
+def _call(kind: type[DiffusionPipeline], suite: Suite, config: SamplingConfig) -> _Call:
     name = kind.__name__
     known = {key: value for key, value in inspect.signature(kind.__call__).parameters.items() if key != "self"}
     for needed in _NEEDED:
@@ -164,11 +155,11 @@ def _call(kind: type[DiffusionPipeline], suite: Suite, settings: PipelineSetting
     }  # fmt: skip
     if "frame_rate" in known:
         arguments["frame_rate"] = suite.fps
-    steps = _chosen(name, known, "num_inference_steps", settings.steps, arguments)
-    guidance = _chosen(name, known, "guidance_scale", settings.guidance, arguments)
+    steps = _chosen(name, known, "num_inference_steps", config.steps, arguments)
+    guidance = _chosen(name, known, "guidance_scale", config.guidance, arguments)
     negative: str | None = None
-    if settings.negative_prompt is not None or "negative_prompt" in known:
-        negative = _chosen(name, known, "negative_prompt", settings.negative_prompt or "", arguments)
+    if config.negative_prompt is not None or "negative_prompt" in known:
+        negative = _chosen(name, known, "negative_prompt", config.negative_prompt or "", arguments)
     return _Call(arguments, steps, guidance, negative if guidance is not None and guidance > 1 else None)
 
 

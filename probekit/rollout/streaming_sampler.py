@@ -16,7 +16,7 @@ from probekit.geometry import LatentGeometry
 from probekit.models.causal_card import CausalCard, read_causal_card
 from probekit.models.causal_wan import CausalWan
 from probekit.models.context_policy import ContextPolicy
-from probekit.models.loading import ModelParts, PromptEncoder, in_precision, load_model, precision_name
+from probekit.models.loading import ModelParts, PromptEncoder, data_type, in_precision, load_model
 from probekit.models.model_geometry import geometry_of
 from probekit.models.text_context import TextContext
 from probekit.models.transformer_folder import transformer_config
@@ -26,7 +26,7 @@ from probekit.rollout.fixed_batch import blocks, filled, fixed_batch_size
 from probekit.rollout.generation_runner import Request
 from probekit.rollout.noise import ChunkShape, KeyedNoise, NoiseSource
 from probekit.rollout.records import RolloutObserver
-from probekit.rollout.settings import StreamingOptions
+from probekit.rollout.sampling_config import SOLVER_FIELDS, SamplingConfig
 from probekit.rollout.streaming_rollout import Rollout, roll_out
 from probekit.run_folder.protocol_card import GenerationCard
 from probekit.suites.suite import Suite
@@ -50,16 +50,17 @@ def denoiser_of(card: CausalCard) -> ChunkDenoiser:
     return EulerDenoiser(euler_sigmas(card.euler_steps or 1, card.shift))
 
 
-def card_with(card: CausalCard, options: StreamingOptions) -> CausalCard:
-    """A generator's card with the steps that the options ask for.
+def card_with(card: CausalCard, config: SamplingConfig) -> CausalCard:
+    """A generator's card with the list of steps that a configuration asks for.
 
     Raises:
-        UserError: if steps are asked of a generator that is no few-step student.
+        UserError: if a list is asked of a generator that is no few-step student, or what comes with the weights.
     """
-    asked = options.few_steps or options.first_chunk_steps
+    config.refuse(SOLVER_FIELDS, "A streaming generator")
+    asked = config.few_steps or config.first_chunk_steps
     if asked and card.few_steps is None:
         raise UserError(f"An {card.role} has no few-step list to replace.", "Leave the steps out, or give a student.")
-    return card.model_copy(update={"few_steps": options.few_steps}) if options.few_steps else card
+    return card.model_copy(update={"few_steps": config.few_steps}) if config.few_steps else card
 
 
 def planned_geometry(folder: Path, suite: Suite, policy: ContextPolicy) -> LatentGeometry:
@@ -86,48 +87,43 @@ class StreamingSampler:
     Args:
         folder: model folder with `causal.json`.
         suite: suite whose frame size and length are sampled.
-        seed: run seed of the noise.
-        options: context policy and steps, where they are not the generator's own.
+        config: how it is sampled; None is the default.
         text: embeds the prompts in place of the folder's own encoder.
-        device: where the networks run; noise is drawn on the CPU.
-        dtype: data type of the transformer.
 
     Attributes:
         batch_size: videos in each pass.
 
     Raises:
-        UserError: if the folder is not a causal generator's, or the suite's length is not whole chunks or leaves the
-            rotary table; nothing has been loaded then.
+        UserError: if the folder is not a causal generator's, the configuration sets what its weights fix, or the
+            suite's length is not whole chunks or leaves the rotary table; nothing has been loaded then.
     """
 
     def __init__(
         self,
         folder: Path,
         suite: Suite,
-        seed: int = 0,
-        options: StreamingOptions | None = None,
+        config: SamplingConfig | None = None,
         text: PromptEncoder | None = None,
-        device: torch.device | str = "cpu",
-        dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.options = options or StreamingOptions()
-        self.causal = card_with(read_causal_card(folder), self.options)
-        self.geometry = planned_geometry(folder, suite, self.options.policy)
+        self.config = config or SamplingConfig()
+        self.causal = card_with(read_causal_card(folder), self.config)
+        self.policy = self.config.stream_policy
+        self.negative_prompt = self.config.negative_prompt or ""
+        self.geometry = planned_geometry(folder, suite, self.policy)
         self.parts = load_model(folder, text)
         self.chunks = self.geometry.chunks(self.geometry.latent_frames(suite.frames))
         self.batch_size = fixed_batch_size(self.geometry.tokens(self.causal.chunk_frames))
-        self.model = causal_from(self.parts, dtype).to(device)
-        self.parts = self.parts.to(device)
-        self._seed = seed
-        self.card = self._generation_card(suite, precision_name(dtype))
+        self.model = causal_from(self.parts, data_type(self.config.precision)).to(self.config.device)
+        self.parts = self.parts.to(self.config.device)
+        self.card = self._generation_card(suite)
 
-    def _generation_card(self, suite: Suite, precision: str | None) -> GenerationCard:
+    def _generation_card(self, suite: Suite) -> GenerationCard:
         causal = self.causal
         return GenerationCard(
             model=self.parts.name,
             checkpoint_hash=self.parts.checkpoint_hash,
             ema=self.parts.ema,
-            seed=self._seed,
+            seed=self.config.seed,
             frames=suite.frames,
             fps=suite.fps,
             height=suite.height,
@@ -135,16 +131,16 @@ class StreamingSampler:
             sampler=f"streaming {causal.role}",
             steps=causal.euler_steps or len(causal.few_steps or ()),
             timesteps=_timesteps(causal.few_steps, causal.shift),
-            first_chunk_timesteps=_timesteps(self.options.first_chunk_steps, causal.shift),
+            first_chunk_timesteps=_timesteps(self.config.first_chunk_steps, causal.shift),
             guidance=causal.guidance,
             shift=causal.shift,
             codec=self.parts.codec_name,
-            precision=precision,
+            precision=self.config.card_precision,
             batch_size=self.batch_size,
             chunk_frames=causal.chunk_frames,
-            window_policy=self.options.policy.window_name,
-            rope_policy=self.options.policy.rotary,
-            negative_prompt=self.options.negative_prompt if causal.guidance > 1 else None,
+            window_policy=self.policy.window_name,
+            rope_policy=self.policy.rotary,
+            negative_prompt=self.negative_prompt if causal.guidance > 1 else None,
         )
 
     def chunk_shape(self) -> ChunkShape:
@@ -157,7 +153,7 @@ class StreamingSampler:
 
         The padding of several prompts is not merged, else the longest one would count for the others.
         """
-        negative = [self.options.negative_prompt] * len(prompts) if self.causal.guidance > 1 else []
+        negative = [self.negative_prompt] * len(prompts) if self.causal.guidance > 1 else []
         embeddings = self.parts.text.encode([*prompts, *negative])
         return TextContext(embeddings.to(self.model.device, self.model.dtype), merge=len(prompts) == 1)
 
@@ -168,14 +164,14 @@ class StreamingSampler:
         noise: NoiseSource | None = None,
     ) -> Rollout:
         """The rollout of the requested videos, not yet run; by default with the noise of their keys."""
-        first = self.options.first_chunk_steps
+        first = self.config.first_chunk_steps
         return Rollout(
             self.model,
             self.text([request.prompt for request in requests]),
-            noise or KeyedNoise([request.key for request in requests], self.chunk_shape(), self._seed),
+            noise or KeyedNoise([request.key for request in requests], self.chunk_shape(), self.config.seed),
             denoiser_of(self.causal),
             chunks=self.chunks,
-            policy=self.options.policy,
+            policy=self.policy,
             guidance=self.causal.guidance,
             observers=observers,
             first_denoiser=FewStepDenoiser(few_step_sigmas(first, self.causal.shift)) if first else None,

@@ -1,18 +1,17 @@
 """Deterministic episodes: a scene, its caption, its video and exact labels, by (split, seed, index)."""
 
 import hashlib
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from probekit.choices import Split
 from probekit.seeding import generator
 from probekit.sprite_world.captions import CaptionFacts, caption, facts_of
 from probekit.sprite_world.dynamics import seen_at_start, simulate, visible_fractions
 from probekit.sprite_world.renderer import render
 from probekit.sprite_world.scene import Scene, Sprite, draw_scene, place_sprite
-
-Split = Literal["train", "validation", "test"]
 
 _BUCKETS: Final = 20
 

@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from probekit.choices import IntervalKind
 from probekit.errors import UserError
 from probekit.seeding import generator
 from probekit.statistics.difference_estimate import DifferenceEstimate
-from probekit.statistics.intervals import IntervalKind
 from probekit.statistics.paired_means import paired_means
 
 

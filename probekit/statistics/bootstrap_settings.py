@@ -1,15 +1,10 @@
 """Which bootstrap; pydantic, so that a wrong word is named."""
 
-from typing import Literal
-
 from pydantic import Field
 
+from probekit.choices import IntervalKind, Resampling, Weighting
 from probekit.config import StrictModel
 from probekit.errors import UserError
-from probekit.evaluation.weighting import Weighting
-from probekit.statistics.intervals import IntervalKind
-
-Resampling = Literal["paper", "joint", "two-level", "runs"]
 
 
 class BootstrapSettings(StrictModel):

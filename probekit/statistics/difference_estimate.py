@@ -2,8 +2,8 @@
 
 from typing import Literal, NamedTuple
 
+from probekit.choices import IntervalKind
 from probekit.statistics.interval_choice import Evidence, choose_interval, no_error
-from probekit.statistics.intervals import IntervalKind
 
 NO_PROMPTS = "no prompt is scored for both methods"
 

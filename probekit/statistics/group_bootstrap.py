@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from probekit.choices import Weighting
 from probekit.evaluation.aggregation import check_known
-from probekit.evaluation.weighting import Weighting
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.difference_estimate import (
     BootstrapComparison,

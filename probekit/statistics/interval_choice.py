@@ -9,11 +9,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from probekit.choices import IntervalKind
 from probekit.statistics.influence import Units, closed_form_errors, unbiased_errors, welch_freedom
 from probekit.statistics.intervals import (
     MOST_LEFT_OUT,
     Ends,
-    IntervalKind,
     basic_interval,
     bca_interval,
     percentile_interval,

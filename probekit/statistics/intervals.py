@@ -5,7 +5,7 @@ Efron & Tibshirani, An Introduction to the Bootstrap, chapters 12 to 14.
 
 from collections.abc import Sequence
 from statistics import NormalDist
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ends = tuple[float, float]
 _NORMAL: Final = NormalDist()
-IntervalKind = Literal["percentile", "basic", "bca", "studentised", "t"]
 
 SMALL_ERROR: Final = 1e-6
 """A replicate's own error below this part of the estimate's is rounding: its draws were all equal."""

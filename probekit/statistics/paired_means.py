@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from probekit.choices import IntervalKind
 from probekit.statistics.difference_estimate import DifferenceEstimate, estimate_difference, unscored_difference
 from probekit.statistics.influence import Units
 from probekit.statistics.interval_choice import Evidence
-from probekit.statistics.intervals import IntervalKind
 from probekit.statistics.resampling import prompt_indices
 
 Floats = NDArray[np.float64]

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from probekit.choices import Weighting
 from probekit.evaluation.aggregation import aggregate_array
-from probekit.evaluation.weighting import Weighting, prompt_sums
+from probekit.evaluation.weighting import prompt_sums
 from probekit.suites.dimension_constants import DimensionConstant
 
 Floats = NDArray[np.float64]

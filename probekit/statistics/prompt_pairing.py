@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from probekit.choices import Weighting
 from probekit.errors import UserError
-from probekit.evaluation.weighting import Weighting
 from probekit.statistics.paired_units import PairedSamples
 from probekit.statistics.score_arrays import DimensionScores, Floats
 

@@ -10,8 +10,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from probekit.choices import Weighting
 from probekit.errors import UserError
-from probekit.evaluation.weighting import Weighting, prompt_sums
+from probekit.evaluation.weighting import prompt_sums
 from probekit.run_folder.score_key import ScoreKey
 from probekit.statistics.prompt_scores import Method, ScoreTable
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+from probekit.choices import Weighting
 from probekit.errors import UserError
 from probekit.evaluation.aggregation import check_known, check_possible, warn_outside
-from probekit.evaluation.weighting import Weighting
 from probekit.seeding import generator
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.coverage import Coverage, Plan, coverage, joined, listed_videos

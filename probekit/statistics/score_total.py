@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from probekit.choices import Weighting
 from probekit.errors import UserError
 from probekit.evaluation.aggregation import Aggregate, aggregate, check_known, check_possible
-from probekit.evaluation.weighting import Weighting
 from probekit.statistics.prompt_scores import Method, ScoreTable
 from probekit.statistics.score_arrays import MethodScores, read_columns
 from probekit.suites.dimension_constants import DimensionConstant

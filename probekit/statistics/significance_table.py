@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.evaluation.weighting import Weighting
+from probekit.choices import Weighting
 from probekit.seeding import generator
 from probekit.statistics.group_bootstrap import is_scored
 from probekit.statistics.influence import influences, prompt_units, score_sizes, unbiased_errors, welch_freedom

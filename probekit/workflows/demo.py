@@ -12,7 +12,6 @@ from probekit.reporting.drop_table import DropReport, drop_table
 from probekit.reporting.probe_table import probe_table
 from probekit.reporting.story import Section, write_story
 from probekit.reporting.summary import summary_sentences
-from probekit.rollout.settings import SamplerSettings
 from probekit.suites.suite import Suite
 from probekit.workflows.compare import ScoredRun, compare_runs, open_scored_run
 from probekit.workflows.drop import drop_of_runs
@@ -80,7 +79,7 @@ def run_demo(plan: DemoPlan, out: Path, training: Sequence[Section] = ()) -> Dem
 
 def _scored(suite: Suite, out: Path) -> list[ScoredRun]:
     for model in (BASELINE, METHOD):
-        sample_suite(model, suite, out / model, SamplerSettings())
+        sample_suite(model, suite, out / model)
         score_run(out / model)
     return [open_scored_run(out / model) for model in (BASELINE, METHOD)]
 

@@ -19,6 +19,7 @@ from probekit.probing.probe_figures import plot_futures, plot_probe_errors
 from probekit.probing.readout_decoder import ProbeBudget, fit_and_read
 from probekit.reporting.probe_table import probe_table
 from probekit.rollout.generation_runner import Request
+from probekit.rollout.sampling_config import SamplingConfig
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.run_folder.protocol_card import protocol_card
 from probekit.suites.suite import Suite
@@ -58,7 +59,8 @@ def probe_arms(
     Raises:
         UserError: if a model is no few-step streaming student, or there are too few prompts.
     """
-    samplers = {name: StreamingSampler(model_folder(name), suite, seed) for name in (baseline, method)}
+    config = SamplingConfig(seed=seed)
+    samplers = {name: StreamingSampler(model_folder(name), suite, config) for name in (baseline, method)}
     named = {sampler.parts.name: sampler for sampler in samplers.values()}
     texts = suite.texts()
     requests = [Request(key, texts[key.prompt_id]) for key in suite.keys()]

@@ -12,36 +12,37 @@ from probekit.models.flops import RolloutShape, parameter_count, rollout_flops, 
 from probekit.models.loading import prompt_length
 from probekit.models.transformer_folder import refuse_size, transformer_config
 from probekit.rollout.fixed_batch import fixed_batch_size
-from probekit.rollout.settings import StreamingOptions
+from probekit.rollout.sampling_config import SamplingConfig
 from probekit.rollout.streaming_sampler import card_with, planned_geometry
 from probekit.suites.suite import Suite
 
 GIB = 2**30
 
 
-def plan_lines(folder: Path, suite: Suite, options: StreamingOptions, bytes_each: int = 4) -> Iterator[str]:
+def plan_lines(folder: Path, suite: Suite, config: SamplingConfig, bytes_each: int = 4) -> Iterator[str]:
     """Videos, operations, memory by part and time, in lines for a reader; nothing is loaded.
 
     Raises:
         UserError: for whatever sampling would refuse.
     """
-    card = card_with(read_causal_card(folder), options)
+    card = card_with(read_causal_card(folder), config)
     refuse_size(folder, suite.height, suite.width)
-    geometry = planned_geometry(folder, suite, options.policy)
-    config = transformer_config(folder)
+    policy = config.stream_policy
+    geometry = planned_geometry(folder, suite, policy)
+    size = transformer_config(folder)
     shape = rollout_shape(geometry, card, suite.frames, prompt_length(folder))
     at_once = fixed_batch_size(shape.chunk_tokens)
-    operations = rollout_flops(config, options.policy, shape)
-    memory = rollout_memory(config, options.policy, shape._replace(batch=shape.batch * at_once), bytes_each)
+    operations = rollout_flops(size, policy, shape)
+    memory = rollout_memory(size, policy, shape._replace(batch=shape.batch * at_once), bytes_each)
     videos = len(suite.keys())
     rate = matmul_rate()
     yield f"videos       {videos} of {suite.frames} frames, {shape.chunks} chunks of {shape.chunk_tokens} tokens"
     yield f"batch        {at_once}, filled up where fewer are left"
-    yield f"policy       {options.policy.window_name}, {options.policy.rotary}"
+    yield f"policy       {policy.window_name}, {policy.rotary}"
     yield f"operations   {operations / 1e12:.3f} TFLOP per video, {videos * operations / 1e15:.3f} PFLOP in all"
     yield (
         f"memory       {memory.total / GIB:.3f} GiB: weights {memory.weights / GIB:.3f} "
-        f"({parameter_count(config) / 1e6:.1f} M parameters), cache {memory.cache / GIB:.3f}, "
+        f"({parameter_count(size) / 1e6:.1f} M parameters), cache {memory.cache / GIB:.3f}, "
         f"text {memory.text / GIB:.3f}, passes {memory.transient / GIB:.3f}; codec and text encoder not counted"
     )
     seconds = videos * operations / rate

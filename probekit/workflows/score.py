@@ -1,12 +1,13 @@
 """Scoring run folders and tables of videos."""
 
 from pathlib import Path
-from typing import get_args
+from typing import Final
 
 from probekit.atomic_files import write_json, write_text
+from probekit.choices import Backbone, Backend, ClipRule
 from probekit.errors import UserError
-from probekit.evaluation.clips import WHOLE, ClipRow, ClipRule, clip_rule, clip_table
-from probekit.evaluation.reference.lpips import Backbone, lpips_metric
+from probekit.evaluation.clips import WHOLE, ClipRow, clip_table
+from probekit.evaluation.reference.lpips import lpips_metric
 from probekit.evaluation.reference.metrics import ReferenceMetric, reference_metrics
 from probekit.evaluation.reference.scoring import score_folder_pairs
 from probekit.evaluation.scoring.absent_videos import write_absent_scores
@@ -26,7 +27,7 @@ REFERENCE_SCORES = "reference_scores.parquet"
 REFERENCE_PROTOCOL = "reference_protocol.json"
 """The card of those scores: the run's, with the metrics and the hash of the reference set as scorers."""
 CLIP_TABLE = "clips.csv"
-DEFAULT_BACKEND = "free"
+DEFAULT_BACKEND: Final[Backend] = "free"
 
 
 def runs_to_score(target: Path, out: Path | None) -> tuple[list[Path], list[str]]:
@@ -56,9 +57,9 @@ def runs_to_score(target: Path, out: Path | None) -> tuple[list[Path], list[str]
 def score_run(
     run: Path,
     shard: Shard | None = None,
-    clips: str = WHOLE,
+    clips: ClipRule = WHOLE,
     *,
-    backend: str = DEFAULT_BACKEND,
+    backend: Backend = DEFAULT_BACKEND,
     workers: int | None = None,
     settings: FastSettings | None = None,
     seconds: float | None = SECONDS_PER_SCORE,
@@ -68,16 +69,15 @@ def score_run(
     Args:
         run: run folder.
         shard: this worker's share.
-        clips: name of a clip rule.
+        clips: what of a video is scored together.
         backend: which implementation scores VBench's dimensions.
         workers: processes that share the videos and survive a crash; None scores in this process.
         settings: settings of the fast backend.
         seconds: time that one score of one video may take before it is given up and reported; None is for ever.
 
     Raises:
-        UserError: for an unknown clip rule or backend, or as `score_video_set`.
+        UserError: as `score_video_set`.
     """
-    rule = clip_rule(clips)
     video_set = load_video_set(run)
     summary = score_video_set(
         video_set,
@@ -85,11 +85,11 @@ def score_run(
         shard=shard,
         backend=backend,
         workers=workers,
-        clips=rule,
+        clips=clips,
         settings=settings,
         seconds=seconds,
     )
-    _describe_clips(video_set, run / CLIP_TABLE, rule)
+    _describe_clips(video_set, run / CLIP_TABLE, clips)
     write_absent_scores(video_set, run)
     return summary._replace(failures=(*video_set.problems, *summary.failures))
 
@@ -103,26 +103,18 @@ def _describe_clips(video_set: VideoSet, path: Path, rule: ClipRule) -> None:
         write_text(path, Table(fields(ClipRow._fields), clip_table(videos, rule)).csv())
 
 
-def score_against_reference(run: Path, reference: Path, lpips: str | None) -> Path:
+def score_against_reference(run: Path, reference: Path, lpips: Backbone | None) -> Path:
     """Score a run's videos against those of the same key, or file name, in another folder; returns the table's path.
 
     Raises:
-        UserError: for an unknown LPIPS backbone, or if its weights are missing.
+        UserError: if the weights of LPIPS are missing.
     """
     metrics: list[ReferenceMetric] = list(reference_metrics())
     if lpips is not None:
-        metrics.append(lpips_metric(_backbone(lpips)))
+        metrics.append(lpips_metric(lpips))
     scores = score_folder_pairs(run, reference, metrics)
     path = run / REFERENCE_SCORES
     write_scores(path, scores.rows)
     card = read_protocol(run).model_copy(update={"scorers": {row.dimension: row.scorer_id for row in scores.rows}})
     write_json(run / REFERENCE_PROTOCOL, card.model_dump(mode="json"))
     return path
-
-
-def _backbone(name: str) -> Backbone:
-    backbones: tuple[Backbone, ...] = get_args(Backbone)
-    for backbone in backbones:
-        if name == backbone:
-            return backbone
-    raise UserError(f"There is no LPIPS backbone {name!r}.", f"Choose {' or '.join(backbones)}.")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from probekit.evaluation.weighting import Weighting
+from probekit.choices import Weighting
 from probekit.reporting.significance_tables import significance_table
 from probekit.statistics.paired_units import PairedSamples
 from probekit.statistics.power import noise_floor

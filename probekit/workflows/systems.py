@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from probekit.choices import Weighting
 from probekit.errors import UserError
 from probekit.evaluation.interchange.table import IMPORTED_RUN
-from probekit.evaluation.weighting import Weighting
 from probekit.reporting.system_table import (
     HERE,
     SystemRow,

@@ -1,7 +1,7 @@
 """One scored run's dimension means with their coverage, and Quality, Semantic and Total where nothing is missing."""
 
+from probekit.choices import Weighting
 from probekit.errors import UserError
-from probekit.evaluation.weighting import Weighting
 from probekit.reporting.total_table import DimensionTotal, RunTotal
 from probekit.statistics.coverage import Videos, coverage
 from probekit.statistics.score_total import score_total

@@ -6,10 +6,11 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from probekit.config import FiniteModel
-from probekit.diffusion.few_step import FEW_STEPS, grid_position
+from probekit.diffusion.few_step import FEW_STEPS, FewSteps, Guidance, Shift, SolverSteps, grid_position
 from probekit.models.presets import SPRITE_GEOMETRY
+from trainer.config.choices import PassPrecision
 from trainer.config.foresight import ForesightConfig
-from trainer.config.run import BatchSize, CausalRunConfig, EulerSteps, LatentFrames, LatentSize, Threads
+from trainer.config.run import BatchSize, CausalRunConfig, LatentFrames, LatentSize, Threads
 
 
 class AutoregressiveConfig(CausalRunConfig):
@@ -32,8 +33,8 @@ class AutoregressiveConfig(CausalRunConfig):
     forcing: Literal["teacher", "diffusion"] = "teacher"
     clean_noise: float = Field(default=0.0, ge=0, lt=1)
     bell_weighting: bool = True
-    sampling_steps: EulerSteps = 16
-    sampling_guidance: float = Field(default=4.0, ge=1)
+    sampling_steps: SolverSteps = 16
+    sampling_guidance: Guidance = 4.0
 
 
 class TrajectoryConfig(FiniteModel):
@@ -69,12 +70,12 @@ class TrajectoryConfig(FiniteModel):
     out: Path
     shards: int = Field(gt=0, le=99_999)
     clips_per_shard: BatchSize = 32
-    euler_steps: EulerSteps = 48
-    guidance: float = Field(default=6.0, ge=1)
-    shift: float = Field(default=5.0, gt=0)
+    euler_steps: SolverSteps = 48
+    guidance: Guidance = 6.0
+    shift: Shift = 5.0
     chunk_frames: int = Field(default=3, gt=0)
-    few_steps: tuple[int, ...] = Field(default=FEW_STEPS, min_length=1)
-    precision: Literal["fp32", "bf16"] = "fp32"
+    few_steps: FewSteps = FEW_STEPS
+    precision: PassPrecision = "fp32"
     precompute_text: bool = False
     threads: Threads | None = None
 
@@ -119,5 +120,5 @@ class ConsistencyConfig(CausalRunConfig):
     stage: Literal["consistency"]
     data: Path
     teacher: str
-    euler_steps: EulerSteps = 48
-    guidance: float = Field(default=3.0, ge=1)
+    euler_steps: SolverSteps = 48
+    guidance: Guidance = 3.0

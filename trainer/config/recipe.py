@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from probekit.config import FiniteModel, StrictModel, load_config
+from probekit.diffusion.few_step import Guidance, Shift
 from probekit.models.presets import SPRITE_GEOMETRY
 from trainer.config.causal import AutoregressiveConfig, CausalOdeConfig, ConsistencyConfig, TrajectoryConfig
 from trainer.config.foresight import ForesightConfig
@@ -33,7 +34,7 @@ class Phase(FiniteModel):
     steps: int = Field(gt=0)
     latent_frames: LatentFrames
     batch_size: BatchSize
-    timestep_shift: float = Field(default=2.0, gt=0)
+    timestep_shift: Shift = 2.0
     """Shift of the training noise levels; a larger one spends more of the training on high noise."""
 
 
@@ -54,7 +55,7 @@ class BidirectionalConfig(RunConfig):
     grown_from: str | None = None
     phases: tuple[Phase, ...] = Field(min_length=1)
     caption_dropout: float = Field(default=0.1, ge=0, lt=1)
-    sampling_shift: float = Field(default=4.0, gt=0)
+    sampling_shift: Shift = 4.0
 
     @property
     def total_steps(self) -> int:
@@ -98,7 +99,7 @@ class DmdConfig(CausalRunConfig):
     stage: Literal["asymmetric_dmd"]
     real_model: str
     critic_model: str
-    guidance: float = Field(default=4.0, ge=1)
+    guidance: Guidance = 4.0
     critic_updates: int = Field(default=5, gt=0)
     critic_optimizer: OptimizerConfig
     timestep_range: TimestepRange = (20.0, 980.0)

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from probekit.config import FiniteModel
-from probekit.diffusion.few_step import FEW_STEPS
+from probekit.diffusion.few_step import FEW_STEPS, FewSteps, Shift
 from probekit.diffusion.flow_matching import TIMESTEPS
 from trainer.config.optimizer import OptimizerConfig, check_schedule
 from trainer.config.scale import ScaleConfig
@@ -15,9 +15,7 @@ from trainer.config.watch import WatchConfig
 BatchSize = Annotated[int, Field(gt=0, le=2**20)]
 LatentFrames = Annotated[int, Field(gt=0, le=2**16)]
 LatentSize = tuple[Annotated[int, Field(gt=0, le=2**12)], Annotated[int, Field(gt=0, le=2**12)]]
-EulerSteps = Annotated[int, Field(gt=0, le=10_000)]
 Threads = Annotated[int, Field(gt=0, le=1024)]
-Shift = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -72,8 +70,8 @@ class CausalRunConfig(RunConfig):
     batch_size: int = Field(gt=0)
     chunk_frames: int = Field(default=3, gt=0)
     latent_frames: int = Field(default=21, gt=0)
-    shift: float = Field(default=5.0, gt=0)
-    few_steps: tuple[int, ...] = Field(default=FEW_STEPS, min_length=1)
+    shift: Shift = 5.0
+    few_steps: FewSteps = FEW_STEPS
 
     @property
     def total_steps(self) -> int:

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from probekit.config import StrictModel
+from trainer.config.choices import PassPrecision
 
 
 class ScaleConfig(StrictModel):
@@ -26,7 +27,7 @@ class ScaleConfig(StrictModel):
     """
 
     gradient_accumulation: int = Field(default=1, gt=0, le=2**20)
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: PassPrecision = "fp32"
     attention: Literal["auto", "math"] = "auto"
     activation_checkpointing: bool = False
     compile: bool = False

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from probekit.choices import Split
 from probekit.errors import UserError
 from probekit.media.video_files import read_video
 from probekit.models.video_codec import VideoCodec, to_unit_range
@@ -122,7 +123,7 @@ def encode_videos(
     out: Path,
     size: ClipSize,
     *,
-    split: str = "train",
+    split: Split = "train",
     numbers: Sequence[int] | None = None,
     skip_corrupt: bool = False,
     clips_per_shard: int = CLIPS_PER_SHARD,

@@ -1,34 +1,29 @@
 """Jobs that make the sprite world's training data and the parts that its models share; no video file is opened."""
 
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import torch
 
 from probekit.atomic_files import atomic_folder
-from probekit.errors import UserError
+from probekit.choices import Split
 from probekit.models.linear_codec import LinearVideoCodec
 from probekit.models.loading import load_codec
 from probekit.models.model_folder import model_folder
 from probekit.models.sprite_text import fit_text_encoder, save_text_side
 from probekit.models.video_codec import to_unit_range
 from probekit.progress import track
-from probekit.sprite_world.episodes import Split, episode
+from probekit.sprite_world.episodes import episode
 from trainer.data.sprite_latents import encode_episodes
 
 
-def encode_sprite_clips(out: Path, shards: int, split: str, model: str) -> None:
+def encode_sprite_clips(out: Path, shards: int, split: Split, model: str) -> None:
     """Encode `shards` shards of a split with the codec of a model folder.
 
     Raises:
-        UserError: for an unknown split or model.
+        UserError: for an unknown model.
     """
-    for known in get_args(Split):
-        if known == split:
-            encode_episodes(load_codec(model_folder(model)), out, known, seed=0, numbers=range(shards))
-            return
-    raise UserError(f"There is no split {split!r}.", f"Choose one of {', '.join(get_args(Split))}.")
+    encode_episodes(load_codec(model_folder(model)), out, split, seed=0, numbers=range(shards))
 
 
 def fit_shared_parts(out: Path, episodes: int, text_steps: int) -> float:

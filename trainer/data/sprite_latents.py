@@ -6,9 +6,10 @@ from typing import Final
 
 import torch
 
+from probekit.choices import Split
 from probekit.models.video_codec import VideoCodec, to_unit_range
 from probekit.progress import track
-from probekit.sprite_world.episodes import Split, episode
+from probekit.sprite_world.episodes import episode
 from trainer.data.latent_clips import is_finished, shard_path, write_index, write_shard
 
 SHARD_SIZE: Final = 250

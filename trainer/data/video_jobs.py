@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from probekit.choices import Split
 from probekit.models.loading import load_codec
 from probekit.models.model_folder import model_folder
 from probekit.run_folder.shard import Shard
@@ -15,7 +16,7 @@ def encode_captioned_videos(
     model: str,
     out: Path,
     size: ClipSize,
-    split: str,
+    split: Split,
     shard: Shard | None,
     skip_corrupt: bool,
 ) -> list[str]:

@@ -12,7 +12,6 @@ from probekit.evaluation.aggregation import Aggregate
 from probekit.models.loading import hash_checkpoint
 from probekit.reporting.contact_sheet import SheetRow, contact_sheet
 from probekit.reporting.figures import save_figure
-from probekit.rollout.settings import SamplerSettings
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.protocol_card import read_protocol
 from probekit.run_folder.score_table import SCORES_FOLDER, read_scores
@@ -123,7 +122,7 @@ def _sample(export: Path, suite: Suite, videos: Path) -> None:
     """Sample an export; videos of other weights, from before an interruption, are removed first."""
     if videos.is_dir() and not _shows(videos, export):
         shutil.rmtree(videos)
-    sample_suite(str(export), suite, videos, SamplerSettings())
+    sample_suite(str(export), suite, videos)
 
 
 def _shows(videos: Path, export: Path) -> bool:

@@ -13,13 +13,12 @@ from probekit.atomic_files import write_text
 from probekit.errors import UserError
 from probekit.journal import Journal, read_journal
 from probekit.write_failures import naming_write_failures
+from trainer.config.choices import ServiceName
 
 LOG: Final = "metrics.jsonl"
 SUPERSEDED: Final = "metrics.superseded.jsonl"
 """Records of steps that were repeated after an interruption."""
 BOARD: Final = "tensorboard"
-
-SERVICES: Final = ("wandb", "trackio")
 
 
 class Service(Protocol):
@@ -38,14 +37,12 @@ class Service(Protocol):
         ...
 
 
-def open_service(name: str) -> Service:
+def open_service(name: ServiceName) -> Service:
     """The package of a tracking service.
 
     Raises:
-        UserError: if there is no such service, or its package is not installed.
+        UserError: if its package is not installed.
     """
-    if name not in SERVICES:
-        raise UserError(f"There is no tracking service {name!r}.", f"Choose {' or '.join(SERVICES)}.")
     try:
         service: Service = importlib.import_module(name)
     except ModuleNotFoundError as error:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from probekit.choices import Role
 from probekit.errors import UserError
-from probekit.models.causal_card import Role, is_causal, require_role
+from probekit.models.causal_card import is_causal, require_role
 from probekit.models.flops import width_of
 from probekit.models.hub import is_hub_id
 from probekit.models.model_folder import is_there, local_place

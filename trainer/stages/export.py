@@ -5,8 +5,9 @@ from pathlib import Path
 from diffusers import WanTransformer3DModel
 
 from probekit.atomic_files import atomic_folder
+from probekit.choices import Role
 from probekit.errors import UserError
-from probekit.models.causal_card import CausalCard, Role, write_causal_card
+from probekit.models.causal_card import CausalCard, write_causal_card
 from probekit.models.causal_wan import CausalWan
 from probekit.models.model_folder import model_folder
 from probekit.models.saving import complete_model_folder, save_weights

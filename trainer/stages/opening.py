@@ -5,8 +5,9 @@ from typing import Final
 import torch
 from diffusers import WanTransformer3DModel
 
+from probekit.choices import Role
 from probekit.errors import UserError
-from probekit.models.causal_card import Role, require_role
+from probekit.models.causal_card import require_role
 from probekit.models.causal_wan import CausalWan
 from probekit.models.loading import load_transformer
 from probekit.models.model_folder import model_folder

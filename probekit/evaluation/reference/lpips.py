@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from probekit.choices import Backbone
 from probekit.errors import UserError
 from probekit.evaluation.reference.frame_arrays import Frames
 from probekit.provenance import sha256_file
@@ -23,7 +24,6 @@ from probekit.seeding import counter_seed
 if TYPE_CHECKING:
     import torch
 
-Backbone = Literal["pretrained", "random"]
 Network = Literal["alex", "vgg"]
 
 SMALLEST_SIDE: Mapping[Network, int] = {"alex": 31, "vgg": 16}

@@ -1,8 +1,6 @@
 """Which scorers a suite has."""
 
-from typing import Literal, get_args
-
-from probekit.errors import UserError
+from probekit.choices import Backend
 from probekit.evaluation.scorer import NotRun, ScorerSet
 from probekit.evaluation.sprite.quality import QUALITY_SCORERS
 from probekit.evaluation.sprite.semantic import SEMANTIC_SCORERS
@@ -11,11 +9,8 @@ from probekit.evaluation.vbench.temporal_flickering import TEMPORAL_FLICKERING
 from probekit.evaluation.vbench.weights import WEIGHTS, WeightFile
 from probekit.suites.registry import SPRITE_PREFIX
 
-Backend = Literal["free", "fast", "official"]
-"""What scores a suite of VBench: only formulas without weights, our networks too, or VBench's own modules."""
 
-
-def scorers_for(suite: str, backend: str = "free", settings: FastSettings | None = None) -> ScorerSet:
+def scorers_for(suite: str, backend: Backend = "free", settings: FastSettings | None = None) -> ScorerSet:
     """The scorers of a suite.
 
     Sprite suites have their ten dimensions, whatever the backend. Every other suite is scored as VBench: with
@@ -25,14 +20,9 @@ def scorers_for(suite: str, backend: str = "free", settings: FastSettings | None
 
     Args:
         suite: name.
-        backend: see `Backend`.
+        backend: which implementation, see `choices.Backend`.
         settings: settings of the fast backend.
-
-    Raises:
-        UserError: for an unknown backend.
     """
-    if backend not in get_args(Backend):
-        raise UserError(f"There is no scorer backend {backend!r}.", f"Choose {' or '.join(get_args(Backend))}.")
     if suite.startswith(SPRITE_PREFIX):
         return ScorerSet((*QUALITY_SCORERS, TEMPORAL_FLICKERING, *SEMANTIC_SCORERS), ())
     if backend == "fast":

@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from probekit.choices import Backend, ClipRule
 from probekit.errors import UserError
-from probekit.evaluation.clips import WHOLE, ClipRule, clip_spans, scorer_id_under
+from probekit.evaluation.clips import WHOLE, clip_spans, scorer_id_under
 from probekit.evaluation.scorer import NotRun
 from probekit.evaluation.scoring.backends import scorers_for
 from probekit.evaluation.scoring.queue import Outcome, score_here, score_in_workers
@@ -47,7 +48,7 @@ def score_video_set(
     out: Path,
     shard: Shard | None = None,
     *,
-    backend: str = "free",
+    backend: Backend = "free",
     workers: int | None = None,
     clips: ClipRule = WHOLE,
     settings: FastSettings | None = None,

@@ -7,8 +7,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from probekit.choices import ClipRule
 from probekit.errors import UserError
-from probekit.evaluation.clips import WHOLE, ClipRule, Span, clip_spans, scorer_id_under
+from probekit.evaluation.clips import WHOLE, Span, clip_spans, scorer_id_under
 from probekit.evaluation.scorer import Scorer, ScorerSet, ScoringInput, frames_to_decode
 from probekit.evaluation.scoring.time_limit import TimeIsUp, time_limit
 from probekit.media.seeking import read_frames_at

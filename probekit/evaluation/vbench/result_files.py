@@ -12,8 +12,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from probekit.choices import ClipRule
 from probekit.errors import UserError
-from probekit.evaluation.clips import WHOLE, ClipRule
+from probekit.evaluation.clips import WHOLE
 from probekit.evaluation.vbench.official.records import PERCENT
 from probekit.evaluation.vbench.result_entries import RELATIVES, clip_of, dimension_called, entry_score, path_of
 from probekit.provenance import sha256_text

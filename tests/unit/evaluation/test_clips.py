@@ -8,7 +8,6 @@ from probekit.errors import UserError
 from probekit.evaluation.clips import (
     ClipRow,
     Span,
-    clip_rule,
     clip_spans,
     clip_table,
     scorer_id_under,
@@ -65,10 +64,7 @@ def test_clip_table_as_text() -> None:
     assert table.csv() == 'video,clip,start,stop\n"a b,c",0,0,32\n"a b,c",1,32,64\n"a b,c",2,49,81\n'
 
 
-def test_rule_names() -> None:
-    assert clip_rule("vbench-long") == "vbench-long"
-    with pytest.raises(UserError, match=r"'clips'.*whole or vbench-long"):
-        clip_rule("clips")
+def test_a_rule_other_than_whole_is_named_in_scorer_ids() -> None:
     assert scorer_id_under("x+noweights+1", "whole") == "x+noweights+1"
     assert scorer_id_under("x+noweights+1", "vbench-long") == "x+noweights+1+clips=vbench-long-2s"
 

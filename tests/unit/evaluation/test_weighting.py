@@ -1,22 +1,19 @@
 """The three named means of a dimension, against sums written out by hand."""
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probekit.choices import Weighting
 from probekit.errors import UserError
-from probekit.evaluation.vbench.result_export import official_layout
-from probekit.evaluation.weighting import WEIGHTINGS, Weighting, prompt_sums, weighting_named
-from probekit.reporting.comparison_record import ComparisonSettings
-from probekit.run_folder.score_table import ScoreRow
-from probekit.run_folder.video_set import VideoRow
+from probekit.evaluation.weighting import prompt_sums
 from probekit.seeding import generator
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.score_comparison import compare_score_tables
-from probekit.suites.dimension_constants import VBENCH_CONSTANTS, DimensionConstant
+from probekit.suites.dimension_constants import DimensionConstant
 
 CONSTANTS = (
     DimensionConstant("object_class", "semantic", 0.0, 1.0, 1.0, "test", pooling="frames"),
@@ -68,7 +65,10 @@ def test_without_frame_counts_the_official_form_is_the_mean_over_videos() -> Non
 
 
 @given(
-    seed=st.integers(0, 1000), samples=st.integers(1, 4), frames=st.floats(1, 90), weighting=st.sampled_from(WEIGHTINGS)
+    seed=st.integers(0, 1000),
+    samples=st.integers(1, 4),
+    frames=st.floats(1, 90),
+    weighting=st.sampled_from(get_args(Weighting)),
 )
 def test_forms_agree_on_equal_videos(seed: int, samples: int, frames: float, weighting: Weighting) -> None:
     values = generator("weighting", seed).random((6, samples))
@@ -91,7 +91,7 @@ def test_forms_by_hand_with_missing_videos(seed: int) -> None:
         "video-mean": values[scored].mean(),
         "frame-weighted": (values * frames)[scored].sum() / frames[scored].sum(),
     }
-    for weighting in WEIGHTINGS:
+    for weighting in get_args(Weighting):
         assert prompt_sums(values, weighting, frames).mean() == pytest.approx(expected[weighting])
 
 
@@ -105,49 +105,3 @@ def test_means_that_a_formula_cannot_give_are_refused() -> None:
     constants = tuple(one._replace(floor=0.0, ceiling=1.0) for one in CONSTANTS)
     with pytest.raises(UserError, match="its formula gives 0 to 1"):
         compare_score_tables(table(value=50.0), "base", ["ours"], constants, settings=BootstrapSettings(replicates=50))
-
-
-def test_names() -> None:
-    assert weighting_named("video-mean") == "video-mean"
-    with pytest.raises(UserError, match=r"'mean'.*prompt-mean"):
-        weighting_named("mean")
-
-
-@pytest.mark.parametrize(("pooled", "weighting"), [(True, "video-mean"), (False, "prompt-mean")])
-def test_records_of_earlier_versions_are_read(pooled: bool, weighting: str) -> None:
-    document = {
-        "suite": "s", "horizon": "5s", "seed": 0, "replicates": 10, "level": 0.95, "pooled": pooled, "constants": [],
-    }  # fmt: skip
-    assert ComparisonSettings.model_validate(document).weighting == weighting
-
-
-def test_frame_weighted_is_the_score_of_the_official_layout() -> None:
-    rng = generator("layout")
-    videos, rows = [], []
-    for prompt, samples in (("a", 1), ("b", 3), ("c", 2)):
-        for sample in range(samples):
-            videos.append(
-                VideoRow(
-                    model="m", training_run="r", suite="custom", horizon="5s", prompt_id=prompt, sample=sample,
-                    prompt=prompt, path=f"{prompt}{sample}.mp4", n_frames=81, fps=16.0, height=8, width=8,
-                    sha256="0" * 64,
-                )
-            )  # fmt: skip
-            for dimension in ("background_consistency", "temporal_flickering"):
-                value, frames = float(rng.random()), float(rng.integers(10, 90))
-                rows.append(
-                    ScoreRow(
-                        "m", "r", "custom", "5s", prompt, sample, 0, dimension, value, value * frames, frames, None,
-                        "fraction", 0.0, 1.0, "x", "ab",
-                    )
-                )  # fmt: skip
-    layout = official_layout(rows, videos).dimensions
-    columns: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in ScoreRow._fields}
-    twin = {
-        name: values * 2 if name != "model" else [*values, *["base"] * len(rows)] for name, values in columns.items()
-    }
-    settings = BootstrapSettings(weighting="frame-weighted", replicates=50)
-    (found,) = compare_score_tables(twin, "base", ["m"], VBENCH_CONSTANTS, settings=settings)
-    assert {one.name: one.a for one in found.bootstrap.dimensions} == {
-        name: pytest.approx(dimension.score) for name, dimension in layout.items()
-    }

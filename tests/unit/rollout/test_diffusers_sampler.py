@@ -4,13 +4,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from typer.testing import CliRunner, Result
 
+from probekit.choices import Precision
 from probekit.cli.main import app
 from probekit.errors import UserError
 from probekit.models.loading import load_transformer, model_name
@@ -18,7 +19,7 @@ from probekit.models.pipeline_folder import count_parameters, is_foreign, pipeli
 from probekit.rollout.bidirectional_sampler import BidirectionalSampler
 from probekit.rollout.diffusers_sampler import DiffusersSampler
 from probekit.rollout.generation_runner import Request, VideoGenerator
-from probekit.rollout.settings import PipelineSettings, SamplerSettings
+from probekit.rollout.sampling_config import SamplingConfig
 from probekit.rollout.speed import frame_source, measure
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.run_folder.manifest import load_video_set
@@ -34,7 +35,7 @@ SUITE = load_suite("sprite-5s").reduced(2, 2)._replace(frames=9)
 CHANGES: tuple[dict[str, object], ...] = (
     {"steps": 3}, {"guidance": 9.0}, {"shift": 8.0}, {"negative_prompt": "a green square"},
 )  # fmt: skip
-ONE_STEP, FAST = PipelineSettings(steps=1), PipelineSettings(steps=2)
+ONE_STEP, FAST = SamplingConfig(steps=1), SamplingConfig(steps=2)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_a_video_belongs_to_its_key_and_prompt_alone(folders: dict[str, Path], n
     alone = DiffusersSampler(folders[name], suite, ONE_STEP).generate([some[1]])
     assert (together[1] == alone[0]).all()
     assert (together[0] != together[1]).any()
-    other_seed = DiffusersSampler(folders[name], suite, ONE_STEP, seed=1).generate([some[1]])
+    other_seed = DiffusersSampler(folders[name], suite, SamplingConfig(steps=1, seed=1)).generate([some[1]])
     assert (other_seed != alone).any()
 
 
@@ -87,7 +88,7 @@ def test_two_samples_of_a_prompt_differ(folders: dict[str, Path]) -> None:
 
 @pytest.mark.parametrize("name", PIPELINES)
 def test_the_card_says_how(folders: dict[str, Path], name: str) -> None:
-    card = DiffusersSampler(folders[name], SUITE, PipelineSettings(steps=3, negative_prompt="blur"), seed=7).card
+    card = DiffusersSampler(folders[name], SUITE, SamplingConfig(steps=3, negative_prompt="blur", seed=7)).card
     assert card.sampler is not None
     assert card.sampler.startswith(f"{name} ")
     assert (card.model, card.seed, card.steps, card.negative_prompt) == (name, 7, 3, "blur")
@@ -108,7 +109,7 @@ def test_the_card_says_how(folders: dict[str, Path], name: str) -> None:
 def test_every_setting_reaches_the_pipeline(folders: dict[str, Path], name: str, changed: dict[str, object]) -> None:
     suite = suite_for(name)
     plain = DiffusersSampler(folders[name], suite, FAST)
-    other = DiffusersSampler(folders[name], suite, PipelineSettings.model_validate({"steps": 2, **changed}))
+    other = DiffusersSampler(folders[name], suite, SamplingConfig.model_validate({"steps": 2, **changed}))
     (field,) = changed
     assert plain.card.model_dump()[field] != other.card.model_dump()[field] == changed[field]
     assert (plain.generate(requests()[:1]) != other.generate(requests()[:1])).any()
@@ -116,10 +117,10 @@ def test_every_setting_reaches_the_pipeline(folders: dict[str, Path], name: str,
 
 def test_wans_own_pipeline_makes_the_video_that_our_sampler_makes(folders: dict[str, Path]) -> None:
     """Same noise by key, same solver: two implementations, one video up to the rounding of a grey level."""
-    settings = SamplerSettings(steps=2, guidance=4.0, shift=4.0, negative_prompt="blur")
+    settings = SamplingConfig(steps=2, guidance=4.0, shift=4.0, negative_prompt="blur", seed=5)
     suite = suite_for("WanPipeline")
-    ours = BidirectionalSampler(folders["WanPipeline"], suite, settings, 5)
-    theirs = DiffusersSampler(folders["WanPipeline"], suite, PipelineSettings(**settings.model_dump()), 5)
+    ours = BidirectionalSampler(folders["WanPipeline"], suite, settings)
+    theirs = DiffusersSampler(folders["WanPipeline"], suite, settings)
     a, b = (sampler.generate(requests()[:1]).astype(int) for sampler in (ours, theirs))
     assert np.abs(a - b).max() <= 1
     assert (a == b).mean() > 0.999
@@ -154,7 +155,7 @@ def test_folders_that_no_pipeline_can_use_are_named(folders: dict[str, Path], tm
     with pytest.raises(UserError, match=r"model_index\.json is not JSON"):
         pipeline_class(broken)
     with pytest.raises(UserError, match="LTXPipeline finds its timestep shift itself"):
-        DiffusersSampler(dynamic_shift(folders["LTXPipeline"], tmp_path / "dynamic"), SUITE, PipelineSettings(shift=2))
+        DiffusersSampler(dynamic_shift(folders["LTXPipeline"], tmp_path / "dynamic"), SUITE, SamplingConfig(shift=2))
 
 
 def dynamic_shift(source: Path, folder: Path) -> Path:
@@ -256,15 +257,15 @@ def test_a_streaming_generator_shows_chunks_and_the_same_video(tmp_path: Path) -
     assert [chunk.shape[1] for chunk in chunks] == [1, 4, 4]
     whole = sampler.generate(requests()[:1])
     assert (np.concatenate(chunks, axis=1) == whole).all()
-    whole_clip = BidirectionalSampler(folder, SUITE, SamplerSettings(steps=1), 0)
+    whole_clip = BidirectionalSampler(folder, SUITE, SamplingConfig(steps=1))
     assert len(list(frame_source(whole_clip)(requests()[0]))) == 1
 
 
 def test_half_precision_reaches_a_bidirectional_model(tmp_path: Path) -> None:
     folder = write_tiny_model(tmp_path / "tiny")
     full, half = (
-        BidirectionalSampler(folder, SUITE, SamplerSettings(steps=1), 0, dtype=dtype)
-        for dtype in (torch.float32, torch.bfloat16)
+        BidirectionalSampler(folder, SUITE, SamplingConfig(steps=1, precision=precision))
+        for precision in get_args(Precision)
     )
     a, b = (sampler.generate(requests()[:1]).astype(int) for sampler in (full, half))
     assert 0 < np.abs(a - b).mean() < 10
@@ -273,8 +274,8 @@ def test_half_precision_reaches_a_bidirectional_model(tmp_path: Path) -> None:
 
 def test_half_precision_reaches_a_pipeline_and_its_card(folders: dict[str, Path]) -> None:
     full, half = (
-        DiffusersSampler(folders["LTXPipeline"], SUITE, ONE_STEP, dtype=dtype)
-        for dtype in (torch.float32, torch.bfloat16)
+        DiffusersSampler(folders["LTXPipeline"], SUITE, SamplingConfig(steps=1, precision=precision))
+        for precision in get_args(Precision)
     )
     assert (full.card.precision, half.card.precision) == (None, "bfloat16")
     assert (full.generate(requests()[:1]) != half.generate(requests()[:1])).any()

@@ -22,7 +22,7 @@ from probekit.rollout import fixed_batch
 from probekit.rollout.bidirectional_sampler import BidirectionalSampler
 from probekit.rollout.fixed_batch import blocks, filled, fixed_batch_size
 from probekit.rollout.generation_runner import Request, VideoGenerator, generate_suite
-from probekit.rollout.settings import SamplerSettings
+from probekit.rollout.sampling_config import SamplingConfig
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.run_folder.protocol_card import read_protocol
 from probekit.run_folder.shard import Shard
@@ -48,7 +48,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def sampler_of(models: Path, kind: str) -> Any:
     if kind == "plain":
-        return BidirectionalSampler(models / kind, SUITE, SamplerSettings(steps=2), 0)
+        return BidirectionalSampler(models / kind, SUITE, SamplingConfig(steps=2))
     return StreamingSampler(models / kind, SUITE)
 
 

@@ -12,7 +12,7 @@ from probekit.errors import UserError
 from probekit.rollout import fixed_batch
 from probekit.rollout.bidirectional_sampler import BidirectionalSampler
 from probekit.rollout.generation_runner import Request, generate_suite
-from probekit.rollout.settings import SamplerSettings
+from probekit.rollout.sampling_config import SamplingConfig
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.shard import Shard
 from probekit.run_folder.video_set_check import check_video_set
@@ -30,7 +30,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def sampler(model: Path, suite: Suite = SUITE, seed: int = 0, steps: int = 1) -> BidirectionalSampler:
-    return BidirectionalSampler(model, suite, SamplerSettings(steps=steps), seed)
+    return BidirectionalSampler(model, suite, SamplingConfig(steps=steps, seed=seed))
 
 
 class Counting:

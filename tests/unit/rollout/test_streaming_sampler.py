@@ -13,7 +13,7 @@ from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, read_causal_card, require_role, write_causal_card
 from probekit.models.context_policy import ContextPolicy
 from probekit.rollout.generation_runner import Request
-from probekit.rollout.settings import StreamingOptions
+from probekit.rollout.sampling_config import SamplingConfig
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.run_folder.protocol_card import read_protocol
 from probekit.suites.registry import load_suite
@@ -77,7 +77,7 @@ def test_frames_that_are_not_whole_chunks_are_refused(student: Path) -> None:
 
 def test_a_length_beyond_the_rotary_table_is_refused(student: Path) -> None:
     with pytest.raises(UserError, match="re-indexed"):
-        StreamingSampler(student, SUITE._replace(frames=1 + 4 * 1199), options=StreamingOptions(policy=ContextPolicy()))
+        StreamingSampler(student, SUITE._replace(frames=1 + 4 * 1199), SamplingConfig(policy=ContextPolicy()))
 
 
 def test_a_broken_card_is_named(student: Path, tmp_path: Path) -> None:

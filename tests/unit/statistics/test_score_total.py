@@ -1,14 +1,14 @@
 """One function makes every Total: of a table, of a run, of the two sides of a comparison."""
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from probekit.choices import Weighting
 from probekit.errors import UserError
-from probekit.evaluation.weighting import WEIGHTINGS, Weighting
 from probekit.seeding import generator
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.prompt_scores import Method
@@ -60,7 +60,7 @@ def plain_mean(table: Columns, model: str, dimension: str, weighting: Weighting,
 
 
 @pytest.mark.parametrize("suite", SUITES)
-@pytest.mark.parametrize("weighting", WEIGHTINGS)
+@pytest.mark.parametrize("weighting", get_args(Weighting))
 def test_totals_are_those_of_sums_written_out(suite: str, weighting: Weighting) -> None:
     constants = SUITES[suite]
     table = long_table(constants, 1, models=("base",))
@@ -71,7 +71,7 @@ def test_totals_are_those_of_sums_written_out(suite: str, weighting: Weighting) 
 
 
 @settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 1000), weighting=st.sampled_from(WEIGHTINGS), suite=st.sampled_from(sorted(SUITES)))
+@given(seed=st.integers(0, 1000), weighting=st.sampled_from(get_args(Weighting)), suite=st.sampled_from(sorted(SUITES)))
 def test_a_comparison_shows_the_totals_of_its_sides(seed: int, weighting: Weighting, suite: str) -> None:
     constants = SUITES[suite]
     table = long_table(constants, seed)

@@ -16,7 +16,7 @@ from probekit.models.loading import load_text_encoder
 from probekit.models.model_folder import SHIPPED_MODELS
 from probekit.models.presets import SPRITE_GEOMETRY
 from probekit.models.prompt_cache import CachedPrompts
-from probekit.rollout.settings import StreamingOptions
+from probekit.rollout.sampling_config import SamplingConfig
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.protocol_card import read_protocol
@@ -166,7 +166,7 @@ def test_steps_are_refused_of_a_generator_that_has_none(tmp_path: Path) -> None:
     folder = write_tiny_model(tmp_path / "ar")
     write_causal_card(folder, CausalCard(role="ar_teacher", chunk_frames=3, shift=5.0, euler_steps=2, guidance=3.0))
     with pytest.raises(UserError, match="no few-step list"):
-        StreamingSampler(folder, load_suite("sprite-5s"), options=StreamingOptions(few_steps=(1000,)))
+        StreamingSampler(folder, load_suite("sprite-5s"), SamplingConfig(few_steps=(1000,)))
 
 
 def test_ranks_of_torchrun_share_the_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ from typer.testing import CliRunner
 
 from probekit.cli.main import app
 from probekit.errors import UserError
-from probekit.evaluation.weighting import weighting_named
 from probekit.reporting.total_table import RunTotal
 from probekit.run_folder.manifest import load_video_set, write_manifest
 from probekit.run_folder.protocol_card import PromptsCard, ProtocolCard, write_protocol
@@ -70,7 +69,7 @@ def test_each_weighting_is_its_sum_by_hand(tmp_path: Path) -> None:
         "frame-weighted": np.dot([a, b, c], frames) / frames.sum(),
     }
     for weighting, mean in expected.items():
-        rows = {row.constant.dimension: row for row in total_of_run(run, weighting_named(weighting)).dimensions}
+        rows = {row.constant.dimension: row for row in total_of_run(run, weighting).dimensions}
         assert rows["object_class"].mean == pytest.approx(mean)
         assert (rows["object_class"].n_scored, rows["object_class"].n_planned) == (3, 6)
 

@@ -1,13 +1,10 @@
 """How the fast backend runs: device, precision, batch, and which quirks of the official code it keeps. Torch-free."""
 
-from typing import Literal
-
 from pydantic import Field
 
+from probekit.choices import Precision
 from probekit.config import StrictModel
 from probekit.devices import DEVICE_NAME
-
-Precision = Literal["float32", "bfloat16"]
 
 
 class Compatibility(StrictModel):

@@ -1,13 +1,14 @@
 """Scoring a set: sharing, resuming and breaking it must not change the table."""
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from probekit.choices import ClipRule
 from probekit.errors import UserError
-from probekit.evaluation.clips import CLIP_RULES, ClipRule
 from probekit.evaluation.scorer import Scorer, ScoringInput
 from probekit.evaluation.scoring.backends import scorers_for
 from probekit.evaluation.scoring.runner import score_video_set
@@ -216,9 +217,9 @@ def test_another_clip_rule_replaces_the_scores(tmp_path: Path) -> None:
 
 def test_clip_rules_do_not_compare(tmp_path: Path) -> None:
     videos = make_long_set(tmp_path / "set")
-    for rule in CLIP_RULES:
+    for rule in get_args(ClipRule):
         score_video_set(videos, tmp_path / rule, clips=rule)
-    cards = [read_protocol(tmp_path / rule) for rule in CLIP_RULES]
+    cards = [read_protocol(tmp_path / rule) for rule in get_args(ClipRule)]
     assert mismatches(*cards)[0] == ("clip_rule", "whole", "vbench-long")
 
 

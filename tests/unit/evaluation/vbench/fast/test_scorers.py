@@ -81,11 +81,6 @@ def test_dimensions_with_weights_run() -> None:
     assert set(_scorers()) == FRAME_DIMENSIONS | {"overall_consistency", "temporal_style", "appearance_style"}
 
 
-def test_an_unknown_backend_is_refused() -> None:
-    with pytest.raises(UserError, match="quick"):
-        scorers_for("vbench", "quick")
-
-
 @pytest.mark.usefixtures("weights")
 def test_weights_that_are_not_the_published_ones_are_refused_unless_asked_for() -> None:
     video = ScoringInput(_video(), 16, "")
