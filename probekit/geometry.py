@@ -12,6 +12,11 @@ PositiveInt = Annotated[int, Field(gt=0)]
 
 _LONGEST_SECONDS: Final = 86_400
 
+TEMPORAL_STRIDE: Final = 4
+"""RGB frames of each latent frame after the first, in Wan's codec and the sprite world's."""
+CHUNK_FRAMES: Final = 3
+"""Latent frames that a streaming generator usually makes together."""
+
 
 class LatentGeometry(StrictModel):
     """Sizes of a latent video and of the RGB video that it stands for.
@@ -29,8 +34,8 @@ class LatentGeometry(StrictModel):
     patch: tuple[Literal[1], PositiveInt, PositiveInt]
     """Patch (frames, rows, columns) of the transformer; one frame deep, because each frame has its own timestep."""
     spatial_stride: PositiveInt
-    temporal_stride: PositiveInt = 4
-    chunk_frames: PositiveInt = 3
+    temporal_stride: PositiveInt = TEMPORAL_STRIDE
+    chunk_frames: PositiveInt = CHUNK_FRAMES
     """Latent frames generated together."""
     fps: PositiveInt = 16
 

@@ -11,6 +11,7 @@ from probekit.choices import Split
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import ShardOption, parse_shard
 from probekit.cli.terminal import log_to_terminal, say
+from probekit.models.presets import TRAINED_RGB_FRAMES, WAN_480P_GEOMETRY
 from probekit.threads import wait_passively
 from trainer.config.choices import ServiceName
 
@@ -207,9 +208,11 @@ def encode_videos_command(
     captions: Annotated[Path, typer.Option(help="CSV or JSONL with file and caption.")],
     model: Annotated[str, typer.Option(help="Model folder, shipped model or Hub id whose codec encodes.")],
     out: Annotated[Path, typer.Option(help="Folder for the shards.")],
-    frames: Annotated[int, typer.Option(help="Frames of a clip: 1 more than a multiple of 4.", min=1)] = 81,
-    height: Annotated[int, typer.Option(help="Rows of a frame.", min=8)] = 480,
-    width: Annotated[int, typer.Option(help="Columns of a frame.", min=8)] = 832,
+    frames: Annotated[
+        int, typer.Option(help="Frames of a clip: 1 more than a multiple of 4.", min=1)
+    ] = TRAINED_RGB_FRAMES,
+    height: Annotated[int, typer.Option(help="Rows of a frame.", min=8)] = WAN_480P_GEOMETRY.rgb_height,
+    width: Annotated[int, typer.Option(help="Columns of a frame.", min=8)] = WAN_480P_GEOMETRY.rgb_width,
     split: Annotated[Split, typer.Option(help="Split of the data.")] = "train",
     shard: ShardOption = None,
     skip_corrupt: Annotated[bool, typer.Option("--skip-corrupt", help="Leave out what cannot be read.")] = False,

@@ -26,6 +26,11 @@ def _own(default: float) -> str:
     return f"Default {default:g}; of other pipelines, their own."
 
 
+Steps = Annotated[int | None, typer.Option(help=f"Bidirectional models: solver steps. {_own(CLIP_STEPS)}")]
+Guidance = Annotated[float | None, typer.Option(help=f"Bidirectional models: guidance. {_own(CLIP_GUIDANCE)}")]
+Shift = Annotated[float | None, typer.Option(help=f"Bidirectional models: timestep shift. {_own(CLIP_SHIFT)}")]
+
+
 def sample(
     model: Annotated[str, typer.Option(help="Shipped model, model folder in diffusers layout, or Hub id.")],
     out: Annotated[Path, typer.Option(help="Run folder for the videos; finished ones are kept.")],

@@ -100,14 +100,16 @@ def setup(
     detectron2: Annotated[
         str | None, typer.Option(help="Also build detectron2, for GRiT: a checkout or a git+https address.")
     ] = None,
-    python: Annotated[str, typer.Option(help="Python 3.11 that makes the environment.")] = sys.executable,
+    python: Annotated[
+        str | None, typer.Option(help="Python 3.11 that makes the environment; by default the one that runs this.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the commands.")] = False,
 ) -> None:
     """Make the environment of their own that five dimensions need: scene, and with detectron2 GRiT's four."""
     with reporting_errors():
         from probekit.evaluation.vbench.official.environment import environment_folder, make_environment, setup_commands
 
-        commands = setup_commands(detectron2, python)
+        commands = setup_commands(detectron2, python or sys.executable)
         for command in commands:
             say(shlex.join(command))
         if not dry_run:

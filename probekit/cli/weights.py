@@ -11,6 +11,7 @@ from probekit.cli.options import FEW_STEPS_TEXT, step_list
 from probekit.cli.terminal import say
 from probekit.config_errors import validated
 from probekit.errors import UserError
+from probekit.geometry import CHUNK_FRAMES
 
 if TYPE_CHECKING:
     from probekit.models.causal_card import CausalCard
@@ -52,7 +53,9 @@ def convert(
     to: Annotated[Layout, typer.Option(help="Layout to write.")] = "diffusers",
     parts: Annotated[str | None, typer.Option(help="Model whose text encoder, tokenizer and codec are copied.")] = None,
     role: Annotated[Role | None, typer.Option(help="Role, where the source does not state it.")] = None,
-    chunk_frames: Annotated[int, typer.Option(help="With --role: latent frames generated together.", min=1)] = 3,
+    chunk_frames: Annotated[
+        int, typer.Option(help="With --role: latent frames generated together.", min=1)
+    ] = CHUNK_FRAMES,
     shift: Annotated[float, typer.Option(help="With --role: timestep shift of its noise levels.")] = 5.0,
     steps: Annotated[str, typer.Option(help="With --role: few-step list, or number of Euler steps.")] = FEW_STEPS_TEXT,
     branch: BranchOption = None,

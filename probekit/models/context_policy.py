@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from probekit.choices import Rotary
 from probekit.config import StrictModel
 from probekit.errors import UserError
+from probekit.models.presets import TRAINED_FRAMES
 
 
 class Positions(NamedTuple):
@@ -90,5 +91,5 @@ class ContextPolicy(StrictModel):
 
 
 FULL_CONTEXT: Final = ContextPolicy()
-TRAINED_WINDOW: Final = ContextPolicy(window_frames=21, sink_frames=3, rotary="re-indexed")
+TRAINED_WINDOW: Final = ContextPolicy(window_frames=TRAINED_FRAMES, sink_frames=3, rotary="re-indexed")
 """Within 21 latent frames this is the full context; beyond them positions stay in the trained range."""

@@ -12,6 +12,11 @@ WAN_480P_GEOMETRY: Final = LatentGeometry(
     latent_channels=16, latent_height=60, latent_width=104, patch=(1, 2, 2), spatial_stride=8
 )
 
+TRAINED_FRAMES: Final = 21
+"""Latent frames of the 5 s clips that generators are trained on."""
+TRAINED_RGB_FRAMES: Final = WAN_480P_GEOMETRY.rgb_frames(TRAINED_FRAMES)
+"""RGB frames of these clips, at Wan's size and the sprite world's."""
+
 SPRITE_TEXT_WIDTH: Final = 64
 WAN_TEXT_WIDTH: Final = 4096
 

@@ -19,6 +19,7 @@ from probekit.models.causal_wan import CausalWan
 from probekit.models.context_policy import TRAINED_WINDOW, ContextPolicy
 from probekit.models.loading import ModelParts, PromptEncoder, load_model
 from probekit.models.model_folder import model_folder
+from probekit.models.presets import TRAINED_RGB_FRAMES
 from probekit.models.text_context import TextContext
 from probekit.models.video_codec import to_uint8_frames
 from probekit.rollout.noise import GeneratorNoise
@@ -142,7 +143,7 @@ class CausalWanPipeline(DiffusionPipeline):  # type: ignore[misc]
         *,
         height: int,
         width: int,
-        num_frames: int = 81,
+        num_frames: int = TRAINED_RGB_FRAMES,
         negative_prompt: str = "",
         generator: torch.Generator | None = None,
         output_type: Literal["np", "pt", "latent"] = "np",

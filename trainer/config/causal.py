@@ -7,7 +7,8 @@ from pydantic import Field, model_validator
 
 from probekit.config import FiniteModel
 from probekit.diffusion.few_step import FEW_STEPS, FewSteps, Guidance, Shift, SolverSteps, grid_position
-from probekit.models.presets import SPRITE_GEOMETRY
+from probekit.geometry import CHUNK_FRAMES
+from probekit.models.presets import SPRITE_GEOMETRY, TRAINED_FRAMES
 from trainer.config.choices import PassPrecision
 from trainer.config.foresight import ForesightConfig
 from trainer.config.run import BatchSize, CausalRunConfig, LatentFrames, LatentSize, Threads
@@ -64,7 +65,7 @@ class TrajectoryConfig(FiniteModel):
     text_and_codec: Path
     data: Path | None = None
     prompts: Path | None = None
-    latent_frames: LatentFrames = 21
+    latent_frames: LatentFrames = TRAINED_FRAMES
     latent_size: LatentSize = SPRITE_GEOMETRY.latent_size
     negative_prompt: str = ""
     out: Path
@@ -73,7 +74,7 @@ class TrajectoryConfig(FiniteModel):
     euler_steps: SolverSteps = 48
     guidance: Guidance = 6.0
     shift: Shift = 5.0
-    chunk_frames: int = Field(default=3, gt=0)
+    chunk_frames: int = Field(default=CHUNK_FRAMES, gt=0)
     few_steps: FewSteps = FEW_STEPS
     precision: PassPrecision = "fp32"
     precompute_text: bool = False

@@ -8,6 +8,8 @@ from pydantic import AfterValidator, Field, model_validator
 from probekit.config import FiniteModel
 from probekit.diffusion.few_step import FEW_STEPS, FewSteps, Shift
 from probekit.diffusion.flow_matching import TIMESTEPS
+from probekit.geometry import CHUNK_FRAMES
+from probekit.models.presets import TRAINED_FRAMES
 from trainer.config.optimizer import OptimizerConfig, check_schedule
 from trainer.config.scale import ScaleConfig
 from trainer.config.watch import WatchConfig
@@ -68,8 +70,8 @@ class CausalRunConfig(RunConfig):
     initial_model: str
     steps: int = Field(gt=0)
     batch_size: int = Field(gt=0)
-    chunk_frames: int = Field(default=3, gt=0)
-    latent_frames: int = Field(default=21, gt=0)
+    chunk_frames: int = Field(default=CHUNK_FRAMES, gt=0)
+    latent_frames: int = Field(default=TRAINED_FRAMES, gt=0)
     shift: Shift = 5.0
     few_steps: FewSteps = FEW_STEPS
 

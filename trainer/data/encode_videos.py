@@ -13,6 +13,7 @@ from torch import Tensor
 
 from probekit.choices import Split
 from probekit.errors import UserError
+from probekit.geometry import TEMPORAL_STRIDE
 from probekit.media.video_files import read_video
 from probekit.models.video_codec import VideoCodec, to_unit_range
 from probekit.progress import track
@@ -87,9 +88,11 @@ def check_size(size: ClipSize, codec: VideoCodec) -> None:
         UserError: naming sizes that it can.
     """
     stride = codec.spatial_stride
-    if (size.frames - 1) % 4:
-        near = 1 + 4 * round((size.frames - 1) / 4)
-        raise UserError(f"--frames {size.frames} is not 1 more than a multiple of 4.", f"Use {near}, for example.")
+    if (size.frames - 1) % TEMPORAL_STRIDE:
+        near = 1 + TEMPORAL_STRIDE * round((size.frames - 1) / TEMPORAL_STRIDE)
+        raise UserError(
+            f"--frames {size.frames} is not 1 more than a multiple of {TEMPORAL_STRIDE}.", f"Use {near}, for example."
+        )
     if size.height % stride or size.width % stride:
         raise UserError(
             f"{size.height}x{size.width} is not a multiple of {stride} pixels.", "Change --height, --width."

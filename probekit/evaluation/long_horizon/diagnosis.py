@@ -16,8 +16,7 @@ from probekit.evaluation.long_horizon.distances import (
     similarity_by_gap,
 )
 from probekit.evaluation.long_horizon.frame_statistics import FrameStatistics
-
-DEFAULT_CHUNK_FRAMES = 3
+from probekit.geometry import CHUNK_FRAMES
 
 
 class DiagnosisSettings(NamedTuple):
@@ -28,7 +27,7 @@ class DiagnosisSettings(NamedTuple):
         window: seconds of the first-versus-last comparison.
     """
 
-    chunk_frames: int = DEFAULT_CHUNK_FRAMES
+    chunk_frames: int = CHUNK_FRAMES
     window: float = WINDOW_SECONDS
 
 
