@@ -209,7 +209,7 @@ def encode_videos_command(
     model: Annotated[str, typer.Option(help="Model folder, shipped model or Hub id whose codec encodes.")],
     out: Annotated[Path, typer.Option(help="Folder for the shards.")],
     frames: Annotated[
-        int, typer.Option(help="Frames of a clip: 1 more than a multiple of 4.", min=1)
+        int, typer.Option(help="Frames per clip: 1 more than a multiple of 4.", min=1)
     ] = TRAINED_RGB_FRAMES,
     height: Annotated[int, typer.Option(help="Rows of a frame.", min=8)] = WAN_480P_GEOMETRY.rgb_height,
     width: Annotated[int, typer.Option(help="Columns of a frame.", min=8)] = WAN_480P_GEOMETRY.rgb_width,

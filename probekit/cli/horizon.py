@@ -14,9 +14,7 @@ from probekit.geometry import CHUNK_FRAMES
 def horizon(
     runs: Annotated[list[Path], typer.Argument(help="Run folders, tables of videos, or video files.")],
     out: Annotated[Path, typer.Option(help="Folder for the tables (Parquet, CSV, horizon.md) and figures.")],
-    chunk_frames: Annotated[
-        int, typer.Option(help="Latent frames that the generator makes together.", min=1)
-    ] = CHUNK_FRAMES,
+    chunk_frames: Annotated[int, typer.Option(help="Latent frames generated together.", min=1)] = CHUNK_FRAMES,
     window: Annotated[float, typer.Option(help="Seconds of the first-versus-last comparison.", min=0.1)] = 5.0,
     features: Annotated[
         Path | None, typer.Option(help="Folder of <label>/<video name>.npy, (T, D), for the similarity by gap.")

@@ -40,13 +40,9 @@ def sample(
     seconds: Annotated[float | None, typer.Option(help="Length of the videos, rounded up to whole chunks.")] = None,
     size: Annotated[str | None, typer.Option(help="Frame size, rows x columns, where it is not the suite's.")] = None,
     samples: Annotated[int | None, typer.Option(help="Only the first N videos of each prompt.", min=1)] = None,
-    steps: Annotated[int | None, typer.Option(help=f"Bidirectional models: solver steps. {_own(CLIP_STEPS)}")] = None,
-    guidance: Annotated[
-        float | None, typer.Option(help=f"Bidirectional models: guidance. {_own(CLIP_GUIDANCE)}")
-    ] = None,
-    shift: Annotated[
-        float | None, typer.Option(help=f"Bidirectional models: timestep shift. {_own(CLIP_SHIFT)}")
-    ] = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    shift: Shift = None,
     negative_prompt: Annotated[str | None, typer.Option(help="What guidance steers away from.")] = None,
     few_steps: Annotated[str | None, typer.Option(help="Streaming: list of steps, e.g. 1000,500.")] = None,
     first_chunk_steps: Annotated[str | None, typer.Option(help="Streaming: list of the first chunk's steps.")] = None,

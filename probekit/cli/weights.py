@@ -53,9 +53,7 @@ def convert(
     to: Annotated[Layout, typer.Option(help="Layout to write.")] = "diffusers",
     parts: Annotated[str | None, typer.Option(help="Model whose text encoder, tokenizer and codec are copied.")] = None,
     role: Annotated[Role | None, typer.Option(help="Role, where the source does not state it.")] = None,
-    chunk_frames: Annotated[
-        int, typer.Option(help="With --role: latent frames generated together.", min=1)
-    ] = CHUNK_FRAMES,
+    chunk_frames: Annotated[int, typer.Option(help="With --role: latent frames of a chunk.", min=1)] = CHUNK_FRAMES,
     shift: Annotated[float, typer.Option(help="With --role: timestep shift of its noise levels.")] = 5.0,
     steps: Annotated[str, typer.Option(help="With --role: few-step list, or number of Euler steps.")] = FEW_STEPS_TEXT,
     branch: BranchOption = None,

@@ -6,6 +6,7 @@ from pydantic import model_validator
 
 from probekit.config import StrictModel
 from probekit.run_folder.protocol_card import ProtocolCard
+from probekit.suites.dimension_constants import Group, Pooling
 
 RowGroup = Literal["quality", "semantic", "aggregate"]
 
@@ -71,14 +72,14 @@ class ConstantRow(StrictModel):
     """Normalisation of one dimension, as `DimensionConstant`."""
 
     dimension: str
-    group: Literal["quality", "semantic"]
+    group: Group
     low: float
     high: float
     weight: float
     source: str
     floor: float | None = None
     ceiling: float | None = None
-    pooling: Literal["frames", "videos"] = "videos"
+    pooling: Pooling = "videos"
 
 
 class ComparisonSettings(StrictModel):

@@ -13,6 +13,7 @@ from .noise import SeededNoise as SeededNoise
 from .records import ChunkResult as ChunkResult
 from .records import PassRecord as PassRecord
 from .records import RolloutObserver as RolloutObserver
+from .sampling_config import SamplingConfig as SamplingConfig
 from .streaming_rollout import Rollout as Rollout
 from .streaming_rollout import roll_out as roll_out
 from .streaming_sampler import StreamingSampler as StreamingSampler

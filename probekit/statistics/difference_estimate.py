@@ -7,6 +7,9 @@ from probekit.statistics.interval_choice import Evidence, choose_interval, no_er
 
 NO_PROMPTS = "no prompt is scored for both methods"
 
+Unit = Literal["raw", "percent"]
+"""What scores are in: the dimension's own unit, or percent of its normalised range."""
+
 
 class DifferenceEstimate(NamedTuple):
     """A paired difference a - b with its bootstrap uncertainty.
@@ -37,7 +40,7 @@ class DifferenceEstimate(NamedTuple):
     high: float | None
     star: bool
     n_prompts: int
-    unit: Literal["raw", "percent"]
+    unit: Unit
     reason: str | None = None
     closed_form_error: float | None = None
     interval: IntervalKind | None = None
@@ -68,7 +71,7 @@ def estimate_difference(
     *,
     interval: IntervalKind,
     level: float,
-    unit: Literal["raw", "percent"],
+    unit: Unit,
 ) -> DifferenceEstimate:
     """Summarise a paired difference.
 

@@ -1,11 +1,13 @@
 """What sampling a suite will take, worked out from configurations alone."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
+from probekit.choices import Precision
 from probekit.geometry import LatentGeometry
 from probekit.models.causal_card import CausalCard, read_causal_card
 from probekit.models.flops import RolloutShape, parameter_count, rollout_flops, rollout_memory
@@ -17,9 +19,11 @@ from probekit.rollout.streaming_sampler import card_with, planned_geometry
 from probekit.suites.suite import Suite
 
 GIB = 2**30
+BYTES: Final[Mapping[Precision, int]] = {"float32": 4, "bfloat16": 2}
+"""Bytes of one number."""
 
 
-def plan_lines(folder: Path, suite: Suite, config: SamplingConfig, bytes_each: int = 4) -> Iterator[str]:
+def plan_lines(folder: Path, suite: Suite, config: SamplingConfig) -> Iterator[str]:
     """Videos, operations, memory by part and time, in lines for a reader; nothing is loaded.
 
     Raises:
@@ -33,7 +37,7 @@ def plan_lines(folder: Path, suite: Suite, config: SamplingConfig, bytes_each: i
     shape = rollout_shape(geometry, card, suite.frames, prompt_length(folder))
     at_once = fixed_batch_size(shape.chunk_tokens)
     operations = rollout_flops(size, policy, shape)
-    memory = rollout_memory(size, policy, shape._replace(batch=shape.batch * at_once), bytes_each)
+    memory = rollout_memory(size, policy, shape._replace(batch=shape.batch * at_once), BYTES[config.precision])
     videos = len(suite.keys())
     rate = matmul_rate()
     yield f"videos       {videos} of {suite.frames} frames, {shape.chunks} chunks of {shape.chunk_tokens} tokens"

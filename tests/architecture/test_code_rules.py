@@ -8,6 +8,7 @@ from tests.architecture.source_tree import Module, modules, nodes
 MODULE_LINES = 300
 FUNCTION_LINES = 60
 GEOMETRY_NUMBERS = {1560, 4680, 32760}  # tokens of a Wan 480p frame, chunk and 5 s video
+GEOMETRY_LENGTHS = {21, 81, 480, 832, 104}  # latent frames and frames of a 5 s video, sides of Wan 480p
 GEOMETRY_SIZES = {(60, 104), (480, 832), (8, 8), (32, 32)}  # latent frames and frames of Wan 480p and the sprite world
 GEOMETRY_HOME = "probekit.models.presets"
 SIZE_HOMES = (GEOMETRY_HOME, "probekit.suites", "probekit.sprite_world")
@@ -94,6 +95,17 @@ def test_geometry_numbers_stand_only_in_presets() -> None:
         if module.name != GEOMETRY_HOME
         for node in nodes(module)
         if isinstance(node, ast.Constant) and type(node.value) is int and node.value in GEOMETRY_NUMBERS
+    ]
+    assert guilty == []
+
+
+def test_lengths_and_sides_stand_only_in_presets_suites_and_the_sprite_world() -> None:
+    guilty = [
+        module.where(node)
+        for module in modules()
+        if not module.name.startswith(SIZE_HOMES)
+        for node in nodes(module)
+        if isinstance(node, ast.Constant) and type(node.value) is int and node.value in GEOMETRY_LENGTHS
     ]
     assert guilty == []
 

@@ -1,6 +1,7 @@
-"""A fact has one home: names of dimensions, formulas of flow matching."""
+"""A fact has one home: names of dimensions, words of options, formulas of flow matching."""
 
 import ast
+from collections import defaultdict
 
 import pytest
 
@@ -48,6 +49,45 @@ def test_guidance_doubles_a_batch_in_one_place() -> None:
         if isinstance(node, ast.Call) and (_is_doubling(node) or "classifier_free_guidance" in ast.unparse(node.func))
     ]
     assert guilty == []
+
+
+def test_the_words_of_an_option_are_listed_once() -> None:
+    """A second `Literal` with the same words is a copy that can drift; the command line reads those of the library."""
+    places: dict[frozenset[object], list[str]] = defaultdict(list)
+    for module in modules():
+        for node in nodes(module):
+            if (words := _words(node)) is not None and len(words) > 1:
+                places[words].append(module.where(node))
+    assert {words: where for words, where in places.items() if len(where) > 1} == {}
+
+
+def test_the_command_line_has_no_lists_of_words_of_its_own() -> None:
+    guilty = [
+        module.where(node)
+        for module in modules()
+        if ".cli" in module.name
+        for node in nodes(module)
+        if _words(node) is not None or _is_enum(node)
+    ]
+    assert guilty == []
+
+
+def test_a_copied_list_of_words_would_be_found() -> None:
+    one, other = (ast.parse(text, mode="eval").body for text in ("Literal['a', 'b']", "typing.Literal['b', 'a']"))
+    assert _words(one) == _words(other) == {"a", "b"}
+    assert _words(ast.parse("tuple[1]", mode="eval").body) is None
+
+
+def _is_enum(node: ast.AST) -> bool:
+    return isinstance(node, ast.ClassDef) and any(ast.unparse(base).endswith("Enum") for base in node.bases)
+
+
+def _words(node: ast.AST) -> frozenset[object] | None:
+    """The words of a `Literal`; None for anything else."""
+    if not isinstance(node, ast.Subscript) or ast.unparse(node.value).rpartition(".")[2] != "Literal":
+        return None
+    listed = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    return frozenset(one.value for one in listed if isinstance(one, ast.Constant))
 
 
 def _is_doubling(call: ast.Call) -> bool:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from probekit.choices import Precision
 from probekit.config import FiniteModel
 from probekit.models.depth import block_at
 
@@ -57,7 +58,7 @@ class ForesightConfig(FiniteModel):
     sigreg_weight: float = Field(default=0.0, ge=0)
     sigreg_directions: int = Field(default=64, gt=0, le=2**16)
     learning_rate: float = Field(default=1e-4, gt=0)
-    master_dtype: Literal["float32", "bfloat16"] = "float32"
+    master_dtype: Precision = "float32"
     dead_modulation: bool = False
     replay: bool = True
     replay_pairs: int | None = Field(default=None, gt=0)
