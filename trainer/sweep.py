@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from probekit.atomic_files import write_text
 from probekit.children import run_child
 from probekit.errors import UserError
+from probekit.evaluation.aggregation import COMPOSITES
 from probekit.folder_lock import sole_writer
 from probekit.reporting.cells import difference_text, interval_notes, interval_text, score_text
 from probekit.reporting.comparison_io import write_comparison
@@ -203,7 +204,7 @@ def _lines(config: SweepConfig, record: ComparisonRecord) -> Iterator[SweepLine]
         # A method is named after its row, followed by its training run where the name alone would be ambiguous.
         found = {entry.quantity: entry for entry in record.rows if entry.method.split(" ")[0] == row.name}
         means = first if number == 0 else {name: entry.method_mean for name, entry in found.items()}
-        quality, semantic, total = (means.get(name) for name in ("quality", "semantic", "total"))
+        quality, semantic, total = (means.get(name) for name in COMPOSITES)
         paper = row.paper.total if row.paper else None
         yield SweepLine(row.label, quality, semantic, total, found.get("total"), paper)
 

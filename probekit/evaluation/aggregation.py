@@ -17,7 +17,7 @@ above 1 (VBench's motion smoothness exceeds its high of 0.9975 on nearly still v
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from probekit.run_folder.score_range import in_range
 from probekit.suites.dimension_constants import QUALITY_WEIGHT, SEMANTIC_WEIGHT, DimensionConstant, Group
 
 Constants = Sequence[DimensionConstant]
+
+COMPOSITES: Final = ("quality", "semantic", "total")
+"""Scores over several dimensions, as tables and `Aggregate` name them."""
 
 _log = logging.getLogger("probekit")
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from probekit.errors import UserError
+from probekit.evaluation.aggregation import COMPOSITES
 from probekit.reporting.comparison_record import (
-    AGGREGATES,
     ComparisonRecord,
     ComparisonRow,
     ComparisonSettings,
@@ -110,7 +110,7 @@ def _rows(
 ) -> tuple[ComparisonRow, ...]:
     blocks = [_rows_of_method(comparison, constants, labels) for comparison in comparisons]
     order = [constant.dimension for constant in constants if any(constant.dimension in block for block in blocks)]
-    return tuple(block[name] for name in (*order, *AGGREGATES) for block in blocks if name in block)
+    return tuple(block[name] for name in (*order, *COMPOSITES) for block in blocks if name in block)
 
 
 def _rows_of_method(
@@ -123,7 +123,7 @@ def _rows_of_method(
         estimate.name: _row(method, groups[estimate.name], estimate, videos.get(estimate.name))
         for estimate in comparison.bootstrap.dimensions
     }
-    for name in AGGREGATES:
+    for name in COMPOSITES:
         rows[name] = _aggregate_row(method, name, comparison.bootstrap, groups)
     return rows
 
@@ -168,7 +168,7 @@ def _row(
 def _aggregate_row(
     method: str, name: str, bootstrap: BootstrapComparison, groups: Mapping[str, RowGroup]
 ) -> ComparisonRow:
-    estimates = dict(zip(AGGREGATES, (bootstrap.quality, bootstrap.semantic, bootstrap.total), strict=True))
+    estimates = dict(zip(COMPOSITES, (bootstrap.quality, bootstrap.semantic, bootstrap.total), strict=True))
     estimate = estimates[name]
     if estimate is not None:
         return _row(method, "aggregate", estimate, None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from probekit.evaluation.aggregation import COMPOSITES
 from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow, VideoCoverage
 
 STAR = "*"
@@ -41,7 +42,7 @@ def coverage_text(videos: VideoCoverage | None) -> str:
 
 def quantity_text(quantity: str, suite: str) -> str:
     """A dimension or aggregate in words, such as ``subject consistency``, ``Quality``, ``SpriteTotal``."""
-    if quantity not in ("quality", "semantic", "total"):
+    if quantity not in COMPOSITES:
         return quantity.replace("_", " ")
     return f"{'Sprite' if suite.startswith('sprite') else ''}{quantity.capitalize()}"
 

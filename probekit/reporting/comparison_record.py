@@ -10,8 +10,6 @@ from probekit.suites.dimension_constants import Group, Pooling
 
 RowGroup = Literal["quality", "semantic", "aggregate"]
 
-AGGREGATES = ("quality", "semantic", "total")
-
 
 class VideoCoverage(StrictModel):
     """How many of a model's videos have a score."""

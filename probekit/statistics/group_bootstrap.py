@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.choices import Weighting
-from probekit.evaluation.aggregation import check_known
+from probekit.evaluation.aggregation import COMPOSITES, check_known
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.difference_estimate import (
     BootstrapComparison,
@@ -18,7 +18,6 @@ from probekit.statistics.difference_estimate import (
 from probekit.statistics.influence import Units, influences, prompt_units, run_units, score_sizes, seed_units
 from probekit.statistics.interval_choice import Evidence
 from probekit.statistics.paired_units import (
-    COMPOSITES,
     Component,
     PairedSamples,
     Runs,

@@ -7,13 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.choices import Weighting
-from probekit.evaluation.aggregation import aggregate_array
+from probekit.evaluation.aggregation import COMPOSITES, aggregate_array
 from probekit.evaluation.weighting import prompt_sums
 from probekit.suites.dimension_constants import DimensionConstant
 
 Floats = NDArray[np.float64]
 
-COMPOSITES = ("quality", "semantic", "total")
 
 # Axes: L series (a training run each: those of the method, then those of the baseline), M methods (the method, then the
 # baseline), P prompts, K dimensions, S samples, Q quantities (dimensions, then composites).

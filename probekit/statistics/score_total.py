@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from probekit.choices import Weighting
 from probekit.errors import UserError
-from probekit.evaluation.aggregation import Aggregate, aggregate, check_known, check_possible
+from probekit.evaluation.aggregation import COMPOSITES, Aggregate, aggregate, check_known, check_possible
 from probekit.statistics.prompt_scores import Method, ScoreTable
 from probekit.statistics.score_arrays import MethodScores, read_columns
 from probekit.suites.dimension_constants import DimensionConstant
@@ -26,7 +26,7 @@ class ScoreTotal(NamedTuple):
 
     def by_name(self) -> dict[str, float]:
         """Every mean and composite that exists."""
-        composites = {name: getattr(self.aggregate, name) for name in ("quality", "semantic", "total")}
+        composites = {name: getattr(self.aggregate, name) for name in COMPOSITES}
         return {name: value for name, value in (self.means | composites).items() if value is not None}
 
 

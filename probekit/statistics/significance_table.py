@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.choices import Weighting
+from probekit.evaluation.aggregation import COMPOSITES
 from probekit.seeding import generator
 from probekit.statistics.group_bootstrap import is_scored
 from probekit.statistics.influence import influences, prompt_units, score_sizes, unbiased_errors, welch_freedom
 from probekit.statistics.interval_choice import NO_SPREAD, ROUNDING
 from probekit.statistics.paired_units import (
-    COMPOSITES,
     PairedSamples,
     point_means,
     quantity_slopes,

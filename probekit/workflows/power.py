@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.errors import UserError
+from probekit.evaluation.aggregation import COMPOSITES
 from probekit.seeding import generator
 from probekit.statistics.influence import (
     contributions,
@@ -17,7 +18,7 @@ from probekit.statistics.influence import (
     welch_freedom,
 )
 from probekit.statistics.interval_choice import ROUNDING
-from probekit.statistics.paired_units import COMPOSITES, PairedSamples, quantity_slopes, split_by_shared_prompts
+from probekit.statistics.paired_units import PairedSamples, quantity_slopes, split_by_shared_prompts
 from probekit.statistics.power import (
     minimum_detectable_difference,
     power_curve,
