@@ -21,7 +21,7 @@ TOKENS = {"sprite-dmd-baseline": 48, "sprite-base": 336}
 
 
 def sampler(model: str, size: int) -> VideoGenerator:
-    """A sampler with so many videos in each pass."""
+    """A sampler with `size` videos in each pass."""
     fixed_batch.LARGEST, fixed_batch.FULL_PASS = size, size * TOKENS[model]
     if model == "sprite-base":
         return BidirectionalSampler(model_folder(model), SUITE)

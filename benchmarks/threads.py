@@ -48,7 +48,7 @@ def training(steps: int) -> float:
 
 @contextmanager
 def busy_beside(count: int) -> Iterator[None]:
-    """Keep so many cores busy."""
+    """Keep a number of cores busy."""
     processes = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(count)]
     try:
         yield

@@ -41,7 +41,7 @@ class Owner(NamedTuple):
     Attributes:
         host: name of the machine.
         machine: name of the machine, as in `ProcessIdentity`; so are the next two.
-        since: when the lock was taken, in ISO format and local time.
+        since: time at which the lock was taken, in ISO format and local time.
         command: command line of the process.
     """
 

@@ -17,7 +17,7 @@ class ProcessIdentity(NamedTuple):
     Attributes:
         machine: eight digits for the machine, its start, and the container's view of processes.
         pid: number of the process.
-        started: when it began, in clock ticks after the machine's start; 0 where the system does not say.
+        started: start of the process, in clock ticks after the machine's start; 0 where the system does not say.
     """
 
     machine: str

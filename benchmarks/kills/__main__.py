@@ -82,7 +82,7 @@ class Bench:
         return out, events, time.monotonic() - started
 
     def kills(self, name: str, count: int) -> Iterator[Kill]:
-        """Kill one kind of work so many times: aimed, before random events, after random times."""
+        """Kill one kind of work several times: aimed, before random events, after random times."""
         work = WORK[name]
         whole, events, seconds = self.undisturbed(name)
         for number in range(count):

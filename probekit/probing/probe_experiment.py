@@ -84,7 +84,7 @@ class FrameJudge:
     """Distances of readouts to the frames that came, averaged over each prompt's chunks.
 
     Args:
-        perceptual: also compute LPIPS on a random backbone, on frames enlarged to 64 x 64.
+        perceptual: whether to compute LPIPS on a random backbone, on frames enlarged to 64 x 64.
     """
 
     def __init__(self, perceptual: bool = True) -> None:

@@ -120,7 +120,7 @@ def import_named_videos(
         out: the run folder.
         model: name in tables; by default that of the export, or of the first folder.
         naming: name of a naming, or `auto`.
-        allow_missing: write the run although videos are lost; they count as unscored.
+        allow_missing: whether to write the run although videos are lost; they count as unscored.
 
     Raises:
         UserError: as `assign_by_name`, or if `out` holds another set.

@@ -58,7 +58,7 @@ def sample_suite(
         shard: this worker's share.
         batch_size: videos between two writes of the manifest; None is as many as go through the networks together.
         prompt_cache: folder of prompt embeddings; with it the text encoder leaves memory before sampling begins.
-        speed: also measure throughput and latency into `speed.json`.
+        speed: settings of a measurement of throughput and latency into `speed.json`; None measures nothing.
 
     Raises:
         UserError: for a device that is not there, an unknown model folder, an output folder of another protocol, or

@@ -9,7 +9,7 @@ class OfficialQuirks(StrictModel):
     """Quirks of the official training code that differ from the paper's mathematics, each by itself; all off.
 
     Attributes:
-        table_sigmas: read noise levels off tables of 1,000 entries (generator at shift 5, scores at shift 8) in place
+        table_sigmas: noise levels off tables of 1,000 entries (generator at shift 5, scores at shift 8) in place
             of timestep / 1000.
         noisy_commit: noise the chunk that is written into the cache at timestep 0 with the table's last level.
         critic_through_x0: turn the critic's flow into x0 and back with two different tables.

@@ -18,12 +18,13 @@ class ScaleConfig(StrictModel):
         attention: `auto` is torch's choice; `math` multiplies whole score matrices. In bf16 on a CPU the backward pass
             of torch's fused kernel is slow on short sequences; with `math` a step takes 0.67 (single images) and 0.78
             (clips) of its time in fp32 (`benchmarks/training_step.py`). In fp32 `auto` is faster.
-        activation_checkpointing: keep the inputs of blocks alone and repeat their passes in the backward pass.
+        activation_checkpointing: whether to keep the inputs of blocks alone and repeat their passes in the backward
+            pass.
         compile: `torch.compile` for the blocks of bidirectional models and the feed-forwards of causal ones (a minute
             to begin with, then a quarter faster on a CPU).
         precompute_text: embed every prompt once, on disk, and let go of the text encoder (11 GB for Wan's).
         keep_checkpoints: how many of the newest stay.
-        asynchronous_checkpoints: write them while training goes on.
+        asynchronous_checkpoints: whether to write them while training goes on.
     """
 
     gradient_accumulation: int = Field(default=1, gt=0, le=2**20)

@@ -18,7 +18,7 @@ class TrainingText:
     Args:
         folder: model folder, or Hub id, with tokenizer and text encoder.
         world: processes of the run.
-        precompute: keep embeddings on disk, and the encoder in memory only while some are missing.
+        precompute: whether to keep embeddings on disk, and the encoder in memory only while some are missing.
     """
 
     def __init__(self, folder: Path, world: World, precompute: bool) -> None:

@@ -58,7 +58,7 @@ class Tracker:
 
     Args:
         folder: folder of the run.
-        write: off in all but the main process of a run.
+        write: whether to write at all; only the main process of a run does.
         service: tracking service that also gets every record.
         config: configuration of the run, for the service.
         first: steps that the run had done when it was resumed.

@@ -37,7 +37,7 @@ class DitBlock(nn.Module):
         width: width of the tokens.
         heads: heads of the attention.
         conditions: number of conditions with a modulation of their own (DiT-AdaLN); 0 for a constant one.
-        dead_modulation: also carry the official, never trained modulation matrix.
+        dead_modulation: whether to carry the official, never trained modulation matrix.
     """
 
     def __init__(self, width: int, heads: int, conditions: int = 0, dead_modulation: bool = False) -> None:

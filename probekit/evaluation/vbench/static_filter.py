@@ -34,7 +34,7 @@ class Motion(NamedTuple):
     """Motion in one video, in pixels.
 
     Attributes:
-        pairs: between frames i and i + 1.
+        pairs: flow between frames i and i + 1.
         wraps: flow from the first frame to the last, and back.
     """
 

@@ -248,8 +248,8 @@ def weight_path(file: WeightFile, *, unverified: bool | None = None) -> Path:
 
     Args:
         file: name of the file.
-        unverified: also take another file of that name; scores carry the hash of what was read in any case. None asks
-            the environment: `$PROBEKIT_UNVERIFIED_WEIGHTS` is 1.
+        unverified: whether to take another file of that name; scores carry the hash of what was read in any case. None
+            asks the environment: `$PROBEKIT_UNVERIFIED_WEIGHTS` is 1.
 
     Raises:
         UserError: if it is not there, or another file and not `unverified`.

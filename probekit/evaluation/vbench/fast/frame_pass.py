@@ -37,7 +37,7 @@ def as_tensor(frames: NDArray[np.uint8], device: torch.device) -> Tensor:
 def read_frames(
     frames: NDArray[np.uint8],
     readers: Sequence[FrameReader],
-    switches: Compatibility,
+    quirks: Compatibility,
     device: torch.device,
     batch: int,
 ) -> dict[str, Tensor]:
@@ -46,13 +46,13 @@ def read_frames(
     Args:
         frames: (T, H, W, 3) RGB.
         readers: networks.
-        switches: which quirks the transforms keep.
+        quirks: which quirks the transforms keep.
         device: device of the networks.
         batch: frames that are transformed and read together.
     """
     transforms = list(dict.fromkeys(reader.transform for reader in readers))
     batches: dict[str, list[Tensor]] = {reader.name: [] for reader in readers}
-    for inputs in ahead(_inputs(frames, transforms, switches, device, batch)):
+    for inputs in ahead(_inputs(frames, transforms, quirks, device, batch)):
         for reader in readers:
             batches[reader.name].append(reader.read(inputs[reader.transform]).float().cpu())
     return {name: torch.cat(parts) for name, parts in batches.items()}
@@ -61,12 +61,12 @@ def read_frames(
 def _inputs(
     frames: NDArray[np.uint8],
     transforms: Sequence[Transform],
-    switches: Compatibility,
+    quirks: Compatibility,
     device: torch.device,
     batch: int,
 ) -> Iterator[Inputs]:
     for start in range(0, len(frames), batch):
         with torch.inference_mode():  # the mode belongs to a thread, and this runs in its own
             pixels = as_tensor(frames[start : start + batch], device).float()  # once for all transforms
-            inputs = {transform: transform(pixels, switches) for transform in transforms}
+            inputs = {transform: transform(pixels, quirks) for transform in transforms}
         yield inputs

@@ -88,8 +88,8 @@ def _needed(dimension: str) -> tuple[WeightFile, ...]:
 
 
 def _departures(settings: FastSettings, dimension: str) -> list[str]:
-    switches = settings.compatibility.model_dump()
-    off = [f"no_{name}" for name in Compatibility.model_fields if not switches[name]]
+    quirks = settings.compatibility.model_dump()
+    off = [f"no_{name}" for name in Compatibility.model_fields if not quirks[name]]
     half = ["bfloat16"] if settings.precision == "bfloat16" and not FAST[dimension].full_precision else []
     return [*off, *half, *(f"{name}_{value}" for name, value in _other_shapes(settings))]
 

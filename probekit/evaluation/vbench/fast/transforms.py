@@ -25,24 +25,24 @@ _IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 _IMAGENET_STD: Final = (0.229, 0.224, 0.225)
 
 
-def clip_input(frames: Tensor, switches: Compatibility) -> Tensor:
+def clip_input(frames: Tensor, quirks: Compatibility) -> Tensor:
     """CLIP's input (N, 3, 224, 224): bicubic on floats, centre square."""
-    resized = _short_side(frames.float(), SIDE, "bicubic", switches)
-    return _normalised(_centre(_within(resized, switches), SIDE), _CLIP_MEAN, _CLIP_STD)
+    resized = _short_side(frames.float(), SIDE, "bicubic", quirks)
+    return _normalised(_centre(_within(resized, quirks), SIDE), _CLIP_MEAN, _CLIP_STD)
 
 
-def viclip_input(frames: Tensor, switches: Compatibility) -> Tensor:
+def viclip_input(frames: Tensor, quirks: Compatibility) -> Tensor:
     """ViCLIP's input (N, 3, 224, 224): bicubic, rounded to bytes again, centre square."""
-    if not switches.viclip_resize_rounded:
-        return clip_input(frames, switches)
-    resized = _short_side(frames.float(), SIDE, "bicubic", switches).clamp(0, 255).round()
+    if not quirks.viclip_resize_rounded:
+        return clip_input(frames, quirks)
+    resized = _short_side(frames.float(), SIDE, "bicubic", quirks).clamp(0, 255).round()
     return _normalised(_centre(resized, SIDE), _CLIP_MEAN, _CLIP_STD)
 
 
-def style_input(frames: Tensor, switches: Compatibility) -> Tensor:
+def style_input(frames: Tensor, quirks: Compatibility) -> Tensor:
     """CLIP's input of the appearance style (N, 3, 224, 224): Pillow's bicubic, centre square."""
-    if not switches.style_through_pillow:
-        return clip_input(frames, switches)
+    if not quirks.style_through_pillow:
+        return clip_input(frames, quirks)
     size = _size_by_short_side(frames.shape[2], frames.shape[3], SIDE)
     images = frames.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     resized = [np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BICUBIC)) for image in images]
@@ -50,28 +50,28 @@ def style_input(frames: Tensor, switches: Compatibility) -> Tensor:
     return _normalised(_centre(pixels.float(), SIDE), _CLIP_MEAN, _CLIP_STD)
 
 
-def dino_input(frames: Tensor, switches: Compatibility) -> Tensor:
+def dino_input(frames: Tensor, quirks: Compatibility) -> Tensor:
     """DINO's input (N, 3, h, w), min(h, w) = 224: bilinear, the whole frame."""
-    resized = _short_side(frames.float(), SIDE, "bilinear", switches)
-    return _normalised(resized if switches.dino_uncropped else _centre(resized, SIDE), _IMAGENET_MEAN, _IMAGENET_STD)
+    resized = _short_side(frames.float(), SIDE, "bilinear", quirks)
+    return _normalised(resized if quirks.dino_uncropped else _centre(resized, SIDE), _IMAGENET_MEAN, _IMAGENET_STD)
 
 
-def musiq_input(frames: Tensor, switches: Compatibility) -> Tensor:
+def musiq_input(frames: Tensor, quirks: Compatibility) -> Tensor:
     """MUSIQ's input (N, 3, h, w) in 0..1, max(h, w) <= 512: bilinear (vbench/imaging_quality.py, `transform`)."""
     height, width = frames.shape[2:]
     images = frames.float()
-    if switches.musiq_longer_side_512 and max(height, width) > _MUSIQ_SIDE:
+    if quirks.musiq_longer_side_512 and max(height, width) > _MUSIQ_SIDE:
         scale = _MUSIQ_SIDE / max(height, width)
-        images = _resized(images, (int(scale * height), int(scale * width)), "bilinear", switches)
+        images = _resized(images, (int(scale * height), int(scale * width)), "bilinear", quirks)
     return images / 255.0
 
 
-def action_input(frames: Tensor, switches: Compatibility) -> Tensor:
+def action_input(frames: Tensor, quirks: Compatibility) -> Tensor:
     """UMT's input (N, 3, 224, 224): OpenCV's bilinear on bytes, short side 256, centre square.
 
     As vbench/third_party/umt/functional.py: the longer side loses its fraction, the crop starts at the rounded half.
     """
-    del switches  # none concerns it
+    del quirks  # none concerns it
     height, width = frames.shape[2:]
     size = _size_by_short_side(height, width, _ACTION_SIDE)
     images = frames.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
@@ -98,19 +98,19 @@ def _size_by_short_side(height: int, width: int, side: int) -> tuple[int, int]:
     return (side, longer) if height <= width else (longer, side)
 
 
-def _short_side(images: Tensor, side: int, mode: str, switches: Compatibility) -> Tensor:
-    return _resized(images, _size_by_short_side(images.shape[2], images.shape[3], side), mode, switches)
+def _short_side(images: Tensor, side: int, mode: str, quirks: Compatibility) -> Tensor:
+    return _resized(images, _size_by_short_side(images.shape[2], images.shape[3], side), mode, quirks)
 
 
-def _resized(images: Tensor, size: tuple[int, int], mode: str, switches: Compatibility) -> Tensor:
+def _resized(images: Tensor, size: tuple[int, int], mode: str, quirks: Compatibility) -> Tensor:
     if tuple(images.shape[2:]) == size:
         return images
-    antialias = not switches.resize_without_antialias
+    antialias = not quirks.resize_without_antialias
     return F.interpolate(images, size=size, mode=mode, align_corners=False, antialias=antialias)
 
 
-def _within(images: Tensor, switches: Compatibility) -> Tensor:
-    return images if switches.clip_resize_overshoot else images.clamp(0, 255)
+def _within(images: Tensor, quirks: Compatibility) -> Tensor:
+    return images if quirks.clip_resize_overshoot else images.clamp(0, 255)
 
 
 def _centre(images: Tensor, side: int) -> Tensor:
