@@ -78,7 +78,7 @@ def test_a_changed_or_deleted_video_is_made_again(model: Path, tmp_path: Path) -
 def test_a_damaged_manifest_costs_its_damaged_rows(
     model: Path, tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fixed_batch, "_LARGEST", 1)
+    monkeypatch.setattr(fixed_batch, "LARGEST", 1)
     rows = generate_suite(sampler(model), SUITE, tmp_path, training_run="r")
     manifest = tmp_path / "manifest.json"
     text = manifest.read_text()
@@ -98,7 +98,7 @@ def test_a_damaged_manifest_costs_its_damaged_rows(
 def test_a_damaged_manifest_of_a_dead_share_is_mended_too(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fixed_batch, "_LARGEST", 1)
+    monkeypatch.setattr(fixed_batch, "LARGEST", 1)
     for index in range(2):
         generate_suite(sampler(model), SUITE, tmp_path, training_run="r", shard=Shard(index, 2))
     damaged = tmp_path / "manifest.shard-1-of-2.json"
