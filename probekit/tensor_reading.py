@@ -37,9 +37,9 @@ def read_tensors(path: Path) -> Mapping[Any, Any]:
             content = _torch_file(path, kind)
         except pickle.UnpicklingError as error:
             named = _GLOBAL.search(str(error))
-            what = f"it names {named[1]}" if named else "or it is damaged"
+            what = f": it names {named[1]}" if named else ", or it is damaged"
             raise UserError(
-                f"{path} holds more than tensors, so that opening it could run code: {what}.",
+                f"{path} holds more than tensors, so that opening it could run code{what}.",
                 "Save its weights alone, with torch.save(model.state_dict(), ...).",
             ) from error
     if not isinstance(content, Mapping):

@@ -196,5 +196,6 @@ def write_inputs(inputs: Path) -> None:
 def begin(work: Work, inputs: Path, out: Path) -> None:
     """What the work finds in its folder."""
     shutil.rmtree(out, ignore_errors=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
     if work.starts_from is not None:
         shutil.copytree(inputs / work.starts_from, out)

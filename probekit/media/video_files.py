@@ -19,6 +19,7 @@ from probekit.atomic_files import atomic_path
 from probekit.errors import UserError
 from probekit.media.container_end import declared_end, matroska_end
 from probekit.media.video_stream import check_constant_rate, clock_of, frame_rate, picture_stream
+from probekit.user_files.content import NOT_MEDIA, refuse_mistakes
 
 if TYPE_CHECKING:
     import av
@@ -29,6 +30,7 @@ _LARGEST_RATE_DENOMINATOR = 1001  # NTSC rates are n/1001
 _WORST_CRF = 51
 _WRITTEN_SUFFIXES = (".mp4", ".mkv", ".mov")
 _QUARTER_TURN = 90  # degrees
+_HEAD = 4096
 _COPY_AGAIN = "Generate or copy it again."
 
 
@@ -201,6 +203,8 @@ def _check_content(path: Path) -> None:
         if size == 0:
             raise UserError(f"The video file {path} is empty (0 bytes).", _COPY_AGAIN)
         with path.open("rb") as file:
+            refuse_mistakes(file.read(_HEAD), path, "video", NOT_MEDIA)
+            file.seek(0)
             declared = matroska_end(file)
     except OSError as error:  # permission denied, name too long
         raise UserError(f"{path} cannot be read: {error.strerror}.", "Check its permissions and its name.") from error

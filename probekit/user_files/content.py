@@ -1,7 +1,7 @@
 """The bytes of a user's file, once it is sure that it is not something else: a pointer, a web page, an archive."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -14,7 +14,7 @@ PARQUET: Final = b"PAR1"
 _HEAD: Final = 4096
 
 
-class _Mistake(NamedTuple):
+class Mistake(NamedTuple):
     """Something that people have in place of the file that they mean."""
 
     pattern: re.Pattern[bytes]
@@ -22,17 +22,18 @@ class _Mistake(NamedTuple):
     fix: str
 
 
-def _mistake(pattern: bytes, what: str, fix: str) -> _Mistake:
-    return _Mistake(re.compile(pattern, re.DOTALL | re.IGNORECASE), what, fix)
+def _mistake(pattern: bytes, what: str, fix: str) -> Mistake:
+    return Mistake(re.compile(pattern, re.DOTALL | re.IGNORECASE), what, fix)
 
 
 _UNPACK: Final = "Unpack it first."
 _DOWNLOAD: Final = "Download the file itself; a link to its raw content is needed, and perhaps a login."
-_MISTAKES: Final = (
-    _mistake(rb"version https://(git-lfs\.github\.com|hawser)", "a Git LFS pointer", "Run `git lfs pull` beside it."),
+_TEXTS: Final = (
+    _mistake(rb"\s*version https://(git-lfs\.github\.com|hawser)", "a Git LFS pointer", "Run `git lfs pull` beside it."),
     _mistake(rb"(\.\./)*(\.git)?/annex/objects/", "a git-annex pointer", "Run `git annex get` for it."),
-    _mistake(rb"\s*<(!doctype html|html|head|body)\b", "a web page in HTML", _DOWNLOAD),
-    _mistake(rb"\s*<\?xml|\s*<error>", "an XML document, perhaps the error of a failed download", _DOWNLOAD),
+    _mistake(rb"\s*(<!--.*?-->\s*)*<(!doctype html|html|head|body|title|meta|script)\b", "a web page in HTML", _DOWNLOAD),
+    _mistake(rb"\s*(<!--.*?-->\s*)*<svg\b", "a picture", "Give the right file."),
+    _mistake(rb"\s*(<!--.*?-->\s*)*<(\?xml|error>)", "an XML document, perhaps the error of a failed download", _DOWNLOAD),
     _mistake(
         rb"\s*(404: not found|entry not found|not found|repository not found|access denied|forbidden|unauthorized"
         rb"|invalid username or password\.?|moved permanently\.? redirecting to .*|found\. redirecting to .*"
@@ -40,6 +41,13 @@ _MISTAKES: Final = (
         "the message of a failed download",
         _DOWNLOAD,
     ),
+    _mistake(
+        rb"\s*(ffconcat version|#EXTM3U|v=0\r?\no=|<MPD\b)",
+        "a playlist, which names other files",
+        "Give the file that it names.",
+    ),
+)
+_ARCHIVES: Final = (
     _mistake(rb"PK\x03\x04", "a zip archive or a spreadsheet", "Unpack it, or export the sheet as CSV in UTF-8."),
     _mistake(rb"\xd0\xcf\x11\xe0", "an old spreadsheet or document", "Export it as CSV in UTF-8."),
     _mistake(rb"\x1f\x8b", "a gzip archive", _UNPACK),
@@ -48,6 +56,11 @@ _MISTAKES: Final = (
     _mistake(rb"\x28\xb5\x2f\xfd", "a zstd archive", _UNPACK),
     _mistake(rb"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
     _mistake(rb"Rar!\x1a\x07", "a rar archive", _UNPACK),
+)
+NOT_MEDIA: Final = (*_TEXTS, *_ARCHIVES)
+"""What no video and no picture can begin as."""
+_MISTAKES: Final = (
+    *NOT_MEDIA,
     _mistake(rb"%PDF-", "a PDF", "Copy its text into a .txt file."),
     _mistake(rb"\{\\rtf", "a document in rich text format", "Save it as plain text."),
     _mistake(rb"\x89PNG|\xff\xd8\xff|GIF8[79]a", "a picture", "Give the right file."),
@@ -91,13 +104,19 @@ def read_content(
     return content
 
 
-def refuse_mistakes(content: bytes, path: Path, what: str) -> None:
-    """Refuse content that is recognised as something that is no text.
+def refuse_mistakes(content: bytes, path: Path, what: str, among: Sequence[Mistake] = _MISTAKES) -> None:
+    """Refuse content that is recognised as something else.
+
+    Args:
+        content: bytes of the file, or their beginning.
+        path: place of the file, for messages.
+        what: name of the kind of file in messages.
+        among: mistakes that are looked for.
 
     Raises:
         UserError: Naming what it is.
     """
     head = content[:_HEAD].removeprefix(b"\xef\xbb\xbf")
-    for mistake in _MISTAKES:
+    for mistake in among:
         if mistake.pattern.match(head):
             raise UserError(f"{path} is {mistake.what}, not a {what}.", mistake.fix)

@@ -36,6 +36,7 @@ _NOTES: Final = frozenset(
 )
 _EXACT: Final = 2.0**53
 """Below it a float says which integer it is: columns of integers with gaps are stored as floats."""
+_MARKS: Final = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _HEADER_CELL: Final = re.compile(r"[\w .-]{1,40}")
 
 
@@ -191,14 +192,18 @@ def _delimited(path: Path, text: str, delimiter: str) -> Table:
     for name, count in Counter(header).items():
         if name and count > 1:
             raise UserError(f"{path}: the column {name!r} stands there {count} times.", "Give every column one name.")
-    return Table(path, tuple(header), [_row(number, cells, header) for number, cells in rows[1:]])
+    return Table(path, tuple(header), [_row(number, cells, header, delimiter) for number, cells in rows[1:]])
 
 
-def _row(number: int, cells: list[str], header: list[str]) -> Record:
+def _row(number: int, cells: list[str], header: list[str], delimiter: str) -> Record:
     place = f"line {number}"
+    if len(cells) > len(header):
+        fix = f"Put texts with {_MARKS[delimiter]} into double quotes."
+    else:
+        fix = f"Write as many cells as the header has, parted by {_MARKS[delimiter]}."
     if len(cells) != len(header):
-        fault = f"it has {len(cells)} cells for {len(header)} columns"
-        return Record(place, {}, fault, "Put texts with commas into double quotes.")
+        cell = "cell" if len(cells) == 1 else "cells"
+        return Record(place, {}, f"it has {len(cells)} {cell} for {len(header)} columns", fix)
     return Record(place, dict(zip(header, cells, strict=True)))
 
 

@@ -51,6 +51,20 @@ def _text(path: Path) -> None:
     path.write_text("this is not a video\n" * 100)
 
 
+def _pointer(path: Path) -> None:
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 9\n")
+
+
+def _page(path: Path) -> None:
+    path.write_text("<!DOCTYPE html><html>Sign in")
+
+
+def _playlist(path: Path) -> None:
+    """A text that FFmpeg follows to another file, which is a sound video."""
+    write_frames(path.with_name("other.mp4"))
+    path.write_text("ffconcat version 1.0\nfile other.mp4\n")
+
+
 def _askew(path: Path) -> None:
     write_frames(path, width=48, rotation=45)
 
@@ -68,6 +82,9 @@ def _dropped(path: Path) -> None:
     [
         (_nothing_more, r"is empty \(0 bytes\)"),
         (_text, "is not a video that can be decoded"),
+        (_pointer, "is a Git LFS pointer, not a video"),
+        (_page, "is a web page in HTML, not a video"),
+        (_playlist, "is a playlist, which names other files, not a video"),
         (write_sound, "has no video stream"),
         (write_truncated, "truncated"),
         (_askew, r"is stored rotated by -45 degrees, which is no quarter turn"),

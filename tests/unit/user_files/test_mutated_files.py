@@ -16,6 +16,7 @@ from probekit.evaluation.interchange.table import read_video_table
 from probekit.evaluation.interchange.vbench_names import ExportedFile, ExportRecord, read_export, record_path
 from probekit.evaluation.vbench.result_files import read_official_results
 from probekit.evaluation.vbench.slow_fast import read_mapping_table
+from probekit.models.presets import SPRITE_GEOMETRY
 from probekit.probing.published_readouts import read_readout_images
 from probekit.reporting.comparison_io import COMPARISON_FILENAME, read_comparison
 from probekit.run_folder.manifest import load_video_set, read_manifest
@@ -71,7 +72,7 @@ def captions(path: Path) -> object:
 
 
 READERS: dict[str, tuple[Callable[[Path], object], list[dict[str, str]]]] = {
-    "suite": (lambda path: suite_from_file(path, seconds=5, size=(32, 32)), PROMPTS),
+    "suite": (lambda path: suite_from_file(path, seconds=5, geometry=SPRITE_GEOMETRY), PROMPTS),
     "training": (read_prompts, PROMPTS),
     "extended": (extended, PROMPTS),
     "videos": (read_video_table, VIDEOS),

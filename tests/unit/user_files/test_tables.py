@@ -115,6 +115,19 @@ def test_what_is_not_legal_is_named_by_its_number(name: str, content: str, named
     assert named in fault(write(tmp_path / name, content))
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "advice"),
+    [
+        ("a.tsv", "file\tcaption\na\tb\tc\n", "texts with tabs into double quotes"),
+        ("a.csv", "file;caption\na;b;c\n", "texts with semicolons into double quotes"),
+        ("a.csv", "file,caption\na,b,c\n", "texts with commas into double quotes"),
+        ("a.csv", "file,caption\na\n", "as many cells as the header has"),
+    ],
+)
+def test_the_advice_fits_what_parts_the_cells(name: str, content: str, advice: str, tmp_path: Path) -> None:
+    assert advice in read(write(tmp_path / name, content)).records[0].fix
+
+
 def test_a_parquet_file_that_declares_too_much_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shared = pa.array(["x" * 10_000]).dictionary_encode()
     column = pa.DictionaryArray.from_arrays(pa.array([0] * 5000, pa.int32()), shared.dictionary)
