@@ -9,7 +9,7 @@ import typer
 from probekit.children import end_with_torchrun
 from probekit.choices import Split
 from probekit.cli.errors import reporting_errors
-from probekit.cli.options import ShardOption, parse_shard
+from probekit.cli.options import ShardOption, finite, parse_shard
 from probekit.cli.terminal import log_to_terminal, say
 from probekit.models.presets import TRAINED_RGB_FRAMES, WAN_480P_GEOMETRY
 from probekit.threads import wait_passively
@@ -143,7 +143,7 @@ def describe_command(
     overrides: Annotated[list[str] | None, typer.Option("--set", help="Override, e.g. --set batch_size=8.")] = None,
     gpus: Annotated[int, typer.Option(help="Processes, one per GPU.", min=1)] = 1,
     gpu_memory: Annotated[
-        float | None, typer.Option(help="GB of each GPU, e.g. 80 or 141; what cannot fit is refused.")
+        float | None, typer.Option(help="GB of each GPU, e.g. 80 or 141; what cannot fit is refused.", callback=finite)
     ] = None,
 ) -> None:
     """Configuration, models, parameters, tokens, operations and memory of a recipe; nothing is loaded."""

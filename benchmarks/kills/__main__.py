@@ -16,8 +16,10 @@ import random
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -52,7 +54,7 @@ class Bench:
 
     def __init__(self, root: Path, seed: int) -> None:
         self._root = root
-        self._random = random.Random(seed)
+        self._seed = seed
         self.inputs = root / "inputs"
         hook = root / "hook" / "sitecustomize.py"
         hook.parent.mkdir(parents=True)
@@ -61,14 +63,18 @@ class Bench:
         self._environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
         write_inputs(self.inputs)
 
-    def make_runs(self) -> None:
+    def make_runs(self, jobs: int) -> None:
         """The sampled and scored runs that other work begins with."""
-        for model, sampled, scored in (("student", "sampled", "scored"), ("other", "sampled-other", "scored-other")):
-            command = [*WORK["sample"].command(self.inputs, self.inputs / sampled)]
-            command[command.index("--model") + 1] = str(self.inputs / model)
-            self._finish(command)
-            shutil.copytree(self.inputs / sampled, self.inputs / scored)
-            self._finish(WORK["score"].command(self.inputs, self.inputs / scored))
+        with ThreadPoolExecutor(jobs) as pool:
+            list(pool.map(self._make_run, ("student", "other"), ("", "-other")))
+
+    def _make_run(self, model: str, suffix: str) -> None:
+        sampled, scored = (self.inputs / f"{name}{suffix}" for name in ("sampled", "scored"))
+        command = [*WORK["sample"].command(self.inputs, sampled)]
+        command[command.index("--model") + 1] = str(self.inputs / model)
+        self._finish(command)
+        shutil.copytree(sampled, scored)
+        self._finish(WORK["score"].command(self.inputs, scored))
 
     def undisturbed(self, name: str) -> tuple[Path, list[str], float]:
         """A run that nobody kills; its folder, the events of its writing, and how long it took."""
@@ -83,7 +89,7 @@ class Bench:
 
     def kills(self, name: str, count: int) -> Iterator[Kill]:
         """Kill one kind of work several times: aimed, before random events, after random times."""
-        work = WORK[name]
+        work, chance = WORK[name], random.Random(f"{self._seed} {name}")
         whole, events, seconds = self.undisturbed(name)
         for number in range(count):
             out = self._root / name / f"kill-{number}"
@@ -91,9 +97,9 @@ class Bench:
             if number < len(work.aims):
                 moment, status = self._aimed(work, out, work.aims[number])
             elif (count - number) % 2:
-                moment, status = self._after(work, out, self._random.uniform(0.3, 0.95) * seconds)
+                moment, status = self._after(work, out, chance.uniform(0.3, 0.95) * seconds)
             else:
-                moment, status = self._before(work, out, self._random.randrange(1, len(events) + 1), events)
+                moment, status = self._before(work, out, chance.randrange(1, len(events) + 1), events)
             died = "killed" if status == _KILLED else f"exit status {status}"
             started = time.monotonic()
             lost = self._orphans(out) + self._finished(work, whole, out)
@@ -111,7 +117,8 @@ class Bench:
 
     def _after(self, work: Work, out: Path, seconds: float) -> tuple[str, int]:
         silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        process = subprocess.Popen(work.command(self.inputs, out), env=self._environment, **silent)
+        command = work.command(self.inputs, out)
+        process = subprocess.Popen(command, env=self._environment, start_new_session=True, **silent)
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -123,16 +130,14 @@ class Bench:
         whole = {"folder": str(out), "victim": "self", "at": None, "match": None, "nth": 1, "log": str(log), **plan}
         environment = {**self._environment, PLAN: json.dumps(whole)}
         command = work.command(self.inputs, out)
-        return subprocess.run(command, env=environment, check=False, capture_output=True).returncode
+        return _run(command, environment).returncode
 
     def _finish(self, command: Sequence[str]) -> None:
-        subprocess.run(command, env=self._environment, check=True, capture_output=True)
+        _run(command, self._environment).check_returncode()
 
     def _finished(self, work: Work, whole: Path, out: Path) -> list[str]:
         """What is lost or wrong after one more command."""
-        ended = subprocess.run(
-            work.command(self.inputs, out), env=self._environment, check=False, capture_output=True, text=True
-        )
+        ended = _run(work.command(self.inputs, out), self._environment)
         if ended.returncode:
             return [f"the next command fails: {' '.join(ended.stderr.split()[-40:])}"]
         return work.differences(whole, out)
@@ -143,6 +148,11 @@ class Bench:
         while (found := list(_processes_in(out))) and time.monotonic() < deadline:
             time.sleep(0.2)
         return [f"process {pid} outlived its parent" for pid in found]
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Run a command in a session of its own, so that schedulers that count sessions give it a share."""
+    return subprocess.run(command, env=environment, check=False, capture_output=True, text=True, start_new_session=True)
 
 
 def _processes_in(folder: Path) -> Iterator[int]:
@@ -181,18 +191,26 @@ def main() -> None:
     parser.add_argument("--kills", type=int, help="kills of each kind, instead of 40 in all")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random moments")
     parser.add_argument("--folder", type=Path, help="keep everything here; the folder must not exist")
+    parser.add_argument("--jobs", type=int, default=1, help="kinds of work that are killed beside one another")
     parser.add_argument("--table", type=Path, default=REPORT, help="where the table is written")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kills-") as temporary:
         bench = Bench(options.folder or Path(temporary) / "bench", options.seed)
-        bench.make_runs()
-        kills: list[Kill] = []
-        for name in options.work or WORK:
+        bench.make_runs(options.jobs)
+        names = options.work or list(WORK)
+        kills: dict[str, list[Kill]] = {name: [] for name in names}
+        writing = threading.Lock()
+
+        def kill_all(name: str) -> None:
             for kill in bench.kills(name, options.kills or _SHARES[name]):
-                kills.append(kill)
                 print(f"{kill.work}, {kill.moment}: {kill.died}; lost {'; '.join(kill.lost) or 'nothing'}", flush=True)
-                write_text(options.table, table(kills))
-    raise SystemExit(any(kill.lost for kill in kills))
+                with writing:
+                    kills[name].append(kill)
+                    write_text(options.table, table([kill for name in names for kill in kills[name]]))
+
+        with ThreadPoolExecutor(options.jobs) as pool:
+            list(pool.map(kill_all, names))
+    raise SystemExit(any(kill.lost for of_one in kills.values() for kill in of_one))
 
 
 if __name__ == "__main__":

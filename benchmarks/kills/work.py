@@ -79,7 +79,7 @@ class Work(NamedTuple):
 
 def _sample(inputs: Path, out: Path) -> tuple[str, ...]:
     model = str(inputs / "student")
-    size = ("--prompts", "20", "--samples", "1")
+    size = ("--prompts", "6", "--samples", "1")
     return (*PROBEKIT, "sample", "--model", model, "--out", str(out), *size)
 
 

@@ -7,7 +7,7 @@ import typer
 
 from probekit.choices import IntervalKind, Resampling, Weighting
 from probekit.cli.errors import reporting_errors
-from probekit.cli.options import Mismatch, Replicates, Runs, Seed, WeightingOption
+from probekit.cli.options import Mismatch, Replicates, Runs, Seed, WeightingOption, finite
 from probekit.cli.terminal import say
 from probekit.errors import UserError
 
@@ -20,7 +20,9 @@ def compare(
     interval: Annotated[IntervalKind, typer.Option(help="Kind of interval.")] = "percentile",
     weighting: WeightingOption = "prompt-mean",
     pooled: Annotated[bool, typer.Option("--pooled", help="Short for --weighting video-mean.")] = False,
-    margin: Annotated[float | None, typer.Option(help="Equivalence test: differences within ± percent.")] = None,
+    margin: Annotated[
+        float | None, typer.Option(help="Equivalence test: differences within ± percent.", callback=finite)
+    ] = None,
     repeat: Annotated[list[Path] | None, typer.Option(help="Another run of the baseline, for the noise floor.")] = None,
     seed: Seed = 0,
     replicates: Replicates = 10_000,

@@ -1,5 +1,6 @@
 """Option types that several verbs share."""
 
+import math
 import os
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ from probekit.devices import usable_device
 from probekit.diffusion.few_step import FEW_STEPS
 from probekit.errors import UserError
 from probekit.run_folder.shard import Shard
+from probekit.statistics.bootstrap_settings import MOST_REPLICATES
 
 if TYPE_CHECKING:
     from probekit.evaluation.vbench.fast.settings import FastSettings
@@ -22,7 +24,7 @@ FEW_STEPS_TEXT: Final = ",".join(map(str, FEW_STEPS))
 ShardOption = Annotated[str | None, typer.Option("--shard", help="This worker's shard, i/n, counted from 0: 0/2, 1/2.")]
 Runs = Annotated[list[Path], typer.Argument(help="Run folders with scores; the first is the baseline.")]
 Mismatch = Annotated[bool, typer.Option("--allow-mismatch", help="Compare although protocols differ; adds a banner.")]
-Replicates = Annotated[int, typer.Option(help="Bootstrap replicates.", min=100)]
+Replicates = Annotated[int, typer.Option(help="Bootstrap replicates.", min=100, max=MOST_REPLICATES)]
 WeightingOption = Annotated[
     Weighting, typer.Option(help="Mean over prompts, over videos, or as the official scores pool frames.")
 ]
@@ -34,6 +36,17 @@ SuiteOptions = Annotated[
 AllowMissing = Annotated[
     bool, typer.Option("--allow-missing", help="Go on without missing videos; every table states the coverage n/N.")
 ]
+
+
+def finite(value: float | None) -> float | None:
+    """Callback of an option: refuse NaN and infinities, which no comparison of a limit catches.
+
+    Raises:
+        typer.BadParameter: the value is not finite.
+    """
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no finite number.")
+    return value
 
 
 def parse_shard(text: str | None) -> Shard | None:

@@ -1,10 +1,14 @@
 """Which bootstrap; pydantic, so that a wrong word is named."""
 
+from typing import Final
+
 from pydantic import Field
 
 from probekit.choices import IntervalKind, Resampling, Weighting
 from probekit.config import StrictModel
 from probekit.errors import UserError
+
+MOST_REPLICATES: Final = 1_000_000
 
 
 class BootstrapSettings(StrictModel):
@@ -26,7 +30,7 @@ class BootstrapSettings(StrictModel):
     resampling: Resampling = "paper"
     interval: IntervalKind = "percentile"
     weighting: Weighting = "prompt-mean"
-    replicates: int = Field(default=10_000, ge=2)
+    replicates: int = Field(default=10_000, ge=2, le=MOST_REPLICATES)
     level: float = Field(default=0.95, gt=0, lt=1)
 
     def refuse_contradictions(self) -> None:

@@ -3,9 +3,10 @@
 Studies are judged as `compare` judges them: by an interval that a few prompts do not get, with Student's quantiles.
 """
 
+import math
 from collections.abc import Sequence
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from probekit.statistics.interval_choice import MIN_INTERVAL_PROMPTS, ROUNDING
 from probekit.statistics.intervals import t_quantile
 
 Floats = NDArray[np.float64]
+MOST_PROMPTS: Final = 1_000_000
 
 
 class VarianceComponents(NamedTuple):
@@ -126,13 +128,18 @@ def prompts_for_width(components: VarianceComponents, width: float, samples: int
     """Prompts needed for Student's interval of this full width with this number of samples each.
 
     Raises:
-        UserError: if the width is not positive.
+        UserError: if the width is not positive, or takes more prompts than anybody could score.
     """
     if width <= 0:
         raise UserError(f"An interval cannot have width {width}.", "Give a positive width.")
     normal = NormalDist().inv_cdf(0.5 + level / 2)
     variance = components.between + components.within / samples
-    prompts = max(MIN_INTERVAL_PROMPTS, int(np.ceil((2 * normal / width) ** 2 * variance)))
+    wanted = (2 * normal / width) * math.sqrt(variance)  # the square root of the prompts: a square may overflow
+    if wanted > math.sqrt(MOST_PROMPTS):
+        raise UserError(
+            f"A width of {width:g} takes more than {MOST_PROMPTS:,} prompts.", "Give a larger width, or more samples."
+        )
+    prompts = max(MIN_INTERVAL_PROMPTS, math.ceil(wanted**2))
     while 2 * t_quantile(0.5 + level / 2, prompts - 1) * components.error(prompts, samples) > width:
         prompts += 1
     return prompts

@@ -29,11 +29,17 @@ def _mistake(pattern: bytes, what: str, fix: str) -> Mistake:
 _UNPACK: Final = "Unpack it first."
 _DOWNLOAD: Final = "Download the file itself; a link to its raw content is needed, and perhaps a login."
 _TEXTS: Final = (
-    _mistake(rb"\s*version https://(git-lfs\.github\.com|hawser)", "a Git LFS pointer", "Run `git lfs pull` beside it."),
+    _mistake(
+        rb"\s*version https://(git-lfs\.github\.com|hawser)", "a Git LFS pointer", "Run `git lfs pull` beside it."
+    ),
     _mistake(rb"(\.\./)*(\.git)?/annex/objects/", "a git-annex pointer", "Run `git annex get` for it."),
-    _mistake(rb"\s*(<!--.*?-->\s*)*<(!doctype html|html|head|body|title|meta|script)\b", "a web page in HTML", _DOWNLOAD),
+    _mistake(
+        rb"\s*(<!--.*?-->\s*)*<(!doctype html|html|head|body|title|meta|script)\b", "a web page in HTML", _DOWNLOAD
+    ),
     _mistake(rb"\s*(<!--.*?-->\s*)*<svg\b", "a picture", "Give the right file."),
-    _mistake(rb"\s*(<!--.*?-->\s*)*<(\?xml|error>)", "an XML document, perhaps the error of a failed download", _DOWNLOAD),
+    _mistake(
+        rb"\s*(<!--.*?-->\s*)*<(\?xml|error>)", "an XML document, perhaps the error of a failed download", _DOWNLOAD
+    ),
     _mistake(
         rb"\s*(404: not found|entry not found|not found|repository not found|access denied|forbidden|unauthorized"
         rb"|invalid username or password\.?|moved permanently\.? redirecting to .*|found\. redirecting to .*"

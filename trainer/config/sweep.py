@@ -1,9 +1,9 @@
 """A table of the paper as a sweep: which recipe each row trains, what it changes, and what the rows are scored on."""
 
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Self, TypeVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from probekit.config import StrictModel, load_config
 from probekit.errors import UserError
@@ -90,6 +90,14 @@ class SweepConfig(SweepScale):
     source: str
     rows: tuple[SweepRow, ...] = Field(min_length=2)
     scales: dict[str, SweepScale] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        """Each row has a run folder of its own, also on disks that ignore case."""
+        names = [row.name.casefold() for row in self.rows]
+        if len(set(names)) < len(names):
+            raise ValueError("give every row a name of its own, in any letter case")
+        return self
 
     def at(self, scale: str) -> "SweepConfig":
         """The sweep of one scale: its block applied, its folder in the paths of recipes.

@@ -19,7 +19,7 @@ from trainer.planning.recipe import (
     processes_needed,
     sizes_of,
 )
-from trainer.planning.refusals import refuse_unworkable
+from trainer.planning.refusals import not_there_yet, refuse_unworkable
 from trainer.planning.trajectories import solver_lines
 
 _SIZES = (80, 141)
@@ -37,8 +37,12 @@ def description(config: StageConfig | TrajectoryConfig, processes: int, gigabyte
         UserError: if `train` would refuse it, or it cannot fit, with the closest settings that do.
     """
     refuse_unworkable(config, processes)
+    absent = not_there_yet(config)
     yield "# configuration"
     yield from dump_config(config).strip().splitlines()
+    if absent:
+        yield "# not there yet"
+        yield from absent
     if isinstance(config, TrajectoryConfig):
         yield from solver_lines(config, gigabytes)
         return

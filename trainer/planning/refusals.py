@@ -1,6 +1,7 @@
 """What a training would refuse once it runs, told from the recipe and the configurations of its models alone."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from probekit.choices import Role
@@ -74,18 +75,59 @@ def refuse_unworkable(config: StageConfig | TrajectoryConfig, processes: int) ->
 
 
 def refuse_absent(config: StageConfig | TrajectoryConfig) -> None:
-    """Refuse models and prompts that are not there.
+    """Refuse models, prompts and data that are not there.
 
     Raises:
         UserError: naming the key.
     """
+    for absent in _absent(config):
+        raise absent.error
+
+
+def not_there_yet(config: StageConfig | TrajectoryConfig) -> list[str]:
+    """What a recipe needs in the working folder that is not there yet, each as its key and path.
+
+    Raises:
+        UserError: something is not there that no other command makes: the recipe states a place of its own.
+    """
+    found = list(_absent(config))
+    for absent in found:
+        if Path(absent.path).is_absolute():
+            raise absent.error
+    return [f"{absent.key}: {absent.path}" for absent in found]
+
+
+class _Absent(NamedTuple):
+    """Something that a recipe names and that is not there."""
+
+    key: str
+    path: str
+    error: UserError
+
+
+def _absent(config: StageConfig | TrajectoryConfig) -> Iterator[_Absent]:
     named = [(use.key, use.model) for use in _uses(config)] + [("text_and_codec", str(config.text_and_codec))]
     for key, model in named:
         if local_place(model) is None and not is_hub_id(model):
-            raise UserError(f"{key}: there is no model {model}.", "Train it first, or name another.")
-    prompts = config.prompts if isinstance(config, DmdConfig | TrajectoryConfig) else None
-    if prompts is not None and not is_there(prompts):
-        raise UserError(f"prompts: there is no file or folder {prompts}.", "Give one by --set prompts=FILE.")
+            error = UserError(f"{key}: there is no model {model}.", "Train it first, or name another.")
+            yield _Absent(key, model, error)
+    for key, path in _files(config).items():
+        if path is not None and not is_there(path):
+            error = UserError(f"{key}: there is no file or folder {path}.", f"Give one by --set {key}=PATH.")
+            yield _Absent(key, str(path), error)
+
+
+def _files(config: StageConfig | TrajectoryConfig) -> dict[str, Path | None]:
+    """The files and folders that a recipe reads, by key."""
+    match config:
+        case TrajectoryConfig():
+            return {"prompts": config.prompts, "data": config.data}
+        case DmdConfig():
+            return {"prompts": config.prompts}
+        case CausalOdeConfig():
+            return {"trajectories": config.trajectories}
+        case _:
+            return {"data": config.data}
 
 
 def _uses(config: StageConfig | TrajectoryConfig) -> Iterator[_Use]:

@@ -90,3 +90,6 @@ def test_variance_components_and_the_prompts_that_a_width_takes() -> None:
         variance_components(differences[:, :1])
     with pytest.raises(UserError, match="width"):
         prompts_for_width(found, 0.0, 5)
+    for impossible in (1e-3, 1e-300):
+        with pytest.raises(UserError, match="takes more than 1,000,000 prompts"):
+            prompts_for_width(found, impossible, 5)

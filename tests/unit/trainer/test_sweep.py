@@ -173,6 +173,13 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path) -> N
     assert exported.stat().st_mtime_ns == written
 
 
+def test_rows_that_would_share_a_run_folder_are_refused(tmp_path: Path) -> None:
+    rows = "".join(f"  - {{name: {name}, label: x, recipe: a.yaml}}\n" for name in ("mse", "MSE"))
+    (tmp_path / "mine.yaml").write_text(f"title: t\nsource: s\nrows:\n{rows}")
+    with pytest.raises(UserError, match="every row a name of its own"):
+        load_sweep(tmp_path / "mine.yaml")
+
+
 def test_an_unknown_sweep_names_those_that_exist() -> None:
     with pytest.raises(UserError, match="table11"):
         find_sweep("table99")

@@ -58,6 +58,41 @@ def test_an_option_is_refused_before_weights_are_opened(
     assert not (tmp_path / "out").exists()
 
 
+def test_options_of_the_other_kind_of_model_are_refused(unreadable: Path, tmp_path: Path) -> None:
+    refused = sample(unreadable, "--out", str(tmp_path / "out"), "--few-steps", "1000,500")
+    assert "is a bidirectional model, for which --few-steps does nothing" in refused.output
+    for option, value in (("--steps", "4"), ("--guidance", "3"), ("--shift", "5")):
+        refused = sample(Path("sprite-dmd-baseline"), "--out", str(tmp_path / "out"), option, value)
+        assert refused.exit_code == 2
+        assert f"is a streaming model, for which {option} does nothing" in refused.output
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["power", "a", "b", "--width"],
+        ["power", "a", "b", "--effect"],
+        ["compare", "a", "b", "--out", "c", "--margin"],
+    ],
+)
+def test_numbers_of_statistics_are_finite(command: list[str], number: str) -> None:
+    refused = CliRunner().invoke(app, [*command, number], terminal_width=250)
+    assert refused.exit_code == 2
+    assert "is no finite number" in refused.output
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["power", "a", "b", "--prompts", "9" * 30], ["compare", "a", "b", "--out", "c", "--replicates", "99999999999"]],
+)
+def test_sizes_that_no_memory_holds_are_refused(command: list[str]) -> None:
+    refused = CliRunner().invoke(app, command, terminal_width=250)
+    assert refused.exit_code == 2
+    assert "is no number of prompts" in refused.output or "replicates" in refused.output
+
+
 def test_a_clip_longer_than_the_positions_is_refused_and_a_stream_is_not(unreadable: Path, tmp_path: Path) -> None:
     config = unreadable / "transformer" / "config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "rope_max_seq_len": 8}))

@@ -143,13 +143,31 @@ def test_nothing_is_printed_of_a_recipe_whose_parts_are_not_there(tmp_path: Path
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def test_a_description_says_what_the_working_folder_lacks_and_refuses_what_nobody_makes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shipped = RECIPES / "sprite" / "dmd_baseline.yaml"
+    described = trainer("describe", shipped, "--set", "initial_model=runs/sprite-ode/export")
+    assert described.exit_code == 0, described.output
+    assert "# not there yet\ninitial_model: runs/sprite-ode/export\n" in described.output
+    assert "not there yet" not in trainer("describe", shipped).output
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(f"extends: {shipped}\nprompts: nowhere.txt\n")
+    refused = trainer("describe", mine)
+    assert refused.exit_code == 2
+    assert f"prompts: there is no file or folder {tmp_path / 'nowhere.txt'}" in refused.output
+
+
 def test_training_names_what_is_not_there_before_it_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for override, said in (
         ("prompts=nowhere.txt", "prompts: there is no file or folder nowhere.txt"),
         ("critic_model=runs/none/export", "critic_model: there is no model runs/none/export"),
         ("text_and_codec=none", "text_and_codec: there is no model none"),
+        ("data=nowhere", "data: there is no file or folder nowhere"),
     ):
-        result = trainer("train", RECIPES / "sprite" / "dmd_baseline.yaml", "--set", override)
+        recipe = "ar" if override.startswith("data") else "dmd_baseline"
+        result = trainer("train", RECIPES / "sprite" / f"{recipe}.yaml", "--set", override)
         assert result.exit_code == 2
         assert said in result.output
