@@ -29,6 +29,7 @@ from probekit.atomic_files import write_text
 
 REPORT: Final = Path(__file__).parents[2] / "reports" / "benchmarks" / "kills.md"
 _KILLED: Final = -9
+KILLED: Final = "killed"
 _SECONDS_FOR_CHILDREN: Final = 20.0
 _SHARES: Final = {"sample": 7, "score": 8, "probe": 5, "train": 10, "report": 4, "sweep": 6}
 """Kills of each kind of work, of 40; the first are aimed, the others random."""
@@ -100,9 +101,11 @@ class Bench:
                 moment, status = self._after(work, out, chance.uniform(0.3, 0.95) * seconds)
             else:
                 moment, status = self._before(work, out, chance.randrange(1, len(events) + 1), events)
-            died = "killed" if status == _KILLED else f"exit status {status}"
+            died = KILLED if status == _KILLED else f"exit status {status}"
             started = time.monotonic()
             lost = self._orphans(out) + self._finished(work, whole, out)
+            if number < len(work.aims) and status != _KILLED:
+                lost.insert(0, "the aim was missed: nothing was killed")
             yield Kill(name, moment, died, time.monotonic() - started, lost)
             if not lost:
                 shutil.rmtree(out)
@@ -167,10 +170,11 @@ def _processes_in(folder: Path) -> Iterator[int]:
 def table(kills: Sequence[Kill]) -> str:
     """The kills as Markdown."""
     lost = sum(bool(kill.lost) for kill in kills)
+    killed = sum(kill.died == KILLED for kill in kills)
     lines = [
         "# Kills",
         "",
-        f"`python -m benchmarks.kills`: SIGKILL {len(kills)} times, then the same command once more. {lost} kills lost "
+        f"`python -m benchmarks.kills`: SIGKILL {killed} times, then the same command once more. {lost} kills lost "
         "or spoilt something. Held against an undisturbed run: checkpoints, exports, videos, scores, logs, pages, and "
         "what is left behind.",
         "",

@@ -158,7 +158,7 @@ WORK: Final[dict[str, Work]] = {
         r"app\(\) report ",
         None,
         (
-            Aim("in the videos of the page", r"open videos/\.tmp", 3),
+            Aim("in the videos of the page", r"rename videos/.*\.mp4 -> videos/", 2),
             Aim("before the page", r"rename .* -> index\.html$"),
         ),
         verdicts.of_report,

@@ -1,13 +1,15 @@
 """Samples a suite into a video set: resumable by key, shardable, independent of what else is made. Torch-free."""
 
 import logging
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
+from probekit.errors import UserError
 from probekit.media.video_files import write_video
 from probekit.progress import track
 from probekit.provenance import sha256_file
@@ -58,8 +60,8 @@ def generate_suite(
 
     The planned videos are made in blocks of the generator's own size, and workers share the blocks. A block of which
     some video is missing is made whole, so every video always has the same place in the same pass, and nothing that
-    was finished, and no other worker, has an influence on it. The manifest is written as the videos are, so an
-    interruption loses one batch at most.
+    was finished, and no other worker, has an influence on it. The manifest is written as the videos are, so a kill
+    loses one batch at most, and an error or Ctrl-C nothing.
 
     Args:
         generator: samples the videos.
@@ -84,11 +86,23 @@ def generate_suite(
         missing = [block for block in own if not finished.keys() >= set(block)]
         batches = blocks(missing, ceil((batch_size or size) / size))
         for batch in track(batches, f"sampling {generator.card.model} on {suite.name}"):
-            for block in batch:
-                for row in _made(generator, suite, out, block, training_run, finished.keys()):
-                    finished[row.key()] = row
-            write_manifest(out, [finished[key] for key in sorted(finished)], shard)
+            with _listed(out, finished, shard):
+                for block in batch:
+                    for row in _made(generator, suite, out, block, training_run, finished.keys()):
+                        finished[row.key()] = row
     return [finished[key] for key in sorted(finished)]
+
+
+@contextmanager
+def _listed(out: Path, finished: Mapping[SampleKey, VideoRow], shard: Shard | None) -> Iterator[None]:
+    """Write the manifest at the end of the block; where that is an error, what was finished before it is listed too."""
+    try:
+        yield
+    except (UserError, OSError, RuntimeError, KeyboardInterrupt):
+        with suppress(UserError):  # of a full disk the first error says enough
+            write_manifest(out, [finished[key] for key in sorted(finished)], shard)
+        raise
+    write_manifest(out, [finished[key] for key in sorted(finished)], shard)
 
 
 def _made(

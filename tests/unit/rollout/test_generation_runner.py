@@ -4,12 +4,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from probekit.errors import UserError
-from probekit.rollout import fixed_batch
+from probekit.media.video_files import write_video
+from probekit.rollout import fixed_batch, generation_runner
 from probekit.rollout.bidirectional_sampler import BidirectionalSampler
 from probekit.rollout.generation_runner import Request, generate_suite
 from probekit.rollout.sampling_config import SamplingConfig
@@ -154,6 +156,22 @@ def test_both_models_of_a_pair_start_from_the_same_noise(model: Path) -> None:
     """With the same weights under two names, the videos are equal: nothing but the weights enters."""
     request = [Request(SUITE.keys()[0], SUITE.prompts[0].text)]
     assert (sampler(model).generate(request) == sampler(model).generate(request)).all()
+
+
+@pytest.mark.parametrize("error", [UserError("No space.", "Free some."), KeyboardInterrupt()])
+def test_an_error_in_the_middle_of_a_batch_loses_no_finished_video(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def write_one(path: Path, *rest: Any) -> None:
+        if any(path.parent.glob("*.mp4")):
+            raise error
+        write_video(path, *rest)
+
+    monkeypatch.setattr(generation_runner, "write_video", write_one)
+    with pytest.raises(type(error)):
+        generate_suite(sampler(model), SUITE.reduced(1, 2), tmp_path / "run", training_run="r")
+    (listed,) = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert (tmp_path / "run" / listed["path"]).is_file()
 
 
 def test_a_full_disk_is_one_clear_error_and_keeps_what_is_finished(model: Path, tmp_path: Path) -> None:

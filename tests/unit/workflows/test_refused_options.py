@@ -25,7 +25,7 @@ REFUSED = {
     ("--steps", "1000000000"): "steps = 1000000000 is not allowed",
     ("--guidance", "nan"): "guidance = nan is not allowed",
     ("--shift", "inf"): "shift = inf is not allowed",
-    ("--few-steps", "500,1000"): "steps must fall",
+    ("--few-steps", "500,1000"): "Steps must fall",
     ("--few-steps", "2000"): "few_steps.0 = 2000 is not allowed",
     ("--device", "cuda:77"): "There is no device 'cuda:77'",
 }

@@ -40,7 +40,7 @@ REFUSED = {
     ("sprite/sprite_base", "model.layers=1000000000"): "model.layers = 1000000000 is not allowed",
     ("sprite/sprite_base", "model.heads=1000000000"): "model.heads = 1000000000 is not allowed",
     ("sprite/dmd_baseline", "batch_size=1000000000000"): "batch_size = 1000000000000 is not allowed",
-    ("sprite/dmd_baseline", "few_steps=[250, 500]"): "steps must fall",
+    ("sprite/dmd_baseline", "few_steps=[250, 500]"): "Steps must fall",
     ("sprite/dmd_baseline", "few_steps=[1500]"): "few_steps.0 = 1500 is not allowed",
     ("sprite/dmd_baseline", "timestep_range=[900, 20]"): "the first timestep must be below",
     ("sprite/dmd_baseline", "guidance=.inf"): "guidance = inf is not allowed",
