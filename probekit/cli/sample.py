@@ -79,16 +79,11 @@ def sample(
             precision="bfloat16" if bf16 else "float32",
         )  # fmt: skip
         planned = _planned(model, suite, suite_option, prompts, samples, seconds, size)
-        _check_fits(
-            model,
-            bidirectional={"--steps": steps, "--guidance": guidance, "--shift": shift},
-            streaming={"--few-steps": few_steps, "--first-chunk-steps": first_chunk_steps},
-        )
+        _check_fits(model, chosen, options)
         if plan:
             _print_plan(model, planned, config)
             return
-        if measure:
-            _check_measurable(share, prompt_cache)
+        _check_measurable(measure, share, prompt_cache)
         from probekit.workflows.sample import SpeedSettings, sample_suite
 
         rows = sample_suite(
@@ -106,8 +101,10 @@ def _print_plan(model: str, planned: "Suite", config: SamplingConfig) -> None:
         say(line)
 
 
-def _check_fits(model: str, *, bidirectional: Mapping[str, object], streaming: Mapping[str, object]) -> None:
+def _check_fits(model: str, chosen: Mapping[str, object], options: StreamingOptions) -> None:
     """Refuse options that a model of the other kind would pass over in silence."""
+    bidirectional = {f"--{name}": chosen[name] for name in ("steps", "guidance", "shift")}
+    streaming = {"--few-steps": options.few_steps, "--first-chunk-steps": options.first_chunk_steps}
     from probekit.models.causal_card import is_causal
     from probekit.models.model_folder import model_folder
 
@@ -117,7 +114,9 @@ def _check_fits(model: str, *, bidirectional: Mapping[str, object], streaming: M
         raise UserError(f"{model} is a {kind} model, for which {given[0]} does nothing.", f"Leave out {given[0]}.")
 
 
-def _check_measurable(share: "Shard | None", prompt_cache: Path | None) -> None:
+def _check_measurable(measure: bool, share: "Shard | None", prompt_cache: Path | None) -> None:
+    if not measure:
+        return
     if share is not None:
         raise UserError("Several workers on one machine would slow one another.", "Use --measure without --shard.")
     if prompt_cache is not None:
