@@ -7,6 +7,7 @@ import typer
 
 from probekit.children import end_with_torchrun
 from probekit.cli import (
+    capture,
     compare,
     demo,
     drop,
@@ -54,6 +55,7 @@ app.command()(slow_fast.slow_fast)
 app.command()(report.report)
 app.command()(readouts.readouts)
 app.command()(probe.probe)
+app.command()(capture.capture)
 app.command()(demo.demo)
 app.add_typer(manifest.app, name="manifest")
 app.add_typer(vbench.app, name="vbench")

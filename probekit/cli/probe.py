@@ -7,27 +7,55 @@ import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.terminal import say
+from probekit.probing.probe_settings import DecoderKind, ProbeSettings
 
 
 def probe(
-    baseline: Annotated[str, typer.Argument(help="Few-step streaming model: folder or shipped name.")],
-    method: Annotated[str, typer.Argument(help="The model to compare it with.")],
-    out: Annotated[Path, typer.Option(help="Folder for tables and figures.")],
+    baseline: Annotated[str, typer.Argument(help="Streaming model, folder or shipped name; or a store of its states.")],
+    method: Annotated[str, typer.Argument(help="The model or store to compare it with.")],
+    out: Annotated[Path, typer.Option(help="Folder for states, tables and figures; finished parts are kept.")],
     suite: Annotated[str, typer.Option(help="Suite of prompts.")] = "sprite-5s",
-    prompts: Annotated[int | None, typer.Option(help="Only the first N prompts.")] = None,
-    samples: Annotated[int | None, typer.Option(help="Only the first N videos of each prompt.")] = 2,
-    seed: Annotated[int, typer.Option(help="Seed of noise, split and probes.", min=0)] = 0,
-    perceptual: Annotated[bool, typer.Option(help="Also LPIPS on a random backbone, the slowest metric.")] = True,
+    prompts: Annotated[int | None, typer.Option(help="Only the first N prompts.", min=1)] = None,
+    samples: Annotated[int | None, typer.Option(help="Only the first N videos of each prompt.", min=1)] = 2,
+    target: Annotated[str, typer.Option(help="What is read: frame, latent, position, color, shape or size.")] = "frame",
+    decoder: Annotated[DecoderKind, typer.Option(help="One MLP per position, or one per chunk.")] = "chunk",
+    horizon: Annotated[
+        list[int] | None, typer.Option(help="Chunks ahead, 0 is the present; repeatable.", min=0)
+    ] = None,
+    site: Annotated[list[str] | None, typer.Option(help="Site, e.g. blocks.3@step1; repeatable.")] = None,
+    videos: Annotated[
+        Path | None, typer.Option(help="Run folder whose videos both read, in place of rollouts.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of noise and split.", min=0)] = 0,
+    perceptual: Annotated[bool, typer.Option(help="Also SSIM, and LPIPS on a random backbone; slow.")] = True,
 ) -> None:
-    """Read future frames from two generators' states, beside an untrained network and a copy of the present."""
+    """Read the future from two generators' states, beside controls that say what the answer means."""
     with reporting_errors():
+        from probekit.probing.targets import target_named
         from probekit.suites.registry import load_suite
 
+        chosen = target_named(target)
         planned = load_suite(suite).reduced(prompts, samples)
-        from probekit.evaluation.reference.metrics import MSE
-        from probekit.reporting.probe_table import probe_table
-        from probekit.workflows.probe import probe_arms
+        settings = ProbeSettings(decoder=decoder, perceptual=perceptual, seed=seed)
+        if horizon:
+            settings = settings._replace(horizons=tuple(sorted(set(horizon))))
+        from probekit.reporting.probe_table import conclusion_table, probe_table
+        from probekit.workflows.capture import capture_settings
+        from probekit.workflows.probe import MAIN_METRIC, probe_arms
 
-        result = probe_arms(baseline, method, planned, out, seed=seed, perceptual=perceptual)
-        say(probe_table(result.contrasts, MSE.metric_id).markdown())
+        captured = capture_settings(baseline, site) if site else None
+        result = probe_arms(
+            baseline,
+            method,
+            planned,
+            out,
+            seed=seed,
+            settings=settings,
+            target=chosen,
+            captured=captured,
+            videos=videos,
+        )
+        metric = MAIN_METRIC[chosen.kind]
+        say(probe_table(result.contrasts, metric).markdown())
+        say(conclusion_table(result.contrasts, metric).markdown())
         say(f"tables and figures in {result.folder}")

@@ -1,4 +1,10 @@
-from .chunk_states import ChunkStates as ChunkStates
-from .chunk_states import capture as capture
-from .readout_decoder import ProbeBudget as ProbeBudget
-from .readout_decoder import fit_and_read as fit_and_read
+from .capturing import CaptureSettings as CaptureSettings
+from .capturing import capture as capture
+from .decoders import Goals as Goals
+from .decoders import fit_decoders as fit_decoders
+from .feature_store import FeatureStore as FeatureStore
+from .probe_experiment import probe_values as probe_values
+from .probe_settings import DecoderBudget as DecoderBudget
+from .probe_settings import ProbeSettings as ProbeSettings
+from .recording import recording as recording
+from .sites import Site as Site

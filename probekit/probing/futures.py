@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probekit.errors import UserError
-from probekit.probing.chunk_states import last_frames
+from probekit.probing.capturing import frames_of_latents
 from probekit.rollout.generation_runner import Request
 from probekit.rollout.noise import KeyedNoise, NoiseSource
 from probekit.rollout.streaming_sampler import StreamingSampler
@@ -77,6 +77,6 @@ def continue_state(
     shared = KeyedNoise(keys, sampler.chunk_shape(), seed)
     branches = [KeyedNoise(keys, sampler.chunk_shape(), seed + index) for index in range(count)]
     rolled = [sampler.rollout([request], noise=BranchedNoise(shared, branch, chunk)) for branch in branches]
-    frames = np.stack([last_frames(sampler, video)[0] for video in rolled])
+    frames = np.stack([frames_of_latents(sampler, video)[0, :, -1] for video in rolled])
     ahead = [chunk + horizon for horizon in horizons]
     return Futures(frames[0, chunk], frames[:, ahead], tuple(horizons))

@@ -1,17 +1,30 @@
-"""Which arm's states say more of the future, with the paired bootstrap over held-out prompts."""
+"""Which arm's states say more of the future, and which controls that survives: bootstrap over held-out prompts."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import pandas as pd
 
-from probekit.probing.probe_experiment import COPY, TRAINED, UNTRAINED
+from probekit.probing.probe_settings import (
+    COPY,
+    CURRENT_LATENTS,
+    CURRENT_PIXELS,
+    LINEAR,
+    MEAN,
+    SHUFFLED,
+    TRAINED,
+    UNTRAINED,
+)
 from probekit.seeding import generator
 from probekit.statistics.difference_estimate import DifferenceEstimate
 from probekit.statistics.paired_means import paired_means
 
 REPLICATES = 10_000
 LEVEL = 0.95
+CONTROLS: Final = (COPY, MEAN, LINEAR, UNTRAINED, CURRENT_LATENTS, CURRENT_PIXELS, SHUFFLED)
+TERCILES: Final = ("still", "medium", "moving")
+_AT_A_SITE: Final = frozenset({TRAINED, UNTRAINED, SHUFFLED})
+_HIGHER_IS_BETTER: Final = ("psnr", "ssim", "accuracy")
 
 
 class ProbeContrast(NamedTuple):
@@ -19,20 +32,39 @@ class ProbeContrast(NamedTuple):
 
     Attributes:
         contrast: what is subtracted from what.
+        arm: the arm whose control it is; None where two arms are compared.
+        control: the control that is subtracted; None where two arms are compared.
+        site: name of the site.
+        depth: relative depth of its block.
+        horizon: chunks ahead.
+        metric_id: metric.
+        estimate: the difference, with its interval.
     """
 
     contrast: str
+    arm: str | None
+    control: str | None
+    site: str
     depth: float
     horizon: int
     metric_id: str
     estimate: DifferenceEstimate
 
+    @property
+    def verdict(self) -> str:
+        """What the interval says of the first one: ``better``, ``worse`` or ``open``."""
+        difference = self.estimate.difference
+        if difference is None or not self.estimate.star:
+            return "open"
+        higher = self.metric_id.startswith(_HIGHER_IS_BETTER)
+        return "better" if (difference > 0) == higher else "worse"
 
-def _prompt_values(table: pd.DataFrame, arm: str, source: str, depth: float, horizon: int, metric: str) -> pd.Series:
-    chosen = (table.arm == arm) & (table.source == source) & (table.horizon == horizon) & (table.metric_id == metric)
-    if source != COPY:
-        chosen &= table.depth == depth
-    return table[chosen].set_index("prompt_id").value.sort_index()
+
+class _Place(NamedTuple):
+    site: str
+    depth: float
+    horizon: int
+    metric_id: str
 
 
 def difference_over_prompts(name: str, a: pd.Series, b: pd.Series, seed: int = 0) -> DifferenceEstimate:
@@ -42,56 +74,105 @@ def difference_over_prompts(name: str, a: pd.Series, b: pd.Series, seed: int = 0
 
 
 def compare_probes(table: pd.DataFrame, baseline: str, method: str) -> list[ProbeContrast]:
-    """Method against baseline, each arm against its controls, and the difference of the arms' gains over the copy.
+    """Method against baseline, also by motion; each arm against its controls; the arms' gains over the copy.
+
+    A prompt's value is the mean over its videos and the probe's seeds.
 
     Args:
-        table: rows of `run_probes`.
+        table: rows of `probe_experiment.judged` of both arms.
         baseline: name of one arm.
         method: name of the other.
     """
     found = []
-    keys = table[table.source == TRAINED][["depth", "horizon", "metric_id"]].drop_duplicates()
-    for depth, horizon, metric in keys.itertuples(index=False):
-        place = (float(depth), int(horizon), str(metric))
-        values = {
-            (arm, source): _prompt_values(table, arm, source, *place)
-            for arm in (baseline, method)
-            for source in (TRAINED, UNTRAINED, COPY)
-        }
-        own = {arm: values[arm, TRAINED] for arm in (baseline, method)}
-        pairs = [(f"{method} - {baseline}", own[method], own[baseline])]
-        for arm in (baseline, method):
-            pairs += [(f"{arm} - {control}", own[arm], values[arm, control]) for control in (COPY, UNTRAINED)]
-        gains = {arm: own[arm] - values[arm, COPY] for arm in (baseline, method)}
-        pairs.append((f"gain over the copy, {method} - {baseline}", gains[method], gains[baseline]))
-        found += [ProbeContrast(name, *place, difference_over_prompts(name, a, b)) for name, a, b in pairs]
+    named = table.assign(site=table.site.fillna(""))
+    means = named.groupby(["arm", "source", "site", "horizon", "metric_id", "prompt_id"]).value.mean()
+    thirds = motion_thirds(table)
+    keys = table[table.source == TRAINED][["site", "depth", "horizon", "metric_id"]].drop_duplicates()
+    for site, depth, horizon, metric in keys.astype(object).to_numpy().tolist():
+        place = _Place(str(site), float(depth), int(horizon), str(metric))
+        found += list(_contrasts(_values(means, place, (baseline, method)), place, baseline, method, thirds))
     return found
 
 
+def _values(means: pd.Series, place: _Place, arms: Sequence[str]) -> dict[tuple[str, str], pd.Series]:
+    """Values by prompt, of every arm and source that has them at a place."""
+    found = {}
+    for arm in arms:
+        for source in (TRAINED, *CONTROLS):
+            site = place.site if source in _AT_A_SITE else ""
+            try:
+                found[arm, source] = means.loc[arm, source, site, place.horizon, place.metric_id]
+            except KeyError:  # a control that this target or this metric does not have
+                continue
+    return found
+
+
+def _contrasts(
+    values: Mapping[tuple[str, str], pd.Series], place: _Place, baseline: str, method: str, thirds: Mapping[str, str]
+) -> Iterator[ProbeContrast]:
+    own = {arm: values[arm, TRAINED] for arm in (baseline, method)}
+    both = f"{method} - {baseline}"
+
+    def made(
+        name: str, a: pd.Series, b: pd.Series, arm: str | None = None, control: str | None = None
+    ) -> ProbeContrast:
+        return ProbeContrast(name, arm, control, *place, difference_over_prompts(name, a, b))
+
+    yield made(both, own[method], own[baseline])
+    for third in TERCILES:
+        ours, theirs = (own[arm][[thirds[prompt] == third for prompt in own[arm].index]] for arm in (method, baseline))
+        yield made(f"{both}, {third} prompts", ours, theirs)
+    for arm in (baseline, method):
+        for control in CONTROLS:
+            if (arm, control) in values:
+                yield made(f"{arm} - {control}", own[arm], values[arm, control], arm, control)
+    gains = {arm: own[arm] - values[arm, COPY] for arm in (baseline, method)}
+    yield made(f"gain over the copy, {both}", gains[method], gains[baseline])
+
+
+def motion_thirds(table: pd.DataFrame) -> dict[str, str]:
+    """The third of each prompt by how much its videos move, all arms together; stillness cannot pass for foresight."""
+    videos = table.drop_duplicates(["arm", "prompt_id", "sample"])
+    motion = videos.groupby("prompt_id").motion.mean().sort_values(kind="stable")
+    count = len(motion)
+    return {str(prompt): TERCILES[3 * rank // count] for rank, prompt in enumerate(motion.index)}
+
+
+def seed_spread(table: pd.DataFrame) -> pd.DataFrame:
+    """How much a probe depends on its seed: standard deviation, over seeds, of the mean over prompts."""
+    keys = ["arm", "site", "horizon", "metric_id"]
+    prompts = table[table.source == TRAINED].groupby([*keys, "probe_seed", "prompt_id"]).value.mean()
+    means = prompts.groupby([*keys, "probe_seed"]).mean()
+    spread = means.groupby(keys).agg(["mean", "std", "count"]).reset_index()
+    return spread.rename(columns={"std": "spread_over_seeds", "count": "seeds"})
+
+
 def contrast_table(contrasts: Sequence[ProbeContrast]) -> pd.DataFrame:
-    """One row a contrast, with interval and star."""
+    """One row per contrast, with interval, star and verdict."""
+    fields = (
+        "a",
+        "b",
+        "difference",
+        "standard_error",
+        "low",
+        "high",
+        "star",
+        "n_prompts",
+        "interval",
+        "instead",
+        "reason",
+    )
     rows = [
         {
             "contrast": item.contrast,
+            "arm": item.arm,
+            "control": item.control,
+            "site": item.site,
             "depth": item.depth,
             "horizon_chunks": item.horizon,
             "metric_id": item.metric_id,
-            **{
-                field: getattr(item.estimate, field)
-                for field in (
-                    "a",
-                    "b",
-                    "difference",
-                    "standard_error",
-                    "low",
-                    "high",
-                    "star",
-                    "n_prompts",
-                    "interval",
-                    "instead",
-                    "reason",
-                )
-            },
+            "verdict": item.verdict,
+            **{name: value for name, value in item.estimate._asdict().items() if name in fields},
         }
         for item in contrasts
     ]

@@ -1,169 +1,266 @@
-"""Future-frame probes (arXiv 2606.03971): arms x depths x horizons, with controls, kept prompt by prompt."""
+"""Probes of one arm's store: sites x horizons x seeds, with every control, kept video by video."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from torch import Tensor
 
 from probekit.errors import UserError
-from probekit.evaluation.reference.lpips import lpips_metric
-from probekit.evaluation.reference.metrics import MSE, ReferenceMetric
-from probekit.probing.chunk_states import ChunkStates
-from probekit.probing.readout_decoder import ProbeBudget, fit_and_read
+from probekit.probing.decoder_goals import chunk_goals, token_goals
+from probekit.probing.decoder_inputs import (
+    Components,
+    Scaling,
+    chunk_rows,
+    patches,
+    token_rows,
+    with_places,
+)
+from probekit.probing.decoders import fit_decoders
+from probekit.probing.feature_store import FeatureStore
+from probekit.probing.fixed_controls import linear_motion, mean_frame, motion_of
+from probekit.probing.probe_settings import (
+    COPY,
+    CURRENT_LATENTS,
+    CURRENT_PIXELS,
+    LINEAR,
+    MEAN,
+    SHUFFLED,
+    TRAINED,
+    DecoderBudget,
+    ProbeSettings,
+)
+from probekit.probing.readout_judge import ReadoutJudge
+from probekit.probing.sites import Site
+from probekit.probing.splits import PromptSplit, Side, ahead, shuffled_videos, side_of, split_prompts
+from probekit.probing.targets import FRAME, ProbeTarget, TargetInput
 from probekit.progress import track
-from probekit.seeding import generator
 
-HORIZONS: Final = (1, 2, 3)
-LPIPS_SIDE: Final = 64
-PSNR_ID: Final = "psnr:noweights:of-the-prompts-mean-mse-v1"
-UNTRAINED: Final = "untrained"
-COPY: Final = "copy of the current frame"
-TRAINED: Final = "trained"
-_TRAIN_SHARE: Final = 0.6
+Floats = NDArray[np.float32]
+
+COLUMNS: Final = (
+    "arm", "source", "site", "depth", "target", "horizon", "probe_seed", "prompt_id", "sample", "motion", "metric_id",
+    "value",
+)  # fmt: skip
 
 
-class PromptSplit(NamedTuple):
-    """Prompts that probes are fitted on, and those that they are judged on."""
+class ArmData(NamedTuple):
+    """What all probes of an arm and a target share.
 
-    train: frozenset[str]
-    test: frozenset[str]
+    Attributes:
+        store: captured states.
+        prompts: prompt of each video.
+        frames: (V, N, n, H, W, 3) uint8.
+        values: (V, N, P) of the target, NaN where unknown.
+        sides: training, validation and test chunks.
+    """
+
+    store: FeatureStore
+    prompts: tuple[str, ...]
+    frames: NDArray[np.uint8]
+    values: Floats
+    sides: tuple[Side, Side, Side]
 
 
-def split_prompts(prompt_ids: Sequence[str], seed: int = 0) -> PromptSplit:
-    """A seeded split of the prompts, so that no prompt is on both sides.
+class Readout(NamedTuple):
+    """What one decoder, or a control without one, says of the test chunks.
+
+    Attributes:
+        source: whose state, or which control.
+        site: where; None where no state is read.
+        horizon: chunks ahead.
+        seed: seed of the decoder; 0 where there is none.
+        values: (R, P), or log-odds (R, classes).
+    """
+
+    source: str
+    site: Site | None
+    horizon: int
+    seed: int
+    values: Floats
+
+
+def arm_data(store: FeatureStore, target: ProbeTarget, split: PromptSplit) -> ArmData:
+    """Open what all probes of an arm share.
 
     Raises:
-        UserError: with fewer than two prompts on a side.
+        UserError: a side of the split has no video, or the target cannot be read in these videos.
     """
-    prompts = sorted(set(prompt_ids))
-    count = round(_TRAIN_SHARE * len(prompts))
-    if count < 2 or len(prompts) - count < 2:
-        raise UserError(f"{len(prompts)} prompts cannot be split for probing.", "Use at least 5 prompts.")
-    order = generator("probe-split", seed).permutation(len(prompts))
-    chosen = frozenset(prompts[index] for index in order[:count])
-    return PromptSplit(chosen, frozenset(prompts) - chosen)
+    prompts = tuple(key.prompt_id for key in store.keys)
+    frames = store.frames()
+    values = target.values(TargetInput(frames[:, :, -1], store.latents(), store.card.chunk_frames))
+    train, validation, test = (side_of(prompts, side, frames.shape[1]) for side in split)
+    if not min(map(len, (train.videos, validation.videos, test.videos))):
+        raise UserError(f"{store.folder} lacks videos of one side of the split.", "Capture all prompts of the suite.")
+    return ArmData(store, prompts, frames, values, (train, validation, test))
 
 
-class _Rows(NamedTuple):
-    """Chunks of one side of the split: states (M, D), current and future frames (M, H, W, 3), prompts (M,)."""
-
-    states: NDArray[np.float32]
-    current: NDArray[np.uint8]
-    future: NDArray[np.uint8]
-    prompts: NDArray[np.str_]
-
-
-def _rows(data: ChunkStates, layer: int, horizon: int, prompts: frozenset[str]) -> _Rows:
-    chosen = np.array([prompt in prompts for prompt in data.prompt_ids])
-    states, frames = data.states[layer][chosen], data.frames[chosen]
-    count = frames.shape[1] - horizon
-    return _Rows(
-        states[:, :count].reshape(-1, states.shape[2] * states.shape[3]).astype(np.float32),
-        frames[:, :count].reshape(-1, *frames.shape[2:]),
-        frames[:, horizon:].reshape(-1, *frames.shape[2:]),
-        np.repeat(np.array(data.prompt_ids)[chosen], count),
-    )
+def readouts(data: ArmData, target: ProbeTarget, settings: ProbeSettings) -> Iterator[Readout]:
+    """Every probe and control of an arm on the test chunks."""
+    yield from _fixed(data, target, settings.horizons)
+    for site in data.store.sites:
+        for source in data.store.card.sources:
+            budget = settings.budget if source == TRAINED else settings.control_budget
+            yield from _fitted(data, target, source, site, data.store.states(site, source), settings, budget)
+        states = data.store.states(site)
+        yield from _fitted(data, target, SHUFFLED, site, states, settings, settings.control_budget)
+    for source, tokens in ((CURRENT_LATENTS, _latent_tokens(data)), (CURRENT_PIXELS, _pixel_tokens(data))):
+        yield from _fitted(data, target, source, None, tokens, settings, settings.control_budget)
 
 
-def _pixels(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return frames.reshape(len(frames), -1).astype(np.float32) / np.float32(255)
-
-
-def read_ahead(
-    data: ChunkStates, layer: int, horizon: int, split: PromptSplit, budget: ProbeBudget, seed: int
-) -> NDArray[np.uint8]:
-    """Fit one probe on the training prompts; its readouts of the held-out chunks, (M, H, W, 3) uint8."""
-    train, test = (_rows(data, layer, horizon, side) for side in split)
-    readouts = fit_and_read(train.states, _pixels(train.future), test.states, budget, seed)
-    return np.round(255 * readouts).astype(np.uint8).reshape(test.future.shape)
-
-
-class FrameJudge:
-    """Distances of readouts to the frames that came, averaged over each prompt's chunks.
-
-    Args:
-        perceptual: whether to compute LPIPS on a random backbone, on frames enlarged to 64 x 64.
-    """
-
-    def __init__(self, perceptual: bool = True) -> None:
-        self._lpips: ReferenceMetric | None = lpips_metric("random") if perceptual else None
-
-    def judge(
-        self, readouts: NDArray[np.uint8], future: NDArray[np.uint8], prompts: NDArray[np.str_]
-    ) -> Iterator[tuple[str, str, float | None]]:
-        """Yield (prompt, metric id, value); PSNR is None where every pixel is right."""
-        for prompt, value in _means(MSE.frame_values(future, readouts), prompts):
-            yield prompt, MSE.metric_id, value
-            yield prompt, PSNR_ID, 10 * float(np.log10(1 / value)) if value > 0 else None
-        if self._lpips is not None:
-            distance = self._lpips.frame_values(_enlarged(future), _enlarged(readouts))
-            for prompt, value in _means(distance, prompts):
-                yield prompt, self.lpips_id, value
-
-    @property
-    def lpips_id(self) -> str:
-        """Metric id that says backbone and enlargement."""
-        return f"{self._lpips.metric_id}:nearest-to-{LPIPS_SIDE}" if self._lpips else ""
-
-
-def _means(values: NDArray[np.floating], prompts: NDArray[np.str_]) -> Iterator[tuple[str, float]]:
-    for prompt in np.unique(prompts):
-        yield str(prompt), float(values[prompts == prompt].mean())
-
-
-def _enlarged(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    factor = max(1, LPIPS_SIDE // frames.shape[1])
-    return frames.repeat(factor, axis=1).repeat(factor, axis=2)
-
-
-class _Site(NamedTuple):
-    arm: str
-    source: str
-    depth: float | None
-    layer: int | None
-    horizon: int
-
-
-def run_probes(
-    arms: Mapping[str, tuple[ChunkStates, ChunkStates]],
+def judged(
+    arm: str,
+    data: ArmData,
+    target: ProbeTarget,
+    settings: ProbeSettings,
     depths: Mapping[int, float],
-    *,
-    horizons: Sequence[int] = HORIZONS,
-    budget: ProbeBudget | None = None,
-    seed: int = 0,
-    perceptual: bool = True,
+    keep: Callable[[Readout], None] | None = None,
 ) -> pd.DataFrame:
-    """Every probe and control of every arm, on one split of the prompts.
+    """All values of an arm: one row per readout, video and metric, with the columns `COLUMNS`.
 
     Args:
-        arms: states by name, the generator's states and its untrained twin's.
+        arm: name in tables.
+        data: what the probes share.
+        target: what is read.
+        settings: horizons and budgets.
         depths: relative depth of each captured block.
-        horizons: chunks ahead.
-        budget: budget of each probe.
-        seed: seed of split, weights and batches.
-        perceptual: whether to compute LPIPS, the slowest metric.
-
-    Returns:
-        Rows arm, source (trained, untrained or the copy), depth, layer, horizon, prompt_id, metric_id, value.
+        keep: sees every readout too, for figures.
     """
-    split = split_prompts([prompt for own, _ in arms.values() for prompt in own.prompt_ids], seed)
-    judge, settings = FrameJudge(perceptual), budget or ProbeBudget()
-    sites = [site for arm in arms for horizon in horizons for site in _sites(arm, depths, horizon)]
+    judge = ReadoutJudge(target, data.frames.shape[3:5], settings.perceptual)
+    motion, test = motion_of(data.frames), data.sides[2]
     rows = []
-    for site in track(sites, "fitting probes", len(sites)):
-        trained, untrained = arms[site.arm]
-        data = untrained if site.source == UNTRAINED else trained
-        layer = next(iter(data.states)) if site.layer is None else site.layer
-        test = _rows(data, layer, site.horizon, split.test)
-        readouts = test.current if site.source == COPY else read_ahead(data, layer, site.horizon, split, settings, seed)
-        rows += [(*site, *scored) for scored in judge.judge(readouts, test.future, test.prompts)]
-    return pd.DataFrame(rows, columns=[*_Site._fields, "prompt_id", "metric_id", "value"])
+    for read in track(
+        readouts(data, target, settings), f"reading {target.name} in {arm}", readout_count(data, target, settings)
+    ):
+        if keep is not None:
+            keep(read)
+        truth = ahead(data.values, test, read.horizon)
+        where = (None, None) if read.site is None else (read.site.name, depths[read.site.block])
+        for video, metric, value in judge.judge(read.values, truth, test.videos):
+            key = data.store.keys[video]
+            rows.append(
+                (arm, read.source, *where, target.name, read.horizon, read.seed, key.prompt_id, key.sample,
+                 float(motion[video]), metric, value)
+            )  # fmt: skip
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _sites(arm: str, depths: Mapping[int, float], horizon: int) -> Iterator[_Site]:
-    yield _Site(arm, COPY, None, None, horizon)
-    for layer, depth in depths.items():
-        for source in (TRAINED, UNTRAINED):
-            yield _Site(arm, source, depth, layer, horizon)
+def probe_values(
+    arm: str,
+    store: FeatureStore,
+    settings: ProbeSettings | None = None,
+    target: ProbeTarget = FRAME,
+    keep: Callable[[ArmData], Callable[[Readout], None]] | None = None,
+) -> pd.DataFrame:
+    """Probe one store: split its prompts, fit, read, judge; rows with the columns `COLUMNS`.
+
+    Args:
+        arm: name in tables.
+        store: captured states.
+        settings: horizons, decoder and budget.
+        target: what is read.
+        keep: makes, of what the probes share, what sees every readout too.
+
+    Raises:
+        UserError: there are too few prompts, or the target cannot be read in these videos.
+    """
+    chosen = settings or ProbeSettings()
+    data = arm_data(store, target, split_prompts([key.prompt_id for key in store.keys], chosen.seed))
+    depths = {site.block: round(site.block / store.card.blocks, 3) for site in store.sites}
+    return judged(arm, data, target, chosen, depths, None if keep is None else keep(data))
+
+
+def readout_count(data: ArmData, target: ProbeTarget, settings: ProbeSettings) -> int:
+    """How many readouts `readouts` yields."""
+    sites, sources = len(data.store.sites), len(data.store.card.sources)
+    fixed = 3 if target.kind == "picture" else 2
+    controls = sites * sources + len((CURRENT_LATENTS, CURRENT_PIXELS))  # untrained or not, and shuffled targets
+    return len(settings.horizons) * (fixed + sites * len(settings.budget.seeds) + controls)
+
+
+def _fixed(data: ArmData, target: ProbeTarget, horizons: Sequence[int]) -> Iterator[Readout]:
+    train, _, test = data.sides
+    present = ahead(data.values, test, 0)
+    frames_per_chunk = data.frames.shape[2]
+    for horizon in horizons:
+        if target.kind == "class":
+            yield Readout(COPY, None, horizon, 0, one_hot(present, target.classes))
+            yield Readout(
+                MEAN, None, horizon, 0, _frequencies(ahead(data.values, train, horizon), target, len(present))
+            )
+            continue
+        mean = mean_frame(ahead(data.values, train, horizon), len(present))
+        yield Readout(MEAN, None, horizon, 0, mean)
+        yield Readout(COPY, None, horizon, 0, np.where(np.isfinite(present), present, mean))
+        if target.kind == "picture":
+            moved = linear_motion(data.frames[test.videos, test.chunks], horizon * frames_per_chunk)
+            yield Readout(LINEAR, None, horizon, 0, moved)
+
+
+def one_hot(values: Floats, classes: int) -> Floats:
+    """Log-odds (R, classes) that say the class (R, 1); none where it is not known."""
+    return np.where(values == np.arange(classes), np.float32(1), np.float32(0))
+
+
+def _frequencies(training: Floats, target: ProbeTarget, rows: int) -> Floats:
+    counts = (training == np.arange(target.classes)).sum(axis=0).astype(np.float32)
+    return np.repeat(counts[None], rows, axis=0)
+
+
+def _latent_tokens(data: ArmData) -> Floats:
+    """The chunk's clean latents as the transformer's tokens, (V, N, n, T, C·p·p)."""
+    card, latents = data.store.card, data.store.latents()
+    (rows, columns), chunk = card.grid, card.chunk_frames
+    videos, channels, frames, height, width = latents.shape
+    cut = latents.reshape(videos, channels, frames // chunk, chunk, rows, height // rows, columns, width // columns)
+    moved = cut.transpose(0, 2, 3, 4, 6, 1, 5, 7)
+    return moved.reshape(videos, frames // chunk, chunk, rows * columns, -1)
+
+
+def _pixel_tokens(data: ArmData) -> Floats:
+    """The chunk's pixels in [0, 1] as patches under the tokens, (V, N, n, T, rows·columns·3)."""
+    card, frames = data.store.card, data.frames
+    flat = frames.reshape(*frames.shape[:3], -1).astype(np.float32) / np.float32(255)
+    return patches(flat, card.grid, card.patch)
+
+
+def _fitted(
+    data: ArmData,
+    target: ProbeTarget,
+    source: str,
+    site: Site | None,
+    states: NDArray[np.floating],
+    settings: ProbeSettings,
+    budget: DecoderBudget,
+) -> Iterator[Readout]:
+    """Readouts of the test chunks by decoders of these states, (V, N, n, T, W)."""
+    by_token = settings.decoder == "token" and target.kind == "picture"
+    train, validation, _ = data.sides
+    rows = [states[side.videos, side.chunks][:, None] for side in data.sides]
+    inputs = _token_inputs(rows, data) if by_token else _chunk_inputs(rows, budget)
+    given = data.values[shuffled_videos(data.prompts)] if source == SHUFFLED else data.values
+    raw = [[ahead(given, side, horizon) for horizon in settings.horizons] for side in (train, validation)]
+    goals = (
+        token_goals(raw[0], raw[1], data.store.card.grid, data.store.card.patch)
+        if by_token
+        else chunk_goals(raw[0], raw[1], target, budget.components)
+    )
+    batch = budget.batch * (data.store.card.grid[0] * data.store.card.grid[1] if by_token else 1)
+    fitted = fit_decoders(inputs[0], goals.train, inputs[1], goals.validation, inputs[2], budget._replace(batch=batch))
+    for index, horizon in enumerate(settings.horizons):
+        for place, seed in enumerate(budget.seeds):
+            yield Readout(source, site, horizon, seed, goals.values(fitted.readouts[index, place]))
+
+
+def _chunk_inputs(rows: Sequence[NDArray[np.floating]], budget: DecoderBudget) -> list[Tensor]:
+    flat = [chunk_rows(part) for part in rows]
+    components = Components.of(flat[0], budget.components)
+    return [components(part) for part in flat]
+
+
+def _token_inputs(rows: Sequence[NDArray[np.floating]], data: ArmData) -> list[Tensor]:
+    flat = [token_rows(part) for part in rows]
+    scaling = Scaling.of(flat[0])
+    return [with_places(scaling(part), data.store.card.grid) for part in flat]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from probekit.atomic_files import atomic_path
 from probekit.probing.futures import Futures
-from probekit.probing.probe_experiment import COPY, TRAINED, UNTRAINED
+from probekit.probing.probe_settings import COPY, TRAINED, UNTRAINED
 from probekit.visible_text import plot_text
 
 _STYLES = {TRAINED: "-", UNTRAINED: ":"}
@@ -26,9 +26,9 @@ def _save(figure: Figure, path: Path) -> None:
 
 
 def plot_probe_errors(table: pd.DataFrame, metric: str, path: Path) -> None:
-    """One panel a depth: mean over held-out prompts by horizon, of both arms, their untrained twins and copies."""
-    means = table[table.metric_id == metric].groupby(["arm", "source", "depth", "horizon"], dropna=False).value.mean()
-    depths = sorted(table.depth.dropna().unique())
+    """One panel per site: mean over held-out prompts by horizon, of both arms, their untrained twins and copies."""
+    means = table[table.metric_id == metric].groupby(["arm", "source", "site", "horizon"], dropna=False).value.mean()
+    depths = list(dict.fromkeys(table.site.dropna()))
     figure, axes = plt.subplots(1, len(depths), figsize=(3.4 * len(depths), 3.2), sharey=True, squeeze=False)
     for axis, depth in zip(axes[0], depths, strict=True):
         for index, arm in enumerate(sorted(table.arm.unique())):
@@ -42,7 +42,7 @@ def plot_probe_errors(table: pd.DataFrame, metric: str, path: Path) -> None:
             axis.plot(
                 line.index, line.values, "--", color=f"C{index}", label=plot_text(f"{arm}, copy of the current frame")
             )
-        axis.set(title=f"depth {depth}", xlabel="chunks ahead", xticks=sorted(table.horizon.unique()))
+        axis.set(title=depth, xlabel="chunks ahead", xticks=sorted(table.horizon.unique()))
     axes[0][0].set_ylabel(metric.split(":")[0])
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc="lower center", ncols=2, bbox_to_anchor=(0.5, -0.28))
     _save(figure, path)

@@ -1,6 +1,6 @@
 """Contrasts of probes as a table: whose states say more of the future."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from probekit.reporting.cells import STAR, difference_text, interval_notes, interval_text, score_text
@@ -26,7 +26,7 @@ def probe_table(contrasts: "pd.DataFrame", metric: str) -> Table[Contrast]:
     rows: list[Contrast] = [dict(zip(map(str, chosen), row, strict=True)) for row in _cells(chosen)]
     columns: list[Column[Contrast]] = [
         Column("contrast", lambda row: row["contrast"]),
-        Column("depth", lambda row: str(row["depth"])),
+        Column("site", lambda row: row["site"]),
         Column("chunks ahead", lambda row: row["horizon_chunks"]),
         Column("first", lambda row: score_text(row["a"], _STYLE), True),
         Column("second", lambda row: score_text(row["b"], _STYLE), True),
@@ -39,6 +39,51 @@ def probe_table(contrasts: "pd.DataFrame", metric: str) -> Table[Contrast]:
         *interval_notes(kinds),
     ]
     return Table(columns, rows, notes)
+
+
+def conclusion_table(contrasts: "pd.DataFrame", metric: str) -> Table[Contrast]:
+    """What an arm's states tell beyond each control: one row per arm, site and horizon.
+
+    Args:
+        contrasts: rows of `contrast_table`.
+        metric: id of the metric.
+    """
+    chosen = contrasts[(contrasts.metric_id == metric) & contrasts.control.notna()]
+    rows: list[Contrast] = []
+    for (arm, site, horizon), group in chosen.groupby(["arm", "site", "horizon_chunks"], sort=False):
+        rows.append(
+            {"arm": arm, "site": site, "horizon": horizon, **dict(zip(group.control, group.verdict, strict=True))}
+        )
+    controls = list(dict.fromkeys(chosen.control))
+    columns: list[Column[Contrast]] = [
+        Column("arm", lambda row: row["arm"]),
+        Column("site", lambda row: row["site"]),
+        Column("chunks ahead", lambda row: row["horizon"]),
+        *(Column(f"than {control}", _verdict_of(control)) for control in controls),
+    ]
+    notes = [
+        f"By {metric.split(':')[0]}: better or worse where the 95 % interval of the difference excludes 0, else open."
+    ]
+    return Table(columns, rows, notes)
+
+
+def _verdict_of(control: str) -> Callable[[Contrast], str]:
+    return lambda row: str(row.get(control, "n/a"))
+
+
+def spread_table(spread: "pd.DataFrame") -> Table[Contrast]:
+    """How much probes depend on their seed, from rows of `seed_spread`."""
+    rows: list[Contrast] = [dict(zip(map(str, spread), row, strict=True)) for row in _cells(spread)]
+    columns: list[Column[Contrast]] = [
+        Column("arm", lambda row: row["arm"]),
+        Column("site", lambda row: row["site"]),
+        Column("chunks ahead", lambda row: row["horizon"]),
+        Column("metric", lambda row: str(row["metric_id"]).split(":")[0]),
+        Column("mean", lambda row: score_text(row["mean"], _STYLE), True),
+        Column("standard deviation", lambda row: score_text(row["spread_over_seeds"], _STYLE), True),
+        Column("seeds", lambda row: row["seeds"], True),
+    ]
+    return Table(columns, rows, [])
 
 
 def _cells(contrasts: "pd.DataFrame") -> Iterator[tuple[Any, ...]]:

@@ -1,34 +1,44 @@
 """Probing two arms of a streaming generator: states, probes, controls, comparison, figures."""
 
-from collections.abc import Mapping, Sequence
+import json
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from probekit.atomic_files import atomic_path, write_json, write_text
+from probekit.errors import UserError
 from probekit.evaluation.reference.metrics import MSE
 from probekit.models.model_folder import model_folder
-from probekit.probing.chunk_states import SITE, ChunkStates, capture, probed_layers
-from probekit.probing.futures import continue_state
-from probekit.probing.probe_comparison import compare_probes, contrast_table
-from probekit.probing.probe_experiment import LPIPS_SIDE, run_probes, split_prompts
+from probekit.probing.capturing import CaptureSettings
+from probekit.probing.feature_store import CARD_FILE, FeatureStore
+from probekit.probing.futures import Futures, continue_state
+from probekit.probing.probe_comparison import compare_probes, contrast_table, seed_spread
+from probekit.probing.probe_experiment import ArmData, Readout, probe_values
 from probekit.probing.probe_figures import plot_futures, plot_probe_errors
-from probekit.probing.readout_decoder import ProbeBudget, fit_and_read
-from probekit.reporting.probe_table import probe_table
+from probekit.probing.probe_settings import TRAINED, ProbeSettings
+from probekit.probing.readout_judge import ACCURACY_ID, LPIPS_SIDE, SQUARED_ERROR_ID
+from probekit.probing.splits import split_prompts
+from probekit.probing.targets import FRAME, ProbeTarget, pixels_of
+from probekit.reporting.probe_table import conclusion_table, probe_table, spread_table
 from probekit.rollout.generation_runner import Request
-from probekit.rollout.sampling_config import SamplingConfig
 from probekit.rollout.streaming_sampler import StreamingSampler
-from probekit.run_folder.protocol_card import protocol_card
 from probekit.suites.suite import Suite
+from probekit.user_files.json_files import read_json
+from probekit.workflows.capture import capture_settings, capture_states
 
+MAIN_METRIC: Final = {"picture": MSE.metric_id, "vector": SQUARED_ERROR_ID, "class": ACCURACY_ID}
 _FUTURE_CHUNK = 2
+_SAME: Final = ("prompts", "sites", "reduction", "sources", "chunk_frames", "grid", "patch", "passes", "videos")
 
 
 class ProbeResult(NamedTuple):
-    """Values prompt by prompt, contrasts with intervals, and the folder that holds both."""
+    """Values video by video, contrasts with intervals, and the folder that holds both."""
 
     values: pd.DataFrame
     contrasts: pd.DataFrame
@@ -42,98 +52,194 @@ def probe_arms(
     out: Path,
     *,
     seed: int = 0,
-    budget: ProbeBudget | None = None,
-    perceptual: bool = True,
+    settings: ProbeSettings | None = None,
+    target: ProbeTarget = FRAME,
+    captured: CaptureSettings | None = None,
+    videos: Path | None = None,
 ) -> ProbeResult:
-    """Probe two few-step students on a suite and write tables and figures.
+    """Probe two streaming students on a suite and write tables and figures.
 
     Args:
-        baseline: model folder or shipped model.
+        baseline: model folder, shipped model, or a store that `probekit capture` wrote.
         method: the other one.
         suite: prompts and samples that both roll out.
-        out: folder for `probe_values.parquet`, `contrasts.csv`, `probes.md`, `probes.png`, `futures.png`.
-        seed: seed of noise, split and probes.
-        budget: budget of each probe.
-        perceptual: whether to compute LPIPS on the random backbone.
+        out: folder for states, tables and figures.
+        seed: seed of the noise.
+        settings: horizons, decoder and budget of the probes.
+        target: what is read.
+        captured: sites; None takes three depths in the last denoising pass.
+        videos: run folder whose videos both arms read, in place of their own rollouts.
 
     Raises:
-        UserError: if a model is no few-step streaming student, or there are too few prompts.
+        UserError: if a model is no causal generator, the stores do not fit one another, or there are too few prompts.
     """
-    config = SamplingConfig(seed=seed)
-    samplers = {name: StreamingSampler(model_folder(name), suite, config) for name in (baseline, method)}
-    named = {sampler.parts.name: sampler for sampler in samplers.values()}
-    texts = suite.texts()
-    requests = [Request(key, texts[key.prompt_id]) for key in suite.keys()]
-    split_prompts([request.key.prompt_id for request in requests], seed)
-    states = {name: capture(sampler, requests) for name, sampler in named.items()}
-    settings = budget or ProbeBudget()
-    depths = probed_layers(len(next(iter(named.values())).model.blocks))
-    values = run_probes(states, depths, budget=settings, seed=seed, perceptual=perceptual)
-    contrasts = contrast_table(compare_probes(values, *named))
-    _write_tables(out, values, contrasts, named, suite, settings)
-    plot_probe_errors(values, MSE.metric_id, out / "probes.png")
-    _draw_futures(named, states, requests, out / "futures.png", settings, seed)
+    chosen = settings or ProbeSettings()
+    split_prompts([key.prompt_id for key in suite.keys()], chosen.seed)
+    stores: dict[str, FeatureStore] = {}
+    for name in (baseline, method):
+        store = _store(name, suite, out, seed, captured, videos)
+        stores[_arm_name(store, stores)] = store
+    _check_alike(*stores.values())
+    figure = None
+    rolled_out = videos is None and not any((Path(name) / CARD_FILE).is_file() for name in (baseline, method))
+    if target == FRAME and rolled_out:
+        figure = _FutureFigure(dict(zip(stores, (baseline, method), strict=True)), suite, seed, chosen)
+    return probe_stores(stores, out, chosen, target, figure)
+
+
+def _store(
+    name: str, suite: Suite, out: Path, seed: int, captured: CaptureSettings | None, videos: Path | None
+) -> FeatureStore:
+    if (Path(name) / CARD_FILE).is_file():
+        return FeatureStore(Path(name))
+    settings = captured or capture_settings(name)
+    folder = out / "states" / slug(model_folder(name).resolve().name)
+    return FeatureStore(capture_states(name, suite, folder, settings, seed=seed, videos=videos))
+
+
+def _arm_name(store: FeatureStore, taken: Mapping[str, FeatureStore]) -> str:
+    name = store.card.generation.model or store.folder.name
+    return name if name not in taken else f"{name} ({store.folder.name})"
+
+
+def _check_alike(one: FeatureStore, other: FeatureStore) -> None:
+    for field in _SAME:
+        ours, theirs = (store.card.model_dump()[field] for store in (one, other))
+        if ours != theirs:
+            raise UserError(
+                f"{one.folder} and {other.folder} differ in {field}: {str(ours)[:60]} and {str(theirs)[:60]}.",
+                "Capture both with the same suite, sites and reduction.",
+            )
+    if one.keys != other.keys:
+        raise UserError(f"{one.folder} and {other.folder} hold other videos.", "Capture the same suite into both.")
+
+
+def probe_stores(
+    stores: Mapping[str, FeatureStore],
+    out: Path,
+    settings: ProbeSettings,
+    target: ProbeTarget,
+    figure: "_FutureFigure | None" = None,
+) -> ProbeResult:
+    """Probe two stores, the baseline's first, and write tables and figures; finished arms are kept."""
+    out.mkdir(parents=True, exist_ok=True)
+    keep = None if figure is None else figure.keeper
+    tables = [_arm_values(name, store, out, settings, target, keep) for name, store in stores.items()]
+    values = pd.concat(tables, ignore_index=True)
+    contrasts = contrast_table(compare_probes(values, *stores))
+    _write_tables(out, values, contrasts, stores, settings, target)
+    plot_probe_errors(values, MAIN_METRIC[target.kind], out / "probes.png")
+    if figure is not None:
+        figure.draw(out / "futures.png")
     return ProbeResult(values, contrasts, out)
+
+
+def _arm_values(
+    arm: str,
+    store: FeatureStore,
+    out: Path,
+    settings: ProbeSettings,
+    target: ProbeTarget,
+    keeper: Callable[[str, ArmData], Callable[[Readout], None]] | None,
+) -> pd.DataFrame:
+    """Values of an arm; those of an earlier call are taken where states and settings are the same."""
+    place = out / "values" / f"{slug(arm)}.parquet"
+    facts = {"card": store.card.model_dump(mode="json"), "videos": len(store.keys), "target": target.name}
+    facts |= {"settings": json.loads(json.dumps(settings._asdict()))}
+    record = place.with_suffix(".json")
+    if keeper is None and place.is_file() and record.is_file() and _holds(record, facts):
+        return pd.read_parquet(place)
+    values = probe_values(arm, store, settings, target, None if keeper is None else partial(keeper, arm))
+    with atomic_path(place) as temporary:
+        values.to_parquet(temporary, index=False)
+    write_json(record, facts)
+    return values
+
+
+def _holds(record: Path, facts: dict[str, object]) -> bool:
+    try:
+        return bool(read_json(record, fix="Delete it.") == facts)
+    except UserError:  # a damaged record costs the arm's probes alone
+        return False
+
+
+def slug(name: str) -> str:
+    """A name that a file can have."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", name)[:100].strip("-.") or "arm"
+
+
+class _FutureFigure:
+    """One held-out prompt's futures, beside what each arm's middle probe reads in their common past."""
+
+    HORIZONS = (1, 3)
+
+    def __init__(self, models: Mapping[str, str], suite: Suite, seed: int, settings: ProbeSettings) -> None:
+        self._models = models
+        self._suite = suite
+        self._seed = seed
+        self._split = split_prompts([key.prompt_id for key in suite.keys()], settings.seed)
+        self._horizons = tuple(horizon for horizon in self.HORIZONS if horizon in settings.horizons)
+        self._readouts: dict[str, dict[int, NDArray[np.uint8]]] = {name: {} for name in models}
+
+    def keeper(self, arm: str, data: ArmData) -> Callable[[Readout], None]:
+        """Keeps the pictures that the arm's middle site gives in one chunk of one held-out video."""
+        test = data.sides[2]
+        video = next(index for index, prompt in enumerate(data.prompts) if prompt in self._split.test)
+        row = int(np.flatnonzero((test.videos == video) & (test.chunks == _FUTURE_CHUNK))[0])
+        middle = data.store.sites[len(data.store.sites) // 2]
+        height, width = data.frames.shape[3:5]
+
+        def keep(read: Readout) -> None:
+            if (read.source, read.site, read.seed) == (TRAINED, middle, 0) and read.horizon in self._horizons:
+                self._readouts[arm][read.horizon] = pixels_of(read.values[row], height, width)
+
+        return keep
+
+    def draw(self, path: Path) -> None:
+        """Roll the futures out and draw them."""
+        key = next(key for key in self._suite.keys() if key.prompt_id in self._split.test)
+        request = Request(key, self._suite.generation_texts()[key.prompt_id])
+        futures = {name: self._futures(model, request) for name, model in self._models.items()}
+        readouts = {name: np.stack([found[h] for h in self._horizons]) for name, found in self._readouts.items()}
+        plot_futures(futures, readouts, request.prompt, path)
+
+    def _futures(self, model: str, request: Request) -> Futures:
+        sampler = StreamingSampler(model_folder(model), self._suite, self._seed)
+        return continue_state(sampler, request, _FUTURE_CHUNK, self._horizons, seed=self._seed)
 
 
 def _write_tables(
     out: Path,
     values: pd.DataFrame,
     contrasts: pd.DataFrame,
-    samplers: Mapping[str, StreamingSampler],
-    suite: Suite,
-    budget: ProbeBudget,
+    stores: Mapping[str, FeatureStore],
+    settings: ProbeSettings,
+    target: ProbeTarget,
 ) -> None:
-    out.mkdir(parents=True, exist_ok=True)
     with atomic_path(out / "probe_values.parquet") as temporary:
         values.to_parquet(temporary, index=False)
     write_text(out / "contrasts.csv", contrasts.to_csv(index=False))
-    metrics = list(dict.fromkeys(contrasts.metric_id))
-    sections = [f"## {metric}\n\n{probe_table(contrasts, metric).markdown()}" for metric in metrics]
-    about = (
-        f"# Future-frame probes\n\nState: {SITE} of a chunk; target: the last RGB frame of the chunk 1, 2 or 3 chunks "
-        f"later in the same rollout. {contrasts.n_prompts.max()} held-out prompts. LPIPS: frames enlarged to "
+    spread = seed_spread(values)
+    sections = [f"## What survives which control\n\n{conclusion_table(contrasts, MAIN_METRIC[target.kind]).markdown()}"]
+    sections += [
+        f"## {metric}\n\n{probe_table(contrasts, metric).markdown()}" for metric in dict.fromkeys(contrasts.metric_id)
+    ]
+    sections.append(f"## Spread over probe seeds\n\n{spread_table(spread).markdown()}")
+    write_text(
+        out / "probes.md", _about(next(iter(stores.values())), contrasts, settings, target) + "\n".join(sections)
+    )
+    cards = {name: store.card.model_dump(mode="json") for name, store in stores.items()}
+    write_json(out / "protocol.json", {"arms": cards, "settings": settings._asdict(), "target": target.name})
+
+
+def _about(store: FeatureStore, contrasts: pd.DataFrame, settings: ProbeSettings, target: ProbeTarget) -> str:
+    budget, card = settings.budget, store.card
+    return (
+        f"# Probes of {target.name}\n\nStates: {', '.join(card.sites)} ({card.reduction}), {card.passes}. Target: "
+        f"{target.name} of the last frame of the chunk {', '.join(map(str, settings.horizons))} chunks later. Decoder: "
+        f"{settings.decoder}, width {budget.width}, at most {budget.steps} steps of {budget.batch} chunks, learning rates "
+        f"{', '.join(f'{rate:g}' for rate in budget.learning_rates)} by validation, seeds "
+        f"{', '.join(map(str, budget.seeds))}; controls get the first seed. "
+        f"{contrasts.n_prompts.max()} held-out prompts. LPIPS: frames enlarged to "
         f"{LPIPS_SIDE}x{LPIPS_SIDE}, random backbone.\n\n"
     )
-    write_text(out / "probes.md", about + "\n".join(sections))
-    cards = {
-        name: protocol_card(suite.card(), sampler.card).model_dump(mode="json") for name, sampler in samplers.items()
-    }
-    write_json(out / "protocol.json", {"arms": cards, "budget": budget._asdict(), "site": SITE})
-
-
-def _draw_futures(
-    samplers: Mapping[str, StreamingSampler],
-    states: Mapping[str, tuple[ChunkStates, ChunkStates]],
-    requests: Sequence[Request],
-    path: Path,
-    budget: ProbeBudget,
-    seed: int,
-) -> None:
-    """One held-out prompt's futures, with the readout of each arm's middle probe."""
-    split = split_prompts([request.key.prompt_id for request in requests], seed)
-    shown = next(i for i, request in enumerate(requests) if request.key.prompt_id in split.test)
-    horizons = (1, 3)
-    futures = {
-        name: continue_state(sampler, requests[shown], _FUTURE_CHUNK, horizons, seed=seed)
-        for name, sampler in samplers.items()
-    }
-    readouts = {
-        name: np.stack([_readout(own, shown, horizon, split.train, budget, seed) for horizon in horizons])
-        for name, (own, _) in states.items()
-    }
-    plot_futures(futures, readouts, requests[shown].prompt, path)
-
-
-def _readout(
-    data: ChunkStates, video: int, horizon: int, prompts: frozenset[str], budget: ProbeBudget, seed: int
-) -> NDArray[np.uint8]:
-    """What the middle block's probe reads in one chunk of one video, (H, W, 3) uint8."""
-    layer = sorted(data.states)[len(data.states) // 2]
-    chosen = np.array([prompt in prompts for prompt in data.prompt_ids])
-    states = data.states[layer].astype(np.float32)
-    past = states[chosen][:, :-horizon].reshape(-1, states.shape[2] * states.shape[3])
-    future = data.frames[chosen][:, horizon:]
-    pixels = future.reshape(len(past), -1).astype(np.float32) / 255
-    read = fit_and_read(past, pixels, states[video, _FUTURE_CHUNK].reshape(1, -1), budget, seed)
-    return np.round(255 * read).astype(np.uint8).reshape(data.frames.shape[2:])

@@ -1,0 +1,65 @@
+"""Stores of states that are made by hand, so that it is known what they say of the future."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probekit.probing.feature_store import FeatureStore, ShardContent, StoreCard, claim_store, write_shard
+from probekit.probing.probe_settings import TRAINED, UNTRAINED
+from probekit.probing.sites import Site
+from probekit.run_folder.protocol_card import GenerationCard, PromptsCard
+from probekit.run_folder.sample_key import SampleKey
+
+SITE = Site(1, 3)
+
+
+def write_store(
+    folder: Path,
+    states: NDArray[np.floating],
+    frames: NDArray[np.uint8],
+    *,
+    untrained: NDArray[np.floating] | None = None,
+    model: str = "arm",
+    samples: int = 1,
+) -> FeatureStore:
+    """Write states (V, N, n, T, W) and frames (V, N, n, H, W, 3) as a store of two shards; T is one token per frame.
+
+    Args:
+        folder: folder of the store.
+        states: states of the trained network at `SITE`.
+        frames: one frame of each latent frame.
+        untrained: states of the twin; None takes zeros.
+        model: name of the model.
+        samples: videos of each prompt.
+    """
+    videos, chunks, size = states.shape[:3]
+    height, width = frames.shape[3:5]
+    card = StoreCard(
+        prompts=PromptsCard(file_hash="0", suite="s", n_prompts=videos // samples, samples=samples),
+        generation=GenerationCard(model=model, checkpoint_hash=model, seed=0),
+        passes="own rollout",
+        sites=(SITE.name,),
+        reduction="all",
+        sources=(TRAINED, UNTRAINED),
+        blocks=4,
+        chunk_frames=size,
+        grid=(1, 1),
+        patch=(height, width),
+    )
+    claim_store(folder, card)
+    keys = [SampleKey("s", f"p{index // samples:03d}", index % samples) for index in range(videos)]
+    twin = np.zeros_like(states) if untrained is None else untrained
+    latents = np.zeros((videos, 2, chunks * size, 1, 1), np.float32)
+    for number, rows in enumerate(np.array_split(np.arange(videos), 2)):
+        found = {
+            (TRAINED, SITE.name): states[rows].astype(np.float16),
+            (UNTRAINED, SITE.name): twin[rows].astype(np.float16),
+        }
+        write_shard(folder, number, ShardContent(tuple(keys[i] for i in rows), found, latents[rows], frames[rows]))
+    return FeatureStore(folder)
+
+
+def counting_frames(levels: NDArray[np.number], side: int = 4) -> NDArray[np.uint8]:
+    """Grey frames (V, N, 1, side, side, 3) of levels (V, N)."""
+    return np.broadcast_to(levels[:, :, None, None, None, None], (*levels.shape, 1, side, side, 3)).astype(np.uint8)
