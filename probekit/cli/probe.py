@@ -17,7 +17,9 @@ def probe(
     suite: Annotated[str, typer.Option(help="Suite of prompts.")] = "sprite-5s",
     prompts: Annotated[int | None, typer.Option(help="Only the first N prompts.", min=1)] = None,
     samples: Annotated[int | None, typer.Option(help="Only the first N videos of each prompt.", min=1)] = 2,
-    target: Annotated[str, typer.Option(help="What is read: frame, latent, position, color, shape or size.")] = "frame",
+    target: Annotated[
+        str, typer.Option(help="What is read: frame, latent or sprite-position, -color, -shape, -size.")
+    ] = "frame",
     decoder: Annotated[DecoderKind, typer.Option(help="One MLP per position, or one per chunk.")] = "chunk",
     horizon: Annotated[
         list[int] | None, typer.Option(help="Chunks ahead, 0 is the present; repeatable.", min=0)

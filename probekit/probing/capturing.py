@@ -23,7 +23,7 @@ from probekit.probing.feature_store import (
 from probekit.probing.probe_settings import TRAINED, UNTRAINED
 from probekit.probing.recording import Recorder, recording
 from probekit.probing.reductions import Reduction
-from probekit.probing.sites import Site
+from probekit.probing.sites import Site, check_sites
 from probekit.probing.teacher_forcing import Replay, TeacherForcedDenoiser
 from probekit.progress import track
 from probekit.rollout.chunk_denoisers import ChunkDenoiser
@@ -136,6 +136,8 @@ def capture(
     Raises:
         UserError: a site does not exist, the folder holds other states, or another process writes this share.
     """
+    names = (name for name, _ in sampler.model.named_modules())
+    check_sites(settings.sites, names, len(denoising_sigmas(sampler.causal)))
     card = store_card(sampler, prompts, settings, videos)
     twin = untrained_twin(sampler.model) if settings.untrained else None
     with writing(out, "capture", shard):

@@ -31,7 +31,7 @@ class GoalSpace(NamedTuple):
 
     @classmethod
     def of(cls, values: Tensor, components: int | None) -> "GoalSpace":
-        """Of known training values (M, P), on at most so many principal axes."""
+        """Of known training values (M, P), on that many principal axes at most."""
         mean = values.mean(dim=0)
         centred = values - mean
         if components is None or values.shape[1] <= components:

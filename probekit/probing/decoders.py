@@ -10,6 +10,7 @@ products are batched: the weights of E decoders are one tensor (E, inputs, outpu
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import Final, NamedTuple
 
 import torch
@@ -18,7 +19,9 @@ from torch.nn import functional as F
 
 from probekit.probing.probe_settings import DecoderBudget
 from probekit.seeding import counter_seed
+from probekit.threads import one_thread
 
+_SMALL_BATCH: Final = 256
 _ROWS_AT_ONCE: Final = 4096
 """Rows that are read at once after a fit: bounds memory."""
 
@@ -154,9 +157,18 @@ def fit_decoders(
         test: (K, D).
         budget: the same for every decoder.
 
+    Steps of few rows are so small that they run on one thread.
+
     Returns:
         Readouts of the test rows; log-odds for classes.
     """
+    with one_thread() if budget.batch <= _SMALL_BATCH else nullcontext():
+        return _fit(train, train_goals, validation, validation_goals, test, budget)
+
+
+def _fit(
+    train: Tensor, train_goals: Goals, validation: Tensor, validation_goals: Goals, test: Tensor, budget: DecoderBudget
+) -> Fitted:
     goals, seeds, rates = len(train_goals.values), budget.seeds, budget.learning_rates
     stacks = [
         DecoderStack(train.shape[1], budget.width, train_goals.outputs, [seed for _ in range(goals) for seed in seeds])

@@ -41,7 +41,7 @@ class StoreCard(StrictModel):
     Attributes:
         prompts: prompts of the videos.
         generation: model, weights hash and sampling; the passes that the states come from.
-        passes: whose rollout it was: the model's own, or a teacher-forced pass over other videos.
+        passes: origin of the rollout: the model's own, or a teacher-forced pass over other videos.
         videos: weights hash of the model that made the videos; None where they are the model's own.
         sites: names of the sites.
         reduction: what is kept of a state.

@@ -68,7 +68,7 @@ class Readout(NamedTuple):
     """What one decoder, or a control without one, says of the test chunks.
 
     Attributes:
-        source: whose state, or which control.
+        source: network whose state is read, or name of a control.
         site: where; None where no state is read.
         horizon: chunks ahead.
         seed: seed of the decoder; 0 where there is none.

@@ -64,7 +64,7 @@ def pixels_of(values: Floats, height: int, width: int) -> NDArray[np.uint8]:
 
 
 def main_sprite(frames: NDArray[np.uint8]) -> TrackedObject | None:
-    """The sprite of frames (N, 32, 32, 3) that is in view most often; of equal ones the first that appears."""
+    """The sprite of frames (N, 32, 32, 3) that is in view most often, the first of several."""
     found = tracked_objects(track_video(frames))
     return max(found, key=lambda one: int(one.visible.sum())) if found else None
 
@@ -94,10 +94,10 @@ def _known(indices: NDArray[np.int64]) -> Floats:
 
 FRAME: Final = ProbeTarget("frame", "picture", _frame)
 LATENT: Final = ProbeTarget("latent", "vector", _latent)
-POSITION: Final = ProbeTarget("position", "vector", _of_main_sprite(_position, 2))
-COLOR: Final = ProbeTarget("color", "class", _of_main_sprite(lambda one: _known(one.color), 1), len(COLORS))
-SHAPE: Final = ProbeTarget("shape", "class", _of_main_sprite(lambda one: _known(one.shape), 1), len(SHAPES))
-SIZE: Final = ProbeTarget("size", "class", _of_main_sprite(lambda one: _known(one.size), 1), len(SIZES))
+POSITION: Final = ProbeTarget("sprite-position", "vector", _of_main_sprite(_position, 2))
+COLOR: Final = ProbeTarget("sprite-color", "class", _of_main_sprite(lambda one: _known(one.color), 1), len(COLORS))
+SHAPE: Final = ProbeTarget("sprite-shape", "class", _of_main_sprite(lambda one: _known(one.shape), 1), len(SHAPES))
+SIZE: Final = ProbeTarget("sprite-size", "class", _of_main_sprite(lambda one: _known(one.size), 1), len(SIZES))
 
 TARGETS: Final[Mapping[str, ProbeTarget]] = {
     target.name: target for target in (FRAME, LATENT, POSITION, COLOR, SHAPE, SIZE)

@@ -237,8 +237,8 @@ def _about(store: FeatureStore, contrasts: pd.DataFrame, settings: ProbeSettings
     return (
         f"# Probes of {target.name}\n\nStates: {', '.join(card.sites)} ({card.reduction}), {card.passes}. Target: "
         f"{target.name} of the last frame of the chunk {', '.join(map(str, settings.horizons))} chunks later. Decoder: "
-        f"{settings.decoder}, width {budget.width}, at most {budget.steps} steps of {budget.batch} chunks, learning rates "
-        f"{', '.join(f'{rate:g}' for rate in budget.learning_rates)} by validation, seeds "
+        f"{settings.decoder}, width {budget.width}, at most {budget.steps} steps of {budget.batch} chunks, "
+        f"learning rates {', '.join(f'{rate:g}' for rate in budget.learning_rates)} by validation, seeds "
         f"{', '.join(map(str, budget.seeds))}; controls get the first seed. "
         f"{contrasts.n_prompts.max()} held-out prompts. LPIPS: frames enlarged to "
         f"{LPIPS_SIDE}x{LPIPS_SIDE}, random backbone.\n\n"

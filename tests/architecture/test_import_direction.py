@@ -39,7 +39,9 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "suites",
     },
     "statistics": {"evaluation.aggregation", "evaluation.weighting", "run_folder", "suites"},
-    "probing": {"diffusion", "evaluation.reference", "media", "models", "rollout", "statistics"},
+    "probing": {
+        "diffusion", "evaluation.reference", "media", "models", "rollout", "run_folder", "sprite_world", "statistics",
+    },
     "reporting": {
         "evaluation.aggregation", "evaluation.interchange", "evaluation.long_horizon", "evaluation.weighting", "media",
         "probing", "run_folder", "statistics", "suites",

@@ -5,11 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from probekit.probing.readout_decoder import ProbeBudget, fit_and_read
+from probekit.probing.decoders import Goals, fit_decoders
+from probekit.probing.probe_settings import DecoderBudget
 from probekit.threads import one_thread
 
 WATCHED = """
@@ -61,15 +61,16 @@ def test_one_thread_works_and_the_others_come_back() -> None:
 
 
 def test_a_probe_does_not_depend_on_the_number_of_threads() -> None:
-    rng = np.random.default_rng(0)
-    states, frames = rng.normal(size=(600, 300)).astype(np.float32), rng.random((600, 48)).astype(np.float32)
-    budget = ProbeBudget(state_components=128, frame_components=32, width=256, steps=5)
+    rng = torch.Generator().manual_seed(0)
+    states, frames = torch.randn(600, 300, generator=rng), torch.rand(1, 600, 48, generator=rng)
+    goals = Goals(frames, torch.ones(1, 600, dtype=torch.bool))
+    budget = DecoderBudget(width=256, steps=5, validate_every=5)
     before, read = torch.get_num_threads(), []
     try:
         for threads in (1, 2, 5):
             torch.set_num_threads(threads)
-            read.append(fit_and_read(states, frames, states[:50], budget, seed=0))
+            read.append(fit_decoders(states, goals, states, goals, states[:50], budget).readouts)
     finally:
         torch.set_num_threads(before)
-    assert np.array_equal(read[0], read[1])
-    assert np.array_equal(read[0], read[2])
+    assert torch.equal(read[0], read[1])
+    assert torch.equal(read[0], read[2])

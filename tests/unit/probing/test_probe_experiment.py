@@ -226,6 +226,6 @@ def test_sprite_targets_are_read_by_the_tracker(tmp_path: Path) -> None:
     assert LINEAR not in set(found.source)
     where = probe_values("arm", store, settings(horizons=(1,)), POSITION)
     assert set(where.metric_id) == {"squared-error:noweights:v1"}
-    assert target_named("shape").classes == 4
+    assert target_named("sprite-shape").classes == 4
     with pytest.raises(UserError, match="Use frame, latent"):
         target_named("flavour")
