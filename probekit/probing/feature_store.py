@@ -165,7 +165,7 @@ class FeatureStore:
         folder: folder that `probekit capture` wrote.
 
     Attributes:
-        folder: that folder.
+        folder: place of the store.
         card: what the store holds.
         keys: sample keys of all videos, in the order of every array.
 
