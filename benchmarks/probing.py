@@ -89,7 +89,7 @@ def main() -> None:
     lines = [
         "# Fitting probes",
         "",
-        f"`python -m benchmarks.probing` on {os.cpu_count()} cores, load before {os.getloadavg()[0]:.1f}: {decoders} decoders "
+        f"`python -m benchmarks.probing` on {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}: {decoders} decoders "
         f"of tokens (width {BUDGET.width}, {BUDGET.steps} steps of 64 chunks), 500 sprite videos.",
         "",
         "| what | seconds | ratio |",
