@@ -8,6 +8,8 @@ import typer
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import ShardOption, parse_shard
 from probekit.cli.terminal import say
+from probekit.devices import usable_device
+from probekit.rollout.sampling_config import SamplingConfig
 from probekit.visible_gpus import take_own_gpu
 
 
@@ -36,13 +38,13 @@ def capture(
         from probekit.suites.registry import load_suite
         from probekit.workflows.capture import capture_plan, capture_settings, capture_states
 
+        usable_device(device)
+        config = SamplingConfig(seed=seed, device=device, precision="bfloat16" if bf16 else "float32")
         planned = load_suite(suite).reduced(prompts, samples)
         settings = capture_settings(model, site, reduction=keep, untrained=untrained)
         if plan:
-            for line in capture_plan(model, planned, settings):
+            for line in capture_plan(model, planned, settings, config):
                 say(line)
             return
-        store = capture_states(
-            model, planned, out, settings, seed=seed, shard=share, videos=videos, device=device, bf16=bf16
-        )
+        store = capture_states(model, planned, out, settings, config=config, shard=share, videos=videos)
         say(f"states in {store}")

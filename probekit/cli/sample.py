@@ -1,6 +1,5 @@
 """`probekit sample`."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -79,7 +78,6 @@ def sample(
             precision="bfloat16" if bf16 else "float32",
         )  # fmt: skip
         planned = _planned(model, suite, suite_option, prompts, samples, seconds, size)
-        _check_fits(model, chosen, options)
         if plan:
             _print_plan(model, planned, config)
             return
@@ -99,19 +97,6 @@ def _print_plan(model: str, planned: "Suite", config: SamplingConfig) -> None:
 
     for line in plan_lines(model_folder(model), planned, config):
         say(line)
-
-
-def _check_fits(model: str, chosen: Mapping[str, object], options: StreamingOptions) -> None:
-    """Refuse options that a model of the other kind would pass over in silence."""
-    bidirectional = {f"--{name}": chosen[name] for name in ("steps", "guidance", "shift")}
-    streaming = {"--few-steps": options.few_steps, "--first-chunk-steps": options.first_chunk_steps}
-    from probekit.models.causal_card import is_causal
-    from probekit.models.model_folder import model_folder
-
-    kind, idle = ("streaming", bidirectional) if is_causal(model_folder(model)) else ("bidirectional", streaming)
-    given = [name for name, value in idle.items() if value is not None]
-    if given:
-        raise UserError(f"{model} is a {kind} model, for which {given[0]} does nothing.", f"Leave out {given[0]}.")
 
 
 def _check_measurable(measure: bool, share: "Shard | None", prompt_cache: Path | None) -> None:

@@ -26,11 +26,6 @@ if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
     from av.video.stream import VideoStream
 
-if TYPE_CHECKING:
-    import av
-    from av.container import InputContainer, OutputContainer
-    from av.video.stream import VideoStream
-
 _LARGEST_RATE_DENOMINATOR = 1001  # NTSC rates are n/1001
 _WORST_CRF = 51
 _WRITTEN_SUFFIXES = (".mp4", ".mkv", ".mov")

@@ -207,7 +207,7 @@ def _shown(
         KeyedNoise([request.key for request in requests], sampler.chunk_shape(), sampler.card.seed or 0),
         denoiser,
         chunks=sampler.chunks,
-        policy=sampler.options.policy,
+        policy=sampler.policy,
         guidance=sampler.causal.guidance,
         observers=[recorder],
     )

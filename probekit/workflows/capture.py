@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from probekit.devices import usable_device
 from probekit.errors import UserError
 from probekit.media.video_files import read_video
 from probekit.models.causal_card import read_causal_card
@@ -18,7 +17,7 @@ from probekit.probing.capturing import CaptureSettings, GivenVideos, capture, de
 from probekit.probing.reductions import Reduction
 from probekit.probing.sites import DEFAULT_DEPTHS, Site, sites_at
 from probekit.rollout.generation_runner import Request
-from probekit.rollout.settings import StreamingOptions
+from probekit.rollout.sampling_config import SamplingConfig
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.shard import Shard
@@ -54,11 +53,9 @@ def capture_states(
     out: Path,
     settings: CaptureSettings,
     *,
-    seed: int = 0,
+    config: SamplingConfig | None = None,
     shard: Shard | None = None,
     videos: Path | None = None,
-    device: str = "cpu",
-    bf16: bool = False,
 ) -> Path:
     """Capture the states of a generator on a suite; what the store has already is kept.
 
@@ -67,18 +64,15 @@ def capture_states(
         suite: prompts and samples.
         out: folder of the store.
         settings: what is captured.
-        seed: run seed of the noise.
+        config: how the rollouts are sampled, and where the networks run.
         shard: this worker's share.
         videos: run folder whose videos the generator reads in place of its own rollouts (teacher forcing), so that two
             models see the same videos.
-        device: where the networks run.
-        bf16: run them in half precision.
 
     Raises:
         UserError: as `capturing.capture`, or a video of the suite is missing in `videos`.
     """
-    dtype = torch.bfloat16 if bf16 else torch.float32
-    sampler = StreamingSampler(model_folder(model), suite, seed, StreamingOptions(), None, usable_device(device), dtype)
+    sampler = StreamingSampler(model_folder(model), suite, config)
     texts = suite.generation_texts()
     requests = [Request(key, texts[key.prompt_id]) for key in suite.keys()]
     given, origin = (None, None) if videos is None else _given(sampler, videos, requests)
@@ -106,17 +100,19 @@ def _given(sampler: StreamingSampler, folder: Path, requests: Sequence[Request])
     return latents, f"{made_by.model or folder.name} {(made_by.checkpoint_hash or 'unknown')[:12]}"
 
 
-def capture_plan(model: str, suite: Suite, settings: CaptureSettings) -> Iterator[str]:
+def capture_plan(
+    model: str, suite: Suite, settings: CaptureSettings, config: SamplingConfig | None = None
+) -> Iterator[str]:
     """Bytes and time of a capture in lines for a reader; nothing is loaded.
 
     Raises:
         UserError: for whatever sampling would refuse.
     """
     folder = model_folder(model)
-    yield from plan_lines(folder, suite, StreamingOptions())
-    config, geometry = transformer_config(folder), geometry_of(folder, suite.height, suite.width)
+    yield from plan_lines(folder, suite, config or SamplingConfig())
+    sizes, geometry = transformer_config(folder), geometry_of(folder, suite.height, suite.width)
     latent_frames = geometry.latent_frames(suite.frames)
-    width = int(config["num_attention_heads"]) * int(config["attention_head_dim"])
+    width = int(sizes["num_attention_heads"]) * int(sizes["attention_head_dim"])
     tokens, kept = settings.reduction.shape(geometry.tokens_per_frame, width)
     sources = 2 if settings.untrained else 1
     states = len(settings.sites) * sources * latent_frames * tokens * kept * 2

@@ -27,6 +27,7 @@ from probekit.probing.splits import split_prompts
 from probekit.probing.targets import FRAME, ProbeTarget, pixels_of
 from probekit.reporting.probe_table import conclusion_table, probe_table, spread_table
 from probekit.rollout.generation_runner import Request
+from probekit.rollout.sampling_config import SamplingConfig
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.suites.suite import Suite
 from probekit.user_files.json_files import read_json
@@ -94,7 +95,7 @@ def _store(
         return FeatureStore(Path(name))
     settings = captured or capture_settings(name)
     folder = out / "states" / slug(model_folder(name).resolve().name)
-    return FeatureStore(capture_states(name, suite, folder, settings, seed=seed, videos=videos))
+    return FeatureStore(capture_states(name, suite, folder, settings, config=SamplingConfig(seed=seed), videos=videos))
 
 
 def _arm_name(store: FeatureStore, taken: Mapping[str, FeatureStore]) -> str:
@@ -204,7 +205,7 @@ class _FutureFigure:
         plot_futures(futures, readouts, request.prompt, path)
 
     def _futures(self, model: str, request: Request) -> Futures:
-        sampler = StreamingSampler(model_folder(model), self._suite, self._seed)
+        sampler = StreamingSampler(model_folder(model), self._suite, SamplingConfig(seed=self._seed))
         return continue_state(sampler, request, _FUTURE_CHUNK, self._horizons, seed=self._seed)
 
 

@@ -18,7 +18,7 @@ from probekit.probing.probe_comparison import CONTROLS
 from probekit.probing.probe_settings import TRAINED, DecoderBudget, ProbeSettings
 from probekit.probing.sites import Site
 from probekit.rollout.generation_runner import Request
-from probekit.rollout.settings import SamplerSettings
+from probekit.rollout.sampling_config import SamplingConfig
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.suites.registry import load_suite
 from probekit.workflows.capture import capture_plan, capture_settings, capture_states
@@ -134,7 +134,7 @@ def test_a_plan_says_the_bytes_that_are_written(students: tuple[Path, Path], tmp
 
 
 def test_two_models_read_the_same_videos(students: tuple[Path, Path], tmp_path: Path) -> None:
-    sample_suite(str(students[0]), SUITE, tmp_path / "run", SamplerSettings())
+    sample_suite(str(students[0]), SUITE, tmp_path / "run", SamplingConfig())
     stores = []
     for model in students:
         settings = capture_settings(str(model), ["blocks.1@step1"], untrained=False)

@@ -60,11 +60,11 @@ def test_an_option_is_refused_before_weights_are_opened(
 
 def test_options_of_the_other_kind_of_model_are_refused(unreadable: Path, tmp_path: Path) -> None:
     refused = sample(unreadable, "--out", str(tmp_path / "out"), "--few-steps", "1000,500")
-    assert "is a bidirectional model, for which --few-steps does nothing" in refused.output
+    assert "A model of whole clips has no use for few_steps" in refused.output
     for option, value in (("--steps", "4"), ("--guidance", "3"), ("--shift", "5")):
         refused = sample(Path("sprite-dmd-baseline"), "--out", str(tmp_path / "out"), option, value)
         assert refused.exit_code == 2
-        assert f"is a streaming model, for which {option} does nothing" in refused.output
+        assert f"A streaming generator has no use for {option.removeprefix('--')}" in refused.output
     assert not (tmp_path / "out").exists()
 
 
