@@ -7,7 +7,7 @@ WORKERS ?= 2
 # Threads without work sleep; spinning ones take the cores from whatever runs beside them.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help demo test quick lint docs
+.PHONY: help demo test quick lint docs mutants
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make quick  rules about the code and unit tests that load no network; it says what it leaves out"
 	@echo "make lint   ruff, ruff format and mypy --strict"
 	@echo "make docs   the API reference from the docstrings, in build/api"
+	@echo "make mutants MODULE=probekit.statistics.intervals   the planted faults that tests miss; all modules take a night"
 
 demo: $(INSTALLED)
 	OMP_NUM_THREADS=2 $(BIN)/trainer demo
@@ -26,6 +27,10 @@ test: $(INSTALLED)
 
 quick: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --quick -m "not slow"
+
+# At the lowest priority; a call goes on where an earlier one stopped.
+mutants: $(INSTALLED)
+	nice -n 19 $(BIN)/python -m benchmarks.mutants $(MODULE)
 
 # A docstring or an annotation that cannot be read is an error.
 docs: $(INSTALLED)

@@ -15,6 +15,7 @@ from probekit.diffusion.flow_matching import (
     guided_prediction,
     interpolate,
     shift_sigma,
+    stratified_sigmas,
     velocity_target,
 )
 
@@ -43,6 +44,21 @@ def test_the_true_flow_leads_from_any_level_back_to_the_clean_latents(level: flo
     torch.testing.assert_close(euler_step(noisy, flow, level, level / 2), interpolate(clean, noise, level / 2))
 
 
+def test_a_level_is_the_share_of_the_noise() -> None:
+    assert interpolate(torch.tensor([8.0]), torch.tensor([-2.0]), 0.25).tolist() == [5.5]
+    assert interpolate(torch.tensor([8.0]), torch.tensor([-2.0]), 1).tolist() == [-2.0]
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_one_uniform_draw_lies_in_each_of_equal_strata_before_the_shift(count: int) -> None:
+    plain = stratified_sigmas(count, 1.0, torch.Generator().manual_seed(3))
+    drawn = torch.rand(count, generator=torch.Generator().manual_seed(3))
+    assert torch.floor(plain * count).tolist() == list(range(count))
+    torch.testing.assert_close(plain * count - torch.arange(count), drawn)
+    shifted = stratified_sigmas(count, 5.0, torch.Generator().manual_seed(3))
+    torch.testing.assert_close(shifted, 5 * plain / (1 + 4 * plain))
+
+
 @pytest.mark.parametrize("shape", [(3,), (3, 1, 4, 1, 1)])
 def test_levels_of_videos_and_of_frames_broadcast(shape: tuple[int, ...]) -> None:
     clean, noise = pair()
@@ -53,7 +69,7 @@ def test_levels_of_videos_and_of_frames_broadcast(shape: tuple[int, ...]) -> Non
         torch.testing.assert_close(noisy[row, :, frame], interpolate(clean[row, :, frame], noise[row, :, frame], level))
 
 
-@pytest.mark.parametrize(("scale", "seen"), [(1.0, 3), (4.0, 6)])
+@pytest.mark.parametrize(("scale", "seen"), [(1.0, 3), (1.5, 6), (4.0, 6)])
 def test_guidance_asks_once_for_both_prompts_and_without_it_for_one(scale: float, seen: int) -> None:
     clean, _ = pair()
     asked: list[int] = []
@@ -75,3 +91,8 @@ def test_few_steps_lie_on_a_grid_that_has_them() -> None:
     grid = euler_sigmas(48, 5.0)
     assert few_step_sigmas(steps, 5.0) == pytest.approx([grid[int(grid_position(step, 48))] for step in steps])
     assert [TIMESTEPS * level for level in few_step_sigmas()] == pytest.approx([1000, 937.5, 833.333333, 625])
+
+
+def test_an_euler_solver_goes_from_noise_to_clean_in_even_steps() -> None:
+    assert euler_sigmas(4, 1.0) == (1.0, 0.75, 0.5, 0.25, 0.0)
+    assert euler_sigmas(1, 5.0) == (1.0, 0.0)

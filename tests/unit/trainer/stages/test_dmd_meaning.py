@@ -15,8 +15,6 @@ from tests.helpers.model_folders import write_tiny_model
 from trainer.config.optimizer import OptimizerConfig
 from trainer.config.recipe import DmdConfig
 from trainer.data.prompts import sprite_prompts
-from trainer.engine.ema import ExponentialMovingAverage
-from trainer.objectives.dmd import dmd_gradient
 from trainer.stages.asymmetric_dmd import AsymmetricDmdStage
 
 PARTS = SHIPPED_MODELS / "sprite-base"
@@ -79,22 +77,6 @@ def test_the_generators_loss_is_dmds_equations_on_what_the_networks_answer(confi
     assert logged["dmd_loss"] == pytest.approx(float(0.5 * gradient.square().mean()), rel=2e-3)
 
 
-def test_each_sample_is_normalised_by_its_own_distance() -> None:
-    generated = torch.zeros(2, 1, 1, 1, 2)
-    real = torch.stack([torch.full((1, 1, 1, 2), 2.0), torch.full((1, 1, 1, 2), 10.0)])
-    gradient = dmd_gradient(generated, torch.ones_like(generated), real)
-    torch.testing.assert_close(gradient[:, 0, 0, 0, 0], torch.tensor([(1 - 2) / 2, (1 - 10) / 10]))
-
-
-def test_a_sample_that_equals_the_teachers_estimate_is_left_where_it_is() -> None:
-    generated = torch.stack([torch.ones(1, 1, 1, 2), torch.zeros(1, 1, 1, 2)])
-    real, fake = torch.ones(2, 1, 1, 1, 2), torch.ones(2, 1, 1, 1, 2)
-    fake[1] = 3.0
-    gradient = dmd_gradient(generated, fake, real)
-    assert gradient[0].abs().max() == 0
-    torch.testing.assert_close(gradient[1], torch.full((1, 1, 1, 2), 2.0))
-
-
 def test_the_critic_learns_flow_matching_with_the_prompt_on_rollouts_of_its_own(config: DmdConfig) -> None:
     stage = AsymmetricDmdStage(config)
     fake = Calls(stage.critic)
@@ -130,22 +112,6 @@ def test_the_critics_rollouts_end_at_steps_of_their_own(config: DmdConfig) -> No
             found[step, number] = passes(stage, calls, lambda: stage.update_critic(step, number))  # noqa: B023
     assert any(found[step, 1] != found[step, 0] for step in range(4))
     assert any(found[step, 2] != found[step, 1] for step in range(4))
-
-
-def test_the_average_moves_towards_the_new_weights_by_one_minus_the_decay() -> None:
-    model = nn.Linear(1, 1, bias=False)
-    nn.init.zeros_(model.weight)
-    average = ExponentialMovingAverage(model, decay=0.99)
-    nn.init.ones_(model.weight)
-    average.update(model)  # decay in force: (1 + 0) / (10 + 0)
-    assert float(average.model.weight) == pytest.approx(0.9)
-    average.update(model)  # (1 + 1) / (10 + 1)
-    assert float(average.model.weight) == pytest.approx(0.9 + (1 - 2 / 11) * 0.1)
-    average.updates.fill_(100_000)
-    before = float(average.model.weight)
-    nn.init.constant_(model.weight, 5.0)
-    average.update(model)
-    assert float(average.model.weight) == pytest.approx(before + 0.01 * (5 - before), rel=1e-4)
 
 
 def test_the_shipped_weights_are_the_average_not_the_generator(config: DmdConfig, tmp_path: Path) -> None:

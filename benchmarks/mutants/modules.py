@@ -1,0 +1,118 @@
+"""Which modules are changed, and which tests belong to them: the one table of both."""
+
+from pathlib import Path
+from typing import Final
+
+LISTED: Final = (
+    "probekit.statistics",
+    "probekit.diffusion",
+    "trainer.objectives",
+    "trainer.engine.ema",
+    "trainer.engine.checkpoint",
+    "trainer.engine.safe_checkpoint_files",
+    "trainer.foresight",
+    "trainer.stages",
+    "probekit.models.rotary",
+    "probekit.models.kv_cache",
+    "probekit.models.causal_attention",
+    "probekit.models.causal_card",
+    "probekit.models.causal_wan",
+    "probekit.models.context_policy",
+    "probekit.rollout",
+    "probekit.probing",
+    "probekit.run_folder.protocol_card",
+    "probekit.run_folder.manifest",
+    "probekit.run_folder.score_store",
+    "probekit.evaluation.aggregation",
+    "probekit.evaluation.weighting",
+    "probekit.evaluation.sprite",
+    "probekit.evaluation.vbench.fast.formulas",
+    "probekit.evaluation.vbench.fast.dynamic_degree",
+    "probekit.evaluation.vbench.fast.sampling",
+    "probekit.sprite_world.futures",
+)
+"""Modules and packages whose mathematics or promises others rest on; `make mutants` runs all of them."""
+
+_UNIT: Final = Path("tests/unit")
+EXTRA: Final[dict[str, tuple[str, ...]]] = {
+    "probekit.statistics.score_total": ("tests/unit/workflows/test_total.py",),
+    "probekit.statistics.significance_table": ("tests/unit/workflows/test_command_chain.py",),
+    "probekit.models": (
+        "tests/equivalence/test_causal_wan_reference.py",
+        "tests/equivalence/test_streaming_rollout.py",
+    ),
+    "probekit.rollout": ("tests/equivalence/test_streaming_rollout.py",),
+    "probekit.rollout.bidirectional_sampler": ("tests/equivalence/test_bidirectional_sampler.py",),
+    "probekit.evaluation.aggregation": ("tests/unit/workflows/test_total.py",),
+    "probekit.evaluation.weighting": ("tests/unit/workflows/test_total.py",),
+}
+"""Tests of a module or package elsewhere than in the folder that mirrors it."""
+
+INSTEAD: Final[dict[str, tuple[str, ...]]] = {
+    "probekit.evaluation.sprite.identity": ("tests/unit/evaluation/sprite/test_identity.py",),
+    "probekit.evaluation.vbench.fast.formulas": ("tests/unit/evaluation/vbench/fast/test_formulas.py",),
+    "probekit.evaluation.vbench.fast.dynamic_degree": ("tests/unit/evaluation/vbench/fast/test_rules.py",),
+    "probekit.evaluation.vbench.fast.sampling": ("tests/unit/evaluation/vbench/fast/test_rules.py",),
+    "probekit.models.causal_attention": ("tests/unit/models/test_chunk_attention.py",),
+    "probekit.models.context_policy": ("tests/unit/models/test_context_policy.py",),
+    "probekit.models.kv_cache": ("tests/unit/models/test_kv_cache.py",),
+    "probekit.models.rotary": ("tests/unit/models/test_rotary.py",),
+    "probekit.rollout.chunk_denoisers": ("tests/unit/rollout/test_chunk_denoisers.py",),
+    "probekit.rollout.noise": ("tests/unit/rollout/test_noise.py",),
+    "probekit.run_folder.protocol_card": ("tests/unit/run_folder/test_protocol_card.py",),
+    "probekit.statistics.influence": ("tests/unit/statistics/test_influence.py",),
+    "probekit.statistics.intervals": ("tests/unit/statistics/test_intervals.py",),
+    "probekit.statistics.paired_units": ("tests/unit/statistics/test_paired_units.py",),
+    "probekit.statistics.power": (
+        "tests/unit/statistics/test_power.py",
+        "tests/unit/statistics/test_power_by_hand.py",
+    ),
+    "probekit.statistics.resampling": ("tests/unit/statistics/test_resampling.py",),
+    "probekit.statistics.significance": (
+        "tests/unit/statistics/test_significance.py",
+        "tests/unit/statistics/test_significance_meaning.py",
+    ),
+    "trainer.engine.ema": ("tests/unit/trainer/engine/test_ema.py",),
+    "trainer.foresight.losses": ("tests/unit/trainer/foresight/test_losses.py",),
+    "trainer.foresight.targets": ("tests/unit/trainer/foresight/test_targets.py",),
+    "trainer.stages.random_rows": ("tests/unit/trainer/stages/test_random_rows.py",),
+}
+"""Tests of a module that stand for those of its folder, which take long and have little to do with it."""
+
+
+def module_files(root: Path, name: str) -> list[Path]:
+    """Files of a module or package that hold code, relative to the repository.
+
+    Raises:
+        ValueError: There is no such module.
+    """
+    place = root.joinpath(*name.split("."))
+    if place.is_dir():
+        return [path.relative_to(root) for path in sorted(place.rglob("*.py")) if path.name != "__init__.py"]
+    if place.with_suffix(".py").is_file():
+        return [place.with_suffix(".py").relative_to(root)]
+    raise ValueError(f"There is no module {name} under {root}. Name one as it is imported, such as {LISTED[0]}.")
+
+
+def module_name(path: Path) -> str:
+    """Name by which a file is imported."""
+    return ".".join(path.with_suffix("").parts)
+
+
+def own_tests(root: Path, module: str) -> list[str]:
+    """Test files of a module: those in the folder that mirrors its package, and the table's."""
+    if module in INSTEAD:
+        return sorted(INSTEAD[module])
+    package = module.split(".")[:-1]
+    mirror = _UNIT.joinpath(*(package[1:] if package[:1] == ["probekit"] else package))
+    found = {path.relative_to(root).as_posix() for path in (root / mirror).glob("test_*.py")}
+    for owner, places in EXTRA.items():
+        if f"{module}.".startswith(f"{owner}."):
+            found |= {path for place in places for path in _files_at(root, place)}
+    return sorted(found)
+
+
+def _files_at(root: Path, place: str) -> list[str]:
+    path = root / place
+    files = sorted(path.glob("test_*.py")) if path.is_dir() else [path]
+    return [file.relative_to(root).as_posix() for file in files]
