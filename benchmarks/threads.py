@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 BUSY = "while True: pass"
-WORK = ("training", "probe")
+JOBS = ("training", "probe")
 
 
 def probe(steps: int) -> float:
@@ -75,14 +75,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--busy", type=int, default=1)
-    parser.add_argument("--only", choices=WORK)
+    parser.add_argument("--only", choices=JOBS)
     arguments = parser.parse_args()
     if arguments.only is not None:
         print((probe if arguments.only == "probe" else training)(arguments.steps))
         return
     print(f"{os.cpu_count()} cores; seconds of {arguments.steps} steps; load before: {os.getloadavg()[0]:.1f}")
     print(f"{'':10}{'threads':>8}{'policy':>10}{'alone':>10}{'beside':>10}")
-    for work in WORK:
+    for work in JOBS:
         for threads, policy in ((2, None), (2, "PASSIVE"), (1, None), (1, "PASSIVE")):
             alone = measured(work, arguments.steps, threads, policy)
             with busy_beside(arguments.busy):
