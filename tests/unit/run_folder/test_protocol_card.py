@@ -114,3 +114,10 @@ def test_file_that_is_not_json_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "protocol.json").write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=r"protocol\.json is not JSON"):
         read_protocol(tmp_path)
+
+
+def test_a_new_card_states_what_it_is_given_and_knows_nothing_else() -> None:
+    card = protocol_card(CARD.prompts, CARD.generation, CARD.scorers)
+    assert (card.prompts, card.generation, card.scorers) == (CARD.prompts, CARD.generation, CARD.scorers)
+    bare = protocol_card(CARD.prompts)
+    assert (bare.generation, bare.scorers) == (GenerationCard(), {})

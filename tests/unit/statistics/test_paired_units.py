@@ -91,14 +91,15 @@ def test_scores_stand_in_the_rows_of_their_prompts_and_are_absent_elsewhere() ->
 
 
 def test_dimensions_with_fewer_samples_keep_their_frame_counts() -> None:
-    """Three series and prompts; two samples of 1 and 3 frames beside a dimension with three samples."""
-    scores, frames = [[0.0, 4.0]] * 3, [[1.0, 3.0]] * 3
+    """Three series and four prompts; two samples of 1 and 3 frames beside a dimension with three samples."""
+    scores, frames, others = [[0.0, 4.0]] * 4, [[1.0, 3.0]] * 4, [[1.0, 2.0, 6.0]] * 4
     pairs = {
-        "color": pair("abc", scores, scores, scores, frames=frames),
-        "scene": pair("abc", *[[[1.0, 2.0, 6.0]] * 3] * 3),
+        "color": pair("abcd", scores, scores, scores, frames=frames),
+        "scene": pair("abcd", others, others, others),
     }
     (part,) = split_by_shared_prompts(pairs, "frame-weighted")
     assert part.means().tolist() == [[3.0, 3.0]] * 3
+    assert part.samples.shape == (3, 4, 2, 3)
 
 
 def test_a_methods_mean_is_that_of_its_runs() -> None:
