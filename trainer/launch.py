@@ -47,8 +47,8 @@ def train_from_recipe(
         torch.set_num_threads(config.threads)
     if isinstance(config, TrajectoryConfig):
         with joined_world() as world:
-            refuse_absent(config)
             refuse_unworkable(config, world.size)
+            refuse_absent(config)
             placed = config if out is None else config.model_copy(update={"out": out})
             make_trajectories(placed, range(config.shards)[world.rank :: world.size], world)
         return Ending.COMPLETE
@@ -57,8 +57,8 @@ def train_from_recipe(
         raise UserError(f"{folder} holds a run already.", "Choose another --out, delete the folder, or use --resume.")
     service = open_service(track_with) if track_with else None
     with joined_world() as world, _sole_training(folder, world):
-        refuse_absent(config)
         refuse_unworkable(config, world.size)
+        refuse_absent(config)
         stage = build_stage(config, world)
         return run(stage, config, folder, allow_change=allow_change, world=world, service=service)
 

@@ -86,5 +86,6 @@ def fast_settings(device: str, **others: Any) -> "FastSettings":
     """
     from probekit.evaluation.vbench.fast.settings import FastSettings
 
-    usable_device(device)
+    if device != "auto":  # which is always there; asking would load torch
+        usable_device(device)
     return validated(FastSettings, {"device": device, **others}, "the command's options")

@@ -6,5 +6,4 @@ from .feature_store import FeatureStore as FeatureStore
 from .probe_experiment import probe_values as probe_values
 from .probe_settings import DecoderBudget as DecoderBudget
 from .probe_settings import ProbeSettings as ProbeSettings
-from .recording import recording as recording
 from .sites import Site as Site

@@ -48,7 +48,7 @@ class ProbeSettings(NamedTuple):
         decoder: ``token``: one MLP for every position, from the chunk's tokens there to the pixels under it;
             ``chunk``: one MLP on the whole chunk. Targets that are no pictures are always read by the second.
         budget: budget of the probes.
-        perceptual: also SSIM and LPIPS on a random backbone.
+        perceptual: whether to compute SSIM, and LPIPS on a random backbone.
         seed: seed of the split of the prompts.
     """
 

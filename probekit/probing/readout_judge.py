@@ -33,7 +33,7 @@ class ReadoutJudge:
     Args:
         target: what was read.
         size: rows and columns of a frame in pixels, for pictures.
-        perceptual: also SSIM, and LPIPS on a random backbone over frames enlarged to 64 x 64 at least.
+        perceptual: whether to compute SSIM, and LPIPS on a random backbone over frames enlarged to 64 x 64 at least.
     """
 
     def __init__(self, target: ProbeTarget, size: tuple[int, int], perceptual: bool = True) -> None:

@@ -17,7 +17,7 @@ _LATEX_ESCAPES: Final = {
 _LIGATURES: Final = re.compile(r"(?<=([-',]))(?=\1)")
 _BEYOND_PDFLATEX: Final = re.compile("[^\x00-\u024f\u2010-\u203a\u20ac\u2212\u00b1\u00d7\u2264\u2265]")
 
-_MARKDOWN: Final = re.compile(r"[\\|*_`<>&~$#]")
+_MARKDOWN: Final = re.compile(r"[\\|*_`<>~$#]|&(?=#?\w+;)")  # an ampersand alone means itself
 _BRACKETS: Final = re.compile(r"[\[\]]")
 _ADDRESS: Final = re.compile(r"(?i)\b(https?|ftp)(?=://)|\bwww(?=\.)")
 

@@ -134,7 +134,8 @@ def prompts_for_width(components: VarianceComponents, width: float, samples: int
         raise UserError(f"An interval cannot have width {width}.", "Give a positive width.")
     normal = NormalDist().inv_cdf(0.5 + level / 2)
     variance = components.between + components.within / samples
-    wanted = (2 * normal / width) * math.sqrt(variance)  # the square root of the prompts: a square may overflow
+    # The square root of the prompts, since a square may overflow.
+    wanted = (2 * normal / width) * math.sqrt(variance)
     if wanted > math.sqrt(MOST_PROMPTS):
         raise UserError(
             f"A width of {width:g} takes more than {MOST_PROMPTS:,} prompts.", "Give a larger width, or more samples."

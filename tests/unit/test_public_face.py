@@ -5,8 +5,10 @@ import importlib
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -66,17 +68,19 @@ def test_the_bootstrap_example_takes_three_lines(capsys: pytest.CaptureFixture[s
     assert float(printed[1]) == pytest.approx(0.1, abs=0.01)
 
 
-def test_the_probe_example_takes_ten_statements() -> None:
-    example = next(example for example in EXAMPLES if "fit_and_read" in example)
+def test_the_probe_example_takes_ten_statements(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example = next(example for example in EXAMPLES if "probe_values" in example)
     statements = [node for node in ast.parse(example).body if not isinstance(node, ast.ImportFrom)]
     assert len(statements) <= 10
+    monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     exec(example, names)
-    error, read = names["error"], names["read"]
-    assert isinstance(error, np.floating)
-    assert 0 < error < 1
-    assert isinstance(read, np.ndarray)
-    assert read.shape == (2 * 6, 32 * 32 * 3)
+    values = names["values"]
+    assert isinstance(values, pd.DataFrame)
+    assert values[values.source == "trained"].prompt_id.nunique() == 2
+    assert "copy of the current frame" in capsys.readouterr().out
 
 
 def test_the_table_example_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:

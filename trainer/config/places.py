@@ -6,12 +6,13 @@ to the working folder, as everywhere.
 """
 
 import os
+from collections.abc import Set
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel
 
-from probekit.config import Document, dump_config
+from probekit.config import Document, Place, dump_config
 from probekit.errors import UserError
 from probekit.models.hub import is_hub_id
 from probekit.models.model_folder import is_shipped, is_there
@@ -35,6 +36,15 @@ def placed(document: Document, folder: Path) -> Document:
         UserError: if a path leads nowhere from the file, and somewhere from the working folder.
     """
     return {key: _settled(key, value, folder) for key, value in document.items()}
+
+
+def placed_but(overridden: Set[str]) -> Place:
+    """As `placed`, for a document of which some keys are overridden: where their values lead does not matter."""
+
+    def place(document: Document, folder: Path) -> Document:
+        return document | placed({key: value for key, value in document.items() if key not in overridden}, folder)
+
+    return place
 
 
 def placed_override(override: str, folder: Path) -> str:
@@ -92,5 +102,6 @@ def recipe_file(recipe: Path) -> Path:
     for path in (recipe, named, named.with_name(f"{named.name}.yaml")):
         if is_there(path) and path.is_file():
             return path
-    shipped = sorted(str(path.relative_to(RECIPES).with_suffix("")) for path in RECIPES.glob("[!s]*/*.yaml"))
+    files = (path for path in RECIPES.rglob("*.yaml") if RECIPES / "sweeps" not in path.parents)
+    shipped = sorted(str(path.relative_to(RECIPES).with_suffix("")) for path in files)
     raise UserError(f"There is no recipe {recipe}.", f"Give a YAML file, or a shipped recipe: {', '.join(shipped)}.")

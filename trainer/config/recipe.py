@@ -14,7 +14,7 @@ from trainer.config.causal import AutoregressiveConfig, CausalOdeConfig, Consist
 from trainer.config.foresight import ForesightConfig
 from trainer.config.official import OFFICIAL_EMA_START, OFFICIAL_FORESIGHT, OFFICIAL_QUIRKS, OfficialQuirks
 from trainer.config.optimizer import OptimizerConfig, check_schedule
-from trainer.config.places import placed, recipe_file
+from trainer.config.places import placed_but, recipe_file
 from trainer.config.run import BatchSize, CausalRunConfig, LatentFrames, LatentSize, RunConfig, TimestepRange
 
 
@@ -168,5 +168,6 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> StageConfig | Traj
         UserError: naming the key that is unknown, missing or not allowed.
     """
     file = recipe_file(path)
-    stage = load_config(file, StageName, overrides, placed).stage
-    return load_config(file, _CONFIGS[stage], overrides, placed)
+    place = placed_but({override.partition("=")[0].strip() for override in overrides})
+    stage = load_config(file, StageName, overrides, place).stage
+    return load_config(file, _CONFIGS[stage], overrides, place)

@@ -69,9 +69,9 @@ class CausalRunConfig(RunConfig):
 
     initial_model: str
     steps: int = Field(gt=0)
-    batch_size: int = Field(gt=0)
+    batch_size: BatchSize
     chunk_frames: int = Field(default=CHUNK_FRAMES, gt=0)
-    latent_frames: int = Field(default=TRAINED_FRAMES, gt=0)
+    latent_frames: LatentFrames = TRAINED_FRAMES
     shift: Shift = 5.0
     few_steps: FewSteps = FEW_STEPS
 

@@ -91,7 +91,7 @@ def test_contact_sheet_marks_a_missing_video_and_names_an_unreadable_one(tmp_pat
     assert [text.get_text() for text in figure.texts] == ["one", BASELINE, "0.0 s", "0.5 s", METHOD, "no video"]
     with pytest.raises(UserError, match=r"nowhere\.mp4"):
         contact_sheet([BASELINE], [SheetRow("one", (tmp_path / "nowhere.mp4",))])
-    with pytest.raises(ValueError, match="one video a model"):
+    with pytest.raises(ValueError, match="one video per model"):
         contact_sheet([BASELINE, METHOD], [SheetRow("one", (path,))])
 
 

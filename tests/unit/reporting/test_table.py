@@ -50,7 +50,7 @@ def test_each_form_for_readers_has_every_cell_and_note(render: Any) -> None:
 def test_cells_may_hold_the_characters_of_every_form() -> None:
     table = table_of(Model("a|b_c & [d]\n*e*", 1.0))
     (row,) = [line for line in table.markdown().splitlines() if line.startswith("| a")]
-    assert row == r"| a\|b\_c \& \[d\] \*e\* | 1.00 | 4 |"
+    assert row == r"| a\|b\_c & \[d\] \*e\* | 1.00 | 4 |"
     assert r"a\textbar{}b\_c \& {[}d{]} {*}e{*} & $1.00$ & $4$ \\" in table.latex()
     assert "[d]" in printed(table)
     assert next(csv.DictReader(io.StringIO(table.csv())))["model"] == "a|b_c & [d]\n*e*"

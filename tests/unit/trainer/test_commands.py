@@ -120,7 +120,6 @@ def test_the_name_is_the_default_folder(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["encode-sprites", "--split", "trian"], "trian"),
         (["train", "nowhere.yaml"], "nowhere.yaml"),
         (["card", "nowhere", "--samples", "x", "--command", "x"], "nowhere"),
     ],
@@ -130,6 +129,13 @@ def test_bad_arguments_are_one_line(arguments: list[str], named: str) -> None:
     assert result.exit_code == 2
     assert sum(line.startswith("error:") for line in result.output.splitlines()) == 1
     assert named in result.output
+
+
+def test_a_wrong_word_of_a_choice_is_answered_with_those_that_there_are() -> None:
+    result = run("encode-sprites", "--split", "trian")
+    assert result.exit_code == 2
+    for word in ("trian", "train", "validation", "test"):
+        assert word in result.output
 
 
 SHIPPED = {

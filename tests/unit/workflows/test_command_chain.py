@@ -115,7 +115,8 @@ def test_scores_against_a_reference_run_say_that_the_backbone_is_random(copy_of_
     assert len(table) == 4 * 4
     assert table["value"].notna().all()
     refused = probekit("score", copy_of_run, "--reference", runs[1], "--lpips", "randon")
-    assert "randon" in error_line(refused)
+    assert refused.exit_code == 2
+    assert "randon" in refused.output
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "truncated"])

@@ -158,7 +158,7 @@ def test_names_with_special_characters_keep_the_tables_whole() -> None:
     markdown = table.markdown().splitlines()
     assert markdown[0] == "**50% & more**"
     assert {line.replace("\\|", "").count("|") for line in markdown if line.startswith("| a")} == {10}
-    assert r"a|b\_c\&d" in table.latex()
+    assert r"a\textbar{}b\_c\&d" in table.latex()
     assert table.csv().count("50% & more") == 2
 
 

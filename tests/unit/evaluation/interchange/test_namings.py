@@ -180,7 +180,7 @@ def test_names_may_be_made_of_the_extended_texts(tmp_path: Path) -> None:
     assert {key.prompt_id for key in found.files} == {"p0", "p1"}
     assert found.files[SampleKey("vbench", "p0", 0)].stem == "In a wide shot, A cat. p0-0"
     assert found.named_after == "extended"
-    short = assign_by_name([_folder(tmp_path / "short", ["A cat.-0"])], suite, PROMPTS)
+    short = assign_by_name([_folder(tmp_path, ["A cat.-0"], "short")], suite, PROMPTS)
     assert short.named_after == "short"
 
 

@@ -141,5 +141,5 @@ def test_a_missing_number_or_step_is_a_difference(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text("\n".join(lines[:-1]) + "\n")
     assert "is not in" in (compare_logs(tmp_path, GOLDEN, 1e-3) or "")
     (tmp_path / "metrics.jsonl").write_text("{broken\n")
-    with pytest.raises(UserError, match="line 1 is not a record"):
+    with pytest.raises(UserError, match="line 1 is not JSON"):
         compare_logs(tmp_path, GOLDEN, 1e-3)

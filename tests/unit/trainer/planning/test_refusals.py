@@ -42,7 +42,7 @@ REFUSED = {
     ("sprite/dmd_baseline", "batch_size=1000000000000"): "batch_size = 1000000000000 is not allowed",
     ("sprite/dmd_baseline", "few_steps=[250, 500]"): "Steps must fall",
     ("sprite/dmd_baseline", "few_steps=[1500]"): "few_steps.0 = 1500 is not allowed",
-    ("sprite/dmd_baseline", "timestep_range=[900, 20]"): "the first timestep must be below",
+    ("sprite/dmd_baseline", "timestep_range=[900, 20]"): "The first timestep must be below",
     ("sprite/dmd_baseline", "guidance=.inf"): "guidance = inf is not allowed",
     ("sprite/dmd_baseline", "optimizer.learning_rate=.nan"): "optimizer.learning_rate = nan is not allowed",
     ("sprite/dmd_baseline", "optimizer.betas=[0.0, 1.5]"): "optimizer.betas.1 = 1.5 is not allowed",
