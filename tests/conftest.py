@@ -1,5 +1,6 @@
 """Settings of all tests."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,11 @@ import probekit  # noqa: F401  (test files import diffusers before ours, and tha
 from tests.helpers.quick import is_quick, left_out_text
 
 # A busy machine must not fail a property: no time limits, neither on one example nor on making one.
-settings.register_profile("project", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("project")
+# The same commit tries the same examples; HYPOTHESIS_PROFILE=fuzz looks for new ones.
+_PATIENT = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("project", _PATIENT, derandomize=True)
+settings.register_profile("fuzz", _PATIENT, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "project"))
 
 
 LEFT_OUT = pytest.StashKey[list[Path]]()

@@ -173,7 +173,8 @@ def _read_file(path: Path) -> pa.Table:
     try:
         # Without partitioning=None a folder named a=b on the way would become a column.
         table = pq.read_table(path, partitioning=None)
-    except (pa.ArrowInvalid, OSError) as error:
+        table.validate(full=True)  # texts that are no UTF-8 would only show when they are used
+    except (pa.ArrowException, OSError) as error:
         raise DamagedScores(f"{path} is not a Parquet file, or is truncated.", "Score again.") from error
     wrong = set(table.schema.names) ^ set(COLUMNS)
     wrong |= {field.name for field in SCHEMA if field.name not in wrong and not _stores(table.schema, field)}

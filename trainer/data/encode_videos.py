@@ -15,8 +15,10 @@ from probekit.choices import Split
 from probekit.errors import UserError
 from probekit.geometry import TEMPORAL_STRIDE
 from probekit.media.video_files import read_video
+from probekit.models.model_folder import is_there
 from probekit.models.video_codec import VideoCodec, to_unit_range
 from probekit.progress import track
+from probekit.user_files.inside import inside
 from probekit.user_files.tables import Record, read_table
 from trainer.data.latent_clips import is_finished, shard_path, write_index, write_shard
 
@@ -75,8 +77,8 @@ def _captioned(record: Record, videos: Path) -> CaptionedVideo:
     name, caption = record.text("file"), record.text("caption")
     if not name or not caption:
         raise UserError(f"{record.place}: file or caption is empty.", "Fill it in, or delete the line.")
-    found = videos / name
-    if "\0" in name or not found.resolve().is_relative_to(videos.resolve()) or not found.is_file():
+    found = inside(videos, name, record.place)
+    if not is_there(found) or not found.is_file() or not found.resolve().is_relative_to(videos.resolve()):
         raise UserError(f"{record.place}: there is no {name} in {videos}.", "Correct the name.")
     return CaptionedVideo(found, caption)
 
