@@ -128,7 +128,8 @@ def test_a_broken_video_stops_or_is_left_out_as_asked(videos: Path, tmp_path: Pa
 
 
 def test_captions_without_file_or_outside_the_folder_are_named(videos: Path, tmp_path: Path) -> None:
-    for name, message in (("gone.mp4", "line 2: there is no gone.mp4"), ("../x.mp4", r"names .\.\./x\.mp4., which is no file inside")):
+    refused = {"gone.mp4": "line 2: there is no gone.mp4", "../x.mp4": r"names .\.\./x\.mp4., which is no file inside"}
+    for name, message in refused.items():
         with pytest.raises(UserError, match=message):
             read_captions(captions_file(tmp_path / "captions.csv", [name]), videos)
     lines = tmp_path / "captions.jsonl"
