@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from probekit.evaluation.reference.metrics import MSE
-from probekit.probing.probe_settings import ProbeSettings
+from probekit.probing.probe_settings import DecoderBudget, ProbeSettings
 from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.reporting.comparison_tables import comparison_table
 from probekit.reporting.drop_table import DropReport, drop_table
@@ -24,6 +24,8 @@ from probekit.workflows.score import score_run
 BASELINE = "sprite-dmd-baseline"
 METHOD = "sprite-dmd-foresight"
 PAGE = "index.html"
+PROBES = ProbeSettings(budget=DecoderBudget(steps=300, learning_rates=(3e-3,), seeds=(0,)), perceptual=False)
+"""One seed and one learning rate, since the demo is to be quick; `probekit probe` takes three and two."""
 
 
 class DemoPlan(NamedTuple):
@@ -67,7 +69,7 @@ def run_demo(plan: DemoPlan, out: Path, training: Sequence[Section] = ()) -> Dem
     pairs = list(zip((run.root for run in short), (run.root for run in long), strict=True))
     drops = drop_of_runs(pairs)
     drop_table(drops).write(out / "drop", "drop")
-    probes = probe_arms(BASELINE, METHOD, plan.probed, out / "probes", settings=ProbeSettings(perceptual=False))
+    probes = probe_arms(BASELINE, METHOD, plan.probed, out / "probes", settings=PROBES)
     sections = [*training, *map(_comparison_section, records), _drop_section(drops), _probe_section(probes)]
     opening = [
         "Two streaming generators that share data, initial weights, prompts and noise; one was also trained to keep "
