@@ -72,7 +72,7 @@ def load_text_encoder(folder: Path) -> TextEncoder:
     wrong = sorted({*found["missing_keys"], *found["unexpected_keys"]} - _TIED)
     if wrong:
         raise UserError(f"The weights in {part} are not those of its configuration: {shown(wrong)}.", COPY_AGAIN)
-    return TextEncoder(tokenizer, encoder, _padded_length(tokenizer))
+    return TextEncoder(tokenizer, encoder, _padded_length(tokenizer, folder))
 
 
 _TIED: Final = {"encoder.embed_tokens.weight", "shared.weight"}
@@ -81,11 +81,17 @@ _TIED: Final = {"encoder.embed_tokens.weight", "shared.weight"}
 
 def prompt_length(folder: Path) -> int:
     """Tokens to which every prompt is padded, without opening the encoder."""
-    return _padded_length(_tokenizer(folder))
+    return _padded_length(_tokenizer(folder), folder)
 
 
-def _padded_length(tokenizer: PreTrainedTokenizerBase) -> int:
-    return int(min(WAN_FAMILY.text_tokens, tokenizer.model_max_length))
+def _padded_length(tokenizer: PreTrainedTokenizerBase, folder: Path) -> int:
+    stated: object = tokenizer.model_max_length
+    if isinstance(stated, bool) or not isinstance(stated, int | float) or not stated >= 1:
+        raise UserError(
+            f"{folder / 'tokenizer' / 'tokenizer_config.json'}: model_max_length = {stated!r} is no number of tokens.",
+            COPY_AGAIN,
+        )
+    return int(min(WAN_FAMILY.text_tokens, stated))
 
 
 def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:

@@ -180,3 +180,13 @@ def test_a_branch_of_odd_things_is_named(tmp_path: Path, name: str) -> None:
         torch.save({name: value}, tmp_path / "odd.pt")
         with pytest.raises(UserError):
             open_transformer(str(tmp_path / "odd.pt"))
+
+
+@pytest.mark.parametrize("stated", ["", "many", 0, -1])
+def test_a_tokenizer_that_takes_no_tokens_is_named(model: Path, tmp_path: Path, stated: object) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    config = folder / "tokenizer" / "tokenizer_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"model_max_length": stated}))
+    with pytest.raises(UserError, match=r"tokenizer_config\.json: model_max_length = .* is no number of tokens"):
+        load_model(folder)
