@@ -4,6 +4,8 @@ import logging
 from pathlib import Path
 from typing import Final, Protocol
 
+import torch
+
 from probekit.atomic_files import write_json
 from probekit.errors import UserError
 from probekit.user_files.json_files import read_json
@@ -62,10 +64,12 @@ class FollowUp:
             self.after_checkpoint(done)
 
     def _export_and_look(self, done: int) -> None:
+        """Export and look; torch's random state stays, so that a run that repeats this goes on as if it had not."""
         export = self._folder / EXPORT
-        self._stage.export(export)
-        if self._world.main and self._watcher.wants_export(done):
-            self._watcher.look(done, export, self._log)
+        with torch.random.fork_rng(devices=[]):
+            self._stage.export(export)
+            if self._world.main and self._watcher.wants_export(done):
+                self._watcher.look(done, export, self._log)
 
     def _was_done(self, done: int) -> bool:
         try:

@@ -18,9 +18,11 @@ from probekit.models.loading import load_transformer
 from tests.unit.trainer.engine.test_loop import clips, config  # noqa: F401
 from tests.unit.trainer.stages.test_asymmetric_dmd import dmd_config, dmd_stage, folders  # noqa: F401
 from trainer.config.recipe import BidirectionalConfig
+from trainer.config.watch import WatchConfig
 from trainer.distributed.world import SINGLE
 from trainer.engine.checkpoint import CheckpointWriter, checkpoint_paths
 from trainer.engine.evaluation_hook import Watcher
+from trainer.engine.follow_up import FollowUp
 from trainer.engine.loop import Ending, run
 from trainer.engine.tracking import Tracker
 from trainer.launch import LOCK, train_from_recipe
@@ -196,3 +198,19 @@ def test_a_checkpoint_that_does_not_fit_is_one_line_and_leaves_the_one_before(
         writer.save(2, stage.training_state(), "")
         writer.finish()
     assert [path.name for path in folder.iterdir()] == ["step-0000001"]
+
+
+class DrawsAtExport:
+    """A stage whose export draws random numbers, as opening a model does."""
+
+    def export(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        torch.rand(3)
+
+
+def test_what_follows_a_checkpoint_leaves_the_random_state_as_it_was(tmp_path: Path) -> None:
+    watcher = Watcher(WatchConfig(), tmp_path, "model")
+    follow_up = FollowUp(DrawsAtExport(), tmp_path, watcher, SINGLE, lambda done, values: None)
+    before = torch.get_rng_state()
+    follow_up.after_checkpoint(3)
+    assert torch.equal(torch.get_rng_state(), before)
