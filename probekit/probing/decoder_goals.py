@@ -75,6 +75,11 @@ class PreparedGoals(NamedTuple):
     grid: tuple[int, int] | None = None
     patch: tuple[int, int] = (1, 1)
 
+    @property
+    def rows_per_chunk(self) -> int:
+        """Rows that one chunk makes: one, or one per position."""
+        return 1 if self.grid is None else self.grid[0] * self.grid[1]
+
     def values(self, readout: Tensor) -> Floats:
         """Values (R, P) of what a decoder gave out, or log-odds (R, classes)."""
         if self.space is None:
@@ -82,8 +87,7 @@ class PreparedGoals(NamedTuple):
         restored: Floats = self.space.restore(readout).numpy()
         if self.grid is None:
             return restored
-        tokens = self.grid[0] * self.grid[1]
-        return from_patches(restored.reshape(-1, tokens, restored.shape[1]), self.grid, self.patch)
+        return from_patches(restored.reshape(-1, self.rows_per_chunk, restored.shape[1]), self.grid, self.patch)
 
 
 def chunk_goals(

@@ -181,8 +181,10 @@ def _fit(
     batches = [_row_batches(len(train), budget.batch, seed) for seed in seeds]
     for step in range(1, budget.steps + 1):
         rows = torch.stack([next(batch) for batch in batches])
+        batch = _batch(train, train_goals, rows)
         optimizer.zero_grad()
-        torch.stack([_loss(stack, train, train_goals, rows) for stack in stacks]).sum().backward()
+        losses = [errors(stack(batch.inputs), batch.values, batch.known, train_goals.classes).sum() for stack in stacks]
+        torch.stack(losses).sum().backward()
         optimizer.step()
         schedule.step()
         if step % budget.validate_every and step < budget.steps:
@@ -207,12 +209,18 @@ def _row_batches(rows: int, batch: int, seed: int) -> Iterator[Tensor]:
         waiting = waiting[batch:]
 
 
-def _loss(stack: DecoderStack, inputs: Tensor, goals: Goals, rows: Tensor) -> Tensor:
-    """Sum over decoders of their mean error on the rows (S, b) of their seed."""
-    count = len(goals.values)
-    read = stack(inputs[rows].repeat(count, 1, 1))
-    wanted = goals.values[:, rows].flatten(0, 1)
-    return errors(read, wanted, goals.known[:, rows].flatten(0, 1), goals.classes).sum()
+class _Batch(NamedTuple):
+    """A step of G·S decoders: inputs (G·S, b, D), values (G·S, b, P) and which of them count (G·S, b)."""
+
+    inputs: Tensor
+    values: Tensor
+    known: Tensor
+
+
+def _batch(inputs: Tensor, goals: Goals, rows: Tensor) -> _Batch:
+    """The step that all learning rates share, from the rows (S, b) of each seed."""
+    read = inputs[rows].repeat(len(goals.values), 1, 1)
+    return _Batch(read, goals.values[:, rows].flatten(0, 1), goals.known[:, rows].flatten(0, 1))
 
 
 @torch.no_grad()

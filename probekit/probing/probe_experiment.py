@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probekit.errors import UserError
-from probekit.probing.decoder_goals import chunk_goals, token_goals
+from probekit.probing.decoder_goals import PreparedGoals, chunk_goals, token_goals
 from probekit.probing.decoder_inputs import (
     Components,
     Scaling,
@@ -100,14 +100,20 @@ def arm_data(store: FeatureStore, target: ProbeTarget, split: PromptSplit) -> Ar
 def readouts(data: ArmData, target: ProbeTarget, settings: ProbeSettings) -> Iterator[Readout]:
     """Every probe and control of an arm on the test chunks."""
     yield from _fixed(data, target, settings.horizons)
+    by_token = settings.decoder == "token" and target.kind == "picture"
+    goals = _goals(data, target, data.values, settings, by_token)
+    shuffled = _goals(data, target, data.values[shuffled_videos(data.prompts)], settings, by_token)
+    controls = settings.control_budget
     for site in data.store.sites:
         for source in data.store.card.sources:
-            budget = settings.budget if source == TRAINED else settings.control_budget
-            yield from _fitted(data, target, source, site, data.store.states(site, source), settings, budget)
-        states = data.store.states(site)
-        yield from _fitted(data, target, SHUFFLED, site, states, settings, settings.control_budget)
+            inputs = _inputs(data, data.store.states(site, source), settings, by_token)
+            if source == TRAINED:
+                yield from _fitted(TRAINED, site, inputs, goals, settings, settings.budget)
+                yield from _fitted(SHUFFLED, site, inputs, shuffled, settings, controls)
+            else:
+                yield from _fitted(source, site, inputs, goals, settings, controls)
     for source, tokens in ((CURRENT_LATENTS, _latent_tokens(data)), (CURRENT_PIXELS, _pixel_tokens(data))):
-        yield from _fitted(data, target, source, None, tokens, settings, settings.control_budget)
+        yield from _fitted(source, None, _inputs(data, tokens, settings, by_token), goals, settings, controls)
 
 
 def judged(
@@ -226,29 +232,34 @@ def _pixel_tokens(data: ArmData) -> Floats:
     return patches(flat, card.grid, card.patch)
 
 
+def _goals(
+    data: ArmData, target: ProbeTarget, values: Floats, settings: ProbeSettings, by_token: bool
+) -> PreparedGoals:
+    """What all decoders of an arm are fitted to, whatever states they read."""
+    train, validation = ([ahead(values, side, horizon) for horizon in settings.horizons] for side in data.sides[:2])
+    if by_token:
+        return token_goals(train, validation, data.store.card.grid, data.store.card.patch)
+    return chunk_goals(train, validation, target, settings.budget.components)
+
+
+def _inputs(data: ArmData, states: NDArray[np.floating], settings: ProbeSettings, by_token: bool) -> list[Tensor]:
+    """Rows of the three sides that decoders of these states (V, N, n, T, W) read."""
+    rows = [states[side.videos, side.chunks][:, None] for side in data.sides]
+    return _token_inputs(rows, data) if by_token else _chunk_inputs(rows, settings.budget)
+
+
 def _fitted(
-    data: ArmData,
-    target: ProbeTarget,
     source: str,
     site: Site | None,
-    states: NDArray[np.floating],
+    inputs: Sequence[Tensor],
+    goals: PreparedGoals,
     settings: ProbeSettings,
     budget: DecoderBudget,
 ) -> Iterator[Readout]:
-    """Readouts of the test chunks by decoders of these states, (V, N, n, T, W)."""
-    by_token = settings.decoder == "token" and target.kind == "picture"
-    train, validation, _ = data.sides
-    rows = [states[side.videos, side.chunks][:, None] for side in data.sides]
-    inputs = _token_inputs(rows, data) if by_token else _chunk_inputs(rows, budget)
-    given = data.values[shuffled_videos(data.prompts)] if source == SHUFFLED else data.values
-    raw = [[ahead(given, side, horizon) for horizon in settings.horizons] for side in (train, validation)]
-    goals = (
-        token_goals(raw[0], raw[1], data.store.card.grid, data.store.card.patch)
-        if by_token
-        else chunk_goals(raw[0], raw[1], target, budget.components)
-    )
-    batch = budget.batch * (data.store.card.grid[0] * data.store.card.grid[1] if by_token else 1)
-    fitted = fit_decoders(inputs[0], goals.train, inputs[1], goals.validation, inputs[2], budget._replace(batch=batch))
+    """Readouts of the test chunks by decoders that read these rows of the three sides."""
+    train, validation, test = inputs
+    batch = budget._replace(batch=budget.batch * goals.rows_per_chunk)
+    fitted = fit_decoders(train, goals.train, validation, goals.validation, test, batch)
     for index, horizon in enumerate(settings.horizons):
         for place, seed in enumerate(budget.seeds):
             yield Readout(source, site, horizon, seed, goals.values(fitted.readouts[index, place]))
