@@ -33,6 +33,7 @@ from probekit.models.component_configs import (
     text_sizes,
 )
 from probekit.models.linear_codec import LinearVideoCodec
+from probekit.models.model_geometry import transformer_geometry
 from probekit.models.presets import WAN_FAMILY
 from probekit.models.text_encoding import TextEncoder
 from probekit.models.transformer_folder import transformer_config
@@ -211,14 +212,7 @@ class ModelParts(NamedTuple):
         Raises:
             UserError: if the size is not a multiple of the codec's stride times the patch.
         """
-        config = self.transformer.config
-        return LatentGeometry.of_pixels(
-            height,
-            width,
-            patch=config.patch_size,
-            spatial_stride=self.codec.spatial_stride,
-            latent_channels=config.in_channels,
-        )
+        return transformer_geometry(self.transformer.config, self.codec.spatial_stride, height, width)
 
 
 def in_precision(model: WanTransformer3DModel, dtype: torch.dtype) -> WanTransformer3DModel:

@@ -99,8 +99,8 @@ def refuse_size(folder: Path, height: int, width: int, frames: int | None = None
     """
     table = transformer_config(folder)["rope_max_seq_len"]
     geometry = geometry_of(folder, height, width)
-    _, rows, columns = geometry.patch
-    if max(geometry.latent_height // rows, geometry.latent_width // columns) > table:
+    if max(geometry.token_rows, geometry.token_columns) > table:
+        _, rows, columns = geometry.patch
         most = table * geometry.spatial_stride
         raise UserError(
             f"{folder.name} cannot make frames of {height}x{width}: its positions end at {most * rows}x"

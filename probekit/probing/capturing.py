@@ -98,7 +98,7 @@ def store_card(
         sources=(TRAINED, UNTRAINED) if settings.untrained else (TRAINED,),
         blocks=len(sampler.model.blocks),
         chunk_frames=sampler.causal.chunk_frames,
-        grid=(geometry.latent_height // rows, geometry.latent_width // columns),
+        grid=(geometry.token_rows, geometry.token_columns),
         patch=(geometry.spatial_stride * rows, geometry.spatial_stride * columns),
     )
 

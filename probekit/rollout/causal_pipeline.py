@@ -19,6 +19,7 @@ from probekit.models.causal_wan import CausalWan
 from probekit.models.context_policy import TRAINED_WINDOW, ContextPolicy
 from probekit.models.loading import ModelParts, PromptEncoder, load_model
 from probekit.models.model_folder import model_folder
+from probekit.models.model_geometry import transformer_geometry
 from probekit.models.presets import TRAINED_RGB_FRAMES
 from probekit.models.text_context import TextContext
 from probekit.models.video_codec import to_uint8_frames
@@ -186,15 +187,8 @@ class CausalWanPipeline(DiffusionPipeline):  # type: ignore[misc]
         return WanPipelineOutput(frames=frames) if return_dict else (frames,)
 
     def _geometry(self, height: int, width: int) -> LatentGeometry:
-        config = self.transformer.config
-        return LatentGeometry.of_pixels(
-            height,
-            width,
-            patch=config.patch_size,
-            spatial_stride=self.codec.spatial_stride,
-            latent_channels=config.in_channels,
-            chunk_frames=self.card.chunk_frames,
-        )
+        config, stride = self.transformer.config, self.codec.spatial_stride
+        return transformer_geometry(config, stride, height, width, chunk_frames=self.card.chunk_frames)
 
     def _rollout(
         self,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from probekit.errors import UserError
 from probekit.geometry import LatentGeometry
 from probekit.models.loading import data_type, model_name
+from probekit.models.model_geometry import transformer_geometry
 from probekit.models.pipeline_folder import hash_denoisers, pipeline_class
 from probekit.models.presets import WAN_480P_GEOMETRY
 from probekit.rollout.generation_runner import Request
@@ -189,15 +190,8 @@ def _bad_length(name: str, stride: int, frames: int) -> UserError:
 
 
 def _wan_geometry(pipeline: DiffusionPipeline, suite: Suite) -> LatentGeometry:
-    config = pipeline.transformer.config
-    return LatentGeometry.of_pixels(
-        suite.height,
-        suite.width,
-        patch=config.patch_size,
-        spatial_stride=pipeline.vae_scale_factor_spatial,
-        latent_channels=config.in_channels,
-        owner=type(pipeline).__name__,
-    )
+    config, stride = pipeline.transformer.config, pipeline.vae_scale_factor_spatial
+    return transformer_geometry(config, stride, suite.height, suite.width, owner=type(pipeline).__name__)
 
 
 def _shift(pipeline: DiffusionPipeline, shift: float | None) -> float | None:
