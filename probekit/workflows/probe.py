@@ -1,8 +1,7 @@
 """Probing two arms of a streaming generator: states, probes, controls, comparison, figures."""
 
 import json
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -30,6 +29,7 @@ from probekit.rollout.generation_runner import Request
 from probekit.rollout.sampling_config import SamplingConfig
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.suites.suite import Suite
+from probekit.user_files.inside import folder_names
 from probekit.user_files.json_files import read_json
 from probekit.workflows.capture import capture_settings, capture_states
 
@@ -77,8 +77,8 @@ def probe_arms(
     chosen = settings or ProbeSettings()
     split_prompts([key.prompt_id for key in suite.keys()], chosen.seed)
     stores: dict[str, FeatureStore] = {}
-    for name in (baseline, method):
-        store = _store(name, suite, out, seed, captured, videos)
+    for name, folder in zip((baseline, method), _state_folders((baseline, method)), strict=True):
+        store = _store(name, suite, out / "states" / folder, seed, captured, videos)
         stores[_arm_name(store, stores)] = store
     _check_alike(*stores.values())
     figure = None
@@ -88,13 +88,19 @@ def probe_arms(
     return probe_stores(stores, out, chosen, target, figure)
 
 
+def _state_folders(arms: Sequence[str]) -> list[str]:
+    """A folder for the states of each model: its name, and its path too if both have one name, as exports do."""
+    places = [(Path(arm) if (Path(arm) / CARD_FILE).is_file() else model_folder(arm)).resolve() for arm in arms]
+    alike = len({place.name.casefold() for place in places}) < len(places)
+    return folder_names([[place.name, str(place)] if alike else [place.name] for place in places])
+
+
 def _store(
-    name: str, suite: Suite, out: Path, seed: int, captured: CaptureSettings | None, videos: Path | None
+    name: str, suite: Suite, folder: Path, seed: int, captured: CaptureSettings | None, videos: Path | None
 ) -> FeatureStore:
     if (Path(name) / CARD_FILE).is_file():
         return FeatureStore(Path(name))
     settings = captured or capture_settings(name)
-    folder = out / "states" / slug(model_folder(name).resolve().name)
     return FeatureStore(capture_states(name, suite, folder, settings, config=SamplingConfig(seed=seed), videos=videos))
 
 
@@ -125,7 +131,11 @@ def probe_stores(
     """Probe two stores, the baseline's first, and write tables and figures; finished arms are kept."""
     out.mkdir(parents=True, exist_ok=True)
     keep = None if figure is None else figure.keeper
-    tables = [_arm_values(name, store, out, settings, target, keep) for name, store in stores.items()]
+    places = [out / "values" / f"{name}.parquet" for name in folder_names([[arm] for arm in stores])]
+    tables = [
+        _arm_values(name, store, place, settings, target, keep)
+        for (name, store), place in zip(stores.items(), places, strict=True)
+    ]
     values = pd.concat(tables, ignore_index=True)
     contrasts = contrast_table(compare_probes(values, *stores))
     _write_tables(out, values, contrasts, stores, settings, target)
@@ -138,13 +148,12 @@ def probe_stores(
 def _arm_values(
     arm: str,
     store: FeatureStore,
-    out: Path,
+    place: Path,
     settings: ProbeSettings,
     target: ProbeTarget,
     keeper: Callable[[str, ArmData], Callable[[Readout], None]] | None,
 ) -> pd.DataFrame:
     """Values of an arm; those of an earlier call are taken where states and settings are the same."""
-    place = out / "values" / f"{slug(arm)}.parquet"
     facts = {"card": store.card.model_dump(mode="json"), "videos": len(store.keys), "target": target.name}
     facts |= {"settings": json.loads(json.dumps(settings._asdict()))}
     record = place.with_suffix(".json")
@@ -162,11 +171,6 @@ def _holds(record: Path, facts: dict[str, object]) -> bool:
         return bool(read_json(record, fix="Delete it.") == facts)
     except UserError:  # a damaged record costs the arm's probes alone
         return False
-
-
-def slug(name: str) -> str:
-    """A name that a file can have."""
-    return re.sub(r"[^A-Za-z0-9.-]+", "-", name)[:100].strip("-.") or "arm"
 
 
 class _FutureFigure:

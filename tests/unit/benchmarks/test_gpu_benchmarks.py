@@ -80,4 +80,5 @@ sys.modules["av"] = None
 for name in {names}:
     importlib.import_module(name)
 """
-    subprocess.run([sys.executable, "-c", program], check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -162,6 +162,14 @@ def test_what_cannot_be_captured_is_refused_before_anything_runs(students: tuple
     assert "not a causal generator" in refused("probe", plain, plain, "--out", out)
 
 
+def test_two_models_may_have_folders_of_one_name(tmp_path: Path) -> None:
+    """Every training exports to a folder called `export`."""
+    models = [write_student(tmp_path / run / "export", seed) for run, seed in (("one", 1), ("two", 5))]
+    result = probe_arms(*map(str, models), SUITE, tmp_path / "out", settings=QUICK)
+    assert result.values.arm.nunique() == 2
+    assert len(list((tmp_path / "out" / "states").iterdir())) == 2
+
+
 def test_futures_share_their_past_bit_by_bit(students: tuple[Path, Path]) -> None:
     sampler = StreamingSampler(students[0], SUITE)
     key = SUITE.keys()[0]
