@@ -83,7 +83,7 @@ def probe_arms(
     _check_alike(*stores.values())
     figure = None
     rolled_out = videos is None and not any((Path(name) / CARD_FILE).is_file() for name in (baseline, method))
-    if target == FRAME and rolled_out:
+    if target == FRAME and rolled_out and any(0 < horizon <= _FutureFigure.FARTHEST for horizon in chosen.horizons):
         figure = _FutureFigure(dict(zip(stores, (baseline, method), strict=True)), suite, seed, chosen)
     return probe_stores(stores, out, chosen, target, figure)
 
@@ -130,10 +130,9 @@ def probe_stores(
 ) -> ProbeResult:
     """Probe two stores, the baseline's first, and write tables and figures; finished arms are kept."""
     out.mkdir(parents=True, exist_ok=True)
-    keep = None if figure is None else figure.keeper
     places = [out / "values" / f"{name}.parquet" for name in folder_names([[arm] for arm in stores])]
     tables = [
-        _arm_values(name, store, place, settings, target, keep)
+        _arm_values(name, store, place, settings, target, figure)
         for (name, store), place in zip(stores.items(), places, strict=True)
     ]
     values = pd.concat(tables, ignore_index=True)
@@ -151,17 +150,21 @@ def _arm_values(
     place: Path,
     settings: ProbeSettings,
     target: ProbeTarget,
-    keeper: Callable[[str, ArmData], Callable[[Readout], None]] | None,
+    figure: "_FutureFigure | None",
 ) -> pd.DataFrame:
     """Values of an arm; those of an earlier call are taken where states and settings are the same."""
+    pictures = place.with_suffix(".npy")
     facts = {"card": store.card.model_dump(mode="json"), "videos": len(store.keys), "target": target.name}
     facts |= {"settings": json.loads(json.dumps(settings._asdict()))}
     record = place.with_suffix(".json")
-    if keeper is None and place.is_file() and record.is_file() and _holds(record, facts):
+    done = place.is_file() and record.is_file() and _holds(record, facts)
+    if done and (figure is None or figure.recall(arm, pictures)):
         return pd.read_parquet(place)
-    values = probe_values(arm, store, settings, target, None if keeper is None else partial(keeper, arm))
+    values = probe_values(arm, store, settings, target, None if figure is None else partial(figure.keeper, arm))
     with atomic_path(place) as temporary:
         values.to_parquet(temporary, index=False)
+    if figure is not None:
+        figure.remember(arm, pictures)
     write_json(record, facts)
     return values
 
@@ -176,14 +179,16 @@ def _holds(record: Path, facts: dict[str, object]) -> bool:
 class _FutureFigure:
     """One held-out prompt's futures, beside what each arm's middle probe reads in their common past."""
 
-    HORIZONS = (1, 3)
+    FARTHEST = 3
 
     def __init__(self, models: Mapping[str, str], suite: Suite, seed: int, settings: ProbeSettings) -> None:
         self._models = models
         self._suite = suite
         self._seed = seed
+        self._probe_seed = settings.budget.seeds[0]
         self._split = split_prompts([key.prompt_id for key in suite.keys()], settings.seed)
-        self._horizons = tuple(horizon for horizon in self.HORIZONS if horizon in settings.horizons)
+        drawn = [horizon for horizon in settings.horizons if 0 < horizon <= self.FARTHEST]
+        self._horizons = tuple(sorted({min(drawn), max(drawn)}))
         self._readouts: dict[str, dict[int, NDArray[np.uint8]]] = {name: {} for name in models}
 
     def keeper(self, arm: str, data: ArmData) -> Callable[[Readout], None]:
@@ -195,17 +200,38 @@ class _FutureFigure:
         height, width = data.frames.shape[3:5]
 
         def keep(read: Readout) -> None:
-            if (read.source, read.site, read.seed) == (TRAINED, middle, 0) and read.horizon in self._horizons:
+            if (read.source, read.site, read.seed) == (
+                TRAINED,
+                middle,
+                self._probe_seed,
+            ) and read.horizon in self._horizons:
                 self._readouts[arm][read.horizon] = pixels_of(read.values[row], height, width)
 
         return keep
+
+    def remember(self, arm: str, path: Path) -> None:
+        """Write an arm's pictures, (K, H, W, 3) uint8 for K horizons, so that a later call need not probe again."""
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.save(file, self._stacked(arm))
+
+    def recall(self, arm: str, path: Path) -> bool:
+        """Read an arm's pictures; whether they are there, whole and of these horizons."""
+        try:
+            pictures = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return False
+        self._readouts[arm] = dict(zip(self._horizons, pictures, strict=False))
+        return len(pictures) == len(self._horizons)
+
+    def _stacked(self, arm: str) -> NDArray[np.uint8]:
+        return np.stack([self._readouts[arm][horizon] for horizon in self._horizons])
 
     def draw(self, path: Path) -> None:
         """Roll the futures out and draw them."""
         key = next(key for key in self._suite.keys() if key.prompt_id in self._split.test)
         request = Request(key, self._suite.generation_texts()[key.prompt_id])
         futures = {name: self._futures(model, request) for name, model in self._models.items()}
-        readouts = {name: np.stack([found[h] for h in self._horizons]) for name, found in self._readouts.items()}
+        readouts = {name: self._stacked(name) for name in self._models}
         plot_futures(futures, readouts, request.prompt, path)
 
     def _futures(self, model: str, request: Request) -> Futures:

@@ -97,8 +97,19 @@ def test_finished_states_and_arms_are_kept(students: tuple[Path, Path], probed: 
     assert (out / "values" / "base.parquet").stat().st_mtime_ns == kept
     first = pd.read_parquet(probed / "probe_values.parquet")
     pd.testing.assert_frame_equal(result.values, first)
+    drawn = probe_arms(*map(str, students), SUITE, out, settings=QUICK)  # from models, with the figure of futures
+    assert (out / "values" / "base.parquet").stat().st_mtime_ns == kept
+    pd.testing.assert_frame_equal(drawn.values, first)
     other = probe_arms(*stores, SUITE, out, settings=QUICK._replace(horizons=(2,)))
     assert set(other.values.horizon) == {2}
+
+
+@pytest.mark.parametrize("horizons", [(0,), (2,)])
+def test_futures_are_drawn_at_the_horizons_that_are_probed(
+    students: tuple[Path, Path], tmp_path: Path, horizons: tuple[int, ...]
+) -> None:
+    probe_arms(*map(str, students), SUITE, tmp_path, settings=QUICK._replace(horizons=horizons))
+    assert (tmp_path / "futures.png").is_file() == (horizons != (0,))
 
 
 def test_stores_that_do_not_fit_are_refused(students: tuple[Path, Path], probed: Path, tmp_path: Path) -> None:
