@@ -139,12 +139,12 @@ def capture(
     names = (name for name, _ in sampler.model.named_modules())
     check_sites(settings.sites, names, len(denoising_sigmas(sampler.causal)))
     card = store_card(sampler, prompts, settings, videos)
-    twin = untrained_twin(sampler.model) if settings.untrained else None
     with writing(out, "capture", shard):
         claim_store(out, card)
         planned = list(enumerate(blocks(requests, sampler.batch_size)))
         own = planned if shard is None else planned[shard.index :: shard.count]
         missing = [(n, block) for n, block in own if not is_finished(out, n, [request.key for request in block])]
+        twin = untrained_twin(sampler.model) if settings.untrained and missing else None
         for number, block in track(missing, f"capturing {sampler.parts.name}"):
             write_shard(out, number, _captured(sampler, twin, block, settings, given))
     return out

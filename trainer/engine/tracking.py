@@ -126,12 +126,12 @@ def _kept_records(path: Path, first: int) -> list[Any]:
     if not path.is_file():
         return []
     records = [entry.value for entry in read_journal(path) if _step_of(entry.value) is not None]
-    kept = [record for record in records if (_step_of(record) or 0) <= first]
+    kept = [record for record in records if record["step"] <= first]
     text = "".join(f"{json.dumps(record)}\n" for record in kept)
     if text.encode() != path.read_bytes():
         superseded = Journal(path.with_name(SUPERSEDED), synced=False)
         for record in records:
-            if record not in kept:
+            if record["step"] > first:
                 superseded.append(record)
         superseded.close()
         write_text(path, text)
