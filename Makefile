@@ -13,7 +13,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 help:
 	@echo "make demo   the whole path on the sprite world: train two arms briefly; sample, score, compare, probe the shipped ones"
 	@echo "make test   the tests (WORKERS=$(WORKERS) processes)"
-	@echo "make quick  rules about the code and unit tests that load no network; it says what it leaves out"
+	@echo "make quick  rules about the code and short unit tests that load no network, within a minute; it says what it leaves out"
 	@echo "make lint   ruff, ruff format and mypy --strict"
 	@echo "make docs   the API reference from the docstrings, in build/api"
 	@echo "make mutants MODULE=probekit.statistics.intervals   the planted faults that tests miss; all modules take a night"

@@ -14,10 +14,8 @@ from tests.helpers.quick import is_quick, left_out_text
 _PATIENT = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("project", _PATIENT, derandomize=True)
 settings.register_profile("fuzz", _PATIENT, max_examples=1000)
+settings.register_profile("quick", _PATIENT, derandomize=True, max_examples=20)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "project"))
-
-
-LEFT_OUT = pytest.StashKey[list[Path]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,22 +24,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin the list of files that `--quick` leaves out."""
-    config.stash[LEFT_OUT] = []
+    """Try fewer examples of each property with `--quick`, before any test is imported."""
+    if config.getoption("--quick") and "HYPOTHESIS_PROFILE" not in os.environ:
+        settings.load_profile("quick")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave heavy test files out before they are imported."""
-    if not config.getoption("--quick") or not collection_path.match("test_*.py") or is_quick(collection_path):
-        return None
-    config.stash[LEFT_OUT].append(collection_path)
-    return True
+    left_out = config.getoption("--quick") and collection_path.match("test_*.py") and not is_quick(collection_path)
+    return True if left_out else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say what `--quick` left out."""
+    """Say what `--quick` left out; found again here, because with workers the main process collects nothing."""
     if config.getoption("--quick"):
-        terminalreporter.write_line(left_out_text(config.stash[LEFT_OUT]))
+        files = sorted(Path(__file__).parent.rglob("test_*.py"))
+        terminalreporter.write_line(left_out_text(path for path in files if not is_quick(path)))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

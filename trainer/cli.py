@@ -73,7 +73,7 @@ def reproduce_command(
 @app.command("demo")
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for runs, tables and the page.")] = Path("demo"),
-    updates: Annotated[int, typer.Option(help="Generator updates of the short run.", min=1)] = 10,
+    updates: Annotated[int, typer.Option(help="Generator updates of the short run.", min=1)] = 3,
     smoke: Annotated[bool, typer.Option("--smoke", help="The same chain at the smallest size.")] = False,
 ) -> None:
     """Train both arms briefly from the shipped student, then sample, score, compare and probe the shipped arms."""
@@ -83,7 +83,7 @@ def demo(
         from probekit.reporting.comparison_tables import comparison_table
         from trainer.demo import run_training_demo
 
-        plan = demo_plan(5, 1, 2, 5) if smoke else demo_plan(24, 2, 10, 24)
+        plan = demo_plan(smoke=smoke)
         result = run_training_demo(plan, out, 1 if smoke else updates)
         for record in (result.short, result.long):
             table_console().print(comparison_table(record).rich())

@@ -24,7 +24,7 @@ from probekit.workflows.score import score_run
 BASELINE = "sprite-dmd-baseline"
 METHOD = "sprite-dmd-foresight"
 PAGE = "index.html"
-PROBES = ProbeSettings(budget=DecoderBudget(steps=300, learning_rates=(3e-3,), seeds=(0,)), perceptual=False)
+PROBES = ProbeSettings(budget=DecoderBudget(steps=200, learning_rates=(3e-3,), seeds=(0,)), perceptual=False)
 """One seed and one learning rate, since the demo is to be quick; `probekit probe` takes three and two."""
 
 

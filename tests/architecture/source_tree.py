@@ -1,7 +1,6 @@
 """The project's own source as syntax trees, for the tests of its architecture."""
 
 import ast
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -38,8 +37,10 @@ def _read(path: Path) -> Module:
     return Module(name, path, text, ast.parse(text))
 
 
-def nodes(module: Module) -> Iterator[ast.AST]:
-    return ast.walk(module.tree)
+@cache
+def nodes(module: Module) -> tuple[ast.AST, ...]:
+    """Every node of a module's tree, gathered once however many rules ask."""
+    return tuple(ast.walk(module.tree))
 
 
 def imported_names(tree: ast.Module) -> set[str]:

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from tests.architecture.source_tree import Module, modules, read_modules
+from tests.architecture.source_tree import Module, modules, nodes, read_modules
 
 OTHERS = ("tests", "benchmarks")
 
@@ -52,7 +52,7 @@ def defined_names(tree: ast.Module) -> Iterator[str]:
 
 
 def _imports(module: Module) -> Iterator[tuple[ast.ImportFrom, str]]:
-    for node in ast.walk(module.tree):
+    for node in nodes(module):
         if isinstance(node, ast.ImportFrom):
             yield from ((node, alias.name) for alias in node.names)
 

@@ -2,6 +2,7 @@
 
 import ast
 from collections import defaultdict
+from functools import cache
 
 import pytest
 
@@ -95,5 +96,6 @@ def _is_doubling(call: ast.Call) -> bool:
     return ast.unparse(call.func) == "torch.cat" and len(listed) == 2 and ast.dump(listed[0]) == ast.dump(listed[1])
 
 
+@cache
 def _literals(module: Module) -> set[str]:
     return {node.value for node in nodes(module) if isinstance(node, ast.Constant) and isinstance(node.value, str)}

@@ -2,6 +2,7 @@
 
 Found from the imports alone, before anything is imported: a test file is heavy if one of its imports, followed through
 the top level of the project's own modules, reaches torch, or if it starts the command line, whose verbs load torch.
+Tests marked slow are left out too, and properties try fewer examples (`tests/conftest.py`).
 """
 
 import ast
@@ -36,7 +37,10 @@ def left_out_text(files: Iterable[Path]) -> str:
     """Folders of the files that were left out, with their numbers."""
     counts = Counter("/".join(path.relative_to(REPOSITORY / "tests").parts[:-1][:2]) for path in files)
     listed = ", ".join(f"{folder} {count}" for folder, count in sorted(counts.items()))
-    return f"left out: {counts.total()} test files that load networks or start commands ({listed}); make test runs all"
+    return (
+        f"left out: {counts.total()} test files that load networks or start commands ({listed}), tests marked slow, "
+        "and most examples of each property; make test runs all"
+    )
 
 
 def _heavy(names: Iterable[str]) -> bool:

@@ -15,6 +15,8 @@ from benchmarks.mutants.traces import FailingTests, Traces, function_at
 from benchmarks.mutants.workplace import Workplace
 from tests.architecture.source_tree import imported_names, read_modules
 
+pytestmark = pytest.mark.slow
+
 MODULE = Path("probekit/sizes.py")
 SOURCE = '''"""Sizes."""
 

@@ -53,6 +53,7 @@ def test_one_prompt_and_names_with_dollars_are_drawn(tmp_path: Path) -> None:
         assert image.size[0] > 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
 def test_equal_figures_give_equal_bytes(record: ComparisonRecord, tmp_path: Path, suffix: str) -> None:
     files = [tmp_path / f"{name}{suffix}" for name in ("first", "second")]

@@ -42,6 +42,7 @@ def test_a_longer_episode_begins_with_the_shorter() -> None:
         assert (long.labels.velocity[:33] == short.labels.velocity).all()
 
 
+@pytest.mark.slow
 def test_splits_share_no_prompt_text_even_with_the_sprites_swapped() -> None:
     facts = {
         split: [facts_of(episode(split, 0, index, 1).scene) for index in range(150)]

@@ -78,6 +78,7 @@ def test_methods_agree_on_scores_where_each_has_one_run(suite: str) -> None:
     assert 40 < total.a < 80  # around 0.6 of each range
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("suite", "method"), CASES)
 def test_standard_errors_agree_with_the_closed_form_and_with_a_plain_loop(suite: str, method: str) -> None:
     constants, pairs = SUITES[suite], pairs_of(suite, method)
@@ -106,6 +107,7 @@ def jackknife(pairs: Mapping[str, PairedSamples], constants: Constants, method: 
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suite", SUITES)
 @pytest.mark.parametrize("method", ["paper", "joint"])
 def test_t_intervals_are_those_of_welch(suite: str, method: str) -> None:
@@ -132,6 +134,7 @@ def test_t_intervals_over_training_runs_are_welchs_where_prompts_do_not_differ()
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("suite", "method"), [case for case in CASES if case[1] != "runs"])
 def test_quantiles_of_replicates_agree_with_a_plain_loop(suite: str, method: str) -> None:
     constants, pairs = SUITES[suite], pairs_of(suite, method)
@@ -146,6 +149,7 @@ def test_quantiles_of_replicates_agree_with_a_plain_loop(suite: str, method: str
         assert (basic[name].low, basic[name].high) == pytest.approx((twice - high, twice - low), abs=near), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suite", SUITES)
 @pytest.mark.parametrize("method", ["paper", "joint"])
 def test_bca_intervals_agree_with_the_skewness_of_a_jackknife(suite: str, method: str) -> None:
@@ -161,6 +165,7 @@ def test_bca_intervals_agree_with_the_skewness_of_a_jackknife(suite: str, method
         assert (estimate.low, estimate.high) == pytest.approx(ends, abs=0.2 * estimate.closed_form_error), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suite", SUITES)
 @pytest.mark.parametrize("method", ["paper", "joint"])
 def test_studentised_intervals_agree_with_a_plain_computation(suite: str, method: str) -> None:

@@ -181,6 +181,7 @@ def coverage(
     return hits / simulations
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effect", [0.0, 0.02])
 def test_the_joint_interval_covers_and_the_papers_does_not_when_dimensions_move_together(effect: float) -> None:
     """A small study of what `benchmarks/calibration.py` does at full size."""
@@ -189,6 +190,7 @@ def test_the_joint_interval_covers_and_the_papers_does_not_when_dimensions_move_
     assert paper < 0.85
 
 
+@pytest.mark.slow
 def test_resampling_videos_as_if_they_were_prompts_covers_too_little() -> None:
     assert coverage("joint", 0.0, 150, naive=True) < 0.85
 

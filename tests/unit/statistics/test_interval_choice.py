@@ -117,6 +117,7 @@ def test_few_prompts_get_students_interval_by_name_and_many_what_is_asked(method
     assert (many.interval, many.instead) == (interval, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [6, 10, 25])
 def test_stars_of_few_prompts_hold_their_level(count: int) -> None:
     """`benchmarks/small_samples.py` does this at full size; percentiles would give 15, 9.5 and 7.3 %."""

@@ -197,6 +197,7 @@ def test_prompt_order_does_not_change_the_point_estimate(seed: int) -> None:
         assert before.difference == pytest.approx(after.difference, abs=1e-10)
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
     rng = generator("test coverage")
     truth, n_prompts, trials = {"sharpness": 0.02, "subject": -0.01}, 40, 400

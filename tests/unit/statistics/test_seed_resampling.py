@@ -38,6 +38,7 @@ def plain_loop(values: Floats, replicates: int) -> Floats:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("samples", "missing"), [(1, 0.0), (2, 0.0), (5, 0.0), (5, 0.3), (7, 0.0), (7, 0.3), (25, 0.0)],
 )  # fmt: skip
@@ -52,6 +53,7 @@ def test_replicates_are_distributed_as_those_of_a_plain_loop(samples: int, missi
     assert np.corrcoef(ours.T)[0, 1] == pytest.approx(np.corrcoef(loop.T)[0, 1], abs=0.08)
 
 
+@pytest.mark.slow
 def test_a_prompt_with_other_samples_than_the_rest_keeps_its_own() -> None:
     """Prompts of five, two and one samples in one component, and a dimension that one prompt lacks."""
     values = scores(3, 5, 0.0, count=9)

@@ -119,11 +119,13 @@ def detections(frames: Frames) -> tuple[Detection, ...]:
     return detect_all(frame_statistics(frames, FPS), CHUNK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_natural_clips_trip_no_detector(seed: int) -> None:
     assert fired(natural(seed)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_a_defect_trips_its_own_detector_alone(defect: str, seed: int) -> None:

@@ -204,6 +204,7 @@ def test_clips_are_scored_each_and_named(tmp_path: Path) -> None:
     assert (card.clip_rule, set(card.scorers.values())) == ("vbench-long", set(table.scorer_id))
 
 
+@pytest.mark.slow
 def test_another_clip_rule_replaces_the_scores(tmp_path: Path) -> None:
     videos = make_long_set(tmp_path / "set")
     orders: list[list[ClipRule]] = [["whole", "vbench-long"], ["vbench-long", "whole"]]

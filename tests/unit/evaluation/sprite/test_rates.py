@@ -1,6 +1,7 @@
 """The rates on model cards: true on ground truth, false for each thing that is wrong."""
 
 import numpy as np
+import pytest
 
 from probekit.evaluation.scorer import ScoringInput
 from probekit.evaluation.sprite.rates import judge
@@ -15,6 +16,7 @@ def verdict(clip: Episode, frames: np.ndarray | None = None, prompt: str | None 
     return judge(ScoringInput(clip.frames if frames is None else frames, 16.0, prompt or clip.caption))
 
 
+@pytest.mark.slow
 def test_ground_truth_shows_everything() -> None:
     assert sum(all(verdict(clip)) for clip in CLIPS) >= len(CLIPS) - 1
 

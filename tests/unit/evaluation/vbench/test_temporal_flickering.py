@@ -18,6 +18,7 @@ def of(frames: NDArray[np.uint8]) -> ScoringInput:
     return ScoringInput(frames, 16.0, "anything")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "official"),
     [

@@ -72,6 +72,7 @@ def entry_input(dimension: str, text: str, path: str) -> OfficialInput:
     return OfficialInput(path, entry.text, entry.auxiliary[dimension])
 
 
+@pytest.mark.slow
 def test_object_class_counts_frames(modules: dict[str, Any], video: str) -> None:
     seen: list[list[Box]] = [[("person", LEFT), ("car", RIGHT)]] * 12 + [[]] * 4
     given = entry_input("object_class", "a person", video)
