@@ -14,7 +14,7 @@ from tests.helpers.quick import is_quick, left_out_text
 _PATIENT = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("project", _PATIENT, derandomize=True)
 settings.register_profile("fuzz", _PATIENT, max_examples=1000)
-settings.register_profile("quick", _PATIENT, derandomize=True, max_examples=20)
+settings.register_profile("quick", _PATIENT, derandomize=True, max_examples=10)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "project"))
 
 

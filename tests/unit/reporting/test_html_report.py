@@ -17,6 +17,8 @@ from probekit.reporting.report_videos import count_prompts, labelled_sets, selec
 from tests.helpers.reporting_examples import BASELINE, card, record_of, score_rows, score_table, video_set
 from tests.helpers.shared_data import video_page_path
 
+pytestmark = pytest.mark.slow
+
 METHOD, THIRD = "Video-Mirai", "Video-Mirai[0,1]"
 NASTY = "<script>alert(\"1\")</script> & 'single' $x_1$ {{ 7 * 7 }} 雨"
 VOID = {"meta", "img", "input", "source", "link", "br", "hr"}
@@ -88,7 +90,6 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Report:
     return make_report(tmp_path_factory.mktemp("three"), (BASELINE, METHOD, THIRD), max_prompts=2)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("name", "n_videos"), [("two", 3 * 2), ("three", 2 * 3)])
 def test_page_needs_nothing_from_outside_its_folder(name: str, n_videos: int, request: pytest.FixtureRequest) -> None:
     folder, page = request.getfixturevalue(name)
@@ -158,7 +159,6 @@ def test_prompts_are_chosen_by_order_or_by_name_never_by_score(tmp_path: Path) -
     assert [prompt.prompt for prompt in named] == ["three", "one", "two"]
 
 
-@pytest.mark.slow
 def test_one_prompt_gives_a_page_without_intervals(tmp_path: Path) -> None:
     models = (BASELINE, METHOD)
     rows = [row for model in models for row in score_rows(model, shift={}, n_prompts=1)]
@@ -169,7 +169,6 @@ def test_one_prompt_gives_a_page_without_intervals(tmp_path: Path) -> None:
     assert "nothing can be said about a difference" in page.text()
 
 
-@pytest.mark.slow
 def test_a_prompt_that_one_model_lacks_is_shown_with_a_gap(tmp_path: Path) -> None:
     table = score_table(tmp_path, [*score_rows(BASELINE, shift={}), *score_rows(METHOD, shift={})])
     sets = [

@@ -29,6 +29,8 @@ from probekit.run_folder.video_set import VideoRow, VideoSet, describe_video, vi
 from probekit.sprite_world.episodes import episode
 from probekit.workflows.score import score_run
 
+pytestmark = pytest.mark.slow
+
 N_FRAMES = 13
 SCORERS = scorers_for("sprite-test").scorers
 
@@ -204,7 +206,6 @@ def test_clips_are_scored_each_and_named(tmp_path: Path) -> None:
     assert (card.clip_rule, set(card.scorers.values())) == ("vbench-long", set(table.scorer_id))
 
 
-@pytest.mark.slow
 def test_another_clip_rule_replaces_the_scores(tmp_path: Path) -> None:
     videos = make_long_set(tmp_path / "set")
     orders: list[list[ClipRule]] = [["whole", "vbench-long"], ["vbench-long", "whole"]]

@@ -19,6 +19,8 @@ from probekit.evaluation.vbench.official.repairs import official_module
 from probekit.media.video_files import write_video
 from probekit.suites.vbench import vbench_entries
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 16
 MODULES = ("object_class", "multiple_objects", "color", "spatial_relationship")
 Box = tuple[str, list[int]]
@@ -72,7 +74,6 @@ def entry_input(dimension: str, text: str, path: str) -> OfficialInput:
     return OfficialInput(path, entry.text, entry.auxiliary[dimension])
 
 
-@pytest.mark.slow
 def test_object_class_counts_frames(modules: dict[str, Any], video: str) -> None:
     seen: list[list[Box]] = [[("person", LEFT), ("car", RIGHT)]] * 12 + [[]] * 4
     given = entry_input("object_class", "a person", video)
