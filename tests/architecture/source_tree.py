@@ -1,6 +1,7 @@
 """The project's own source as syntax trees, for the tests of its architecture."""
 
 import ast
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -59,8 +60,17 @@ def imported_names(tree: ast.Module) -> set[str]:
         if isinstance(node, ast.If) and _is_type_checking(node.test):
             pending.extend(node.orelse)
         else:
-            pending.extend(ast.iter_child_nodes(node))
+            pending.extend(_statements_in(node))
     return found
+
+
+_BLOCKS = ("body", "orelse", "handlers", "finalbody", "cases")
+
+
+def _statements_in(node: ast.AST) -> Iterator[ast.AST]:
+    """Statements inside one; an import is never inside an expression, so those are not entered."""
+    for block in _BLOCKS:
+        yield from vars(node).get(block, ())
 
 
 def _is_type_checking(test: ast.expr) -> bool:

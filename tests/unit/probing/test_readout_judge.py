@@ -61,6 +61,7 @@ def test_a_probe_and_a_published_readout_are_judged_by_one_mse() -> None:
     assert found[0, scores[0].metric_id] == pytest.approx(sum(score.value or 0 for score in scores) / 3, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_lpips_of_probes_says_backbone_and_size() -> None:
     judge = ReadoutJudge(FRAME, (32, 32))
     frames = generator("lpips").random((2, 32 * 32 * 3), dtype=np.float32)
