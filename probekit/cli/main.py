@@ -1,65 +1,101 @@
-"""The `probekit` command. Each verb has a file of its own; heavy libraries load when a verb runs."""
+"""The `probekit` command. Each verb has a file of its own, which loads when the verb is called."""
 
 import logging
 import os
+from typing import Final
 
 import typer
 
 from probekit.children import end_with_torchrun
-from probekit.cli import (
-    capture,
-    compare,
-    demo,
-    drop,
-    export_vbench,
-    horizon,
-    import_videos,
-    manifest,
-    power,
-    probe,
-    readouts,
-    report,
-    sample,
-    score,
-    slow_fast,
-    static_filter,
-    suites,
-    systems,
-    total,
-    vbench,
-    weights,
-)
 from probekit.cli.terminal import log_to_terminal
+from probekit.cli.verbs import Verb, group_of
 from probekit.threads import wait_passively
 
+VERBS: Final = (
+    Verb(
+        "suites", "probekit.cli.suites:suites",
+        "Print what a suite plans: prompts, videos, lengths and, for VBench, the videos of each dimension.",
+    ),
+    Verb("sample", "probekit.cli.sample:sample", "Sample a suite of prompts with a model into a run folder."),
+    Verb(
+        "import", "probekit.cli.import_videos:import_videos",
+        "Make a run folder of videos that another project wrote, naming every video that its file names lost.",
+    ),
+    Verb(
+        "import-vbench", "probekit.cli.import_videos:import_vbench",
+        "Make a run folder of a folder of VBench videos, `<prompt>-<i>.mp4` or as other projects name them.",
+    ),
+    Verb(
+        "export-vbench", "probekit.cli.export_vbench:export_vbench",
+        "Link a run's videos as `<prompt>-<i>.mp4`, as VBench looks for them; exits with 1 if some cannot be exported.",
+    ),
+    Verb(
+        "static-filter", "probekit.cli.static_filter:static_filter",
+        "Keep the first 5 static videos of each prompt of temporal flickering, as VBench's leaderboard does.",
+    ),
+    Verb(
+        "score", "probekit.cli.score:score",
+        "Score videos by every dimension that can run here; scored videos are not scored again.",
+    ),
+    Verb(
+        "total", "probekit.cli.total:total",
+        "Dimension means of single runs with n of N videos; Quality, Semantic, Total where no dimension is missing.",
+    ),
+    Verb(
+        "compare", "probekit.cli.compare:compare",
+        "Compare scored runs with a baseline: paired bootstrap, permutation tests, effect sizes, a forest plot.",
+    ),
+    Verb(
+        "systems", "probekit.cli.systems:systems",
+        "Systems side by side: parameters, resolution, frames per second, latency, Quality, Semantic, Total.",
+    ),
+    Verb(
+        "power", "probekit.cli.power:power",
+        "Say how many prompts and videos a difference would take, from two pilot runs.",
+    ),
+    Verb(
+        "drop", "probekit.cli.drop:drop",
+        "What a model loses from the short to the long horizon, and whether another one loses less.",
+    ),
+    Verb(
+        "horizon", "probekit.cli.horizon:horizon",
+        "What long videos do over time: curves by second, first against last, similarity by gap, five detectors.",
+    ),
+    Verb(
+        "slow-fast", "probekit.cli.slow_fast:slow_fast",
+        "Subject and background consistency within 2 s clips and from clip to clip, fused as VBench-Long does.",
+    ),
+    Verb(
+        "report", "probekit.cli.report:report",
+        "Compare scored runs and write a page that opens from disk: table, intervals, videos side by side, protocol.",
+    ),
+    Verb(
+        "readouts", "probekit.cli.readouts:readouts",
+        "Score future-frame readouts of probes against the frame they foresee, beside a copy of the current frame.",
+    ),
+    Verb(
+        "probe", "probekit.cli.probe:probe",
+        "Read the future from two generators' states, beside controls that say what the answer means.",
+    ),
+    Verb(
+        "capture", "probekit.cli.capture:capture",
+        "Keep the hidden states of a streaming generator, for probes to read; goes on where it was interrupted.",
+    ),
+    Verb(
+        "demo", "probekit.cli.demo:demo",
+        "Sample, score, compare and probe the two shipped arms, DMD and DMD with foresight.",
+    ),
+    Verb("manifest", "probekit.cli.manifest:app", "The list of a run folder's videos."),
+    Verb("vbench", "probekit.cli.vbench:app", "VBench's own modules: what they need, their weights and result files."),
+    Verb("weights", "probekit.cli.weights:app", "Weights of Wan transformers in every layout in use."),
+)  # fmt: skip
+
 app = typer.Typer(
+    cls=group_of(VERBS),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Sample, score, compare and report video diffusion models.",
 )
-
-app.command()(suites.suites)
-app.command()(sample.sample)
-app.command("import")(import_videos.import_videos)
-app.command()(import_videos.import_vbench)
-app.command()(export_vbench.export_vbench)
-app.command()(static_filter.static_filter)
-app.command()(score.score)
-app.command()(total.total)
-app.command()(compare.compare)
-app.command()(systems.systems)
-app.command()(power.power)
-app.command()(drop.drop)
-app.command()(horizon.horizon)
-app.command()(slow_fast.slow_fast)
-app.command()(report.report)
-app.command()(readouts.readouts)
-app.command()(probe.probe)
-app.command()(capture.capture)
-app.command()(demo.demo)
-app.add_typer(manifest.app, name="manifest")
-app.add_typer(vbench.app, name="vbench")
-app.add_typer(weights.app, name="weights")
 
 
 @app.callback()

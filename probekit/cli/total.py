@@ -15,7 +15,7 @@ def total(
     weighting: WeightingOption = "prompt-mean",
     out: Annotated[Path | None, typer.Option(help="Folder for <run>.csv and <run>.md.")] = None,
 ) -> None:
-    """Dimension means of single runs with n of N videos, and Quality, Semantic, Total where no dimension is missing."""
+    """Dimension means of single runs with n of N videos; Quality, Semantic, Total where no dimension is missing."""
     with reporting_errors():
         from probekit.reporting.total_table import total_table
         from probekit.workflows.compare import open_scored_run

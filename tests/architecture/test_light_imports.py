@@ -69,18 +69,40 @@ def test_a_test_file_without_torch_starts_without_torch() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("module", ["probekit.cli.main", "trainer.cli"])
-def test_help_loads_nothing_heavy(module: str) -> None:
-    assert _run(HELP.format(module=module, arguments=["--help"])) == "[]"
+PROGRAMS = ("probekit.cli.main", "trainer.cli")
+SLOW_TO_LOAD = {"av", "jinja2", "matplotlib", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scipy", "yaml"}
+LIST_OF_VERBS = {
+    "probekit", "probekit.children", "probekit.cli", "probekit.cli.main", "probekit.cli.terminal", "probekit.cli.verbs",
+    "probekit.threads", "probekit.torchvision_operators", "probekit.visible_text", "trainer", "trainer.cli",
+}  # fmt: skip
+"""All of this project that the help of a program may load: of its verbs, none."""
+
+
+@pytest.mark.parametrize("module", PROGRAMS)
+def test_help_of_a_program_loads_no_verb_and_none_of_their_libraries(module: str) -> None:
+    loaded = _modules_after(module, ["--help"])
+    assert {name for name in loaded if name.split(".")[0] in ("probekit", "trainer")} <= LIST_OF_VERBS
+    assert loaded & {*HEAVY, *SLOW_TO_LOAD} == set()
+
+
+@pytest.mark.parametrize(("module", "verb"), [("probekit.cli.main", "weights"), ("trainer.cli", "sweep")])
+def test_a_verb_is_the_only_one_to_load(module: str, verb: str) -> None:
+    package = "probekit.cli" if module == "probekit.cli.main" else "trainer.cli"
+    shared = {"errors", "main", "options", "terminal", "verbs"}
+    loaded = {name for name in _modules_after(module, [verb, "--help"]) if name.startswith(f"{package}.")}
+    assert loaded - {f"{package}.{name}" for name in shared} == {f"{package}.{verb}"}
+
+
+def _modules_after(module: str, arguments: list[str]) -> set[str]:
+    return set(_run(f"{HELP.format(module=module, arguments=arguments)}\nimport sys; print(*sys.modules)", "").split())
 
 
 def test_a_heavy_import_would_be_seen() -> None:
     assert _run("import sys, types; sys.modules['torch'] = types.ModuleType('torch')") == "['torch']"
 
 
-def _run(code: str) -> str:
-    command = [sys.executable, "-c", f"{code}\n{REPORT}"]
+def _run(code: str, report: str = REPORT) -> str:
+    command = [sys.executable, "-c", f"{code}\n{report}"]
     result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     return result.stdout.splitlines()[-1]

@@ -1,0 +1,35 @@
+"""`trainer sweep`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from probekit.cli.errors import reporting_errors
+from probekit.cli.terminal import say
+
+
+def sweep_command(
+    table: Annotated[str, typer.Argument(help="A table of the paper, e.g. table11, or a sweep file.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of runs and table; by default runs/sweeps/TABLE.")] = None,
+    scale: Annotated[str, typer.Option(help="Scale of the models: sprite or wan.")] = "sprite",
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="Override of every row, e.g. steps=50.")] = None,
+    jobs: Annotated[int, typer.Option(help="Rows trained side by side.", min=1)] = 1,
+    processes: Annotated[int, typer.Option(help="Processes that train a row, one per GPU.", min=1)] = 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be trained and scored.")] = False,
+) -> None:
+    """Train, score and compare every row of a table; the same command resumes."""
+    with reporting_errors():
+        from probekit.cli.tables import table_console
+        from probekit.reporting.comparison_tables import comparison_table
+        from trainer.config.sweep import find_sweep
+        from trainer.sweep import run_sweep, sweep_plan
+
+        path = find_sweep(table)
+        folder = out or Path("runs/sweeps") / path.stem
+        if dry_run:
+            say("\n".join(sweep_plan(path, folder, overrides or [], processes, scale)))
+            return
+        record = run_sweep(path, folder, overrides or [], jobs, processes, scale)
+        table_console().print(comparison_table(record).rich())
+        say((folder / "table" / "sweep.md").read_text(encoding="utf-8"))
