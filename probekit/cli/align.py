@@ -14,9 +14,7 @@ def align(
     encoder: Annotated[str, typer.Option(help="Bidirectional model: folder, shipped name or Hub id.")],
     out: Annotated[Path, typer.Option(help="Folder for features, tables and figures.")],
     depth: Annotated[float, typer.Option(help="Relative depth of the encoder's block.", min=0)] = 0.5,
-    offset: Annotated[
-        list[int] | None, typer.Option(help="Chunks ahead, 0 is the present; repeatable.", min=0)
-    ] = None,
+    offset: Annotated[list[int] | None, typer.Option(help="Chunks ahead, 0 is the present; repeatable.", min=0)] = None,
     neighbours: Annotated[int, typer.Option(help="Nearest neighbours of each prompt.", min=1)] = 10,
     device: Annotated[str, typer.Option(help="Device of the encoder.")] = "cpu",
 ) -> None:
@@ -27,10 +25,9 @@ def align(
         from probekit.reporting.alignment_table import alignment_table
         from probekit.workflows.align import align_stores
 
-        usable_device(device)
         settings = AlignmentSettings(neighbours=neighbours, depth=depth)
         if offset:
             settings = settings._replace(offsets=tuple(sorted(set(offset))))
-        result = align_stores(stores, encoder, out, settings, device=device)
+        result = align_stores(stores, encoder, out, settings, device=usable_device(device))
         say(alignment_table(result.contrasts, CKA).markdown())
         say(f"tables and figures in {result.folder}")

@@ -82,6 +82,14 @@ VERBS: Final = (
         "Keep the hidden states of a streaming generator, for probes to read; goes on where it was interrupted.",
     ),
     Verb(
+        "align", "probekit.cli.align:align",
+        "Compare hidden states with what an encoder sees in the same videos, so many chunks ahead.",
+    ),
+    Verb(
+        "patch", "probekit.cli.patch:patch",
+        "Overwrite what a readout finds in one chunk's state with another future's, and measure the next chunk.",
+    ),
+    Verb(
         "demo", "probekit.cli.demo:demo",
         "Sample, score, compare and probe the two shipped arms, DMD and DMD with foresight.",
     ),

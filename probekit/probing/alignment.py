@@ -151,47 +151,57 @@ def compare_alignments(table: pd.DataFrame) -> pd.DataFrame:
     Args:
         table: rows of `alignment_values` of one or more arms.
     """
-    values = {
-        key: group.set_index("prompt_id").value
-        for key, group in table.fillna({"site": "", "depth": -1.0}).groupby(
-            ["arm", "source", "site", "depth", "offset", "metric_id"], sort=False
-        )
-    }
-    rows = [row for key in values for row in _contrasts(key, values)]
-    found = pd.DataFrame(rows)
-    return found.assign(depth=found.depth.where(found.depth >= 0))
+    filled = table.fillna({"site": "", "depth": _NO_DEPTH})
+    keys = filled[list(_Key._fields)].drop_duplicates().astype(object).to_numpy().tolist()
+    by_key = filled.set_index([*_Key._fields, "prompt_id"]).value.sort_index()
+    values = {_Key(*key): by_key.loc[tuple(key)] for key in keys}
+    found = pd.DataFrame([row for key in values for row in _contrasts(key, values)])
+    return found.assign(depth=found.depth.where(found.depth != _NO_DEPTH))
 
 
-_Key = tuple[str, str, str, float, int, str]
+_NO_DEPTH = -1.0
+
+
+class _Key(NamedTuple):
+    arm: str
+    source: str
+    site: str
+    depth: float
+    offset: int
+    metric_id: str
 
 
 def _contrasts(key: _Key, values: dict[_Key, pd.Series]) -> Iterator[dict[str, object]]:
-    arm, source, site, depth, offset, metric = key
-    yield _row(source, key, difference_over_prompts(metric, values[key], 0 * values[key]))
-    if source != TRAINED:
+    yield _row(key.source, key, difference_over_prompts(key.metric_id, values[key], 0 * values[key]))
+    if key.source != TRAINED:
         return
-    others = {UNTRAINED: (arm, UNTRAINED, site, depth, offset, metric)}
-    others |= {CURRENT_LATENTS: (arm, CURRENT_LATENTS, "", -1.0, offset, metric)}
-    earlier = list(dict.fromkeys(name for name, *_ in values))
-    others |= {name: (name, *key[1:]) for name in earlier[: earlier.index(arm)]}
+    others = {
+        UNTRAINED: key._replace(source=UNTRAINED),
+        CURRENT_LATENTS: key._replace(source=CURRENT_LATENTS, site="", depth=_NO_DEPTH),
+    }
+    arms = list(dict.fromkeys(one.arm for one in values))
+    others |= {arm: key._replace(arm=arm) for arm in arms[: arms.index(key.arm)]}
     for name, other in others.items():
         if other in values:
-            yield _row(f"{source} - {name}", key, difference_over_prompts(metric, values[key], values[other]))
+            yield _row(
+                f"{key.source} - {name}", key, difference_over_prompts(key.metric_id, values[key], values[other])
+            )
 
 
 def _row(contrast: str, key: _Key, estimate: DifferenceEstimate) -> dict[str, object]:
-    arm, _, site, depth, offset, metric = key
     return {
-        "arm": arm,
+        "arm": key.arm,
         "contrast": contrast,
-        "site": site or None,
-        "depth": depth,
-        "offset_chunks": offset,
-        "metric_id": metric,
+        "site": key.site or None,
+        "depth": key.depth,
+        "offset_chunks": key.offset,
+        "metric_id": key.metric_id,
         "value": estimate.difference,
         "low": estimate.low,
         "high": estimate.high,
         "star": estimate.star,
         "n_prompts": estimate.n_prompts,
+        "interval": estimate.interval,
+        "instead": estimate.instead,
         "reason": estimate.reason,
     }

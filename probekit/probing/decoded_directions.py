@@ -63,7 +63,7 @@ def decoded_directions(states: NDArray[np.floating], targets: NDArray[np.floatin
 
 
 def _left_out_error(values: Floats, vectors: Floats, goals: Floats, penalty: float) -> float:
-    """Summed squared error of each row when it is left out: residual / (1 - leverage), with the mean counted as fitted."""
+    """Summed squared error of each row when it is left out: residual / (1 - leverage); the mean is fitted too."""
     shrunk = values.clip(0) / (values.clip(0) + penalty)
     residuals = goals - (vectors * shrunk) @ (vectors.T @ goals)
     leverage = (vectors**2 * shrunk).sum(axis=1) + 1 / len(goals)

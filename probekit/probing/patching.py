@@ -1,12 +1,14 @@
 """Does the next chunk read what a probe reads? Activation patching between two futures of one past.
 
-Two futures A and B share everything up to chunk i - 1, differ in the noise of chunk i, and have the same noise after it.
-What of B's state is written over A's while chunk i is committed can move chunk i + 1 through the cache alone. How far it
-moves, from A's next chunk towards B's, says what the generator itself reads there: a readout only says what could be.
+Two futures A and B share everything up to chunk i - 1, differ in the noise of chunk i, and have the same noise after
+it. What of B's state is written over A's while chunk i is committed can move chunk i + 1 through the cache alone. How
+far it moves, from A's next chunk towards B's, says what the generator itself reads there. A readout only says what
+could be read.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -93,11 +95,13 @@ def without(directions: DecodedDirections) -> Edit:
 
 def _projected(change: Tensor, basis: NDArray[np.float64]) -> Tensor:
     axes = torch.from_numpy(basis).to(change)
-    return (change.flatten(1) @ axes @ axes.T).view_as(change)
+    found: Tensor = (change.flatten(1) @ axes @ axes.T).view_as(change)
+    return found
 
 
 def _lengths(rows: Tensor) -> Tensor:
-    return rows.flatten(1).norm(dim=1)
+    found: Tensor = rows.flatten(1).norm(dim=1)
+    return found
 
 
 def edits_of(directions: DecodedDirections, seed: int = 0) -> dict[str, Edit]:
@@ -157,7 +161,7 @@ def check_patch(model: CausalWan, site: Site, chunk: int, chunks: int) -> None:
     """Refuse a site that no later chunk can read.
 
     Raises:
-        UserError: the site is not an output of a block in the committing pass, or a later block's keys do not follow it.
+        UserError: the site is no output of a block in the committing pass, or no later block's keys follow it.
     """
     if site.step is not None or site.stream:
         raise UserError(
@@ -228,12 +232,14 @@ def _patched(
     other = _next_chunk(rollout, before, other_noise, sampler.model, site, keep)
     found = {}
     for name, edit in edits.items():
-        written = edit(states[0].float(), states[1].float())
-        patched = _next_chunk(
-            rollout, before, own_noise, sampler.model, site, lambda state, written=written: written.to(state.dtype)
-        )
+        written = edit(states[0].float(), states[1].float()).to(states[0].dtype)
+        patched = _next_chunk(rollout, before, own_noise, sampler.model, site, partial(_instead, written))
         found[name] = moved(own, other, patched)
     return found
+
+
+def _instead(written: Tensor, state: Tensor) -> Tensor:
+    return written
 
 
 def _next_chunk(

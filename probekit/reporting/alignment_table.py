@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
-from probekit.reporting.cells import STAR, difference_text, interval_text
+from probekit.reporting.cells import STAR, difference_text, interval_notes, interval_text
 from probekit.reporting.table import Column, Table
 
 if TYPE_CHECKING:
@@ -33,6 +33,6 @@ def alignment_table(contrasts: "pd.DataFrame", metric: str) -> Table[Alignment]:
         Column("95% interval", lambda row: interval_text(row["low"], row["high"], _STYLE), True),
         Column("prompts", lambda row: row["n_prompts"], True),
     ]
-    notes = [f"Bootstrap over prompts, percentile interval; {STAR} the interval excludes 0."]
-    notes += sorted({f"{row['arm']}, {row['contrast']}: {row['reason']}" for row in rows if row["reason"]})
+    kinds = [(row["contrast"], row["interval"], row["instead"], row["reason"]) for row in rows]
+    notes = [f"Bootstrap over prompts, percentile interval; {STAR} the interval excludes 0.", *interval_notes(kinds)]
     return Table(columns, rows, notes)

@@ -81,13 +81,13 @@ def align_stores(
 
 
 def _arms(folders: Sequence[Path]) -> dict[str, FeatureStore]:
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise UserError(f"The stores {', '.join(map(str, folders))} are not different ones.", "Name each once.")
     arms: dict[str, FeatureStore] = {}
     for folder in folders:
         store = FeatureStore(folder)
         name = store.card.generation.model or folder.name
         arms[name if name not in arms else f"{name} ({folder})"] = store
-    if len(arms) < len(folders):
-        raise UserError(f"The stores {', '.join(map(str, folders))} are not different ones.", "Name each once.")
     return arms
 
 
@@ -101,7 +101,7 @@ def _features(
         "encoder": hash_checkpoint(encoder),
         "depth": settings.depth,
         "store": store.card.model_dump(mode="json"),
-        "videos": [[*key] for key in keys],
+        "videos": [[key.suite, key.prompt_id, key.sample] for key in keys],
     }
     path = place.with_suffix(".safetensors")
     kept = _kept(path, facts)
@@ -140,9 +140,9 @@ def _write(
         values.to_parquet(temporary, index=False)
     write_text(out / "alignment.csv", contrasts.to_csv(index=False))
     about = (
-        f"# Alignment with {encoder}\n\nThe whole chunk of each prompt's first video, against the features of {encoder} "
-        f"at relative depth {settings.depth:g} in the chunk so many chunks later. Debiased linear CKA; and the share of "
-        f"{settings.neighbours} nearest neighbours (cosine) that both name.\n\n"
+        f"# Alignment with {encoder}\n\nThe whole chunk of each prompt's first video, against the features of "
+        f"{encoder} at relative depth {settings.depth:g} in the chunk so many chunks later. Debiased linear CKA; and "
+        f"the share of {settings.neighbours} nearest neighbours (cosine) that both name.\n\n"
     )
     sections = [f"## {metric}\n\n{alignment_table(contrasts, metric).markdown()}" for metric in (CKA, NEIGHBOURS)]
     write_text(out / "alignment.md", about + "\n".join(sections))
