@@ -18,7 +18,7 @@ def align(
     neighbours: Annotated[int, typer.Option(help="Nearest neighbours of each prompt.", min=1)] = 10,
     device: Annotated[str, typer.Option(help="Device of the encoder.")] = "cpu",
 ) -> None:
-    """Compare hidden states with what an encoder sees in the same videos, so many chunks ahead."""
+    """Compare hidden states with what an encoder sees in the same videos, some chunks ahead."""
     with reporting_errors():
         from probekit.devices import usable_device
         from probekit.probing.alignment import CKA, AlignmentSettings

@@ -83,7 +83,7 @@ VERBS: Final = (
     ),
     Verb(
         "align", "probekit.cli.align:align",
-        "Compare hidden states with what an encoder sees in the same videos, so many chunks ahead.",
+        "Compare hidden states with what an encoder sees in the same videos, some chunks ahead.",
     ),
     Verb(
         "patch", "probekit.cli.patch:patch",

@@ -76,7 +76,7 @@ def alignment_values(
     Args:
         arm: name in tables.
         store: captured states.
-        features: of `encoder_features`, (P, L, tokens, E), of the videos that `first_videos` names.
+        features: features (P, L, tokens, E) of `encoder_features`, of the videos that `first_videos` names.
         settings: offsets, neighbours.
 
     Raises:
