@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
@@ -126,16 +126,16 @@ def _touched(lock: Path) -> float | None:
 
 
 def _try_to_acquire(lock: Path) -> IO[bytes] | _Refused:
-    with naming_write_failures(lock):
+    with naming_write_failures(lock), ExitStack() as closing:
         lock.parent.mkdir(parents=True, exist_ok=True)
-        file = os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)
+        file = closing.enter_context(os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0))
         taken = _take(file)
         owner = _other_owner(file, lock, taken)
         if owner is None and _is_the_file(file, lock):  # else its last owner has just removed it
             _write(file)
             if taken or _is_still_ours(file):
+                closing.pop_all()
                 return file
-        file.close()
     if owner is None:
         return _Refused(_UNKNOWN)
     return _Refused(owner, taken is not False and owner.machine != this_process().machine)

@@ -141,7 +141,7 @@ def _write(
     write_text(out / "alignment.csv", contrasts.to_csv(index=False))
     about = (
         f"# Alignment with {encoder}\n\nThe whole chunk of each prompt's first video, against the features of "
-        f"{encoder} at relative depth {settings.depth:g} in the chunk that is 0, 1, ... chunks later. Debiased linear CKA; and "
+        f"{encoder} at relative depth {settings.depth:g}, in the same chunk or a later one. Debiased linear CKA; and "
         f"the share of {settings.neighbours} nearest neighbours (cosine) that both name.\n\n"
     )
     sections = [f"## {metric}\n\n{alignment_table(contrasts, metric).markdown()}" for metric in (CKA, NEIGHBOURS)]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -68,6 +69,20 @@ def test_the_lock_is_left_after_an_error(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), sole_writer(tmp_path / ".lock", tmp_path):
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_whose_record_cannot_be_written_is_free_at_once(tmp_path: Path) -> None:
+    """Even while the error, and with it what the failed call held, is still there."""
+    lock, limits = tmp_path / ".lock", resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        with pytest.raises(UserError) as refused, sole_writer(lock, tmp_path):
+            pytest.fail("held without a record")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with sole_writer(lock, tmp_path):
+        assert owner_of(lock) is not None
+    assert refused.value is not None
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", bytes(50), b"[]", b"3", b'{"host": "h"}', b'{"pid": "x"}'])
