@@ -78,6 +78,14 @@ VERBS: Final = (
         "Read the future from two generators' states, beside controls that say what the answer means.",
     ),
     Verb(
+        "planning", "probekit.cli.planning:planning",
+        "How far states behind the pillar stay behind the best readout of the true past, in nats and decibels.",
+    ),
+    Verb(
+        "futures", "probekit.cli.futures:futures",
+        "Hold what is read from a state against the futures that it has: their mean, their spread, the world's own.",
+    ),
+    Verb(
         "capture", "probekit.cli.capture:capture",
         "Keep the hidden states of a streaming generator, for probes to read; goes on where it was interrupted.",
     ),

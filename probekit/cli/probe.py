@@ -18,7 +18,10 @@ def probe(
     prompts: Annotated[int | None, typer.Option(help="Only the first N prompts.", min=1)] = None,
     samples: Annotated[int | None, typer.Option(help="Only the first N videos of each prompt.", min=1)] = 2,
     target: Annotated[
-        str, typer.Option(help="What is read: frame, latent or sprite-position, -color, -shape, -size.")
+        str,
+        typer.Option(
+            help="What is read: frame, latent or sprite-position, -velocity, -color, -shape, -size, -next-turn."
+        ),
     ] = "frame",
     decoder: Annotated[DecoderKind, typer.Option(help="One MLP per position, or one per chunk.")] = "chunk",
     horizon: Annotated[

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from probekit.errors import UserError
 from probekit.probing.capturing import frames_of_latents
+from probekit.rollout.fixed_batch import blocks, filled
 from probekit.rollout.generation_runner import Request
 from probekit.rollout.noise import KeyedNoise, NoiseSource
 from probekit.rollout.streaming_sampler import StreamingSampler
@@ -52,6 +54,58 @@ class Futures(NamedTuple):
         return mean
 
 
+class RowNoise:
+    """A batch whose rows draw from sources of their own, each of one row."""
+
+    def __init__(self, rows: Sequence[NoiseSource]) -> None:
+        self._rows = rows
+
+    def __call__(self, chunk: int, step: int) -> Tensor:
+        """Noise (B, C, n, h, w)."""
+        return torch.cat([row(chunk, step) for row in self._rows])
+
+
+@torch.no_grad()
+def forked_videos(
+    sampler: StreamingSampler, request: Request, chunk: int, ahead: int, count: int, seed: int = 0
+) -> NDArray[np.uint8]:
+    """Videos (F, T, H, W, 3) uint8 that go on from one state: the past is rolled out once, and only what is asked for.
+
+    Args:
+        sampler: streaming generator.
+        request: prompt and key, whose noise makes the shared past.
+        chunk: zero-based, the last shared one.
+        ahead: chunks after it.
+        count: continuations; the first has the noise of the key itself.
+        seed: run seed of the shared noise; continuation i > 0 draws from run seed `seed` + i.
+
+    Raises:
+        UserError: if the video ends before.
+    """
+    _check_future(sampler, chunk, ahead)
+    requests = filled([request], sampler.batch_size)
+    rollout = sampler.start(requests)
+    past = torch.cat([next(rollout).latents for _ in range(chunk + 1)], dim=2)
+    fork = rollout.snapshot()
+    found = []
+    for block in blocks(range(count), sampler.batch_size):
+        rows = filled(block, sampler.batch_size)
+        branch = RowNoise([KeyedNoise([request.key], sampler.chunk_shape(), seed + index) for index in rows])
+        rollout.rewind(fork, branch)
+        later = torch.cat([next(rollout).latents for _ in range(ahead)], dim=2)
+        shared = past[:1].expand(len(later), -1, -1, -1, -1)
+        found.append(sampler.decoded(sampler.parts.codec.decode, torch.cat([shared, later], dim=2))[: len(block)])
+    return np.concatenate(found)
+
+
+def _check_future(sampler: StreamingSampler, chunk: int, ahead: int) -> None:
+    if chunk + ahead >= sampler.chunks:
+        raise UserError(
+            f"Chunk {chunk} of {sampler.chunks} has no future {ahead} chunks ahead.",
+            f"Use a chunk up to {sampler.chunks - 1 - ahead}.",
+        )
+
+
 def continue_state(
     sampler: StreamingSampler, request: Request, chunk: int, horizons: Sequence[int], count: int = 4, seed: int = 0
 ) -> Futures:
@@ -68,11 +122,7 @@ def continue_state(
     Raises:
         UserError: if a horizon lies beyond the video.
     """
-    if chunk + max(horizons) >= sampler.chunks:
-        raise UserError(
-            f"Chunk {chunk} of {sampler.chunks} has no future {max(horizons)} chunks ahead.",
-            f"Use a chunk up to {sampler.chunks - 1 - max(horizons)}.",
-        )
+    _check_future(sampler, chunk, max(horizons))
     keys = [request.key] * sampler.batch_size
     shared = KeyedNoise(keys, sampler.chunk_shape(), seed)
     branches = [KeyedNoise(keys, sampler.chunk_shape(), seed + index) for index in range(count)]

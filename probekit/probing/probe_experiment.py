@@ -90,7 +90,7 @@ def arm_data(store: FeatureStore, target: ProbeTarget, split: PromptSplit) -> Ar
     """
     prompts = tuple(key.prompt_id for key in store.keys)
     frames = store.frames()
-    values = target.values(TargetInput(frames[:, :, -1], store.latents(), store.card.chunk_frames))
+    values = target.values(TargetInput(frames[:, :, -1], store.latents(), store.card.chunk_frames, frames))
     train, validation, test = (side_of(prompts, side, frames.shape[1]) for side in split)
     if not min(map(len, (train.videos, validation.videos, test.videos))):
         raise UserError(f"{store.folder} lacks videos of one side of the split.", "Capture all prompts of the suite.")
@@ -114,6 +114,14 @@ def readouts(data: ArmData, target: ProbeTarget, settings: ProbeSettings) -> Ite
                 yield from _fitted(source, site, inputs, goals, settings, controls)
     for source, tokens in ((CURRENT_LATENTS, _latent_tokens(data)), (CURRENT_PIXELS, _pixel_tokens(data))):
         yield from _fitted(source, None, _inputs(data, tokens, settings, by_token), goals, settings, controls)
+
+
+def site_readouts(data: ArmData, target: ProbeTarget, settings: ProbeSettings, site: Site) -> Iterator[Readout]:
+    """The trained network's readouts at one site, without controls."""
+    by_token = settings.decoder == "token" and target.kind == "picture"
+    inputs = _inputs(data, data.store.states(site, TRAINED), settings, by_token)
+    goals = _goals(data, target, data.values, settings, by_token)
+    yield from _fitted(TRAINED, site, inputs, goals, settings, settings.budget)
 
 
 def judged(

@@ -12,6 +12,9 @@ from probekit.sprite_world.tracker_objects import UNKNOWN, TrackedObject, tracke
 from probekit.sprite_world.vocabulary import COLORS, FRAME_SIZE, SHAPES, SIZES
 
 Floats = NDArray[np.float32]
+_TURN_PIXELS: Final = 0.5
+"""Pixels by which a step must leave the path that the one before began; after a turn by 45 degrees it is one pixel."""
+
 Kind = Literal["picture", "vector", "class"]
 
 
@@ -22,11 +25,14 @@ class TargetInput(NamedTuple):
         frames: (V, N, H, W, 3) uint8, the last RGB frame of every chunk, which is what probes reconstruct.
         latents: (V, C, L, h, w) float32, the clean video.
         chunk_frames: latent frames of a chunk.
+        steps: (V, N, n, H, W, 3) uint8, the last RGB frame of every latent frame, for what motion says; None where a
+            store keeps but one frame per chunk.
     """
 
     frames: NDArray[np.uint8]
     latents: Floats
     chunk_frames: int
+    steps: NDArray[np.uint8] | None = None
 
 
 class ProbeTarget(NamedTuple):
@@ -87,9 +93,88 @@ def _position(sprite: TrackedObject) -> Floats:
     return np.stack([sprite.x, sprite.y], axis=1).astype(np.float32) / np.float32(FRAME_SIZE)
 
 
+def _of_motion(read: Callable[[TrackedObject, int], Floats], width: int) -> Callable[[TargetInput], Floats]:
+    """Values of the main sprite's path, one step per latent frame; NaN in videos without one."""
+
+    def values(data: TargetInput) -> Floats:
+        frames = data.frames[:, :, None] if data.steps is None else data.steps
+        videos, chunks, size = frames.shape[:3]
+        found = np.full((videos, chunks, width), np.nan, np.float32)
+        for row, video in zip(found, frames.reshape(videos, chunks * size, *frames.shape[3:]), strict=True):
+            sprite = main_sprite(video)
+            if sprite is not None:
+                row[:] = read(sprite, size)
+        return found
+
+    return values
+
+
+def _velocity(sprite: TrackedObject, size: int) -> Floats:
+    return steps_of(sprite)[size - 1 :: size].astype(np.float32)
+
+
+def _next_turn(sprite: TrackedObject, size: int) -> Floats:
+    return first_turns(path_of(sprite), sprite.radius, size)[:, None]
+
+
 def _known(indices: NDArray[np.int64]) -> Floats:
     found: Floats = np.where(indices == UNKNOWN, np.nan, indices)[:, None].astype(np.float32)
     return found
+
+
+def path_of(sprite: TrackedObject) -> NDArray[np.float64]:
+    """Centres (T, 2) in pixels, NaN where not in view."""
+    return np.stack([sprite.x, sprite.y], axis=1).astype(np.float64)
+
+
+def steps_of(sprite: TrackedObject) -> NDArray[np.float64]:
+    """Pixels moved since the frame before, (T, 2); NaN in the first frame and where either is not in view."""
+    path = path_of(sprite)
+    return np.diff(path, axis=0, prepend=np.full((1, 2), np.nan))
+
+
+def first_turns(path: NDArray[np.float64], radius: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """When the first turn of each chunk comes, in steps after its first one and as a share of the chunk; 1 for none.
+
+    The world turns sprites without memory, so at any horizon from 1 nothing of the past says when. A turn is a step
+    that neither goes on as the one before nor is reflected at a wall. The step after a turn counts as none: a turn
+    within a step mixes two directions, so there is nothing sound to hold the next one against. A turn in the first step
+    may have begun before the chunk did, where a state could know of it; such a chunk has no value.
+
+    Args:
+        path: (T, 2) centres in pixels.
+        radius: (T,) radius of the sprite.
+        size: frames of a chunk.
+
+    Returns:
+        (T / size,), NaN where a step of the chunk is not known, or its first one turns.
+    """
+    turned, known = np.zeros(len(path), bool), np.zeros(len(path), bool)
+    heading: NDArray[np.float64] | None = None
+    for index in range(1, len(path)):
+        before, now = path[index - 1 : index + 1]
+        if not np.isfinite([before, now]).all():
+            heading = None
+            continue
+        known[index] = heading is not None
+        step = now - before
+        if heading is None or turned[index - 1]:
+            heading = step
+            continue
+        expected, sides = _reflected(before + heading, float(radius[index - 1]))
+        turned[index] = bool(np.abs(now - expected).max() > _TURN_PIXELS)
+        heading = np.where(sides < 0, -heading, step)  # a step in which it is reflected goes there and back
+    chunks = turned.reshape(-1, size)
+    whole = known.reshape(-1, size).all(axis=1) & ~chunks[:, 0]
+    share = np.where(chunks.any(axis=1), chunks.argmax(axis=1) / size, 1.0)
+    found: NDArray[np.float32] = np.where(whole, share, np.nan).astype(np.float32)
+    return found
+
+
+def _reflected(place: NDArray[np.float64], radius: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A place after the walls, and -1 along each axis that a wall has turned round."""
+    inside = np.clip(place, radius, FRAME_SIZE - radius)
+    return 2 * inside - place, np.where(inside == place, 1.0, -1.0)
 
 
 FRAME: Final = ProbeTarget("frame", "picture", _frame)
@@ -98,9 +183,12 @@ POSITION: Final = ProbeTarget("sprite-position", "vector", _of_main_sprite(_posi
 COLOR: Final = ProbeTarget("sprite-color", "class", _of_main_sprite(lambda one: _known(one.color), 1), len(COLORS))
 SHAPE: Final = ProbeTarget("sprite-shape", "class", _of_main_sprite(lambda one: _known(one.shape), 1), len(SHAPES))
 SIZE: Final = ProbeTarget("sprite-size", "class", _of_main_sprite(lambda one: _known(one.size), 1), len(SIZES))
+VELOCITY: Final = ProbeTarget("sprite-velocity", "vector", _of_motion(_velocity, 2))
+NEXT_TURN: Final = ProbeTarget("sprite-next-turn", "vector", _of_motion(_next_turn, 1))
+"""A negative control: nothing of the past says when the sprite turns."""
 
 TARGETS: Final[Mapping[str, ProbeTarget]] = {
-    target.name: target for target in (FRAME, LATENT, POSITION, COLOR, SHAPE, SIZE)
+    target.name: target for target in (FRAME, LATENT, POSITION, VELOCITY, COLOR, SHAPE, SIZE, NEXT_TURN)
 }
 """By name. The sprite's are of the one sprite that is in view most often, read by the tracker."""
 

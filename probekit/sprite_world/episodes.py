@@ -66,7 +66,7 @@ def draw_split_scene(split: Split, rng: np.random.Generator) -> Scene:
 
 def episode(split: Split, seed: int, index: int, n_frames: int = 81) -> Episode:
     """Make one episode; the same arguments give the same bytes, and a longer one begins with the shorter."""
-    rng = generator("sprite-world", split, seed, index)
+    rng = _random_of(split, seed, index)
     scene = draw_split_scene(split, rng)
     trajectory = simulate(scene, n_frames, rng)
     labels = FrameLabels(
@@ -77,3 +77,12 @@ def episode(split: Split, seed: int, index: int, n_frames: int = 81) -> Episode:
         scene.background,
     )
     return Episode(scene, caption(scene), render(scene, trajectory.position), labels)
+
+
+def scene_of_episode(split: Split, seed: int, index: int) -> Scene:
+    """The scene of an episode without its video."""
+    return draw_split_scene(split, _random_of(split, seed, index))
+
+
+def _random_of(split: Split, seed: int, index: int) -> np.random.Generator:
+    return generator("sprite-world", split, seed, index)

@@ -28,6 +28,11 @@ class FutureDistribution(NamedTuple):
         mean: NDArray[np.float64] = positions @ self.probability
         return mean
 
+    def given(self, keep: NDArray[np.bool_]) -> "FutureDistribution":
+        """The distribution under the condition that one of some states came true, which must be possible (Bayes)."""
+        kept = self.probability[keep]
+        return FutureDistribution(MotionState(*(part[keep] for part in self.states)), kept / kept.sum())
+
 
 class SampledFutures(NamedTuple):
     """States of n independent continuations, (n,) each.
@@ -56,36 +61,46 @@ def enumerate_futures(
     Raises:
         UserError: if more states can be reached than `max_states`.
     """
-    states = MotionState(*(np.atleast_1d(part) for part in state))
-    probability = np.ones(1)
+    return frames_ahead(certain(state), radius, speed, horizon, max_states)
+
+
+def certain(state: MotionState) -> FutureDistribution:
+    """The distribution of one known state (arrays of shape ())."""
+    return FutureDistribution(MotionState(*(np.atleast_1d(part) for part in state)), np.ones(1))
+
+
+def frames_ahead(
+    present: FutureDistribution, radius: float, speed: int, horizon: int, max_states: int = MAX_STATES
+) -> FutureDistribution:
+    """Distribution of the state `horizon` frames after a present that is itself uncertain; arguments as above.
+
+    Raises:
+        UserError: if more states can be reached than `max_states`.
+    """
+    found = present
     for _ in range(horizon):
-        states, probability = _merge(*_turn_branches(advance(states, radius, speed), probability))
-        if len(probability) > max_states:
+        found = next_frame(found, radius, speed)
+        if len(found.probability) > max_states:
             raise UserError(
                 f"More than {max_states} states can be reached {horizon} frames ahead.",
                 "Use sample_futures, or a shorter horizon.",
             )
-    return FutureDistribution(states, probability)
+    return found
 
 
-def _turn_branches(states: MotionState, probability: NDArray[np.float64]) -> tuple[MotionState, NDArray[np.float64]]:
-    """Every state continues in all directions: its own with 1 - hazard, each other with hazard / 7."""
+def next_frame(present: FutureDistribution, radius: float, speed: int) -> FutureDistribution:
+    """Distribution one frame later.
+
+    Every state moves on; then it keeps its direction with 1 - hazard, and takes each other one with hazard / 7.
+    """
     n = len(DIRECTIONS)
-    offsets = np.arange(n)[:, None]
-    weights = np.where(offsets == 0, 1 - TURN_HAZARD, TURN_HAZARD / (n - 1))
-    directions = (states.direction + offsets) % n
-    branched = MotionState(np.tile(states.x, n), np.tile(states.y, n), directions.ravel())
-    return branched, (weights * probability).ravel()
-
-
-def _merge(states: MotionState, probability: NDArray[np.float64]) -> tuple[MotionState, NDArray[np.float64]]:
-    """Add up the probabilities of equal states."""
-    code = (states.x * _SIDE + states.y) * len(DIRECTIONS) + states.direction
-    unique, inverse = np.unique(code, return_inverse=True)
-    place, direction = np.divmod(unique, len(DIRECTIONS))
-    x, y = np.divmod(place, _SIDE)
-    total: NDArray[np.float64] = np.bincount(inverse, probability).astype(np.float64)
-    return MotionState(x, y, direction), total
+    moved = advance(present.states, radius, speed)
+    places, inverse = np.unique(moved.x * _SIDE + moved.y, return_inverse=True)
+    held = np.bincount(inverse * n + moved.direction, present.probability, len(places) * n).reshape(-1, n)
+    other = TURN_HAZARD / (n - 1)
+    turned = (1 - TURN_HAZARD - other) * held + other * held.sum(axis=1, keepdims=True)
+    x, y = np.divmod(np.repeat(places, n), _SIDE)
+    return FutureDistribution(MotionState(x, y, np.tile(np.arange(n), len(places))), turned.ravel())
 
 
 def sample_futures(

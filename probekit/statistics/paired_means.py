@@ -1,4 +1,6 @@
-"""One mean against another on the same prompts, by the paired bootstrap over prompts."""
+"""One mean against another on the same prompts, by the paired bootstrap over prompts: difference, or ratio in dB."""
+
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,10 @@ from probekit.statistics.interval_choice import Evidence
 from probekit.statistics.resampling import prompt_indices
 
 Floats = NDArray[np.float64]
+
+NO_RATIO: Final = "a mean is 0, so that there is no ratio"
+_DECIBELS: Final = 10 / float(np.log(10))
+"""Decibels of a factor e."""
 
 
 def paired_means(
@@ -38,3 +44,34 @@ def paired_means(
     evidence = Evidence(mean, drawn, [units], size, len(a))
     scores = float(a.mean()), float(b.mean())
     return estimate_difference(name, scores, evidence, interval=interval, level=level, unit="raw")
+
+
+def paired_decibels(
+    name: str,
+    a: Floats,
+    b: Floats,
+    *,
+    rng: np.random.Generator,
+    replicates: int = 10_000,
+    level: float = 0.95,
+    interval: IntervalKind = "percentile",
+) -> DifferenceEstimate:
+    """Ratio of the means of two kinds of errors >= 0 in decibels, 10·log10(mean a / mean b), (P,) each.
+
+    Prompts are resampled together, and a replicate is the ratio of its own means. In the estimate `a`, `b` are the
+    decibels of the means and `difference` is the ratio; it has a reason and no value where a mean is 0.
+    """
+    assert a.shape == b.shape
+    if not len(a):
+        return unscored_difference(name)
+    means = a.mean(), b.mean()
+    if min(means) <= 0:
+        return unscored_difference(name)._replace(n_prompts=len(a), reason=NO_RATIO)
+    decibels = [_DECIBELS * float(np.log(mean)) for mean in means]
+    influence = _DECIBELS * (a / means[0] - b / means[1])
+    units = Units(influence[:, None], np.array([float(len(a))]), np.maximum(np.array([len(a) - 1.0]), 1))
+    rows = prompt_indices(rng, len(a), replicates)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a replicate without an error has no ratio
+        drawn = _DECIBELS * (np.log(a[rows].mean(axis=-1)) - np.log(b[rows].mean(axis=-1)))
+    evidence = Evidence(decibels[0] - decibels[1], drawn, [units], _DECIBELS, len(a))
+    return estimate_difference(name, (decibels[0], decibels[1]), evidence, interval=interval, level=level, unit="raw")

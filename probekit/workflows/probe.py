@@ -76,11 +76,7 @@ def probe_arms(
     """
     chosen = settings or ProbeSettings()
     split_prompts([key.prompt_id for key in suite.keys()], chosen.seed)
-    stores: dict[str, FeatureStore] = {}
-    for name, folder in zip((baseline, method), _state_folders((baseline, method)), strict=True):
-        store = _store(name, suite, out / "states" / folder, seed, captured, videos)
-        stores[_arm_name(store, stores)] = store
-    _check_alike(*stores.values())
+    stores = open_stores(baseline, method, suite, out, seed, captured, videos)
     figure = None
     rolled_out = videos is None and not any((Path(name) / CARD_FILE).is_file() for name in (baseline, method))
     if target == FRAME and rolled_out and any(0 < horizon <= _FutureFigure.FARTHEST for horizon in chosen.horizons):
@@ -88,7 +84,29 @@ def probe_arms(
     return probe_stores(stores, out, chosen, target, figure)
 
 
-def _state_folders(arms: Sequence[str]) -> list[str]:
+def open_stores(
+    baseline: str,
+    method: str,
+    suite: Suite,
+    out: Path,
+    seed: int,
+    captured: CaptureSettings | None,
+    videos: Path | None = None,
+) -> dict[str, FeatureStore]:
+    """Stores of two arms by name, the baseline's first, captured where they are not there; arguments as above.
+
+    Raises:
+        UserError: a model is no causal generator, or the stores do not fit one another.
+    """
+    stores: dict[str, FeatureStore] = {}
+    for name, folder in zip((baseline, method), state_folders((baseline, method)), strict=True):
+        store = _store(name, suite, out / "states" / folder, seed, captured, videos)
+        stores[_arm_name(store, stores)] = store
+    _check_alike(*stores.values())
+    return stores
+
+
+def state_folders(arms: Sequence[str]) -> list[str]:
     """A folder for the states of each model: its name, and its path too if both have one name, as exports do."""
     places = [(Path(arm) if (Path(arm) / CARD_FILE).is_file() else model_folder(arm)).resolve() for arm in arms]
     alike = len({place.name.casefold() for place in places}) < len(places)
