@@ -72,10 +72,36 @@ INSTEAD: Final[dict[str, tuple[str, ...]]] = {
         "tests/unit/statistics/test_significance.py",
         "tests/unit/statistics/test_significance_meaning.py",
     ),
+    "trainer.engine.checkpoint": ("tests/unit/trainer/engine/test_checkpoint.py",),
     "trainer.engine.ema": ("tests/unit/trainer/engine/test_ema.py",),
+    "trainer.engine.safe_checkpoint_files": ("tests/unit/trainer/engine/test_safe_checkpoint_files.py",),
+    "trainer.foresight.encoders": ("tests/unit/trainer/foresight/test_encoders.py",),
     "trainer.foresight.losses": ("tests/unit/trainer/foresight/test_losses.py",),
+    "trainer.foresight.objective": ("tests/unit/trainer/foresight/test_objective.py",),
+    "trainer.foresight.predictors": ("tests/unit/trainer/foresight/test_predictors.py",),
     "trainer.foresight.targets": ("tests/unit/trainer/foresight/test_targets.py",),
+    "trainer.stages.ar_finetune": ("tests/unit/trainer/stages/test_ar_finetune.py",),
+    "trainer.stages.asymmetric_dmd": ("tests/unit/trainer/stages/test_dmd_meaning.py",),
+    "trainer.stages.averaged_model": ("tests/unit/trainer/stages/test_single_model.py",),
+    "trainer.stages.bidirectional": ("tests/unit/trainer/stages/test_bidirectional.py",),
+    "trainer.stages.causal_ode": ("tests/unit/trainer/stages/test_causal_ode.py",),
+    "trainer.stages.clip_stage": (
+        "tests/unit/trainer/stages/test_ar_finetune.py",
+        "tests/unit/trainer/stages/test_consistency_meaning.py",
+    ),
+    "trainer.stages.consistency": ("tests/unit/trainer/stages/test_consistency_meaning.py",),
+    "trainer.stages.export": ("tests/unit/trainer/stages/test_export.py",),
+    "trainer.stages.flows": ("tests/unit/trainer/stages/test_flows.py",),
+    "trainer.stages.initialization": (
+        "tests/unit/trainer/stages/test_grown_model.py",
+        "tests/unit/trainer/stages/test_initialization.py",
+    ),
+    "trainer.stages.opening": ("tests/unit/trainer/stages/test_opening.py",),
     "trainer.stages.random_rows": ("tests/unit/trainer/stages/test_random_rows.py",),
+    "trainer.stages.single_model": (
+        "tests/unit/trainer/stages/test_bidirectional.py",
+        "tests/unit/trainer/stages/test_single_model.py",
+    ),
 }
 """Tests of a module that stand for those of its folder, which take long and have little to do with it."""
 
