@@ -15,16 +15,17 @@ def tiny_wan(heads: int = 1, layers: int = 2, seed: int = 0) -> WanTransformer3D
     return _seeded(WanTransformer3DModel, heads, layers, seed)
 
 
-def tiny_causal(heads: int = 1, layers: int = 2, seed: int = 0) -> CausalWan:
-    """A causal one with seeded weights, its output layer among them."""
-    model: CausalWan = _seeded(CausalWan, heads, layers, seed)
+def tiny_causal(heads: int = 1, layers: int = 2, seed: int = 0, **sizes: Any) -> CausalWan:
+    """A causal one with seeded weights, its output layer among them; other sizes as diffusers names them."""
+    model: CausalWan = _seeded(CausalWan, heads, layers, seed, **sizes)
     return model
 
 
-def _seeded(kind: Any, heads: int, layers: int, seed: int) -> Any:
+def _seeded(kind: Any, heads: int, layers: int, seed: int, **changes: Any) -> Any:
     sizes = {
         "patch_size": (1, 2, 2), "num_attention_heads": heads, "attention_head_dim": HEAD_WIDTH, "text_dim": TEXT_WIDTH,
         "in_channels": CHANNELS, "out_channels": CHANNELS, "freq_dim": 8, "ffn_dim": 16, "num_layers": layers,
+        **changes,
     }  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
