@@ -1,5 +1,10 @@
 """Decoders: batched fits equal single ones, find what is there, and nothing that is not."""
 
+import copy
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -19,6 +24,7 @@ from probekit.probing.decoder_inputs import (
 from probekit.probing.decoders import DecoderStack, Goals, errors, fit_decoders
 from probekit.probing.probe_settings import DecoderBudget
 from probekit.probing.targets import FRAME, ProbeTarget
+from probekit.seeding import counter_seed
 
 BUDGET = DecoderBudget(width=16, steps=120, validate_every=20, batch=32, learning_rates=(3e-3,), seeds=(0,))
 
@@ -186,3 +192,99 @@ def test_goals_of_classes_are_their_indices() -> None:
     assert made.train.values[0, :, 0].tolist() == [2.0, 0.0, 0.0]
     assert made.train.known[0].tolist() == [True, False, True]
     assert made.train.outputs == 4
+
+
+def shuffled_rows(count: int, seed: int) -> Iterator[int]:
+    """Numbers of rows without end, one permutation after another."""
+    rng = torch.Generator().manual_seed(counter_seed("probe-batches", seed) % 2**63)
+    while True:
+        yield from torch.randperm(count, generator=rng).tolist()
+
+
+def plain_error(net: nn.Module, inputs: torch.Tensor, values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    return (net(inputs) - values)[known].square().mean(dim=1).sum() / max(1, int(known.sum()))
+
+
+def plain_fit(
+    train: torch.Tensor, goal: Goals, validation: torch.Tensor, wanted: Goals, seed: int, rate: float,
+    budget: DecoderBudget,
+) -> tuple[nn.Module, float, int]:  # fmt: skip
+    """One decoder with torch's own layers: AdamW, a cosine to zero, the weights of the least validation error."""
+    stack = DecoderStack(train.shape[1], budget.width, goal.outputs, [seed])
+    sizes = (train.shape[1], budget.width, budget.width, goal.outputs)
+    layers = [nn.Linear(*pair) for pair in pairwise(sizes)]
+    with torch.no_grad():
+        for layer, weight, bias in zip(layers, stack.weights, stack.biases, strict=True):
+            layer.weight.copy_(weight[0].T)
+            layer.bias.copy_(bias[0, 0])
+    net = nn.Sequential(layers[0], nn.GELU(), layers[1], nn.GELU(), layers[2])
+    optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=budget.weight_decay)
+    rows_to_come, best, since = shuffled_rows(len(train), seed), (copy.deepcopy(net), math.inf, 0), 0
+    for step in range(1, budget.steps + 1):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * (1 + math.cos(math.pi * (step - 1) / budget.steps)) / 2
+        batch = torch.tensor([next(rows_to_come) for _ in range(budget.batch)])
+        optimizer.zero_grad()
+        plain_error(net, train[batch], goal.values[0, batch], goal.known[0, batch]).backward()
+        optimizer.step()
+        if step % budget.validate_every == 0 or step == budget.steps:
+            error = float(plain_error(net, validation, wanted.values[0], wanted.known[0]).detach())
+            since = 0 if error < best[1] else since + 1
+            best = (copy.deepcopy(net), error, step) if error < best[1] else best
+            if since == budget.patience:
+                break
+    return best
+
+
+@pytest.mark.parametrize("patience", [1, 100])
+def test_a_fit_is_a_plain_loop_of_adamw_batches_and_validation(patience: int) -> None:
+    """Goals, seeds and rates side by side, some goals unknown; steps that are no multiple of the looks."""
+    train, train_goals, validation, validation_goals, test, _ = data()
+    budget = BUDGET._replace(
+        width=8, steps=47, validate_every=10, batch=70, learning_rates=(1e-3, 3e-2), seeds=(0, 5), weight_decay=0.1,
+        patience=patience,
+    )  # fmt: skip
+    made = []
+    for goals_of_side in (train_goals, validation_goals):
+        known = torch.rand(goals_of_side.known.shape, generator=torch.Generator().manual_seed(3)) < 0.7
+        made.append(goals_of_side._replace(known=known))
+    fitted = fit_decoders(train, made[0], validation, made[1], test, budget)
+    for goal in range(2):
+        own = [side._replace(values=side.values[goal : goal + 1], known=side.known[goal : goal + 1]) for side in made]
+        for place, seed in enumerate(budget.seeds):
+            plain = [plain_fit(train, own[0], validation, own[1], seed, rate, budget) for rate in (1e-3, 3e-2)]
+            chosen = min(range(2), key=lambda number: plain[number][1])
+            net, error, step = plain[chosen]
+            assert fitted.learning_rates[goal, place] == pytest.approx(budget.learning_rates[chosen])
+            assert fitted.steps[goal, place] == step
+            assert fitted.validation[goal, place] == pytest.approx(error, rel=1e-3)
+            torch.testing.assert_close(fitted.readouts[goal, place], net(test).detach(), rtol=1e-2, atol=1e-3)
+
+
+def test_thousands_of_rows_are_validated_and_read_as_one() -> None:
+    train, train_goals, _, _, _, _ = data()
+    validation, wanted = rows(4100, seed=8), rows(4100, 3, seed=9)
+    wanted[4096:] += 30  # the rows of the last part weigh as any other
+    budget = BUDGET._replace(width=4, steps=1, validate_every=1)
+    one = Goals(train_goals.values[:1], train_goals.known[:1])
+    known = torch.ones(1, 4100, dtype=torch.bool)
+    known[0, 7:2000] = False
+    fitted = fit_decoders(train, one, validation, Goals(wanted[None], known), validation, budget)
+    read = fitted.readouts[0, 0]
+    assert read.shape == (4100, 3)
+    expected = (read - wanted)[known[0]].square().mean()
+    assert fitted.validation[0, 0] == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_weights_are_drawn_as_torchs_linear_layers_draw_theirs() -> None:
+    """Uniform within 1 / sqrt(inputs), from the decoder's own seed."""
+    stack = DecoderStack(64, 100, 50, seeds=[3])
+    for weight, bias in zip(stack.weights, stack.biases, strict=True):
+        bound = weight.shape[1] ** -0.5
+        for part in (weight, bias):
+            assert 0.9 * bound < float(part.abs().max()) <= bound
+    assert stack.biases[0].shape == (1, 1, 100)
+
+
+def test_a_decoder_without_known_rows_has_no_error() -> None:
+    assert errors(torch.ones(1, 2, 1), torch.zeros(1, 2, 1), torch.zeros(1, 2), 0).tolist() == [0.0]

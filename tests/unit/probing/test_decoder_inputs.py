@@ -1,0 +1,131 @@
+"""Rows that decoders read: their order, their standardisation and their components, against plain formulas."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probekit.probing.decoder_inputs import (
+    Components,
+    Scaling,
+    chunk_rows,
+    from_patches,
+    patches,
+    place_features,
+    token_rows,
+    with_places,
+)
+
+STATES = np.arange(2 * 3 * 2 * 4 * 5, dtype=np.float16).reshape(2, 3, 2, 4, 5)
+"""(V 2, N 3, n 2, T 4, W 5), every number another."""
+
+
+def test_a_row_of_a_chunk_is_all_of_its_numbers() -> None:
+    rows = chunk_rows(STATES)
+    assert (rows.shape, rows.dtype) == ((6, 40), torch.float32)
+    assert rows[4].tolist() == STATES[1, 1].flatten().tolist()
+
+
+def test_a_row_of_a_position_has_the_tokens_of_all_frames_there() -> None:
+    rows = token_rows(STATES)
+    assert (rows.shape, rows.dtype) == ((2 * 3 * 4, 10), torch.float32)
+    assert rows[(1 * 3 + 2) * 4 + 3].tolist() == [*STATES[1, 2, 0, 3].tolist(), *STATES[1, 2, 1, 3].tolist()]
+
+
+def test_inputs_are_standardised_by_the_training_rows_and_constants_are_left_at_zero() -> None:
+    rows = torch.tensor([[1.0, 7.0, 100.0], [3.0, 7.0, 100.00001], [5.0, 7.0, 100.0]])
+    scaling = Scaling.of(rows)
+    assert scaling.mean[0] == 3
+    assert scaling.spread[0].item() == pytest.approx((8 / 3) ** 0.5)
+    found = scaling(torch.tensor([[3.0 + 2 * (8 / 3) ** 0.5, 9.0, 101.0]]))
+    assert found[0].tolist() == pytest.approx([2.0, 0.0, 0.0])
+
+
+def test_what_varies_by_a_millionth_of_its_size_still_counts() -> None:
+    rows = torch.tensor([[0.0], [1e-5]], dtype=torch.float64)  # spread 5e-6, limit 1e-6 · (1 + 5e-6)
+    assert Scaling.of(rows)(rows).flatten().tolist() == pytest.approx([-1.0, 1.0])
+    assert Scaling.of(rows / 6)(rows).flatten().tolist() == [0.0, 0.0]
+    far = torch.tensor([[9.0], [9.0 + 1.6e-5]], dtype=torch.float64)  # spread 8e-6, limit 1e-5
+    assert Scaling.of(far)(far).flatten().tolist() == [0.0, 0.0]
+
+
+def training_rows(count: int = 60, width: int = 6) -> torch.Tensor:
+    rng = torch.Generator().manual_seed(0)
+    mixed = torch.randn(count, width, generator=rng) @ torch.randn(width, width, generator=rng)
+    return mixed + 3
+
+
+def test_components_are_the_whitened_principal_axes_of_the_training_rows() -> None:
+    rows = training_rows()
+    components = Components.of(rows, count=4)
+    standard = (rows - rows.mean(dim=0)) / rows.std(dim=0, correction=0)
+    _, singular, axes = torch.linalg.svd(standard, full_matrices=False)
+    torch.testing.assert_close(components.spread, singular[:4] / 59**0.5, rtol=1e-4, atol=1e-5)
+    signs = (components.axes * axes[:4].T).sum(dim=0)
+    torch.testing.assert_close(signs.abs(), torch.ones(4), rtol=1e-4, atol=1e-4)
+    whitened = components(rows)
+    torch.testing.assert_close(whitened.T @ whitened / 59, torch.eye(4), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("rows", "asked", "kept"), [(60, 4, 4), (60, 99, 6), (16, 99, 4), (19, 99, 4), (3, 99, 1), (1, 5, 1)]
+)
+def test_components_are_at_most_as_many_as_asked_as_there_are_numbers_and_a_quarter_of_the_rows(
+    rows: int, asked: int, kept: int
+) -> None:
+    components = Components.of(training_rows(rows), asked)
+    assert components.axes.shape == (6, kept)
+    assert torch.isfinite(components(training_rows(rows))).all()
+
+
+def test_a_component_without_spread_is_not_blown_up() -> None:
+    rows = torch.randn(40, 1, generator=torch.Generator().manual_seed(0)).repeat(1, 3)
+    components = Components.of(rows, 3)
+    assert float(components.spread.min()) >= 1e-6
+    assert float(components(rows)[:, 1:].abs().max()) < 10
+
+
+def test_components_leave_the_global_generator_alone_and_depend_on_it_in_nothing() -> None:
+    rows = training_rows(200, 40)
+    torch.manual_seed(1)
+    first = Components.of(rows, 5)
+    state = torch.get_rng_state()
+    torch.manual_seed(2)
+    second = Components.of(rows, 5)
+    assert torch.equal(first.axes, second.axes)
+    torch.manual_seed(1)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_place_is_sines_and_cosines_of_its_row_and_column() -> None:
+    found = place_features(3, 2)
+    assert found.shape == (6, 12)
+    for token in range(6):
+        y, x = (token // 2) / 2, float(token % 2)
+        angles = np.pi * np.array([y, 2 * y, 4 * y, x, 2 * x, 4 * x])
+        np.testing.assert_allclose(found[token].numpy(), [*np.sin(angles), *np.cos(angles)], atol=1e-6)
+
+
+def test_every_chunks_tokens_have_the_same_places_behind_them() -> None:
+    tokens = torch.arange(2 * 6 * 3.0).reshape(12, 3)
+    found = with_places(tokens, (3, 2))
+    assert torch.equal(found[:, :3], tokens)
+    assert torch.equal(found[:6, 3:], place_features(3, 2))
+    assert torch.equal(found[6:, 3:], place_features(3, 2))
+
+
+def test_a_patch_is_the_pixels_under_its_token() -> None:
+    picture = np.arange(4 * 6 * 3, dtype=np.float32).reshape(4, 6, 3)
+    cut = patches(picture.reshape(1, -1), grid=(2, 3), patch=(2, 2))
+    assert cut.shape == (1, 6, 12)
+    for token in range(6):
+        row, column = 2 * (token // 3), 2 * (token % 3)
+        np.testing.assert_array_equal(cut[0, token], picture[row : row + 2, column : column + 2].flatten())
+
+
+@given(grid=st.tuples(st.integers(1, 3), st.integers(1, 3)), patch=st.tuples(st.integers(1, 3), st.integers(1, 3)))
+def test_patches_come_back_as_pixels(grid: tuple[int, int], patch: tuple[int, int]) -> None:
+    size = grid[0] * grid[1] * patch[0] * patch[1] * 3
+    pixels = np.arange(2 * 5 * size, dtype=np.float32).reshape(2, 5, size)
+    np.testing.assert_array_equal(from_patches(patches(pixels, grid, patch), grid, patch), pixels)
