@@ -55,7 +55,7 @@ class KVCache:
         """Drop what no longer fits beside a chunk of `incoming` frames; returns all rotary positions."""
         kept = self.policy.kept_slots(len(self.frames), incoming)
         if len(kept) < len(self.frames):
-            slots = torch.tensor(kept)
+            slots = torch.tensor(kept, dtype=torch.long)  # also where nothing stays
             self._past = [past and self._select(past, slots) for past in self._past]
             self.frames = tuple(self.frames[slot] for slot in kept)
         self._drop_chunk()

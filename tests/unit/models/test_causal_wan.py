@@ -95,7 +95,7 @@ def test_blocks_are_repeated_in_the_backward_pass_only_if_told_to_and_gradients_
         if recompute:
             model.train().enable_gradient_checkpointing()
         calls: list[int] = []
-        model.blocks[1].register_forward_hook(lambda *_, calls=calls: calls.append(1))
+        model.blocks[1].register_forward_pre_hook(lambda *_, calls=calls: calls.append(1))
         rule = model.parallel(video, range(4), block_causal(2))
         with torch.no_grad():
             model(video, levels, TextContext(TEXT), rule)

@@ -282,7 +282,7 @@ def test_weights_are_drawn_as_torchs_linear_layers_draw_theirs() -> None:
     for weight, bias in zip(stack.weights, stack.biases, strict=True):
         bound = weight.shape[1] ** -0.5
         for part in (weight, bias):
-            assert 0.9 * bound < float(part.abs().max()) <= bound
+            assert 0.9 * bound < float(part.detach().abs().max()) <= bound
     assert stack.biases[0].shape == (1, 1, 100)
 
 

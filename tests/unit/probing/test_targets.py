@@ -79,7 +79,7 @@ def test_the_main_sprite_is_the_one_in_view_most_often() -> None:
 
 
 def test_a_video_without_a_sprite_has_unknown_values() -> None:
-    empty = render(Scene((), "meadow", None), np.zeros((CHUNKS, 0, 2), np.float32))[None]
+    empty = np.full((1, CHUNKS, 32, 32, 3), 90, np.uint8)
     assert main_sprite(empty[0]) is None
     for target in (POSITION, COLOR, SHAPE, SIZE):
         values = target.values(TargetInput(empty, NO_LATENTS, 1))

@@ -144,8 +144,10 @@ def test_given_first_latents_read_the_first_prompt() -> None:
     assert_same(rollout_of(schedule, start=start), by_hand(texts=(PROMPTS, NEGATIVE, NEGATIVE), start=[start]))
 
 
-def test_a_window_forgets() -> None:
-    policy = ContextPolicy(window_frames=2 * FRAMES)
+@pytest.mark.parametrize("chunks", [1, 2])
+def test_a_window_forgets(chunks: int) -> None:
+    """Down to a window of one chunk, in which nothing of the past stays."""
+    policy = ContextPolicy(window_frames=chunks * FRAMES)
     assert_same(rollout_of(policy=policy), by_hand(policy=policy))
     assert not torch.allclose(by_hand(), by_hand(policy=policy))
 

@@ -1,5 +1,6 @@
 """Stage 1 against its equation: levels of chunks, noise, captions and weights of a step's rows."""
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from torch import Tensor
 from probekit.models.loading import load_text_encoder
 from probekit.models.model_folder import SHIPPED_MODELS
 from probekit.models.text_context import TextContext
+from probekit.models.text_encoding import TextEncoder
 from probekit.rollout.noise import normal_rows
 from probekit.seeding import generator
 from tests.helpers.latent_folders import CHANNELS, FRAMES, HELD_OUT_CLIPS, SIDE, TRAIN_CLIPS, write_clips
@@ -23,6 +25,11 @@ from trainer.stages.random_rows import draw_rows, drop_captions
 
 PARTS = SHIPPED_MODELS / "sprite-base"
 SEED, SHIFT, CHUNKS, BATCH = 3, 5.0, 3, 3
+
+
+@cache
+def encoder() -> TextEncoder:
+    return load_text_encoder(PARTS)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +84,7 @@ def test_a_step_is_the_options_loss_on_the_rows_of_its_batch(folders: dict[str, 
     sigma = shifted(uniform[:, :CHUNKS])
     noisy = (1 - of_frames(sigma)) * clean + of_frames(sigma) * noise
     texts = drop_captions(captions, rows, BATCH, 0.5, SEED, step)
-    text = TextContext(load_text_encoder(PARTS).encode(texts))
+    text = TextContext(encoder().encode(texts))
     with torch.no_grad():
         if option == "diffusion":
             flow, _ = diffusion_forced_flow(stage.model, noisy, 1000 * sigma, text)
@@ -103,7 +110,7 @@ def test_held_out_clips_see_the_same_noise_and_levels_in_every_validation(folder
     noise = normal_rows((CHANNELS, FRAMES, SIDE, SIDE), rows, "validation-noise")
     sigma = shifted(draw_rows(total, rows, "validation-levels", columns=2 * CHUNKS)[:, :CHUNKS])
     noisy = (1 - of_frames(sigma)) * clean + of_frames(sigma) * noise
-    text = TextContext(load_text_encoder(PARTS).encode(captions))
+    text = TextContext(encoder().encode(captions))
     with torch.no_grad():
         flow, _ = teacher_forced_flow(stage.ema.model, clean, noisy, 1000 * sigma, text)
         found = stage.held_out_loss(rows)

@@ -1,5 +1,6 @@
 """Flow matching of a bidirectional model against its equation: clips, noise, levels and captions of each phase."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor
 from probekit.diffusion.flow_matching import stratified_sigmas
 from probekit.models.loading import load_text_encoder
 from probekit.models.model_folder import SHIPPED_MODELS
+from probekit.models.text_encoding import TextEncoder
 from probekit.rollout.noise import normal_rows
 from probekit.seeding import counter_seed, generator
 from tests.helpers.latent_folders import CHANNELS, FRAMES, HELD_OUT_CLIPS, SIDE, TRAIN_CLIPS, write_clips
@@ -25,6 +27,11 @@ PHASES = (
     {"steps": 2, "latent_frames": 3, "batch_size": 4, "timestep_shift": 2.0},
     {"steps": 1, "latent_frames": 5, "batch_size": 2, "timestep_shift": 6.0},
 )
+
+
+@cache
+def encoder() -> TextEncoder:
+    return load_text_encoder(PARTS)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +81,7 @@ def test_a_step_is_flow_matching_on_the_rows_of_its_phases_batch(
     with Calls(stage.model) as calls:
         found = stage.micro_batch(step, rows)
     texts = drop_captions(captions, rows, size, DROPOUT, SEED, step)
-    torch.testing.assert_close(calls.given[0]["encoder_hidden_states"], load_text_encoder(PARTS).encode(texts))
+    torch.testing.assert_close(calls.given[0]["encoder_hidden_states"], encoder().encode(texts))
     assert found.loss.item() == pytest.approx(flow_loss(calls, clean, noise, sigma), rel=1e-4)
     assert found.loss.requires_grad
     assert found.logged == {"loss": float(found.loss.detach())}
@@ -100,7 +107,7 @@ def test_held_out_clips_are_whole_and_see_fixed_noise_at_shift_two(
     uniform = draw_rows(total, rows, "validation-levels")
     with Calls(stage.ema.model) as calls:
         found = stage.held_out_loss(rows)
-    torch.testing.assert_close(calls.given[0]["encoder_hidden_states"], load_text_encoder(PARTS).encode(captions))
+    torch.testing.assert_close(calls.given[0]["encoder_hidden_states"], encoder().encode(captions))
     assert found == pytest.approx(flow_loss(calls, clean, noise, 2 * uniform / (1 + uniform)), rel=1e-4)
 
 

@@ -1,5 +1,6 @@
 """Stage 2b against its equation: which states, levels and past the student is given, and what it is compared with."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from probekit.models.causal_card import CausalCard, write_causal_card
 from probekit.models.loading import load_text_encoder, load_transformer
 from probekit.models.model_folder import SHIPPED_MODELS
 from probekit.models.text_context import TextContext
+from probekit.models.text_encoding import TextEncoder
 from probekit.seeding import generator
 from tests.helpers.latent_folders import CHANNELS, FRAMES, SIDE, TRAJECTORIES, write_random_trajectories
 from tests.helpers.model_folders import write_tiny_model
@@ -27,6 +29,11 @@ PARTS = SHIPPED_MODELS / "sprite-base"
 LEVELS = (1.0, 0.9375, 5 / 6, 0.625)
 """Steps 1000, 750, 500 and 250 at shift 5."""
 SEED, CHUNKS, BATCH = 3, 3, 3
+
+
+@cache
+def encoder() -> TextEncoder:
+    return load_text_encoder(PARTS)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +76,7 @@ def loss_by_hand(model: Any, folder: Path, rows: np.ndarray, levels: Tensor, cle
         for chunk in range(CHUNKS):
             frames, level = slice(2 * chunk, 2 * chunk + 2), int(levels[row, chunk])
             noisy[row, :, frames], sigma[row, chunk] = batch.states[row, level, :, frames], LEVELS[level]
-    text = TextContext(load_text_encoder(PARTS).encode(batch.captions))
+    text = TextContext(encoder().encode(batch.captions))
     with torch.no_grad():
         if clean_context:
             assert batch.clean is not None
@@ -165,7 +172,7 @@ def test_what_is_plugged_in_is_given_states_and_the_finished_video_and_its_loss_
     chosen, _ = drawn(clean_context, 1)
     batch = Trajectories(folders["forced" if clean_context else "free"], LEVELS).take(chosen[:2])
     assert torch.equal(video, batch.endpoint if batch.clean is None else batch.clean)
-    assert torch.equal(text, load_text_encoder(PARTS).encode(batch.captions))
+    assert torch.equal(text, encoder().encode(batch.captions))
 
 
 def same(one: torch.nn.Module, folder: Path) -> bool:

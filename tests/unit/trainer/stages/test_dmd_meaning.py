@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from probekit.models.causal_card import CausalCard, write_causal_card
 from probekit.models.loading import load_text_encoder, load_transformer
 from probekit.models.model_folder import SHIPPED_MODELS
+from probekit.models.text_encoding import TextEncoder
 from probekit.rollout.noise import SeededNoise, normal_rows
 from probekit.rollout.records import PassRecord
 from tests.helpers.model_folders import write_tiny_model
@@ -51,8 +53,13 @@ def stage_of(config: DmdConfig, **changes: Any) -> AsymmetricDmdStage:
     return AsymmetricDmdStage(DmdConfig.model_validate({**config.model_dump(), **changes}))
 
 
+@cache
+def encoder() -> TextEncoder:
+    return load_text_encoder(PARTS)
+
+
 def texts(prompts: list[str]) -> Tensor:
-    return load_text_encoder(PARTS).encode(prompts)
+    return encoder().encode(prompts)
 
 
 def level_of(timestep: Tensor, shift: float, official: bool) -> Tensor:
