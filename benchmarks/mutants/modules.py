@@ -14,18 +14,23 @@ LISTED: Final = (
     "trainer.stages",
     "probekit.models.rotary",
     "probekit.models.kv_cache",
+    "probekit.evaluation.weighting": ("tests/unit/evaluation/test_weighting.py",),
     "probekit.models.causal_attention",
     "probekit.models.causal_card",
     "probekit.models.causal_wan",
     "probekit.models.context_policy",
     "probekit.rollout",
     "probekit.probing",
+    "probekit.run_folder.manifest": ("tests/unit/run_folder/test_manifest.py",),
     "probekit.run_folder.protocol_card",
     "probekit.run_folder.manifest",
     "probekit.run_folder.score_store",
     "probekit.evaluation.aggregation",
     "probekit.evaluation.weighting",
     "probekit.evaluation.sprite",
+    "probekit.evaluation.sprite.quality": ("tests/unit/evaluation/sprite/test_scorers.py",),
+    "probekit.evaluation.sprite.rates": ("tests/unit/evaluation/sprite/test_rates.py",),
+    "probekit.evaluation.sprite.semantic": ("tests/unit/evaluation/sprite/test_scorers.py",),
     "probekit.evaluation.vbench.fast.formulas",
     "probekit.evaluation.vbench.fast.dynamic_degree",
     "probekit.evaluation.vbench.fast.sampling",
@@ -35,7 +40,6 @@ LISTED: Final = (
 
 _UNIT: Final = Path("tests/unit")
 EXTRA: Final[dict[str, tuple[str, ...]]] = {
-    "probekit.statistics.score_total": ("tests/unit/workflows/test_total.py",),
     "probekit.statistics.significance_table": ("tests/unit/workflows/test_command_chain.py",),
     "probekit.models": (
         "tests/equivalence/test_causal_wan_reference.py",
@@ -43,12 +47,11 @@ EXTRA: Final[dict[str, tuple[str, ...]]] = {
     ),
     "probekit.rollout": ("tests/equivalence/test_streaming_rollout.py",),
     "probekit.rollout.bidirectional_sampler": ("tests/equivalence/test_bidirectional_sampler.py",),
-    "probekit.evaluation.aggregation": ("tests/unit/workflows/test_total.py",),
-    "probekit.evaluation.weighting": ("tests/unit/workflows/test_total.py",),
 }
 """Tests of a module or package elsewhere than in the folder that mirrors it."""
 
 INSTEAD: Final[dict[str, tuple[str, ...]]] = {
+    "probekit.evaluation.aggregation": ("tests/unit/evaluation/test_aggregation.py",),
     "probekit.evaluation.sprite.identity": ("tests/unit/evaluation/sprite/test_identity.py",),
     "probekit.evaluation.vbench.fast.formulas": ("tests/unit/evaluation/vbench/fast/test_formulas.py",),
     "probekit.evaluation.vbench.fast.dynamic_degree": ("tests/unit/evaluation/vbench/fast/test_rules.py",),
@@ -73,14 +76,23 @@ INSTEAD: Final[dict[str, tuple[str, ...]]] = {
     "probekit.rollout.noise": ("tests/unit/rollout/test_noise.py",),
     "probekit.rollout.streaming_rollout": ("tests/unit/rollout/test_streaming_rollout.py",),
     "probekit.run_folder.protocol_card": ("tests/unit/run_folder/test_protocol_card.py",),
+    "probekit.run_folder.score_store": ("tests/unit/run_folder/test_score_store.py",),
+    "probekit.sprite_world.futures": ("tests/unit/sprite_world/test_futures.py",),
+    "probekit.statistics.group_bootstrap": ("tests/unit/statistics/test_group_bootstrap.py",),
+    "probekit.statistics.horizon_drop": ("tests/unit/statistics/test_horizon_drop.py",),
     "probekit.statistics.influence": ("tests/unit/statistics/test_influence.py",),
+    "probekit.statistics.interval_choice": ("tests/unit/statistics/test_interval_choice.py",),
     "probekit.statistics.intervals": ("tests/unit/statistics/test_intervals.py",),
+    "probekit.statistics.paired_bootstrap": ("tests/unit/statistics/test_paired_bootstrap.py",),
     "probekit.statistics.paired_units": ("tests/unit/statistics/test_paired_units.py",),
     "probekit.statistics.power": (
         "tests/unit/statistics/test_power.py",
         "tests/unit/statistics/test_power_by_hand.py",
     ),
     "probekit.statistics.resampling": ("tests/unit/statistics/test_resampling.py",),
+    "probekit.statistics.score_comparison": ("tests/unit/statistics/test_score_comparison.py",),
+    "probekit.statistics.score_total": ("tests/unit/statistics/test_score_total.py",),
+    "probekit.statistics.seed_resampling": ("tests/unit/statistics/test_seed_resampling.py",),
     "probekit.statistics.significance": (
         "tests/unit/statistics/test_significance.py",
         "tests/unit/statistics/test_significance_meaning.py",
@@ -109,12 +121,14 @@ INSTEAD: Final[dict[str, tuple[str, ...]]] = {
         "tests/unit/trainer/stages/test_grown_model.py",
         "tests/unit/trainer/stages/test_initialization.py",
     ),
+    "trainer.stages.ode_trajectories": ("tests/unit/trainer/stages/test_ode_trajectories.py",),
     "trainer.stages.opening": ("tests/unit/trainer/stages/test_opening.py",),
     "trainer.stages.random_rows": ("tests/unit/trainer/stages/test_random_rows.py",),
     "trainer.stages.single_model": (
         "tests/unit/trainer/stages/test_bidirectional.py",
         "tests/unit/trainer/stages/test_single_model.py",
     ),
+    "trainer.stages.whole_clip_trajectories": ("tests/unit/trainer/stages/test_ode_trajectories.py",),
 }
 """Tests of a module that stand for those of its folder, which take long and have little to do with it."""
 

@@ -57,8 +57,8 @@ def test_a_target_of_zeros_has_the_scale_one() -> None:
     assert mean_squared_distance(torch.tensor([3.0, 4.0]), torch.zeros(2)).item() == pytest.approx(12.5)
 
 
-@pytest.mark.parametrize("size", [1e-3, 1e30])
-def test_squares_of_huge_targets_stay_finite(size: float) -> None:
+@pytest.mark.parametrize("size", [1e-30, 1e-3, 1e30])
+def test_squares_of_huge_and_tiny_targets_stay_in_range(size: float) -> None:
     target = torch.tensor([1.0, -2.0, 2.0]) * size
     assert mean_squared_distance(2 * target, target).item() == pytest.approx(1.0)
 
@@ -70,6 +70,7 @@ def test_directions_are_unit_vectors_that_a_seed_names() -> None:
     assert torch.equal(directions, random_directions(8, 5, seed=3))
     assert not torch.equal(directions, random_directions(8, 5, seed=4))
     assert torch.equal(directions, random_directions(8, 5, seed=3 + 2**63))
+    assert not torch.equal(random_directions(8, 5, seed=4), random_directions(8, 5, seed=6))
 
 
 def plain_sigreg(features: np.ndarray, directions: np.ndarray, points: int, reach: float) -> float:
@@ -95,7 +96,8 @@ def test_the_regulariser_is_the_weighted_distance_of_characteristic_functions(po
 
 
 def test_the_regulariser_integrates_17_points_from_minus_5_to_5_unless_told() -> None:
-    features, directions = torch.tensor([[0.5], [2.0]]), torch.ones(1, 1)
+    """Of a feature far out the integrand swings faster than the points stand, so that their number shows."""
+    features, directions = torch.tensor([[0.5], [9.0]]), torch.ones(1, 1)
     expected = plain_sigreg(features.double().numpy(), directions.double().numpy(), 17, 5.0)
     assert sigreg(features, directions).item() == pytest.approx(expected, rel=1e-5)
 

@@ -90,6 +90,12 @@ def test_without_fusion_a_chunk_answers_for_the_mean_over_its_offsets(predictor:
     torch.testing.assert_close(found, 0.3 * expected_distance(objective, states, targets))
 
 
+def test_a_single_chunk_may_be_all_that_has_a_future() -> None:
+    objective, states = objective_of(offsets=(3,)), chunk_states()
+    expected = expected_distance(objective, states, {0: [(None, features_of()[3])]})
+    torch.testing.assert_close(objective.loss(states, video(), TEXT, step=0), 0.3 * expected)
+
+
 def test_frame_fusion_compares_with_the_mean_over_the_frames_of_a_chunk() -> None:
     objective = objective_of(fusion="frames", offsets=(0,))
     states, targets = chunk_states(), {}
@@ -203,6 +209,10 @@ def test_the_log_has_the_mean_cosine_of_each_chunk_over_the_micro_batches_of_an_
     found = objective.update()
     assert found == expected | {"foresight_gradient_norm": norm, "foresight_learning_rate": 0.02}
     assert objective.update().keys() == {"foresight_gradient_norm", "foresight_learning_rate"}
+
+
+def test_before_anything_is_clipped_the_logged_norm_is_zero() -> None:
+    assert objective_of().update()["foresight_gradient_norm"] == 0.0
 
 
 def test_a_gradient_of_norm_above_ten_is_clipped_to_ten() -> None:

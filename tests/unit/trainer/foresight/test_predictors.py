@@ -116,6 +116,7 @@ def test_a_dit_is_its_blocks_in_turn_and_then_a_map_without_bias() -> None:
     assert torch.equal(predictor(states(), 1), predictor(states()))  # it knows no offsets
     assert predictor.projection.bias is None
     assert predictor.offset_embedding is None
+    assert first.condition is None
     assert len(DitPredictor(WIDTH, ENCODER_WIDTH, blocks=0, heads=2).blocks) == 0
 
 
@@ -151,7 +152,7 @@ def passes(predictor: Any, given: Tensor, gradient: bool) -> int:
 
 
 def test_a_block_is_repeated_in_the_backward_pass_only_if_told_to() -> None:
-    predictor = randomized(DitPredictor(WIDTH, ENCODER_WIDTH, blocks=1, heads=2, offsets=2))
+    predictor = randomized(DitPredictor(WIDTH, ENCODER_WIDTH, blocks=1, heads=2))
     assert passes(predictor, states(), gradient=True) == 1
     plain = {name: parameter.grad.clone() for name, parameter in predictor.named_parameters()}
     predictor.zero_grad()
@@ -227,6 +228,12 @@ def test_weights_are_a_function_of_the_seed_and_the_global_generator_is_left_alo
     weights = [next(predictor.parameters()) for predictor in (first, second, other)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
+
+
+def test_seeds_do_not_share_weights() -> None:
+    config = config_of("dit", predictor_blocks=0, predictor_heads=1)
+    first = {float(build_predictor(config, 1, 1, seed).projection.weight.detach()) for seed in range(200)}
+    assert len(first) == 200
 
 
 def xavier(layer: nn.Linear) -> bool:

@@ -56,6 +56,12 @@ def test_weights_are_a_function_of_the_seed_and_of_the_size_and_the_global_gener
     assert (size.num_attention_heads, size.num_layers) == (3, 2)
 
 
+def test_seeds_do_not_share_weights() -> None:
+    first = {float(random_transformer(config_of(seed, heads=1)).patch_embedding.weight[0, 0, 0, 0, 0].detach())
+             for seed in range(130)}  # fmt: skip
+    assert len(first) == 130
+
+
 def size(layers: int, heads: int = 2) -> dict[str, Any]:
     return {"num_layers": layers, "num_attention_heads": heads}
 
