@@ -5,7 +5,7 @@ import pytest
 
 from probekit.errors import UserError
 from probekit.sprite_world.dynamics import MotionState, advance
-from probekit.sprite_world.futures import enumerate_futures, sample_futures
+from probekit.sprite_world.futures import FutureDistribution, enumerate_futures, sample_futures
 from probekit.sprite_world.vocabulary import DIRECTIONS, TURN_HAZARD
 
 CENTRE = MotionState(np.asarray(256), np.asarray(200), np.asarray(0))
@@ -58,3 +58,33 @@ def test_too_many_states_and_too_few_samples_are_refused() -> None:
         enumerate_futures(CENTRE, RADIUS, 0, 20, max_states=50)
     with pytest.raises(UserError, match="at least one"):
         sample_futures(CENTRE, RADIUS, 0, 3, 0, np.random.default_rng(0))
+
+
+def test_the_mean_position_is_in_pixels() -> None:
+    states = MotionState(np.array([16, 48]), np.array([160, 0]), np.array([0, 3]))
+    found = FutureDistribution(states, np.array([0.25, 0.75])).mean_position()
+    assert found.tolist() == pytest.approx([0.25 * 1 + 0.75 * 3, 0.25 * 10])
+
+
+def test_as_many_states_as_are_allowed_are_held() -> None:
+    assert len(enumerate_futures(CENTRE, RADIUS, 0, 1, max_states=8).probability) == 8
+    with pytest.raises(UserError, match="More than 7 states can be reached 1 frames ahead"):
+        enumerate_futures(CENTRE, RADIUS, 0, 1, max_states=7)
+
+
+@pytest.mark.parametrize(("x", "y"), [(256, 200), (64, 448), (448, 64), (448, 448)])
+def test_states_are_those_that_sampling_reaches_each_once_at_the_walls_too(x: int, y: int) -> None:
+    start = MotionState(np.asarray(x), np.asarray(y), np.asarray(1))
+    exact = enumerate_futures(start, RADIUS, 2, 3)
+    listed = list(zip(*map(np.ndarray.tolist, exact.states), strict=True))
+    assert len(set(listed)) == len(listed)
+    sampled = sample_futures(start, RADIUS, 2, 3, 30_000, np.random.default_rng(0)).states
+    reached, counts = np.unique(np.stack(sampled), axis=1, return_counts=True)
+    assert set(map(tuple, reached.T.tolist())) <= set(listed)
+    for state, count in zip(map(tuple, reached.T.tolist()), counts, strict=True):
+        assert count / 30_000 == pytest.approx(exact.probability[listed.index(state)], abs=4 * 0.5 / 30_000**0.5)
+
+
+def test_the_error_of_a_sampled_probability_is_at_most_that_of_a_coin() -> None:
+    assert sample_futures(CENTRE, RADIUS, 0, 1, 1, np.random.default_rng(0)).standard_error == 0.5
+    assert sample_futures(CENTRE, RADIUS, 0, 1, 400, np.random.default_rng(0)).standard_error == 0.025

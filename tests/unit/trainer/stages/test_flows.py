@@ -75,6 +75,6 @@ def test_states_are_returned_only_if_a_block_is_named() -> None:
 
 
 def test_levels_of_chunks_are_repeated_for_each_of_their_frames() -> None:
-    found = per_frame(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), 6)
-    assert found.shape == (2, 1, 6, 1, 1)
-    assert found.flatten().tolist() == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]
+    found = per_frame(torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), 6)
+    assert found.shape == (3, 1, 6, 1, 1)
+    assert found.flatten().tolist() == [level for level in range(1, 7) for _ in range(3)]
