@@ -48,9 +48,9 @@ EXTRA: Final[dict[str, tuple[str, ...]]] = {
 INSTEAD: Final[dict[str, tuple[str, ...]]] = {
     "probekit.evaluation.aggregation": ("tests/unit/evaluation/test_aggregation.py",),
     "probekit.evaluation.sprite.identity": ("tests/unit/evaluation/sprite/test_identity.py",),
-    "probekit.evaluation.sprite.quality": ("tests/unit/evaluation/sprite/test_scorers.py",),
+    "probekit.evaluation.sprite.quality": ("tests/unit/evaluation/sprite/test_quality_by_hand.py",),
     "probekit.evaluation.sprite.rates": ("tests/unit/evaluation/sprite/test_rates.py",),
-    "probekit.evaluation.sprite.semantic": ("tests/unit/evaluation/sprite/test_scorers.py",),
+    "probekit.evaluation.sprite.semantic": ("tests/unit/evaluation/sprite/test_semantic_by_hand.py",),
     "probekit.evaluation.vbench.fast.dynamic_degree": ("tests/unit/evaluation/vbench/fast/test_rules.py",),
     "probekit.evaluation.vbench.fast.formulas": ("tests/unit/evaluation/vbench/fast/test_formulas.py",),
     "probekit.evaluation.vbench.fast.sampling": ("tests/unit/evaluation/vbench/fast/test_rules.py",),
