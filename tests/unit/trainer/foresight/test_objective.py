@@ -13,7 +13,7 @@ from probekit.rollout.records import PassRecord
 from probekit.seeding import counter_seed
 from tests.helpers.tiny_wan import CHANNELS, HEAD_WIDTH, TEXT_WIDTH, tiny_causal, tiny_wan
 from trainer.config.foresight import ForesightConfig
-from trainer.foresight.losses import cosine_distance, mean_squared_distance, random_directions, sigreg
+from trainer.foresight.losses import cosine_distance, cosines, mean_squared_distance, random_directions, sigreg
 from trainer.foresight.objective import ExitStates, ForesightObjective, model_width
 from trainer.objectives.auxiliary import AuxiliaryModels
 
@@ -200,10 +200,7 @@ def test_the_log_has_the_mean_cosine_of_each_chunk_over_the_micro_batches_of_an_
         objective.loss(chunk_states(seed), video(seed), TEXT, step=0).backward()
     expected = {}
     for chunk in range(CHUNKS - 1):
-        each = [
-            1 - float(cosine_distance(objective.predictor(chunk_states(s)[chunk]), features_of(seed=s)[chunk + 1]))
-            for s in (0, 1)
-        ]
+        each = [cosines(objective.predictor(chunk_states(s)[chunk]), features_of(seed=s)[chunk + 1]) for s in (0, 1)]
         expected[f"foresight_cosine_chunk_{chunk}"] = pytest.approx(sum(each) / 2, rel=1e-4)
     norm = objective.clip_gradients()
     found = objective.update()
