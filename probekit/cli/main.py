@@ -98,6 +98,10 @@ VERBS: Final = (
         "Overwrite what a readout finds in one chunk's state with another future's, and measure the next chunk.",
     ),
     Verb(
+        "gradients", "probekit.cli.gradients:gradients",
+        "Say whether two losses of a training pull one way: cosines of their gradients by block and step.",
+    ),
+    Verb(
         "demo", "probekit.cli.demo:demo",
         "Sample, score, compare and probe the two shipped arms, DMD and DMD with foresight.",
     ),

@@ -41,6 +41,14 @@ VERBS: Final = (
     ),
     Verb("watch", "trainer.cli.runs:watch_command", "Sample, score and show every kept export of training runs."),
     Verb(
+        "gradients", "trainer.cli.runs:gradients_command",
+        "Sketch the gradients of each loss of a distillation, by block; batches that are there are not computed again.",
+    ),
+    Verb(
+        "cosines", "trainer.cli.runs:cosines_command",
+        "Cosine of the foresight predictor's output and its target on held-out prompts, by chunk and target.",
+    ),
+    Verb(
         "encode-sprites", "trainer.cli.data:encode_sprites",
         "Render and encode clips of the sprite world for training.",
     ),

@@ -40,6 +40,35 @@ def compare_logs_command(
             raise typer.Exit(1)
 
 
+def gradients_command(
+    recipe: Annotated[Path, typer.Argument(help="Recipe of a distillation with a foresight block.")],
+    out: Annotated[Path, typer.Option(help="Folder of the gradients, for `probekit gradients`.")],
+    run: Annotated[Path | None, typer.Option(help="Run folder, whose newest checkpoint is taken.")] = None,
+    batches: Annotated[int, typer.Option(help="Generator updates whose gradients are taken.", min=1)] = 32,
+    size: Annotated[int, typer.Option(help="Numbers of a sketch.", min=16)] = 4096,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="Change of the recipe, key=value.")] = None,
+) -> None:
+    """Sketch the gradients of each loss of a distillation, by block; batches that are there are not computed again."""
+    with reporting_errors():
+        from trainer.gradient_sketches import SketchSettings, sketch_gradients
+
+        say(f"gradients in {sketch_gradients(recipe, run, out, SketchSettings(batches, size), overrides or [])}")
+
+
+def cosines_command(
+    recipe: Annotated[Path, typer.Argument(help="Recipe of a distillation with a foresight block.")],
+    run: Annotated[Path, typer.Argument(help="Its run folder, whose newest checkpoint is read.")],
+    out: Annotated[Path, typer.Option(help="Folder of the tables.")],
+    prompts: Annotated[int, typer.Option(help="Held-out prompts; whole batches are taken.", min=2)] = 64,
+) -> None:
+    """Cosine of the foresight predictor's output and its target on held-out prompts, by chunk and target."""
+    with reporting_errors():
+        from trainer.predictor_cosines import predictor_cosines
+
+        say(predictor_cosines(recipe, run, out, prompts).to_string(index=False))
+        say(f"tables in {out}")
+
+
 def card(
     run: Annotated[Path, typer.Argument(help="Training run with an export.")],
     samples: Annotated[Path, typer.Option(help="Run folder of held-out videos sampled with the export.")],

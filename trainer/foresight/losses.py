@@ -72,6 +72,11 @@ def weight_at(step: int, weight: float, start_step: int, warmup_steps: int) -> f
     return weight * min(1.0, (step - start_step + 1) / warmup_steps) if warmup_steps else weight
 
 
+def cosine_by_video(predicted: Tensor, target: Tensor) -> Tensor:
+    """Mean cosine over the tokens of each video, (B,), of features (B, T, E)."""
+    return functional.cosine_similarity(_unit_maximum(predicted), _unit_maximum(target), dim=-1).mean(dim=1)
+
+
 def cosines(predicted: Tensor, target: Tensor) -> float:
     """Mean cosine, for logs."""
     value = 1 - float(cosine_distance(predicted, target).detach())

@@ -17,6 +17,7 @@ from trainer.distributed.sharding import gradient_norm
 from trainer.engine.state import TrainingState
 from trainer.foresight.encoders import Encoder, bidirectional_encoder, causal_encoder
 from trainer.foresight.losses import (
+    cosine_by_video,
     cosine_distance,
     cosines,
     mean_squared_distance,
@@ -50,6 +51,10 @@ class Pair(NamedTuple):
 def model_width(model: WanTransformer3DModel) -> int:
     """Width of a transformer's states."""
     return int(model.config.num_attention_heads * model.config.attention_head_dim)
+
+
+def _cosine_name(pair: Pair) -> str:
+    return f"foresight_cosine_chunk_{pair.chunk}" + ("" if pair.offset is None else f"_offset_{pair.offset}")
 
 
 class ExitStates:
@@ -129,12 +134,7 @@ class ForesightObjective:
             UserError: if no chunk has a target at these offsets.
         """
         config = self._config
-        features = self._encode(video, text, len(states))
-        pairs = [
-            Pair(chunk, offset, state, target)
-            for chunk, state in enumerate(states)
-            for offset, target in targets_of(features, chunk, config.offsets, config.fusion, self._frames)
-        ]
+        pairs = self._pairs(states, video, text)
         if not pairs:
             raise UserError(
                 f"No chunk of {len(states)} has a future at foresight.offsets {list(config.offsets)}.",
@@ -144,6 +144,22 @@ class ForesightObjective:
         weight = weight_at(step, config.weight, config.start_step, config.warmup_steps)
         distance = self._distance(pairs, counter_seed("sigreg", self._seed, step), log=True)
         return weight * distance
+
+    def _pairs(self, states: list[Tensor], video: Tensor, text: Tensor) -> list[Pair]:
+        config, features = self._config, self._encode(video, text, len(states))
+        return [
+            Pair(chunk, offset, state, target)
+            for chunk, state in enumerate(states)
+            for offset, target in targets_of(features, chunk, config.offsets, config.fusion, self._frames)
+        ]
+
+    @torch.no_grad()
+    def agreement(self, states: list[Tensor], video: Tensor, text: Tensor) -> dict[str, Tensor]:
+        """Cosine of prediction and target by video, (B,), mean over tokens, for each chunk and target."""
+        return {
+            _cosine_name(pair): cosine_by_video(self.predictor(pair.state.to(self._dtype()), pair.offset), pair.target)
+            for pair in self._pairs(states, video, text)
+        }
 
     def _keep(self, pairs: list[Pair]) -> None:
         """Keep a micro-batch for replay, up to the bound over all of an update; the first one clears the gradients."""
@@ -171,8 +187,7 @@ class ForesightObjective:
             for pair, output in zip(group, outputs, strict=True):
                 total = total + self._one(output, pair.target) / targets_of_chunk[pair.chunk]
                 if log:
-                    name = f"foresight_cosine_chunk_{pair.chunk}" + ("" if offset is None else f"_offset_{offset}")
-                    self._logged.setdefault(name, []).append(cosines(output, pair.target))
+                    self._logged.setdefault(_cosine_name(pair), []).append(cosines(output, pair.target))
             predicted.extend(outputs)
         distance = total / len(targets_of_chunk)
         if config.sigreg_weight:

@@ -60,6 +60,13 @@ class AuxiliaryObjective(Protocol):
         """One more update on what the last generator step left, in a step that trains only the critic."""
         ...
 
+    def agreement(self, states: list[Tensor], video: Tensor, text: Tensor) -> dict[str, Tensor]:
+        """How well the states of each video answer, (B,) by name of chunk and target; nothing is trained or logged.
+
+        Arguments as of `loss`.
+        """
+        ...
+
     def training_state(self) -> TrainingState:
         """Everything that the next step depends on."""
         ...

@@ -29,7 +29,6 @@ from probekit.rollout.records import CommitNoise, RolloutObserver
 from probekit.rollout.streaming_rollout import Rollout, roll_out
 from probekit.seeding import generator
 from trainer.config.recipe import DmdConfig
-from trainer.data.prompts import PromptFile, sprite_prompts
 from trainer.data.training_text import TrainingText
 from trainer.distributed.sharding import autocast, frozen_dtype, place
 from trainer.distributed.update import MicroBatch, UpdateNames, update
@@ -42,6 +41,7 @@ from trainer.stages.averaged_model import AveragedModel
 from trainer.stages.export import export_student
 from trainer.stages.opening import check_frames, initial_roles, open_generator, open_score
 from trainer.stages.random_rows import draw_rows, token_count
+from trainer.stages.rollout_prompts import RolloutPrompts
 
 VALIDATION_VIDEOS = 16
 _GENERATOR_UPDATE = 0
@@ -65,10 +65,10 @@ class AsymmetricDmdStage:
         self._shares = world.micro_batches(config.batch_size, config.scale.gradient_accumulation)
         self._chunks = check_frames(config.latent_frames, config.chunk_frames)
         self._sigmas = few_step_sigmas(config.few_steps, config.shift)
+        self.last_step = len(self._sigmas) - 1
         self._text = TrainingText(config.text_and_codec, world, config.scale.precompute_text)
-        given = config.prompts
-        self._prompt_file = None if given is None else PromptFile(given, config.seed, config.skip_corrupt_shards)
-        self._text.prepare(["", *(self._prompt_file.prompts if self._prompt_file else ())])
+        self._asked = RolloutPrompts(config)
+        self._text.prepare(["", *self._asked.listed])
         self._no_prompt = self._text.encode([""])
         model = open_generator(config.initial_model, initial_roles(config), config.chunk_frames, "distilled by DMD")
         self._trained = AveragedModel.start(model, config, world)
@@ -127,22 +127,28 @@ class AsymmetricDmdStage:
             logged |= self._world.mean(auxiliary.update())
         if step >= config.generator_updates(config.ema_start):
             self.ema.update(self.model)
-        return logged | {"learning_rate": rate, "exit_step": self._exit_step(step, _GENERATOR_UPDATE)}
+        return logged | {"learning_rate": rate, "exit_step": self.exit_step(step)}
 
     def _generator_loss(self, step: int, rows: range) -> MicroBatch:
-        prompts = self._prompts(step, _GENERATOR_UPDATE, rows)
-        exit_step, auxiliary = self._exit_step(step, _GENERATOR_UPDATE), self._auxiliary_at(step)
+        losses = self.generator_losses(step, rows)
+        logged = {name: float(loss.detach()) for name, loss in losses.items()}
+        return MicroBatch(
+            torch.stack(list(losses.values())).sum(), logged, self._asked.batch(step, _GENERATOR_UPDATE, rows)
+        )
+
+    def generator_losses(self, step: int, rows: range) -> dict[str, Tensor]:
+        """What a generator update adds up for some rows, with gradient: `dmd_loss`, and `auxiliary_loss` if it acts."""
+        prompts = self._asked.batch(step, _GENERATOR_UPDATE, rows)
+        exit_step, auxiliary = self.exit_step(step), self._auxiliary_at(step)
         watched = None if auxiliary is None else auxiliary.watch(exit_step)
         observers = () if watched is None else (watched,)
         with autocast(self._world, self._config.scale):
             text = self._text.encode(prompts)
             video = self._rollout(text, exit_step, step, _GENERATOR_UPDATE, rows, observers, gradient=True)
-            loss = dmd_loss(video, self._score_difference(video.detach(), text, step, rows))
-            logged = {"dmd_loss": float(loss.detach())}
+            losses = {"dmd_loss": dmd_loss(video, self._score_difference(video.detach(), text, step, rows))}
             if auxiliary is not None and watched is not None:
-                additional = auxiliary.loss(watched.states, video.detach(), text, step)
-                loss, logged["auxiliary_loss"] = loss + additional, float(additional.detach())
-        return MicroBatch(loss, logged, prompts)
+                losses["auxiliary_loss"] = auxiliary.loss(watched.states, video.detach(), text, step)
+        return losses
 
     def _auxiliary_at(self, step: int) -> AuxiliaryObjective | None:
         return self.auxiliary if self.auxiliary is not None and self.auxiliary.active(step) else None
@@ -175,23 +181,16 @@ class AsymmetricDmdStage:
         }
 
     def _critic_micro_batch(self, step: int, number: int, rows: range) -> MicroBatch:
-        prompts = self._prompts(step, number, rows)
+        prompts = self._asked.batch(step, number, rows)
         with autocast(self._world, self._config.scale):
             text = self._text.encode(prompts)
             with torch.no_grad():
-                video = self._rollout(text, self._exit_step(step, number), step, number, rows)
+                video = self._rollout(text, self.exit_step(step, number), step, number, rows)
             loss = self._critic_loss(video, text, rows, ("critic", self._config.seed, step, number))
         return MicroBatch(loss, {"critic_loss": float(loss.detach())}, prompts)
 
-    def _prompts(self, step: int, number: int, rows: range) -> list[str]:
-        config = self._config
-        if self._prompt_file is not None:
-            batch = self._prompt_file.batch(step * (1 + config.critic_updates) + number, config.batch_size)
-        else:
-            batch = sprite_prompts("train", config.batch_size, "dmd", config.seed, step, number)
-        return batch[rows.start : rows.stop]
-
-    def _exit_step(self, step: int, number: int) -> int:
+    def exit_step(self, step: int, number: int = _GENERATOR_UPDATE) -> int:
+        """Zero-based denoising step at which the rollout of an update leaves every chunk."""
         return int(generator("exit-step", self._config.seed, step, number).integers(len(self._sigmas)))
 
     def _rollout(
@@ -273,14 +272,17 @@ class AsymmetricDmdStage:
         return self._world.mean({"loss": sum(losses) / len(losses)})["loss"]
 
     def _held_out_loss(self, rows: range) -> float:
-        count = max(VALIDATION_VIDEOS, rows.stop)
-        if self._prompt_file is not None:
-            prompts = self._prompt_file.batch(0, count)
-        else:
-            prompts = sprite_prompts("validation", count, "dmd-validation")
-        text = self._text.encode(prompts[rows.start : rows.stop])
-        video = self._rollout(text, len(self._sigmas) - 1, -1, _GENERATOR_UPDATE, rows)
+        _, text, video = self.held_out_rollout(rows)
         return float(self._critic_loss(video, text, rows, ("validation",)))
+
+    @torch.no_grad()
+    def held_out_rollout(
+        self, rows: range, observers: Sequence[RolloutObserver] = ()
+    ) -> tuple[list[str], Tensor, Tensor]:
+        """Held-out prompts of these numbers, their embeddings, and their videos, left at the last denoising step."""
+        prompts = self._asked.held_out(rows.stop)[rows.start :]
+        text = self._text.encode(prompts)
+        return prompts, text, self._rollout(text, self.last_step, -1, _GENERATOR_UPDATE, rows, observers)
 
     def training_state(self) -> TrainingState:
         """Everything that the next step depends on."""

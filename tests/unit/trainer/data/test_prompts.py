@@ -85,7 +85,7 @@ def test_a_broken_shard_of_prompts_is_named_and_skipped_only_if_told_to(
         stage = dmd_stage(dmd_config(folders, prompts=folder, skip_corrupt_shards=True))
     named = zip(["b.parquet", "c.txt"], caplog.records, strict=True)
     assert all(name in record.getMessage() for name, record in named)
-    assert stage._prompts(0, 0, range(2)) == ["a small red circle"] * 2
+    assert stage._asked.batch(0, 0, range(2)) == ["a small red circle"] * 2
 
 
 @given(
