@@ -28,13 +28,23 @@ class PlainCausalWan:
     def __init__(self, model: WanTransformer3DModel, frames: int, size: tuple[int, int], batch: int) -> None:
         self.model, self.rows, self.columns = model, *size
         heads, width = model.config.num_attention_heads, model.config.attention_head_dim
-        shape = (batch, frames * self.rows * self.columns, heads, width)
+        shape, dtype = (batch, frames * self.rows * self.columns, heads, width), model.patch_embedding.weight.dtype
         self.caches = [
-            {"k": torch.zeros(shape), "v": torch.zeros(shape), "end": torch.tensor([0]), "local": torch.tensor([0])}
+            {
+                "k": torch.zeros(shape, dtype=dtype), "v": torch.zeros(shape, dtype=dtype),
+                "end": torch.tensor([0]), "local": torch.tensor([0]),
+            }
             for _ in model.blocks
-        ]
+        ]  # fmt: skip
         self.text: list[tuple[Tensor, Tensor] | None] = [None] * len(model.blocks)
         self.angles = self._angle_table(width)
+
+    def reset(self) -> None:
+        """Begin another video."""
+        self.text = [None] * len(self.caches)
+        for cache in self.caches:
+            cache["end"].zero_()
+            cache["local"].zero_()
 
     @staticmethod
     def _angle_table(width: int, positions: int = 1024) -> Tensor:
@@ -105,12 +115,12 @@ class PlainCausalWan:
         """Flow of one chunk (B, C, n, h, w), timestep (B, n)."""
         model = self.model
         batch, _, frames = latents.shape[:3]
-        x = model.patch_embedding(latents).flatten(2).transpose(1, 2)
+        x = model.patch_embedding(latents.to(model.patch_embedding.weight.dtype)).flatten(2).transpose(1, 2)
         embedder = model.condition_embedder
-        sinusoid = embedder.timesteps_proj(timestep.flatten()).to(x.dtype)
-        embedded = embedder.time_embedder(sinusoid)
+        sinusoid = embedder.timesteps_proj(timestep.flatten()).to(embedder.time_embedder.linear_1.weight.dtype)
+        embedded = embedder.time_embedder(sinusoid).type_as(x)
         modulation = embedder.time_proj(embedder.act_fn(embedded)).view(batch, frames, 6, -1)
-        prompt = embedder.text_embedder(text)
+        prompt = embedder.text_embedder(text.type_as(x))
 
         def per_frame(value: Tensor) -> Tensor:
             return value.unflatten(1, (frames, -1))
@@ -118,13 +128,13 @@ class PlainCausalWan:
         for layer, block in enumerate(model.blocks):
             table = (block.scale_shift_table.unsqueeze(1) + modulation).chunk(6, dim=2)
             shift, scale, gate, shift_ffn, scale_ffn, gate_ffn = table
-            normed = (per_frame(block.norm1(x)) * (1 + scale) + shift).flatten(1, 2)
-            x = x + (per_frame(self._self_attention(layer, normed, first_frame)) * gate).flatten(1, 2)
+            normed = (per_frame(block.norm1(x)) * (1 + scale) + shift).flatten(1, 2).type_as(x)
+            x = x + (per_frame(self._self_attention(layer, normed, first_frame)) * gate).flatten(1, 2).type_as(x)
             x = x + self._cross_attention(layer, block.norm2(x), prompt)
-            fed = block.ffn((per_frame(block.norm3(x)) * (1 + scale_ffn) + shift_ffn).flatten(1, 2))
-            x = x + (per_frame(fed) * gate_ffn).flatten(1, 2)
+            fed = block.ffn((per_frame(block.norm3(x)) * (1 + scale_ffn) + shift_ffn).flatten(1, 2).type_as(x))
+            x = x + (per_frame(fed) * gate_ffn).flatten(1, 2).type_as(x)
         shift, scale = (model.scale_shift_table.unsqueeze(1) + embedded.view(batch, frames, 1, -1)).chunk(2, dim=2)
-        x = model.proj_out((per_frame(model.norm_out(x)) * (1 + scale) + shift).flatten(1, 2))
+        x = model.proj_out((per_frame(model.norm_out(x)) * (1 + scale) + shift).flatten(1, 2).type_as(x))
         patches = x.view(batch, frames, self.rows, self.columns, 1, 2, 2, -1)
         return torch.einsum("bfhwpqrc->bcfphqwr", patches).reshape(latents.shape)
 

@@ -12,12 +12,13 @@ from typing import Final, NamedTuple
 
 import torch
 from diffusers import AutoencoderKLWan
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmarks.gpu.measuring import markdown_table, quantile, reason_of, synchronize
 from benchmarks.gpu.sizes import Sizes
 from probekit.diffusion.few_step import few_step_sigmas
 from probekit.models.causal_wan import CausalWan
+from probekit.models.compiled_blocks import compile_blocks
 from probekit.models.text_context import TextContext
 from probekit.models.wan_codec import WanVideoCodec
 from probekit.rollout.chunk_denoisers import FewStepDenoiser
@@ -142,14 +143,6 @@ def overlapped_seconds(rollout: Rollout, codec: WanVideoCodec, sizes: Sizes) -> 
     return timed(run, sizes.device)
 
 
-def compiled(model: CausalWan) -> CausalWan:
-    """The model with its feed-forwards and text attention compiled; attention to the cache stays as it is."""
-    for block in model.blocks:
-        assert isinstance(block, nn.Module)
-        block.ffn.compile(mode="max-autotune-no-cudagraphs")
-    return model
-
-
 def row(name: str, times: ChunkTimes, counted: bool) -> list[str]:
     """A line of the table."""
     totals = times.totals(counted)
@@ -177,8 +170,9 @@ def variants(sizes: Sizes) -> Iterator[tuple[str, Callable[[], ChunkTimes]]]:
     yield "eager, with VAE", lambda: eager(random_codec(sizes))
     if sizes.device.startswith("cuda"):
         yield "CUDA graphs, without VAE", lambda: graph_times(model, text, noise, sizes)
-    compiled(model)
-    yield "compiled feed-forwards, without VAE", eager
+    if not compile_blocks(model, "max-autotune-no-cudagraphs" if sizes.device.startswith("cuda") else None):
+        return
+    yield "compiled, without VAE", eager
     if sizes.device.startswith("cuda"):
         yield "compiled, CUDA graphs, without VAE", lambda: graph_times(model, text, noise, sizes)
 

@@ -61,6 +61,7 @@ def sample(
     prompt_cache: Annotated[Path | None, typer.Option(help="Keep prompt embeddings here and free the encoder.")] = None,
     device: Annotated[str, typer.Option(help="Where networks run: cpu, or cuda (under torchrun: its own).")] = "cpu",
     bf16: Annotated[bool, typer.Option("--bf16", help="Half precision.")] = False,
+    compiled: Annotated[bool, typer.Option("--compile", help="Streaming: compile; faster after a minute.")] = False,
     measure: Annotated[bool, typer.Option("--measure", help="Also measure speed and latency: speed.json.")] = False,
     warm_up: Annotated[int, typer.Option(help="With --measure: videos before the first measured one.", min=0)] = 1,
     repeats: Annotated[int, typer.Option(help="With --measure: measured videos.", min=1)] = 3,
@@ -75,7 +76,7 @@ def sample(
             steps=steps, guidance=guidance, shift=shift, negative_prompt=negative_prompt,
             few_steps=step_list(few_steps), first_chunk_steps=step_list(first_chunk_steps),
             policy=_policy(window, sink, rotary), seed=seed, device=device,
-            precision="bfloat16" if bf16 else "float32",
+            precision="bfloat16" if bf16 else "float32", compile=compiled,
         )  # fmt: skip
         planned = _planned(model, suite, suite_option, prompts, samples, seconds, size)
         if plan:

@@ -145,15 +145,15 @@ def teacher_forcing(chunks: int) -> list[list[int]]:
     return block_causal(chunks) + [[*range(i), chunks + i] for i in range(chunks)]
 
 
-def _split_heads(x: Tensor, heads: int, chunks: int) -> Tensor:
+def split_heads(x: Tensor, heads: int, chunks: int) -> Tensor:
     """(B·N, T, W) to (B, S, H, D)."""
     return x.reshape(x.shape[0] // chunks, -1, heads, x.shape[-1] // heads)
 
 
 def keys_and_values(attn: WanAttention, hidden: Tensor, chunks: int) -> KeyValues:
     """Unrotated keys and the values (B, S, H, D) of tokens (B·N, T, W)."""
-    keys = _split_heads(attn.norm_k(attn.to_k(hidden)), attn.heads, chunks)
-    return KeyValues(keys, _split_heads(attn.to_v(hidden), attn.heads, chunks))
+    keys = split_heads(attn.norm_k(attn.to_k(hidden)), attn.heads, chunks)
+    return KeyValues(keys, split_heads(attn.to_v(hidden), attn.heads, chunks))
 
 
 class CausalSelfAttention:
@@ -169,7 +169,7 @@ class CausalSelfAttention:
     ) -> Tensor:
         """Attend among the tokens of all chunks; hidden states (B·N, T, W) to the same shape."""
         rule, layer, chunks = rotary_emb
-        queries = _split_heads(attn.norm_q(attn.to_q(hidden_states)), attn.heads, chunks)
+        queries = split_heads(attn.norm_q(attn.to_q(hidden_states)), attn.heads, chunks)
         mixed = rule.attend(layer, queries, *keys_and_values(attn, hidden_states, chunks))
         out: Tensor = attn.to_out[0](mixed.reshape(hidden_states.shape).type_as(hidden_states))
         return out
@@ -190,7 +190,7 @@ class CachedCrossAttention:
         text = encoder_hidden_states
         keys, values = text.context.keys_values(attn, text.layer, text.projected)
         chunks = hidden_states.shape[0] // keys.shape[0]
-        queries = _split_heads(attn.norm_q(attn.to_q(hidden_states)), attn.heads, chunks)
+        queries = split_heads(attn.norm_q(attn.to_q(hidden_states)), attn.heads, chunks)
         mixed = dispatch_attention_fn(queries, keys, values, attn_mask=text.context.mask)
         out: Tensor = attn.to_out[0](mixed.reshape(hidden_states.shape).type_as(hidden_states))
         return out

@@ -5,11 +5,12 @@ Self-Forcing, arXiv 2506.08009, section 3; one timestep per chunk, so modulation
 
 import functools
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, nullcontext
+from typing import Any, Protocol
 
 import torch
 from diffusers import WanTransformer3DModel
+from diffusers.models.transformers.transformer_wan import WanTransformerBlock
 from einops import rearrange
 from torch import Tensor, nn
 
@@ -30,8 +31,29 @@ from probekit.models.text_context import TextContext
 # Shape suffixes: B batch, N chunks, T tokens per chunk, W model width.
 
 
+class BlockRunner(Protocol):
+    """Another way to run a block, see `compiled_blocks`."""
+
+    def __call__(
+        self,
+        block: WanTransformerBlock,
+        hidden: Tensor,
+        text: LayerText,
+        modulation: Tensor,
+        attention: LayerAttention,
+    ) -> Tensor:
+        """Output (B·N, T, W) of a block."""
+        ...
+
+
 class CausalWan(WanTransformer3DModel):  # type: ignore[misc]
-    """A `WanTransformer3DModel` whose attention follows a `ChunkAttention`; state dict and configuration are Wan's."""
+    """A `WanTransformer3DModel` whose attention follows a `ChunkAttention`; state dict and configuration are Wan's.
+
+    Attributes:
+        block_runner: runs the blocks of passes without gradient; None calls them.
+    """
+
+    block_runner: BlockRunner | None = None
 
     # diffusers reads the configuration's keys off this signature
     @functools.wraps(WanTransformer3DModel.__init__)  # type: ignore[misc]
@@ -92,13 +114,22 @@ class CausalWan(WanTransformer3DModel):  # type: ignore[misc]
         self, hidden: Tensor, modulation: Tensor, text: TextContext, attention: ChunkAttention, chunks: int, count: int
     ) -> Tensor:
         projected = text.project(self.condition_embedder.text_embedder)
-        recompute = self.gradient_checkpointing and torch.is_grad_enabled()
         for layer, block in enumerate(self.blocks[:count]):
             arguments = (LayerText(text, layer, projected), modulation, LayerAttention(attention, layer, chunks))
-            hidden = (
-                self._gradient_checkpointing_func(block, hidden, *arguments) if recompute else block(hidden, *arguments)
-            )
+            hidden = self._run_block(block, hidden, *arguments)
         return hidden
+
+    def _run_block(
+        self, block: WanTransformerBlock, hidden: Tensor, text: LayerText, modulation: Tensor, attention: LayerAttention
+    ) -> Tensor:
+        out: Tensor
+        if self.gradient_checkpointing and torch.is_grad_enabled():
+            out = self._gradient_checkpointing_func(block, hidden, text, modulation, attention)
+        elif self.block_runner is None or torch.is_grad_enabled():
+            out = block(hidden, text, modulation, attention)
+        else:
+            out = self.block_runner(block, hidden, text, modulation, attention)
+        return out
 
     def _time_states(self, timestep: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
         """Time embedding (B·N, W) and modulation (B·N, 6, W)."""
@@ -146,7 +177,10 @@ def first_blocks(model: WanTransformer3DModel, count: int) -> Iterator[None]:
 
 @contextmanager
 def capture_blocks(model: WanTransformer3DModel, layers: Sequence[int]) -> Iterator[dict[int, Tensor]]:
-    """Collect the outputs (B·N, T, W) of blocks, zero-based, in passes within the context; a later pass overwrites."""
+    """Collect the outputs (B·N, T, W) of blocks, zero-based, in passes within the context; a later pass overwrites.
+
+    A causal generator whose blocks are compiled runs the plain ones meanwhile: compiled blocks call no hook.
+    """
     captured: dict[int, Tensor] = {}
 
     def keep(layer: int, module: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> None:
@@ -154,7 +188,17 @@ def capture_blocks(model: WanTransformer3DModel, layers: Sequence[int]) -> Itera
 
     handles = [model.blocks[layer].register_forward_hook(functools.partial(keep, layer)) for layer in layers]
     try:
-        yield captured
+        with _plain_blocks(model) if layers and isinstance(model, CausalWan) else nullcontext():
+            yield captured
     finally:
         for handle in handles:
             handle.remove()
+
+
+@contextmanager
+def _plain_blocks(model: CausalWan) -> Iterator[None]:
+    runner, model.block_runner = model.block_runner, None
+    try:
+        yield
+    finally:
+        model.block_runner = runner

@@ -114,7 +114,8 @@ def unwrapped(model: nn.Module) -> CausalWan:
     if not isinstance(inner, CausalWan):
         raise UserError(f"A {type(inner).__name__} cannot be captured.", "Give a causal generator.")
     compiled = [name for name, module in inner.named_modules() if module._compiled_call_impl is not None]
-    if compiled:
-        raise UserError(f"The module {compiled[0] or 'itself'!r} is compiled in place.", "Capture before compiling.")
+    if compiled or inner.block_runner is not None:
+        name = compiled[0] if compiled else "blocks"
+        raise UserError(f"The module {name or 'itself'!r} is compiled in place.", "Capture before compiling.")
     found: CausalWan = inner
     return found

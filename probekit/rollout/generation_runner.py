@@ -1,11 +1,12 @@
 """Samples a suite into a video set: resumable by key, shardable, independent of what else is made. Torch-free."""
 
 import logging
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from math import ceil
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
@@ -23,6 +24,10 @@ from probekit.run_folder.video_set import VideoRow, describe_video, video_path
 from probekit.run_folder.writers import writing
 from probekit.suites.suite import Suite
 
+MANIFEST_SHARE: Final = 0.05
+"""Part of the time that writing a long manifest may take; a run of many short videos would else write for hours."""
+_SHORT_WRITE: Final = 0.1
+"""Seconds up to which the manifest is written after every batch: some thousand videos."""
 _log = logging.getLogger("probekit")
 
 
@@ -61,7 +66,8 @@ def generate_suite(
     The planned videos are made in blocks of the generator's own size, and workers share the blocks. A block of which
     some video is missing is made whole, so every video always has the same place in the same pass, and nothing that
     was finished, and no other worker, has an influence on it. The manifest is written as the videos are, so a kill
-    loses one batch at most, and an error or Ctrl-C nothing.
+    loses one batch at most, and an error or Ctrl-C nothing. Where the list is so long that writing it after every batch
+    would take more than a part of the time (see `MANIFEST_SHARE`), a kill loses the batches of that time.
 
     Args:
         generator: samples the videos.
@@ -82,27 +88,81 @@ def generate_suite(
         claim_folder(out, protocol_card(suite.card(), generator.card))
         planned = blocks(suite.keys(), size)
         own = planned if shard is None else planned[shard.index :: shard.count]
-        finished = _finished_rows(out, {key for block in own for key in block}, shard)
-        missing = [block for block in own if not finished.keys() >= set(block)]
+        listing = _Listing(out, shard, _finished_rows(out, {key for block in own for key in block}, shard))
+        missing = [block for block in own if not listing.finished.keys() >= set(block)]
         batches = blocks(missing, ceil((batch_size or size) / size))
-        for batch in track(batches, f"sampling {generator.card.model} on {suite.name}"):
-            with _listed(out, finished, shard):
+        texts = _Texts(suite.generation_texts(), suite.texts())
+        if not missing:
+            return listing.rows()
+        with listing.written_at_the_end():
+            for batch in track(batches, f"sampling {generator.card.model} on {suite.name}"):
                 for block in batch:
-                    for row in _made(generator, suite, out, block, training_run, finished.keys()):
-                        finished[row.key()] = row
-    return [finished[key] for key in sorted(finished)]
+                    for row in _made(generator, suite, out, block, training_run, texts, listing.finished.keys()):
+                        listing.finished[row.key()] = row
+                listing.write_if_due()
+    return listing.rows()
 
 
-@contextmanager
-def _listed(out: Path, finished: Mapping[SampleKey, VideoRow], shard: Shard | None) -> Iterator[None]:
-    """Write the manifest at the end of the block; where that is an error, what was finished before it is listed too."""
-    try:
-        yield
-    except (UserError, OSError, RuntimeError, KeyboardInterrupt):
-        with suppress(UserError):  # of a full disk the first error says enough
-            write_manifest(out, [finished[key] for key in sorted(finished)], shard)
-        raise
-    write_manifest(out, [finished[key] for key in sorted(finished)], shard)
+class _Texts(NamedTuple):
+    """Prompts by their identifiers, as generators and as scorers see them."""
+
+    generated: Mapping[str, str]
+    scored: Mapping[str, str]
+
+
+class _Listing:
+    """The manifest of the videos that are finished, written as they come.
+
+    Args:
+        out: folder of the video set.
+        shard: the worker's share.
+        finished: rows of an earlier call.
+        clock: seconds of a clock that never goes back.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        shard: Shard | None,
+        finished: dict[SampleKey, VideoRow],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.finished = finished
+        self._out = out
+        self._shard = shard
+        self._clock = clock
+        self._due = 0.0
+        self._listed = len(finished)
+
+    def rows(self) -> list[VideoRow]:
+        """Rows in the order of their keys."""
+        return [self.finished[key] for key in sorted(self.finished)]
+
+    def write_if_due(self) -> None:
+        """Write the manifest, unless the last time it took long and was a short while ago."""
+        started = self._clock()
+        if started < self._due:
+            return
+        self._write()
+        ended = self._clock()
+        took = ended - started
+        self._due = ended + took / MANIFEST_SHARE if took > _SHORT_WRITE else 0.0
+
+    @contextmanager
+    def written_at_the_end(self) -> Iterator[None]:
+        """Write the manifest at the end of the block; where that is an error, what was finished before it is listed."""
+        try:
+            yield
+        except (UserError, OSError, RuntimeError, KeyboardInterrupt):
+            with suppress(UserError):  # of a full disk the first error says enough
+                self._write()
+            raise
+        self._write()
+
+    def _write(self) -> None:
+        if len(self.finished) != self._listed:
+            write_manifest(self._out, self.rows(), self._shard)
+            self._listed = len(self.finished)
 
 
 def _made(
@@ -111,12 +171,12 @@ def _made(
     out: Path,
     block: Sequence[SampleKey],
     training_run: str,
-    finished: Iterable[SampleKey],
+    texts: _Texts,
+    finished: Container[SampleKey],
 ) -> Iterator[VideoRow]:
     """Make a block of videos and write those that are not finished; each is on disk when its row comes."""
-    texts, scored_texts = suite.generation_texts(), suite.texts()
-    requests = [Request(key, texts[key.prompt_id]) for key in block]
-    lacking = set(block).difference(finished)
+    requests = [Request(key, texts.generated[key.prompt_id]) for key in block]
+    lacking = {key for key in block if key not in finished}
     for key, frames in zip(block, generator.generate(requests), strict=True):
         if key not in lacking:
             continue
@@ -128,7 +188,7 @@ def _made(
             model=str(generator.card.model),
             training_run=training_run,
             horizon=suite.horizon,
-            prompt=scored_texts[key.prompt_id],
+            prompt=texts.scored[key.prompt_id],
         )
 
 

@@ -21,7 +21,7 @@ CLIP_SHIFT: Final = 4.0
 
 SOLVER_FIELDS: Final = ("steps", "guidance", "shift")
 """What a streaming generator has learned with its weights."""
-STREAM_FIELDS: Final = ("few_steps", "first_chunk_steps", "policy")
+STREAM_FIELDS: Final = ("few_steps", "first_chunk_steps", "policy", "compile")
 """What a model of whole clips has no use for."""
 
 
@@ -39,6 +39,8 @@ class SamplingConfig(FiniteModel):
         seed: run seed of the noise.
         device: device of the networks; noise is drawn on the CPU.
         precision: number format of the denoiser.
+        compile: whether a stream's denoiser runs through `torch.compile`, see `models.compiled_blocks`. It pays from
+            the second minute of sampling on; without a working compiler the log says so and nothing is compiled.
     """
 
     steps: SolverSteps | None = None
@@ -51,6 +53,7 @@ class SamplingConfig(FiniteModel):
     seed: int = Field(default=0, ge=0)
     device: str = Field(default="cpu", pattern=DEVICE_NAME)
     precision: Precision = "float32"
+    compile: bool = False
 
     @property
     def stream_policy(self) -> ContextPolicy:
@@ -72,6 +75,6 @@ class SamplingConfig(FiniteModel):
         Raises:
             UserError: naming those that are set.
         """
-        unused = [name for name in names if name in self.model_dump(include=set(names), exclude_none=True)]
+        unused = [name for name in names if name in self.model_dump(include=set(names), exclude_defaults=True)]
         if unused:
             raise UserError(f"{sampler} has no use for {', '.join(unused)}.", "Leave that out.")

@@ -15,6 +15,7 @@ from probekit.errors import UserError
 from probekit.geometry import LatentGeometry
 from probekit.models.causal_card import CausalCard, read_causal_card
 from probekit.models.causal_wan import CausalWan
+from probekit.models.compiled_blocks import compile_blocks
 from probekit.models.context_policy import ContextPolicy
 from probekit.models.loading import ModelParts, PromptEncoder, data_type, in_precision, load_model
 from probekit.models.model_geometry import geometry_of
@@ -115,6 +116,7 @@ class StreamingSampler:
         self.batch_size = fixed_batch_size(self.geometry.tokens(self.causal.chunk_frames))
         self.model = causal_from(self.parts, data_type(self.config.precision)).to(self.config.device)
         self.parts = self.parts.to(self.config.device)
+        self._compiled = self.config.compile and compile_blocks(self.model)
         self.card = self._generation_card(suite)
 
     def _generation_card(self, suite: Suite) -> GenerationCard:
@@ -136,6 +138,7 @@ class StreamingSampler:
             shift=causal.shift,
             codec=self.parts.codec_name,
             precision=self.config.card_precision,
+            compile=True if self._compiled else None,
             batch_size=self.batch_size,
             chunk_frames=causal.chunk_frames,
             window_policy=self.policy.window_name,

@@ -64,6 +64,8 @@ class GenerationCard(StrictModel):
     rope_policy: str | None = None
     precision: str | None = None
     """Number format of the denoiser; None where it is float32, or unknown."""
+    compile: bool | None = None
+    """True where the denoiser ran through `torch.compile`, whose numbers differ in their last bits; else None."""
     batch_size: int | None = None
     """Videos in each pass of the networks; a batch that is short is filled up (see `rollout.fixed_batch`)."""
 

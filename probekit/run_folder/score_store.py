@@ -70,6 +70,7 @@ class ScoreStore:
         self._journal_path = self._folder / f"{self._writer}{JOURNAL_SUFFIX}"
         self._journal = Journal(self._journal_path, synced=True)
         self._rows: list[ScoreRow] = []
+        self._number = 0
         self._claim = ExitStack()
         self._claimed = False
 
@@ -155,10 +156,9 @@ class ScoreStore:
         return sorted(path for path in self._folder.glob("*.parquet") if not is_temporary(path))
 
     def _free_path(self) -> Path:
-        """A file name of this writer that is not taken yet."""
-        number = 0
-        while (path := self._folder / f"{self._writer}-{number:04d}.parquet").exists():
-            number += 1
+        """A file name of this writer that is not taken yet; those before were looked for already."""
+        while (path := self._folder / f"{self._writer}-{self._number:04d}.parquet").exists():
+            self._number += 1
         return path
 
 

@@ -1,7 +1,5 @@
 """Models on the processes of a run: FSDP2 block by block, activation checkpointing, compilation, whole states."""
 
-import os
-import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from probekit.errors import UserError
 from probekit.models.causal_wan import CausalWan
+from probekit.models.compiled_blocks import missing_compiler
 from trainer.config.scale import ScaleConfig
 from trainer.distributed.world import World
 
@@ -71,10 +70,10 @@ def check_compiler(device: torch.device) -> None:
     Raises:
         UserError: if there is none.
     """
-    names = (os.environ.get("CXX", "g++"), "g++", "clang++")
-    if device.type == "cpu" and not any(shutil.which(name) for name in names):
+    missing = missing_compiler(device.type)
+    if missing is not None:
         raise UserError(
-            "scale.compile needs a C++ compiler on a CPU, and none of g++ and clang++ is installed.",
+            f"scale.compile cannot be: {missing}.",
             "Install one, or set scale.compile=false (the same training, about half as fast).",
         )
 

@@ -191,3 +191,33 @@ def test_a_full_disk_is_one_clear_error_and_keeps_what_is_finished(model: Path, 
     assert len(errors) == 1
     assert str(tmp_path / "run") in errors[0]
     assert (tmp_path / "run" / finished[0]["path"]).exists()
+
+
+def test_a_long_manifest_is_written_in_a_part_of_the_time_and_always_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock of its own: a write takes 2 s, a batch 1 s, so that one write is due in 2 / 0.05 = 40 s."""
+    now, written = [0.0], []
+
+    def write(out: Path, rows: list[Any], shard: Shard | None) -> None:
+        written.append((now[0], len(rows)))
+        now[0] += 2.0
+
+    monkeypatch.setattr(generation_runner, "write_manifest", write)
+    listing = generation_runner._Listing(tmp_path, None, {}, clock=lambda: now[0])
+    with listing.written_at_the_end():
+        for key in load_suite("sprite-5s").keys()[:100]:
+            now[0] += 1.0
+            listing.finished[key] = key  # type: ignore[assignment]
+            listing.write_if_due()
+    assert [count for _, count in written] == [1, 41, 81, 100]
+
+
+def test_a_short_manifest_is_written_after_every_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+    monkeypatch.setattr(generation_runner, "write_manifest", lambda out, rows, shard: written.append(len(rows)))
+    listing = generation_runner._Listing(tmp_path, None, {}, clock=lambda: 0.0)
+    for key in load_suite("sprite-5s").keys()[:5]:
+        listing.finished[key] = key  # type: ignore[assignment]
+        listing.write_if_due()
+    assert written == [1, 2, 3, 4, 5]

@@ -34,6 +34,7 @@ VALUES: dict[str, Any] = {
     "policy": ContextPolicy(),
     "seed": 7,
     "precision": "bfloat16",
+    "compile": True,
 }
 REFUSED = {"clip": STREAM_FIELDS, "student": SOLVER_FIELDS, "ar": (*SOLVER_FIELDS, "few_steps", "first_chunk_steps")}
 UNUSED = {("student", "negative_prompt")}  # it has no guidance, and its card says so
@@ -61,6 +62,7 @@ def test_every_field_but_the_device_is_tried_here() -> None:
 def test_a_field_changes_the_card_or_is_refused_before_anything_loads(
     kind: str, field: str, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("probekit.models.compiled_blocks.compiler_fault", lambda device: None)  # tried elsewhere
     config = SamplingConfig.model_validate({field: VALUES[field]})
     if field in REFUSED[kind]:
         for module in ("bidirectional_sampler", "streaming_sampler"):
@@ -100,6 +102,7 @@ def test_what_cannot_be_is_refused(values: dict[str, Any]) -> None:
         ("student", ["--steps", "5", "--shift", "3"], "A streaming generator has no use for steps, shift."),
         ("clip", ["--few-steps", "1000"], "A model of whole clips has no use for few_steps."),
         ("clip", ["--window", "9"], "A model of whole clips has no use for policy."),
+        ("clip", ["--compile"], "A model of whole clips has no use for compile."),
         ("student", ["--plan", "--guidance", "3"], "A streaming generator has no use for guidance."),
     ],
 )

@@ -47,7 +47,7 @@ def test_every_scoring_field_exists_and_is_compared() -> None:
 
 FREE = {
     "model", "checkpoint_hash", "ema", "sampler", "steps", "guidance", "shift", "timesteps", "first_chunk_timesteps",
-    "negative_prompt", "chunk_frames", "batch_size",
+    "negative_prompt", "chunk_frames", "batch_size", "compile",
 }  # fmt: skip
 """What may differ between the models that a comparison is about."""
 

@@ -1,0 +1,119 @@
+"""The benchmarks of a CPU run to their end at small size, and their helpers count right."""
+
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import bootstrap, compare, growth
+from benchmarks.arithmetic import operations, product_speed
+from benchmarks.children import Cost, cost_of_call, cost_of_command, costs_in_child, print_costs
+from benchmarks.growth_steps import STEPS
+from benchmarks.machine import instruction_sets, machine_line
+from benchmarks.rollout import pays_after
+from benchmarks.rollout_speed import CHUNKS, Measured
+from tests.helpers.places import REPOSITORY
+
+REPORTS = REPOSITORY / "reports" / "benchmarks"
+
+
+@pytest.fixture
+def reports() -> dict[str, str]:
+    return {path.name: path.read_text(encoding="utf-8") for path in REPORTS.glob("*.md")}
+
+
+def small_run(module: object, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(sys, "argv", ["benchmark", "--small"])
+    vars(module)["main"]()
+    return capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_growth_runs_at_small_size_and_writes_no_report(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, reports: dict[str, str]
+) -> None:
+    """In this process: eight that load torch would take half a minute."""
+    monkeypatch.setattr(growth, "costs_in_child", lambda module, given: growth.measured(given[1], int(given[2])))
+    text = small_run(growth, capsys, monkeypatch)
+    for step in STEPS.values():
+        assert f"| {step.unit} | {' | '.join(map(str, step.small))}".replace("3200", "3,200") in text
+    for piece in ("import", "manifest check", "score", "score again", "stream", "read", "compare", "report"):
+        assert f"| {piece}, s |" in text
+        assert f"| {piece}, MB |" in text
+    assert {path.name: path.read_text(encoding="utf-8") for path in REPORTS.glob("*.md")} == reports
+
+
+@pytest.mark.slow
+def test_compare_runs_at_small_size(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    text = small_run(compare, capsys, monkeypatch)
+    assert "| every prompt in every dimension | 800 | paper |" in text
+    assert "| VBench's own list | 160 | paper |" in text
+
+
+def test_bootstrap_runs_at_small_size(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    text = small_run(bootstrap, capsys, monkeypatch)
+    assert all(f"| {name} |" in text for name in ("paper", "joint", "two-level"))
+    assert machine_line() in text
+
+
+def test_the_plain_loops_spread_as_the_bootstraps_that_they_are_held_against() -> None:
+    pairs = bootstrap.vbench_pairs()
+    for seeds, resampling in ((False, "paper"), (True, "two-level")):
+        loop = bootstrap.plain_loop(pairs, 200, seeds=seeds).std(ddof=1)
+        assert loop == pytest.approx(bootstrap.measured(pairs, resampling, 400).error, rel=0.2)
+
+
+@pytest.mark.parametrize("power", [0.0, 1.0, 2.0])
+def test_the_exponent_is_found(power: float) -> None:
+    sizes = (10, 100, 1000)
+    assert growth.exponent(sizes, [3.0 * size**power for size in sizes]) == pytest.approx(power, abs=1e-9)
+    assert math.isnan(growth.exponent(sizes, [0.0, 1.0, 2.0]))
+
+
+def test_the_flags_of_a_processor_name_its_instruction_sets() -> None:
+    found = instruction_sets("model name : x\nflags\t\t: fpu avx avx2 avx512f amx_tile\nflags : none\n")
+    assert found == {"AVX2": True, "AVX-512": True, "AVX-512 bf16": False, "AMX": False}
+    assert not any(instruction_sets("").values())
+
+
+def test_operations_of_products_and_attention_are_counted() -> None:
+    a, q = torch.rand(3, 5), torch.rand(2, 4, 6, 8)
+    assert operations(lambda: a @ a.T) == 2 * 3 * 5 * 3
+    with torch.no_grad():
+        attention = operations(lambda: torch.nn.functional.scaled_dot_product_attention(q, q, q))
+    assert attention == 2 * 2 * (2 * 4) * 6 * 6 * 8
+    assert product_speed((16,), 1) > 0
+
+
+def test_memory_of_a_call_is_what_it_adds() -> None:
+    kept: list[object] = []
+    cost = cost_of_call(lambda: kept.append(np.ones(4_000_000)))
+    assert 25 < cost.megabytes < 60
+    assert cost_of_call(lambda: None).megabytes < 5
+
+
+def test_costs_travel_from_a_child_as_they_were_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    costs = {"read": Cost(0.25, 3.0), "compare": Cost(1.5, 0.0)}
+    print_costs(costs)
+    (tmp_path / "printing.py").write_text(f"print('first')\nprint({capsys.readouterr().out!r})\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert costs_in_child("printing", []) == costs
+
+
+def test_a_command_that_fails_is_no_measurement(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="ended with 3"):
+        cost_of_command([sys.executable, "-c", "raise SystemExit(3)"], tmp_path)
+    assert isinstance(cost_of_command([sys.executable, "-c", ""], tmp_path), Cost)
+
+
+def test_compiling_pays_when_it_has_saved_what_it_took() -> None:
+    def one(warm_up: float, chunk: float) -> Measured:
+        return Measured(warm_up, [chunk] * CHUNKS, torch.zeros(1))
+
+    assert pays_after(one(0.7, 0.1), one(20.7, 0.05)) == "300 s"  # 20 s lost, 0.05 s won per chunk of 0.75 s
+    assert pays_after(one(0.7, 0.1), one(20.7, 0.1)) == "never"
