@@ -33,6 +33,7 @@ class _Length(NamedTuple):
 _SPRITE_SUITES: Final = {
     "sprite-5s": _Length(prompts=100, samples=5, frames=81, horizon="5s"),
     "sprite-30s": _Length(prompts=50, samples=1, frames=489, horizon="30s"),
+    "sprite-probes": _Length(prompts=200, samples=5, frames=81, horizon="5s"),
 }
 
 
