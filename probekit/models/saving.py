@@ -34,7 +34,8 @@ def save_transformer(model: WanTransformer3DModel, folder: Path) -> None:
 def save_weights(config: Mapping[str, Any], weights: Mapping[str, Tensor], folder: Path) -> None:
     """Write `transformer/` from a configuration and a state dict; see `save_transformer`."""
     with torch.device("meta"):  # no initial weights to draw, so the global generator stays where it is
-        exported = WanTransformer3DModel(**config)
+        sizes = {name: value for name, value in config.items() if not name.startswith("_")}  # not where it was read
+        exported = WanTransformer3DModel(**sizes)
     exported.load_state_dict({name: tensor.to(torch.bfloat16) for name, tensor in weights.items()}, assign=True)
     exported.save_pretrained(folder / "transformer")
 

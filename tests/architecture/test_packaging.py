@@ -85,3 +85,16 @@ def test_the_version_is_the_newest_release_of_the_changelog() -> None:
     releases = [tuple(map(int, number.split("."))) for number in headings[1:]]
     assert headings[1] == __version__
     assert releases == sorted(releases, reverse=True)
+
+
+def test_no_committed_file_names_a_place_of_one_machine() -> None:
+    """Neither the folder of this checkout nor a home folder, in any text that is shipped."""
+    place = re.compile(
+        rf"(?<![\w./]){re.escape(str(REPOSITORY))}(?=[/\"' ]|$)|/(?:home|Users)/(?!user\b|me\b|you\b)\w+/"
+    )
+    kinds = {".json", ".md", ".csv", ".yaml", ".txt", ".ipynb", ".toml", ".jsonl", ".tex", ".html"}
+    folders = (*PACKAGES, "docs", "notebooks", "reports", "tests")
+    files = [path for folder in folders for path in (REPOSITORY / folder).rglob("*") if path.suffix in kinds]
+    assert len(files) > 100
+    named = {path.as_posix() for path in files if place.search(path.read_text(encoding="utf-8", errors="replace"))}
+    assert named == set()
