@@ -7,7 +7,7 @@ WORKERS ?= 2
 # Threads without work sleep; spinning ones take the cores from whatever runs beside them.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help demo test quick lint docs mutants
+.PHONY: help demo test quick lint docs mutants probing
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make quick  rules about the code and short unit tests that load no network, within a minute; it says what it leaves out"
 	@echo "make lint   ruff, ruff format and mypy --strict"
 	@echo "make docs   the API reference from the docstrings, in build/api"
+	@echo "make probing every probing table and figure of the shipped arms, in runs/probing; hours"
 	@echo "make mutants MODULE=probekit.statistics.intervals   the planted faults that tests miss; all modules take a night"
 
 demo: $(INSTALLED)
@@ -35,6 +36,10 @@ mutants: $(INSTALLED)
 # A docstring or an annotation that cannot be read is an error.
 docs: $(INSTALLED)
 	$(BIN)/python -W error::UserWarning -m pdoc --docformat google --output-directory build/api probekit trainer
+
+# Hours on two cores; a call goes on where an earlier one stopped.
+probing: $(INSTALLED)
+	OMP_NUM_THREADS=2 $(BIN)/probekit study reports/sprite/probing/study.yaml --out runs/probing
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

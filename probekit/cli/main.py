@@ -102,6 +102,10 @@ VERBS: Final = (
         "Say whether two losses of a training pull one way: cosines of their gradients by block and step.",
     ),
     Verb(
+        "study", "probekit.cli.study:study",
+        "Make every probing table and figure of two checkpoints from one recipe, and a page that shows them.",
+    ),
+    Verb(
         "demo", "probekit.cli.demo:demo",
         "Sample, score, compare and probe the two shipped arms, DMD and DMD with foresight.",
     ),
