@@ -52,6 +52,14 @@ _KINDS: Mapping[pa.DataType, tuple[type, str]] = {
 }
 
 
+_PLAIN: Mapping[pa.DataType, set[type]] = {
+    _TEXT: {str, type(None)},
+    _INTEGER: {int, type(None)},
+    _NUMBER: {int, float, type(None)},
+}
+"""Types of a column whose values need no look one by one."""
+
+
 class DamagedScores(UserError):
     """A Parquet file that cannot be read at all."""
 
@@ -100,14 +108,19 @@ def check_rows(rows: Iterable[ScoreRow], source: Path) -> None:
 
 
 def _table_of(rows: Iterable[ScoreRow], source: Path) -> pa.Table:
-    typed = [_typed(row, source) for row in rows]
+    given = list(rows)
+    columns = list(zip(*given, strict=True)) if given else [()] * len(SCHEMA)
+    if not all(set(map(type, column)) <= _PLAIN[field.type] for field, column in zip(SCHEMA, columns, strict=True)):
+        for row in given:
+            _check_types(row, source)
     try:
-        return pa.Table.from_pylist(typed, schema=SCHEMA)
+        arrays = [pa.array(column, type=field.type) for field, column in zip(SCHEMA, columns, strict=True)]
     except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
         raise UserError(f"{source}: a row cannot be stored ({' '.join(str(error).split())}).", "Correct it.") from error
+    return pa.Table.from_arrays(arrays, schema=SCHEMA)
 
 
-def _typed(row: ScoreRow, source: Path) -> dict[str, Any]:
+def _check_types(row: ScoreRow, source: Path) -> None:
     """Refuse what Arrow would convert in silence: 1.7 to 1, True to 1."""
     cells = row._asdict()
     for field in SCHEMA:
@@ -115,7 +128,6 @@ def _typed(row: ScoreRow, source: Path) -> dict[str, Any]:
         # NumPy's booleans are no numbers, Python's are.
         if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
             raise UserError(f"{source}: {field.name} = {value!r} is not {named} for {_name(cells)}.", "Correct it.")
-    return cells
 
 
 def read_scores(path: Path) -> pd.DataFrame:

@@ -148,6 +148,7 @@ def _entries(dimension: str, results: Any) -> list[Any]:
 def _rows(dimension: str, entries: Sequence[Any], model: str) -> Iterator[tuple[ScoreRow, str]]:
     """Row and path of each entry; a clip's index is in its row, the horizon is not."""
     facts = VBENCH[dimension]
+    (low, high), scorer_id = facts.range, f"vbench-official:{dimension}"
     for number, entry in enumerate(entries, start=1):
         try:
             path = path_of(entry)
@@ -163,11 +164,14 @@ def _rows(dimension: str, entries: Sequence[Any], model: str) -> Iterator[tuple[
             sample=named.sample,
             clip=named.clip or 0,
             dimension=dimension,
-            **score._asdict(),
+            value=score.value,
+            numerator=score.numerator,
+            denominator=score.denominator,
+            reason=score.reason,
             unit=facts.unit,
-            range_low=facts.range[0],
-            range_high=facts.range[1],
-            scorer_id=f"vbench-official:{dimension}",
+            range_low=low,
+            range_high=high,
+            scorer_id=scorer_id,
             video_sha256=UNKNOWN_VIDEO,
         )
         yield row, path
