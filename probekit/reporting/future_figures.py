@@ -146,7 +146,7 @@ def _redrawn(canvas: FigureCanvasAgg, rows: Sequence[FutureRow]) -> Pixels:
     axes, columns = canvas.figure.axes, len(rows[0].pictures)
     for index, row in enumerate(rows):
         own = axes[index * columns : (index + 1) * columns]
-        own[0].set_ylabel(plot_text(row.label))
+        own[0].yaxis.label.set_text(plot_text(row.label))
         for axis, picture in zip(own, row.pictures, strict=True):
             if picture is not None:
                 axis.images[0].set_data(picture)

@@ -1,10 +1,11 @@
 """Tests of futures as a table: one row per arm and horizon."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from probekit.probing.future_tests import ArmContrast, FutureTest
 from probekit.reporting.cells import STAR, difference_text, interval_notes, interval_text, score_text
-from probekit.reporting.table import Column, Table
+from probekit.reporting.table import Cell, Column, Table
 
 _STYLE = ".6f"
 _SHORT = ".3f"
@@ -42,7 +43,33 @@ def future_table(tests: Sequence[FutureTest]) -> Table[FutureTest]:
         "chance: as many draws of the world itself. known: scenes of one sprite whose state at the fork can be read.",
         *interval_notes(kinds),
     ]
-    return Table(columns, tests, notes)
+    return Table(columns, tests, notes, data=_data())
+
+
+def _data() -> list[Column[FutureTest]]:
+    """Every number in full, for programs."""
+    estimate = ("difference", "standard_error", "low", "high", "star", "n_prompts", "interval", "reason")
+    return [
+        Column("arm", lambda row: row.arm),
+        Column("horizon", lambda row: row.horizon),
+        Column("futures", lambda row: row.futures),
+        *(Column[FutureTest](key, partial(_mean, key)) for _, key in (*_DISTANCES, *_ENERGIES)),
+        *(Column[FutureTest](name, partial(_estimated, name)) for name in estimate),
+        Column("effect", lambda row: row.test.effect),
+        Column("p_value", lambda row: row.test.p_value),
+        Column("variation", lambda row: row.variation),
+        Column("variation_by_chance", lambda row: row.variation_by_chance),
+        Column("known", lambda row: row.known),
+    ]
+
+
+def _mean(key: str, row: FutureTest) -> Cell:
+    return row.means[key]
+
+
+def _estimated(name: str, row: FutureTest) -> Cell:
+    found: Cell = row.test.estimate._asdict()[name]
+    return found
 
 
 _DISTANCES = (
