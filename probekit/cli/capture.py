@@ -25,6 +25,9 @@ def capture(
     keep: Annotated[str, typer.Option(help="all, mean, tokens:N or project:N.")] = "all",
     untrained: Annotated[bool, typer.Option(help="Also an untrained network that sees the same passes.")] = True,
     videos: Annotated[Path | None, typer.Option(help="Run folder whose videos are read, in place of rollouts.")] = None,
+    invert: Annotated[
+        int, typer.Option(help="Euler steps in which those videos are inverted; 0 noises them.", min=0, max=1000)
+    ] = 0,
     seed: Annotated[int, typer.Option(help="Run seed of the noise.", min=0)] = 0,
     shard: ShardOption = None,
     device: Annotated[str, typer.Option(help="Device of the networks.")] = "cpu",
@@ -41,7 +44,8 @@ def capture(
         usable_device(device)
         config = SamplingConfig(seed=seed, device=device, precision="bfloat16" if bf16 else "float32")
         planned = load_suite(suite).reduced(prompts, samples)
-        settings = capture_settings(model, site, reduction=keep, untrained=untrained)
+        settings = capture_settings(model, site, reduction=keep, untrained=untrained, inversion_steps=invert)
+        settings.check(given=videos is not None)
         if plan:
             for line in capture_plan(model, planned, settings, config):
                 say(line)

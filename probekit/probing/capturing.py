@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probekit.diffusion.few_step import euler_sigmas, few_step_sigmas
+from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard
 from probekit.models.causal_wan import CausalWan
 from probekit.models.video_codec import to_uint8_frames
@@ -24,7 +25,7 @@ from probekit.probing.probe_settings import TRAINED, UNTRAINED
 from probekit.probing.recording import Recorder, recording
 from probekit.probing.reductions import Reduction
 from probekit.probing.sites import Site, check_sites
-from probekit.probing.teacher_forcing import Replay, TeacherForcedDenoiser
+from probekit.probing.teacher_forcing import InvertingDenoiser, Replay, TeacherForcedDenoiser
 from probekit.progress import track
 from probekit.rollout.chunk_denoisers import ChunkDenoiser
 from probekit.rollout.fixed_batch import blocks, filled
@@ -51,11 +52,22 @@ class CaptureSettings(NamedTuple):
         sites: places whose outputs are kept.
         reduction: what is kept of each.
         untrained: whether a network with random weights sees the same passes, as a control.
+        inversion_steps: Euler steps in which given videos are inverted by the flow's ODE; 0 noises them instead.
     """
 
     sites: tuple[Site, ...]
     reduction: Reduction = Reduction()
     untrained: bool = True
+    inversion_steps: int = 0
+
+    def check(self, *, given: bool) -> None:
+        """Refuse to invert a generator's own rollouts.
+
+        Raises:
+            UserError: an inversion is asked for, and no videos are given.
+        """
+        if self.inversion_steps and not given:
+            raise UserError("Own rollouts have nothing to invert.", "Give videos, or leave the inversion out.")
 
 
 def denoising_sigmas(card: CausalCard) -> list[float]:
@@ -91,7 +103,7 @@ def store_card(
     return StoreCard(
         prompts=prompts,
         generation=sampler.card,
-        passes=OWN_ROLLOUT if videos is None else TEACHER_FORCED,
+        passes=_passes_text(settings, given=videos is not None),
         videos=videos,
         sites=tuple(site.name for site in settings.sites),
         reduction=settings.reduction.text,
@@ -101,6 +113,12 @@ def store_card(
         grid=(geometry.token_rows, geometry.token_columns),
         patch=(geometry.spatial_stride * rows, geometry.spatial_stride * columns),
     )
+
+
+def _passes_text(settings: CaptureSettings, *, given: bool) -> str:
+    if settings.inversion_steps:
+        return f"inverted in {settings.inversion_steps} Euler steps"
+    return TEACHER_FORCED if given else OWN_ROLLOUT
 
 
 @torch.no_grad()
@@ -134,8 +152,10 @@ def capture(
         The folder.
 
     Raises:
-        UserError: a site does not exist, the folder holds other states, or another process writes this share.
+        UserError: a site does not exist, there is nothing to invert, the folder holds other states, or another process
+            writes this share.
     """
+    settings.check(given=given is not None)
     names = (name for name, _ in sampler.model.named_modules())
     check_sites(settings.sites, names, len(denoising_sigmas(sampler.causal)))
     card = store_card(sampler, prompts, settings, videos)
@@ -158,9 +178,7 @@ def _captured(
     given: GivenVideos | None,
 ) -> ShardContent:
     chosen = filled(block, sampler.batch_size)
-    denoiser = None
-    if given is not None:
-        denoiser = TeacherForcedDenoiser(given(chosen), sampler.causal.chunk_frames, denoising_sigmas(sampler.causal))
+    denoiser = None if given is None else _showing(sampler, given(chosen), settings)
     video, own = _passes(sampler, sampler.model, chosen, settings, denoiser)
     kept = len(block)
     states = {(TRAINED, site.name): part[:kept].numpy() for site, part in own.states().items()}
@@ -170,6 +188,15 @@ def _captured(
         states |= {(UNTRAINED, site.name): part[:kept].numpy() for site, part in other.states().items()}
     keys = tuple(request.key for request in block)
     return ShardContent(keys, states, video[:kept].float().numpy(), frames_of_latents(sampler, video)[:kept])
+
+
+def _showing(sampler: StreamingSampler, videos: Tensor, settings: CaptureSettings) -> ChunkDenoiser:
+    """What shows the generator given videos: noised, or on the way of its own ODE."""
+    card, sigmas = sampler.causal, denoising_sigmas(sampler.causal)
+    if not settings.inversion_steps:
+        return TeacherForcedDenoiser(videos, card.chunk_frames, sigmas)
+    grid = euler_sigmas(settings.inversion_steps, card.shift)
+    return InvertingDenoiser(videos.float(), card.chunk_frames, sigmas, grid)
 
 
 def _passes(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,9 @@ from probekit.models.causal_wan import CausalWan
 from probekit.probing.reductions import Reduction
 from probekit.probing.sites import Site, check_sites
 from probekit.rollout.records import PassRecord
+
+INVERSION: Final = -1
+"""Step of passes that solve the flow's ODE backwards; nothing of them is kept."""
 
 
 class PassInput(NamedTuple):
@@ -51,9 +54,9 @@ class Recorder:
         return keep
 
     def on_pass(self, record: PassRecord) -> None:
-        """Keep what this pass gave; start frames that were given (chunk -1) are passed over."""
+        """Keep what this pass gave; start frames that were given (chunk -1) and inversions are passed over."""
         seen, self._seen = self._seen, {}
-        if record.chunk < 0:
+        if record.chunk < 0 or record.step == INVERSION:
             return
         self.inputs.append(PassInput(record.chunk, record.step, record.sigma, record.latents.detach()))
         for site, kept in self._kept.items():

@@ -1,11 +1,12 @@
-"""Passes of a generator over videos that it did not make: over given clean latents, or as another network was shown."""
+"""Passes of a generator over videos that it did not make: noised, inverted, or as another network was shown."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from torch import Tensor
 
-from probekit.diffusion.flow_matching import interpolate
-from probekit.probing.recording import PassInput
+from probekit.diffusion.flow_matching import euler_step, interpolate
+from probekit.probing.recording import INVERSION, PassInput
 from probekit.rollout.chunk_denoisers import DrawNoise, Predict
 
 
@@ -31,6 +32,37 @@ class TeacherForcedDenoiser:
             noise = draw(step)
             predict(interpolate(clean.to(noise.device), noise, sigma), sigma, step)
         return clean.to(noise.device)
+
+
+class InvertingDenoiser:
+    """Shows the generator a given video on its own way from noise: the flow's ODE is solved backwards, from the video.
+
+    No noise is drawn. What is shown at a level is what the generator's own ODE would have there, if it were solved
+    exactly and ended in the given chunk; x' = flow, in explicit Euler steps from level 0 up (Song et al., arXiv
+    2010.02502, for the idea; Lipman et al., arXiv 2210.02747, for the flow).
+
+    Args:
+        video: clean latents (B, C, L, h, w).
+        chunk_frames: latent frames of a chunk.
+        sigmas: noise levels of the generator's steps, highest first.
+        grid: levels that the solver visits besides, such as `euler_sigmas`.
+    """
+
+    def __init__(self, video: Tensor, chunk_frames: int, sigmas: Sequence[float], grid: Sequence[float]) -> None:
+        self._chunks: Iterator[Tensor] = iter(video.split(chunk_frames, dim=2))
+        self._sigmas = sigmas
+        self._up = sorted({0.0, *sigmas, *(sigma for sigma in grid if sigma < max(sigmas))})
+
+    def denoise(self, predict: Predict, draw: DrawNoise) -> Tensor:
+        """Solve backwards, then one pass per noise level of the generator."""
+        clean = next(self._chunks).to(draw(0).device)
+        latents, at_level = clean, {0.0: clean}
+        for sigma, following in pairwise(self._up):
+            latents = euler_step(latents, predict(latents, sigma, INVERSION), sigma, following)
+            at_level[following] = latents
+        for step, sigma in enumerate(self._sigmas):
+            predict(at_level[sigma], sigma, step)
+        return clean
 
 
 class Replay:

@@ -33,6 +33,7 @@ def capture_settings(
     depths: Sequence[float] = DEFAULT_DEPTHS,
     reduction: str = "all",
     untrained: bool = True,
+    inversion_steps: int = 0,
 ) -> CaptureSettings:
     """What is captured of a model; by default the blocks at three depths in the last denoising pass.
 
@@ -40,11 +41,11 @@ def capture_settings(
         UserError: the model is no causal generator, or a site or reduction is not written as it should be.
     """
     if sites:
-        return CaptureSettings(tuple(map(Site.parse, sites)), Reduction.parse(reduction), untrained)
+        return CaptureSettings(tuple(map(Site.parse, sites)), Reduction.parse(reduction), untrained, inversion_steps)
     folder = model_folder(model)
     last = len(denoising_sigmas(read_causal_card(folder))) - 1
     chosen = sites_at(depths, int(transformer_config(folder)["num_layers"]), [last])
-    return CaptureSettings(chosen, Reduction.parse(reduction), untrained)
+    return CaptureSettings(chosen, Reduction.parse(reduction), untrained, inversion_steps)
 
 
 def capture_states(
@@ -72,6 +73,7 @@ def capture_states(
     Raises:
         UserError: as `capturing.capture`, or a video of the suite is missing in `videos`.
     """
+    settings.check(given=videos is not None)
     sampler = StreamingSampler(model_folder(model), suite, config)
     texts = suite.generation_texts()
     requests = [Request(key, texts[key.prompt_id]) for key in suite.keys()]

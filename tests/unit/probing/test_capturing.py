@@ -7,16 +7,20 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from probekit.diffusion.few_step import euler_sigmas
+from probekit.diffusion.flow_matching import interpolate
 from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, write_causal_card
 from probekit.probing.capturing import CaptureSettings, capture, denoising_sigmas, untrained_twin
 from probekit.probing.feature_store import FeatureStore, shard_path
 from probekit.probing.probe_settings import UNTRAINED
-from probekit.probing.recording import recording
+from probekit.probing.recording import INVERSION, recording
 from probekit.probing.reductions import Reduction, kept_tokens, projection
 from probekit.probing.sites import Site
+from probekit.probing.teacher_forcing import InvertingDenoiser
 from probekit.rollout.generation_runner import Request
 from probekit.rollout.records import PassRecord
+from probekit.rollout.sampling_config import SamplingConfig
 from probekit.rollout.streaming_rollout import roll_out
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.run_folder.shard import Shard
@@ -158,6 +162,43 @@ def test_given_videos_are_read_in_place_of_the_models_own(sampler: StreamingSamp
     forced = found.states(LAST)
     own = FeatureStore(capture(sampler, requests(2), tmp_path / "own", SETTINGS, SUITE.card())).states(LAST)
     assert not np.array_equal(forced, own)  # the last pass sees the noised clean chunk, not the model's first guess
+
+
+def test_a_straight_flow_is_inverted_exactly_and_the_generators_levels_are_shown() -> None:
+    """With flow n - x the ODE's way is (1 - s)·x + s·n, at whatever levels the solver stops."""
+    rng = torch.Generator().manual_seed(0)
+    video, end = torch.randn(1, 2, 6, 2, 2, generator=rng), torch.randn(1, 2, 3, 2, 2, generator=rng)
+    first = video[:, :, :3]
+    shown: list[tuple[int, float, Tensor]] = []
+
+    def predict(latents: Tensor, sigma: float, step: int) -> Tensor:
+        torch.testing.assert_close(latents, interpolate(first, end, sigma))
+        shown.append((step, sigma, latents))
+        return end - first
+
+    denoiser = InvertingDenoiser(video, 3, (1.0, 0.625), euler_sigmas(5, 5.0))
+    assert torch.equal(denoiser.denoise(predict, lambda step: end), first)
+    assert [(step, sigma) for step, sigma, _ in shown if step != INVERSION] == [(0, 1.0), (1, 0.625)]
+    assert [sigma for step, sigma, _ in shown if step == INVERSION] == sorted({0.625, *euler_sigmas(5, 5.0)[1:]})
+
+
+def test_inverted_videos_depend_on_no_noise_and_are_named(
+    sampler: StreamingSampler, student: Path, tmp_path: Path
+) -> None:
+    video = sampler.rollout(requests(2))
+    given = lambda block: video  # noqa: E731
+    inverted = CaptureSettings((LAST,), inversion_steps=6)
+    asked = requests(2)
+    found = FeatureStore(capture(sampler, asked, tmp_path / "a", inverted, SUITE.card(), given=given, videos="itself"))
+    assert found.card.passes == "inverted in 6 Euler steps"
+    other = StreamingSampler(student, SUITE, SamplingConfig(seed=5))
+    again = FeatureStore(capture(other, asked, tmp_path / "b", inverted, SUITE.card(), given=given, videos="itself"))
+    np.testing.assert_array_equal(found.states(LAST), again.states(LAST))
+    np.testing.assert_array_equal(found.states(LAST, UNTRAINED), again.states(LAST, UNTRAINED))
+    forced = FeatureStore(capture(sampler, asked, tmp_path / "c", SETTINGS, SUITE.card(), given=given, videos="itself"))
+    assert not np.array_equal(found.states(LAST), forced.states(LAST))
+    with pytest.raises(UserError, match="nothing to invert"):
+        capture(sampler, asked, tmp_path / "d", inverted, SUITE.card())
 
 
 def test_hooks_copy_and_leave_nothing_behind(sampler: StreamingSampler) -> None:
