@@ -95,6 +95,15 @@ def test_forms_by_hand_with_missing_videos(seed: int) -> None:
         assert prompt_sums(values, weighting, frames).mean() == pytest.approx(expected[weighting])
 
 
+@pytest.mark.parametrize("weighting", get_args(Weighting))
+def test_without_a_scored_video_there_is_no_mean_and_a_single_one_is_the_mean(weighting: Weighting) -> None:
+    nothing = np.full((2, 2), np.nan)
+    assert prompt_sums(nothing, weighting).mean() is None
+    one = nothing.copy()
+    one[1, 0] = 0.25
+    assert prompt_sums(one, weighting).mean() == 0.25
+
+
 def test_two_level_resampling_has_prompt_means_only() -> None:
     settings = BootstrapSettings(weighting="frame-weighted", resampling="two-level", replicates=50)
     with pytest.raises(UserError, match="frame-weighted"):

@@ -43,7 +43,9 @@ def test_a_future_is_the_value_so_many_chunks_later_and_unknown_after_the_end() 
     side = Side(np.array([0, 0, 0, 1, 1, 1]), np.array([0, 1, 2, 0, 1, 2]))
     nan = np.nan
     for horizon, expected in ((0, [0, 1, 2, 3, 4, 5]), (1, [1, 2, nan, 4, 5, nan]), (2, [2, nan, nan, 5, nan, nan])):
-        np.testing.assert_array_equal(ahead(values, side, horizon)[:, 0], np.array(expected, np.float32))
+        np.testing.assert_array_equal(
+            ahead(values, side, horizon), np.array(expected, np.float32)[:, None], strict=True
+        )
     assert np.isnan(ahead(values, side, 3)).all()
 
 
