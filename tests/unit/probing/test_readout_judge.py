@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from probekit.evaluation.reference.metrics import MSE
+from probekit.evaluation.reference.metrics import MSE, reference_metrics
 from probekit.probing.readout_judge import ACCURACY_ID, PSNR_ID, SQUARED_ERROR_ID, ReadoutJudge
 from probekit.probing.readout_metrics import readout_scores
 from probekit.probing.targets import FRAME, LATENT, SHAPE
@@ -44,12 +44,52 @@ def test_a_perfect_readout_has_no_psnr_and_unknown_truth_is_not_judged() -> None
 
 
 def test_vectors_have_squared_errors_and_classes_accuracy() -> None:
-    read, truth = np.array([[1.0, 3.0]], np.float32), np.array([[0.0, 0.0]], np.float32)
+    read, truth = np.array([[1.0, 3.0]], np.float32), np.array([[0.5, -1.0]], np.float32)
     found = list(ReadoutJudge(LATENT, (4, 4)).judge(read, truth, np.array([0])))
-    assert found == [(0, SQUARED_ERROR_ID, 5.0)]
-    odds, labels = np.array([[0.1, 2.0], [3.0, 0.0]], np.float32), np.array([[1.0], [1.0]], np.float32)
-    found = list(ReadoutJudge(SHAPE, (4, 4)).judge(odds, labels, np.array([0, 0])))
-    assert found == [(0, ACCURACY_ID, 0.5)]
+    assert found == [(0, SQUARED_ERROR_ID, (0.25 + 16) / 2)]
+    odds, labels = np.array([[0.1, 2.0], [3.0, 0.0], [0.0, 9.0]], np.float32), np.array([[1.0]] * 3, np.float32)
+    found = list(ReadoutJudge(SHAPE, (4, 4)).judge(odds, labels, np.array([0, 0, 4])))
+    assert found == [(0, ACCURACY_ID, 0.5), (4, ACCURACY_ID, 1.0)]
+
+
+class Shown:
+    """A distance on features that keeps the frames that it is shown."""
+
+    metric_id = "features"
+
+    def __init__(self) -> None:
+        self.frames: list[np.ndarray] = []
+
+    def frame_values(self, reference: np.ndarray, sample: np.ndarray) -> np.ndarray:
+        self.frames += [reference, sample]
+        return np.arange(len(sample), dtype=np.float64)
+
+
+@pytest.mark.parametrize(("size", "factor"), [((16, 8), 4), ((8, 16), 8), ((48, 8), 1), ((70, 8), 1)])
+def test_pictures_have_ssim_and_a_distance_on_frames_enlarged_to_64_rows(
+    monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], factor: int
+) -> None:
+    shown = Shown()
+    monkeypatch.setattr("probekit.probing.readout_judge.lpips_metric", lambda backbone: shown)
+    judge = ReadoutJudge(FRAME, size)
+    assert judge.lpips_id == "features:nearest-to-64"
+    rng = generator("enlarged")
+    read, came = (rng.integers(0, 256, (3, *size, 3), dtype=np.uint8) for _ in range(2))
+    flat_read, flat_came = (part.reshape(3, -1).astype(np.float32) / 255 for part in (read, came))
+    found = {(one.video, one.metric_id): one.value for one in judge.judge(flat_read, flat_came, np.array([5, 5, 6]))}
+    assert (found[5, judge.lpips_id], found[6, judge.lpips_id]) == (0.5, 2.0)
+    ssim = next(metric for metric in reference_metrics() if metric.name == "ssim")
+    assert found[6, ssim.metric_id] == pytest.approx(float(ssim.frame_values(came, read)[2]))
+    for given, frames in zip(shown.frames, (came, read), strict=True):
+        assert given.shape == (3, factor * size[0], factor * size[1], 3)
+        for offset in range(factor):
+            np.testing.assert_array_equal(given[:, offset::factor, factor - 1 - offset :: factor], frames)
+
+
+def test_only_pictures_have_a_distance_on_features_and_only_if_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("probekit.probing.readout_judge.lpips_metric", lambda backbone: Shown())
+    assert ReadoutJudge(LATENT, (4, 4)).lpips_id == ""
+    assert ReadoutJudge(FRAME, (4, 4), perceptual=False).lpips_id == ""
 
 
 def test_a_probe_and_a_published_readout_are_judged_by_one_mse() -> None:

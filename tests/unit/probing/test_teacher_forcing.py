@@ -46,3 +46,5 @@ def test_a_replay_shows_the_recorded_passes_of_each_chunk_but_not_the_commits() 
     chunks = [replay.denoise(shown, lambda step: torch.zeros(1)) for _ in range(2)]
     assert torch.equal(torch.cat(chunks, dim=2), VIDEO)
     assert shown.passes == [([1.0, 1.0], 0.1, 0), ([2.0, 2.0], 0.2, 1), ([4.0, 4.0], 0.4, 0)]
+    alone = Replay(passes[:1], VIDEO, 2).denoise(shown, lambda step: torch.zeros(1))
+    assert torch.equal(alone, VIDEO[:, :, :2])
