@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from benchmarks.mutants.session import Change
+from benchmarks.mutants.session import Change, plain
 
 ACCEPTED: Final = Path(__file__).with_name("accepted.toml")
 KINDS: Final = ("equivalent", "accepted")
@@ -47,7 +47,7 @@ def read_accepted(path: Path) -> list[Known]:
 def reason_of(known: list[Known], module: str, change: Change) -> str:
     """Reason why a change survives, or an empty text if it is not known."""
     for row in known:
-        if (row.module, row.function, row.before) == (module, change.function, change.before):
-            if row.after in ("*", change.after):
+        if (row.module, row.function, plain(row.before)) == (module, change.function, change.before):
+            if row.after == "*" or plain(row.after) == change.after:
                 return row.reason
     return ""

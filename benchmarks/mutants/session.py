@@ -200,4 +200,9 @@ def _differing_lines(before: str, after: str) -> tuple[str, str]:
 
 
 def _joined(lines: list[str]) -> str:
-    return " / ".join(re.sub(r"([\s([]) +", r"\1", line.strip()) for line in lines if line.strip())
+    return " / ".join(plain(line) for line in lines if line.strip())
+
+
+def plain(line: str) -> str:
+    """A line as changes show it: stripped, with single spaces."""
+    return re.sub(r"([\s([]) +", r"\1", line.strip())

@@ -65,6 +65,7 @@ def masked(queries: Tensor, keys: Tensor, values: Tensor, visible: list[list[int
         block_causal(4, window_chunks=2),
         teacher_forcing(2),
         [[0], [1], [0, 2], [0, 1, 3]],
+        [[0], [1], [2], [0, 2, 3]],
         [[0, 2], [1], [0, 1, 2]],
     ],
     ids=str,
@@ -141,9 +142,9 @@ class FirstChunkOnly:
 
 
 def test_heads_of_all_chunks_of_a_video_lie_behind_one_another() -> None:
-    """Four rows of the batch are two videos of two chunks; a head takes neighbouring channels."""
+    """Six rows of the batch are three videos of two chunks; a head takes neighbouring channels."""
     attn, rule = attention(cross=False), FirstChunkOnly()
-    hidden = torch.randn(4, SIZE, HEADS * WIDTH, generator=torch.Generator().manual_seed(2))
+    hidden = torch.randn(6, SIZE, HEADS * WIDTH, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         out = attn(hidden, None, None, LayerAttention(rule, 5, 2))
         queries, values = attn.norm_q(attn.to_q(hidden)), attn.to_v(hidden)
@@ -151,8 +152,8 @@ def test_heads_of_all_chunks_of_a_video_lie_behind_one_another() -> None:
         expected = attn.to_out[0](values)
     assert rule.given[0] == 5
     for given, plain in zip(rule.given[1:], (queries, keys, values), strict=True):
-        assert given.shape == (2, 2 * SIZE, HEADS, WIDTH)
-        for row, token, head in ((0, 1, 0), (1, 3, 1), (2, 0, 1), (3, 2, 0)):
+        assert given.shape == (3, 2 * SIZE, HEADS, WIDTH)
+        for row, token, head in ((0, 1, 0), (1, 3, 1), (2, 0, 1), (3, 2, 0), (5, 3, 1)):
             part = plain[row, token, head * WIDTH : (head + 1) * WIDTH]
             torch.testing.assert_close(given[row // 2, row % 2 * SIZE + token, head], part)
     torch.testing.assert_close(out, expected)
