@@ -9,6 +9,7 @@ from probekit.models.causal_attention import (
     CachedCrossAttention,
     CausalSelfAttention,
     LayerAttention,
+    LayerText,
     ParallelAttention,
     StreamingAttention,
     block_causal,
@@ -17,6 +18,7 @@ from probekit.models.causal_attention import (
 from probekit.models.context_policy import ContextPolicy
 from probekit.models.kv_cache import KVCache
 from probekit.models.rotary import rotary_table, rotate
+from probekit.models.text_context import TextContext
 
 
 def test_a_chunk_sees_itself_and_every_chunk_before_it() -> None:
@@ -157,3 +159,23 @@ def test_heads_of_all_chunks_of_a_video_lie_behind_one_another() -> None:
             part = plain[row, token, head * WIDTH : (head + 1) * WIDTH]
             torch.testing.assert_close(given[row // 2, row % 2 * SIZE + token, head], part)
     torch.testing.assert_close(out, expected)
+
+
+def test_each_chunk_reads_the_prompt_of_its_video_in_every_head() -> None:
+    """Six rows of the batch are three videos of two chunks; each has a prompt of five tokens."""
+    attn, rng = attention(cross=True), torch.Generator().manual_seed(3)
+    hidden = torch.randn(6, SIZE, HEADS * WIDTH, generator=rng)
+    projected = torch.randn(3, 5, HEADS * WIDTH, generator=rng)
+    context = TextContext(torch.ones(3, 5, 7), merge=False)
+
+    def heads(tokens: Tensor) -> Tensor:
+        return tokens.unflatten(-1, (HEADS, WIDTH)).transpose(1, 2)
+
+    with torch.no_grad():
+        found = attn(hidden, LayerText(context, 0, projected), None, None)
+        for row in range(6):
+            prompt = projected[row // 2][None]
+            query, key = attn.norm_q(attn.to_q(hidden[row][None])), attn.norm_k(attn.to_k(prompt))
+            scores = heads(query) @ heads(key).transpose(2, 3) / WIDTH**0.5
+            mixed = (scores.softmax(dim=-1) @ heads(attn.to_v(prompt))).transpose(1, 2).flatten(2)
+            torch.testing.assert_close(found[row], attn.to_out[0](mixed)[0])
