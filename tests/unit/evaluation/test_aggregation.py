@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from probekit.errors import UserError
-from probekit.evaluation.aggregation import aggregate, aggregate_array
+from probekit.evaluation.aggregation import aggregate, aggregate_array, check_possible
 from probekit.suites.dimension_constants import SPRITE_CONSTANTS, VBENCH_CONSTANTS, DimensionConstant
 from tests.helpers.places import REPOSITORY
 from tests.helpers.shared_data import shared_path
@@ -190,6 +190,14 @@ def test_what_a_formula_cannot_produce_is_refused(dimension: str, value: float) 
         aggregate({dimension: value}, VBENCH_CONSTANTS)
 
 
+@pytest.mark.parametrize(("floor", "ceiling", "bounds"), [(0.0, 2.5, "0 to 2.5"), (None, 2.5, "anything to 2.5")])
+def test_what_a_formula_gives_is_said_in_words(floor: float | None, ceiling: float, bounds: str) -> None:
+    constant = DimensionConstant("one", "quality", 0.0, 1.0, 1.0, "test", floor=floor, ceiling=ceiling)
+    with pytest.raises(UserError) as refusal:
+        check_possible({"one": 7.0}, [constant])
+    assert refusal.value.problem == f"Dimension 'one' has the score 7; its formula gives {bounds}."
+
+
 @given(dimension=st.sampled_from(VBENCH_CONSTANTS), share=st.floats(0, 1))
 def test_everything_within_a_formulas_bounds_is_accepted(dimension: DimensionConstant, share: float) -> None:
     floor = -5.0 if dimension.floor is None else dimension.floor
@@ -203,7 +211,8 @@ def test_outside_the_normalisation_range_is_a_warning(caplog: pytest.LogCaptureF
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert caplog.messages[0].startswith("motion_smoothness: the mean 0.9990 is outside its normalisation range")
     caplog.clear()
-    aggregate({constant.dimension: constant.high for constant in VBENCH_CONSTANTS}, VBENCH_CONSTANTS)
+    for end in ("low", "high"):
+        aggregate({constant.dimension: constant._asdict()[end] for constant in VBENCH_CONSTANTS}, VBENCH_CONSTANTS)
     assert caplog.records == []
 
 
