@@ -186,8 +186,8 @@ def _captured(
         replay = Replay(own.inputs, video, sampler.causal.chunk_frames)
         _, other = _passes(sampler, twin, chosen, settings, replay)
         states |= {(UNTRAINED, site.name): part[:kept].numpy() for site, part in other.states().items()}
-    keys = tuple(request.key for request in block)
-    return ShardContent(keys, states, video[:kept].float().numpy(), frames_of_latents(sampler, video)[:kept])
+    keys, texts = tuple(request.key for request in block), tuple(request.prompt for request in block)
+    return ShardContent(keys, texts, states, video[:kept].float().numpy(), frames_of_latents(sampler, video)[:kept])
 
 
 def _showing(sampler: StreamingSampler, videos: Tensor, settings: CaptureSettings) -> ChunkDenoiser:

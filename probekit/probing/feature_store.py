@@ -31,6 +31,7 @@ FRAMES: Final = "frames"
 AXES: Final = ("sample", "chunk", "frame", "token", "channel")
 """Of every stored state; a frame axis of length n holds the chunk's latent frames."""
 
+_VIDEOS: Final = "videos"
 _AGAIN: Final = "Delete it, and run `probekit capture` again."
 _log = logging.getLogger("probekit")
 
@@ -74,12 +75,14 @@ class ShardContent(NamedTuple):
 
     Attributes:
         keys: their sample keys.
+        texts: prompt of each, as the generator was given it.
         states: (B, N, n, T, W) float16 by source and site name.
         latents: (B, C, L, h, w) float32, the clean video.
         frames: (B, N, n, H, W, 3) uint8, the last RGB frame of every latent frame.
     """
 
     keys: tuple[SampleKey, ...]
+    texts: tuple[str, ...]
     states: Mapping[tuple[str, str], NDArray[np.float16]]
     latents: NDArray[np.float32]
     frames: NDArray[np.uint8]
@@ -130,9 +133,10 @@ def write_shard(folder: Path, number: int, content: ShardContent) -> None:
     """Write a shard, whole or not at all."""
     arrays: dict[str, NDArray[Any]] = {f"{source}/{site}": array for (source, site), array in content.states.items()}
     arrays |= {LATENTS: content.latents, FRAMES: content.frames}
-    keys = json.dumps([[key.suite, key.prompt_id, key.sample] for key in content.keys])
+    rows = zip(content.keys, content.texts, strict=True)
+    videos = json.dumps([[key.suite, key.prompt_id, key.sample, text] for key, text in rows])
     with atomic_path(shard_path(folder, number)) as temporary:
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary, {"keys": keys})
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary, {_VIDEOS: videos})
 
 
 def is_finished(folder: Path, number: int, keys: Sequence[SampleKey]) -> bool:
@@ -141,17 +145,18 @@ def is_finished(folder: Path, number: int, keys: Sequence[SampleKey]) -> bool:
     if not path.is_file():
         return False
     try:
-        return _keys(path) == tuple(keys)
+        return [key for key, _ in _videos(path)] == list(keys)
     except UserError as error:
         _log.warning("%s It is captured again.", error.problem)
         return False
 
 
-def _keys(path: Path) -> tuple[SampleKey, ...]:
+def _videos(path: Path) -> list[tuple[SampleKey, str]]:
+    """Keys and prompts of a shard's videos."""
     try:
         with safe_open(path, "numpy") as shard:
-            listed = parse_json((shard.metadata() or {})["keys"])
-        return tuple(SampleKey(suite, prompt, sample) for suite, prompt, sample in listed)
+            listed = parse_json((shard.metadata() or {})[_VIDEOS])
+        return [(SampleKey(suite, prompt, sample), str(text)) for suite, prompt, sample, text in listed]
     except (OSError, SafetensorError, ValueError, TypeError, KeyError) as error:
         raise UserError(
             f"The shard {path} is damaged: {error}.", "Delete it, and run `probekit capture` again."
@@ -168,6 +173,7 @@ class FeatureStore:
         folder: place of the store.
         card: what the store holds.
         keys: sample keys of all videos, in the order of every array.
+        texts: prompt of every video.
 
     Raises:
         UserError: the folder is no store, has no shard, or a shard is damaged.
@@ -179,8 +185,10 @@ class FeatureStore:
         self._shards = sorted(folder.glob("features-?????.safetensors"))
         if not self._shards:
             raise UserError(f"{folder} holds no states yet.", "Run `probekit capture` again; it goes on.")
-        self._counts = [_keys(path) for path in self._shards]
-        self.keys = tuple(key for keys in self._counts for key in keys)
+        videos = [_videos(path) for path in self._shards]
+        self._counts = list(map(len, videos))
+        self.keys = tuple(key for shard in videos for key, _ in shard)
+        self.texts = tuple(text for shard in videos for _, text in shard)
 
     @property
     def sites(self) -> tuple[Site, ...]:
@@ -213,12 +221,12 @@ class FeatureStore:
         parts: list[NDArray[Any]] = []
         places: list[NDArray[np.int64]] = []
         first = 0
-        for path, keys in zip(self._shards, self._counts, strict=True):
-            inside = np.flatnonzero((wanted >= first) & (wanted < first + len(keys)))
+        for path, count in zip(self._shards, self._counts, strict=True):
+            inside = np.flatnonzero((wanted >= first) & (wanted < first + count))
             if len(inside):
                 parts.append(_array(path, name)[wanted[inside] - first])
                 places.append(inside)
-            first += len(keys)
+            first += count
         found = np.concatenate(parts)
         order: NDArray[np.int64] = np.argsort(np.concatenate(places))
         return found[order]

@@ -90,7 +90,7 @@ def arm_data(store: FeatureStore, target: ProbeTarget, split: PromptSplit) -> Ar
     """
     prompts = tuple(key.prompt_id for key in store.keys)
     frames = store.frames()
-    values = target.values(TargetInput(frames[:, :, -1], store.latents(), store.card.chunk_frames, frames))
+    values = target.values(TargetInput(frames[:, :, -1], store.latents(), store.card.chunk_frames, frames, store.texts))
     train, validation, test = (side_of(prompts, side, frames.shape[1]) for side in split)
     if not min(map(len, (train.videos, validation.videos, test.videos))):
         raise UserError(f"{store.folder} lacks videos of one side of the split.", "Capture all prompts of the suite.")

@@ -1,5 +1,6 @@
 """What a probe reads out of a state: values of a chunk's video, how they are judged, and their picture."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Final, Literal, NamedTuple
 
@@ -15,6 +16,8 @@ Floats = NDArray[np.float32]
 _TURN_PIXELS: Final = 0.5
 """Pixels by which a step must leave the path that the one before began; after a turn by 45 degrees it is one pixel."""
 
+_FEATURES: Final = re.compile(r"features:(?P<model>.+)@(?P<depth>0(\.\d+)?)")
+
 Kind = Literal["picture", "vector", "class"]
 
 
@@ -27,12 +30,14 @@ class TargetInput(NamedTuple):
         chunk_frames: latent frames of a chunk.
         steps: (V, N, n, H, W, 3) uint8, the last RGB frame of every latent frame, for what motion says; None where a
             store keeps but one frame per chunk.
+        texts: prompt of each video, for what an encoder sees.
     """
 
     frames: NDArray[np.uint8]
     latents: Floats
     chunk_frames: int
     steps: NDArray[np.uint8] | None = None
+    texts: tuple[str, ...] = ()
 
 
 class ProbeTarget(NamedTuple):
@@ -194,11 +199,33 @@ TARGETS: Final[Mapping[str, ProbeTarget]] = {
 
 
 def target_named(name: str) -> ProbeTarget:
-    """A target by its name.
+    """A target by its name: one of `TARGETS`, or what an encoder sees, ``features:sprite-base@0.5``.
 
     Raises:
         UserError: there is none of this name.
     """
+    features = _FEATURES.fullmatch(name)
+    if features is not None:
+        return features_of(features["model"], float(features["depth"]))
     if name not in TARGETS:
-        raise UserError(f"No probe target is called {name!r}.", f"Use {', '.join(TARGETS)}.")
+        raise UserError(f"No probe target is called {name!r}.", f"Use {', '.join(TARGETS)} or features:MODEL@DEPTH.")
     return TARGETS[name]
+
+
+def features_of(model: str, depth: float) -> ProbeTarget:
+    """What a bidirectional model sees in a whole chunk at a relative depth, all tokens of the chunk in one vector.
+
+    Args:
+        model: shipped name, folder or Hub id.
+        depth: relative depth in [0, 1).
+    """
+
+    def values(data: TargetInput) -> Floats:
+        from probekit.models.model_folder import model_folder
+        from probekit.probing.encoder_features import encoder_features  # loads torch, which no other target needs
+
+        found = encoder_features(model_folder(model), data.latents, data.texts, depth)
+        videos, chunks = data.frames.shape[:2]
+        return found.reshape(videos, chunks, -1).astype(np.float32)
+
+    return ProbeTarget(f"features:{model}@{depth:g}", "vector", values)

@@ -28,7 +28,6 @@ from probekit.probing.feature_store import FeatureStore
 from probekit.probing.probe_settings import TRAINED
 from probekit.probing.site_maps import plot_site_maps
 from probekit.reporting.alignment_table import alignment_table
-from probekit.suites.registry import load_suite
 from probekit.user_files.inside import folder_names
 
 _FEATURES: Final = "features"
@@ -107,8 +106,7 @@ def _features(
     kept = _kept(path, facts)
     if kept is not None:
         return kept
-    texts = load_suite(store.card.prompts.suite).generation_texts()
-    prompts = [texts[key.prompt_id] for key in keys]
+    prompts = [store.texts[row] for row in rows]
     found = encoder_features(encoder, store.latents(rows), prompts, settings.depth, device=device)
     with atomic_path(path) as temporary:
         save_file({_FEATURES: found}, temporary, {_FACTS: json.dumps(facts)})

@@ -72,9 +72,8 @@ def patch_model(
     _check_weights(sampler, store)
     check_patch(sampler.model, chosen, chunk, sampler.chunks)
     directions = _directions(store, chosen, target, split)
-    texts = suite.generation_texts()
-    first = {key.prompt_id: key for key in reversed(store.keys)}
-    requests = [Request(key, texts[prompt]) for prompt, key in sorted(first.items()) if prompt in split.test]
+    first = {key.prompt_id: Request(key, text) for key, text in reversed([*zip(store.keys, store.texts, strict=True)])}
+    requests = [request for prompt, request in sorted(first.items()) if prompt in split.test]
     edits = edits_of(directions, seed)
     values = patch_videos(sampler, requests, chosen, chunk, edits, arm=sampler.parts.name, seed=seed)
     effects = pd.DataFrame([row for answer in ANSWERS for row in _effects(values, answer)])
@@ -104,7 +103,7 @@ def _directions(store: FeatureStore, site: Site, target: ProbeTarget, split: Pro
     """Directions of the flattened chunk that read the target one chunk ahead, of training and validation prompts."""
     frames = store.frames()
     side = side_of([key.prompt_id for key in store.keys], split.train | split.validation, frames.shape[1])
-    values = target.values(TargetInput(frames[:, :, -1], store.latents(), store.card.chunk_frames))
+    values = target.values(TargetInput(frames[:, :, -1], store.latents(), store.card.chunk_frames, frames, store.texts))
     states = store.states(site)[side.videos, side.chunks]
     return decoded_directions(states.reshape(len(states), -1), ahead(values, side, NEXT))
 

@@ -56,7 +56,9 @@ def write_store(
             (TRAINED, SITE.name): states[rows].astype(np.float16),
             (UNTRAINED, SITE.name): twin[rows].astype(np.float16),
         }
-        write_shard(folder, number, ShardContent(tuple(keys[i] for i in rows), found, latents[rows], frames[rows]))
+        chosen = tuple(keys[i] for i in rows)
+        texts = tuple(f"the text of {key.prompt_id}" for key in chosen)
+        write_shard(folder, number, ShardContent(chosen, texts, found, latents[rows], frames[rows]))
     return FeatureStore(folder)
 
 

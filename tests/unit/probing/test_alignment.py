@@ -26,6 +26,7 @@ from probekit.probing.feature_store import FeatureStore
 from probekit.probing.probe_settings import TRAINED, UNTRAINED
 from probekit.probing.similarity import cka_without_each, debiased_cka, gram
 from probekit.probing.sites import Site
+from probekit.probing.targets import TargetInput, target_named
 from probekit.rollout.generation_runner import Request
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.seeding import generator
@@ -190,3 +191,16 @@ def test_stores_are_aligned_and_no_video_is_read_twice(
     assert "reading videos" in caplog.text
     with pytest.raises(UserError, match="not different ones"):
         align_stores([captured.folder, captured.folder], str(encoder), tmp_path / "out", settings)
+
+
+def test_what_an_encoder_sees_is_a_target_too(captured: FeatureStore, encoder: Path) -> None:
+    target = target_named(f"features:{encoder}@0.5")
+    frames = captured.frames()
+    data = TargetInput(frames[:, :, -1], captured.latents(), 3, frames, captured.texts)
+    values = target.values(data)
+    read = encoder_features(encoder, captured.latents(), captured.texts, 0.5)
+    assert values.shape == (6, 7, 3 * 16 * 32)
+    np.testing.assert_array_equal(values[2, 4], read[2, 12:15].reshape(-1).astype(np.float32))
+    assert list(captured.texts) == list(SUITE.generation_texts().values())
+    with pytest.raises(UserError, match=r"No probe target is called 'features:sprite-base@1\.5'"):
+        target_named("features:sprite-base@1.5")
