@@ -20,7 +20,8 @@ def probe(
     target: Annotated[
         str,
         typer.Option(
-            help="What is read: frame, latent, features:MODEL@DEPTH or sprite-position, -velocity, -color, -shape, -size, -next-turn."
+            help="What is read: frame, latent, features:MODEL@DEPTH or sprite-position, -velocity, -color, -shape, "
+            "-size, -next-turn."
         ),
     ] = "frame",
     decoder: Annotated[DecoderKind, typer.Option(help="One MLP per position, or one per chunk.")] = "chunk",
