@@ -43,7 +43,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests marked ``gpu`` where there is no CUDA device."""
+    """Refuse names that differ from process to process; skip tests marked ``gpu`` where there is no CUDA device."""
+    named_by_address = [item.nodeid for item in items if " at 0x" in item.nodeid]
+    if named_by_address:  # workers would refuse to share the tests, and say less
+        raise pytest.UsageError(f"{named_by_address[0]} has the address of an object in its name; give it other ids")
     on_gpu = [item for item in items if item.get_closest_marker("gpu")]
     if on_gpu and not _has_cuda():
         for item in on_gpu:

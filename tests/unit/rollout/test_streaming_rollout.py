@@ -95,7 +95,7 @@ def assert_same(rollout: Rollout, expected: Tensor) -> None:
     torch.testing.assert_close(roll_out(rollout), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("options", [{}, {"whole_commit": True}, {"observers": [Kept()]}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"whole_commit": True}, {"observers": [Kept()]}], ids=", ".join)
 def test_each_chunk_is_denoised_and_its_clean_latents_are_what_later_chunks_see(options: dict[str, Any]) -> None:
     """However it is committed: by keys and values alone, or by a whole pass that others may watch."""
     assert_same(rollout_of(**options), by_hand())

@@ -87,7 +87,7 @@ def test_what_an_index_may_hold_is_opened(folder: Path, value: Any) -> None:
         (collections.Counter, "collections.Counter"),
         (pathlib.PureWindowsPath, "PureWindowsPath"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_any_other_class_or_function_is_refused_by_name(folder: Path, value: Any, name: str) -> None:
     reader = rewritten(folder, kept(value))
