@@ -1,5 +1,6 @@
 """How numbers read in every table: an interval in brackets, a star, `n/a` where there is none."""
 
+import math
 from collections.abc import Sequence
 
 from probekit.evaluation.aggregation import COMPOSITES
@@ -7,6 +8,7 @@ from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow
 
 STAR = "*"
 NO_VALUE = "n/a"
+_MOST_DIGITS = 9
 PERCENT_STYLE = ".2f"
 """Format of scores in percent, the default of every text."""
 
@@ -17,17 +19,24 @@ def score_text(value: float | None, style: str = PERCENT_STYLE) -> str:
 
 
 def difference_text(value: float | None, style: str = PERCENT_STYLE, *, star: bool = False) -> str:
-    """A difference with its sign, such as ``+0.54``, with its star; one that rounds to zero is ``0.00``."""
+    """A difference with its sign, such as ``+0.54``, with its star; one that rounds to zero is ``0.00``.
+
+    A star never stands beside zero: such a difference has as many more digits as show two of its own.
+    """
     if value is None:
         return NO_VALUE
-    return _without_sign_of_zero(f"{value:+{style}}") + (STAR if star else "")
+    return _without_sign_of_zero(f"{value:+{_fine(style, value) if star else style}}") + (STAR if star else "")
 
 
 def interval_text(low: float | None, high: float | None, style: str = PERCENT_STYLE) -> str:
-    """The interval as ``[low, high]``; an end that rounds to zero keeps its sign, which decides about the star."""
+    """The interval as ``[low, high]``; an end that rounds to zero keeps its sign, which decides about the star.
+
+    An interval that excludes zero never ends in it: both ends have as many more digits as show two of the smaller one.
+    """
     if low is None or high is None:
         return NO_VALUE
-    return f"[{low:+{style}}, {high:+{style}}]"
+    finer = _fine(style, low, high) if low > 0 or high < 0 else style
+    return f"[{low:+{finer}}, {high:+{finer}}]"
 
 
 def n_prompts_text(row: ComparisonRow) -> str:
@@ -98,6 +107,15 @@ def _weighting_text(weighting: str) -> str:
         "frame-weighted": "Means as VBench's official scores: over frames "
         "in the dimensions that it pools so, else over videos. ",
     }.get(weighting, "")
+
+
+def _fine(style: str, *values: float) -> str:
+    """A style such as ``.2f``, or one with more digits where the smallest of the values rounds to zero in it."""
+    smallest = min(map(abs, values))
+    if not smallest or float(f"{smallest:{style}}"):
+        return style
+    digits = 1 - math.floor(math.log10(smallest))
+    return f".{digits}f" if digits <= _MOST_DIGITS else ".1e"
 
 
 def _without_sign_of_zero(text: str) -> str:

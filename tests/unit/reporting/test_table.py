@@ -176,3 +176,22 @@ def test_the_star_and_the_interval() -> None:
     assert difference_text(None, star=False) == "n/a"
     assert interval_text(-0.001, 2.0) == "[-0.00, +2.00]"
     assert interval_text(None, 2.0) == "n/a"
+
+
+def test_a_star_never_stands_beside_zero() -> None:
+    assert difference_text(0.00123, star=True) == "+0.0012*"
+    assert difference_text(-4e-7, star=True) == "-0.00000040*"
+    assert difference_text(3e-12, star=True) == "+3.0e-12*"
+    assert difference_text(0.00123) == "0.00"
+    assert interval_text(0.00123, 0.5) == "[+0.0012, +0.5000]"
+    assert interval_text(-0.00123, 0.5) == "[-0.00, +0.50]"
+    assert interval_text(0.0, 0.5) == "[+0.00, +0.50]"
+
+
+@given(st.floats(1e-300, 1e6), st.floats(1, 1e6), st.sampled_from([".2f", ".4f", ".5f"]), st.booleans())
+def test_what_excludes_zero_shows_no_zero(small: float, factor: float, style: str, negative: bool) -> None:
+    sign = -1 if negative else 1
+    ends = sorted((sign * small, sign * small * factor))
+    texts = [difference_text(ends[0], style, star=True).rstrip("*"), *interval_text(*ends, style)[1:-1].split(", ")]
+    assert all(sign * float(text) > 0 for text in texts)
+    assert float(texts[1]) <= float(texts[2])
