@@ -1,7 +1,7 @@
 """Reading and writing video files with PyAV.
 
-Decoded frames are the pixels that OpenCV's ``VideoCapture`` gives (the same for 8 bits, within 4 levels for 10), turned
-as the file says, as OpenCV and decord do; the official VBench dimensions see those.
+Decoded frames are the pixels that OpenCV and decord give (the same for 8 bits, within 4 levels for 10), turned as the
+file says; the official VBench dimensions see those.
 """
 
 import math

@@ -98,9 +98,8 @@ class AsymmetricDmdStage:
                 logged |= self._world.mean(auxiliary.replay())
         self._updates.fill_(step + 1)
         critic_updates = (step + 1) * self._config.critic_updates
-        ratio = logged["critic_loss"] / logged["dmd_loss"]
         counts = {"generator_updates": step + 1, "critic_updates": critic_updates}
-        return logged | {"critic_generator_ratio": ratio} | counts
+        return logged | {"critic_generator_ratio": logged["critic_loss"] / logged["dmd_loss"]} | counts
 
     def tokens(self, step: int) -> int:
         """Tokens of all rollouts of a step, the critic's among them."""
