@@ -1,7 +1,6 @@
 """Reading and writing video files with PyAV.
 
-Decoded frames are the pixels that OpenCV and decord give (the same for 8 bits, within 4 levels for 10), turned as the
-file says; the official VBench dimensions see those.
+Decoded frames are what VBench sees: OpenCV's and decord's pixels (8 bits equal, 10 within 4 levels), turned as files say.
 """
 
 import math
