@@ -1,6 +1,6 @@
 """Reading and writing video files with PyAV.
 
-Decoded frames are what VBench sees: OpenCV's and decord's pixels (8 bits equal, 10 within 4 levels), turned as files say.
+Frames are what VBench sees: the pixels of OpenCV and decord (8 bits equal, 10 within 4 levels), turned as files say.
 """
 
 import math
