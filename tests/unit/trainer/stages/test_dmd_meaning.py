@@ -137,9 +137,9 @@ def test_prompts_of_a_file_follow_one_another_over_all_updates(config: DmdConfig
     path = tmp_path / "prompts.txt"
     path.write_text("\n".join(f"prompt {number}" for number in range(20)))
     stage, file = stage_of(config, prompts=path), PromptFile(path, config.seed)
-    found = [stage._prompts(step, number, range(BATCH)) for step in range(2) for number in range(3)]
+    found = [stage._asked.batch(step, number, range(BATCH)) for step in range(2) for number in range(3)]
     assert found == [file.batch(number, BATCH) for number in range(6)]
-    assert stage._prompts(1, 2, range(1, 2)) == file.batch(5, BATCH)[1:]
+    assert stage._asked.batch(1, 2, range(1, 2)) == file.batch(5, BATCH)[1:]
     fake = Calls(stage.critic)
     stage.validation_loss()
     asked = torch.cat([given["encoder_hidden_states"] for given in fake.given])
