@@ -36,7 +36,7 @@ def test_each_command_parses(line: str, monkeypatch: pytest.MonkeyPatch) -> None
     with command.make_context(name, arguments) as context:
         recipe = context.params.get("recipe")
         if recipe is not None:
-            load_recipe(recipe, context.params["overrides"] or [])
+            load_recipe(recipe, context.params.get("overrides") or [])
 
 
 def test_every_command_of_the_trainer_but_the_makers_of_the_sprite_world_is_shown() -> None:
