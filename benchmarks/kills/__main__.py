@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from benchmarks.kills.victim import PLAN
+from benchmarks.kills.victim import DONE, PLAN
 from benchmarks.kills.work import WORK, Aim, Work, begin, write_inputs
 from probekit.atomic_files import write_text
 
@@ -129,11 +129,14 @@ class Bench:
         return f"random: after {seconds:.1f} s", process.wait()
 
     def _run_victim(self, work: Work, out: Path, plan: Mapping[str, object]) -> int:
+        """Exit status of a command, as of a killed one where the victim is its child, and the command tells of it."""
         log = out.with_name(f"{out.name}.events")
         whole = {"folder": str(out), "victim": "self", "at": None, "match": None, "nth": 1, "log": str(log), **plan}
         environment = {**self._environment, PLAN: json.dumps(whole)}
         command = work.command(self.inputs, out)
-        return _run(command, environment).returncode
+        status = _run(command, environment).returncode
+        told = log.is_file() and log.read_text().endswith(f"{DONE}\n")
+        return _KILLED if told else status
 
     def _finish(self, command: Sequence[str]) -> None:
         _run(command, self._environment).check_returncode()

@@ -22,6 +22,9 @@ PLAN: Final = "PROBEKIT_KILL_PLAN"
 None is none. `nth`: which of the events that match, from 1. `log`: file that gets every event as a line.
 """
 
+DONE: Final = "killed here"
+"""Last line of the log of a victim that was killed."""
+
 _WRITING: Final = os.O_WRONLY | os.O_RDWR
 _UNFINISHED: Final = re.compile(r"\.tmp-[0-9a-f]+-\d+-\d+-[0-9a-f]+")
 
@@ -57,6 +60,7 @@ def install(plan: dict[str, Any]) -> None:
         matched += plan["match"] is not None and re.search(plan["match"], line) is not None
         os.write(log, f"{line}\n".encode())
         if plan["at"] == count or (matched and matched == plan["nth"]):
+            os.write(log, f"{DONE}\n".encode())
             os.kill(os.getpid() if plan["victim"] == "self" else os.getppid(), signal.SIGKILL)
             time.sleep(60)  # until the parent's end has reached this process
 
