@@ -21,8 +21,9 @@ with open(sys.argv[1], "w") as file:
 time.sleep(600)
 """
 PARENT = """
-import sys, time
+import signal, sys, time
 from probekit.children import start_child
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which what runs in the background has switched off
 child = start_child("stubborn", [sys.argv[1]])
 print("started", flush=True)
 {then}
