@@ -7,7 +7,7 @@ import pandas as pd
 
 from probekit.atomic_files import write_text
 from probekit.errors import UserError
-from probekit.probing.probe_comparison import difference_over_prompts
+from probekit.probing.probe_comparison import difference_over_prompts, mean_over_prompts
 from probekit.progress import track
 from probekit.rollout.fixed_batch import row_blocks
 from trainer.distributed.sharding import autocast
@@ -72,8 +72,9 @@ def _means(values: pd.DataFrame) -> Iterator[dict[str, object]]:
     """Means over prompts, and how much more the own video has than another one."""
     for name, group in values.groupby("name", sort=False):
         own, other = (group[group.videos == kind].set_index("row").cosine for kind in (OWN, OTHER))
-        for kind, first, second in ((OWN, own, 0 * own), (OTHER, other, 0 * other), (f"{OWN} - {OTHER}", own, other)):
-            estimate = difference_over_prompts(str(name), first, second)
+        estimates = {kind: mean_over_prompts(str(name), cosines) for kind, cosines in ((OWN, own), (OTHER, other))}
+        estimates[f"{OWN} - {OTHER}"] = difference_over_prompts(str(name), own, other)
+        for kind, estimate in estimates.items():
             yield {
                 "name": name,
                 "videos": kind,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from probekit.errors import UserError
 from probekit.probing.feature_store import FeatureStore
-from probekit.probing.probe_comparison import difference_over_prompts
+from probekit.probing.probe_comparison import difference_over_prompts, estimate_fields, mean_over_prompts
 from probekit.probing.probe_settings import CURRENT_LATENTS, TRAINED, UNTRAINED
 from probekit.probing.similarity import (
     LEAST,
@@ -172,7 +172,7 @@ class _Key(NamedTuple):
 
 
 def _contrasts(key: _Key, values: dict[_Key, pd.Series]) -> Iterator[dict[str, object]]:
-    yield _row(key.source, key, difference_over_prompts(key.metric_id, values[key], 0 * values[key]))
+    yield _row(key.source, key, mean_over_prompts(key.metric_id, values[key]))
     if key.source != TRAINED:
         return
     others = {
@@ -196,12 +196,5 @@ def _row(contrast: str, key: _Key, estimate: DifferenceEstimate) -> dict[str, ob
         "depth": key.depth,
         "offset_chunks": key.offset,
         "metric_id": key.metric_id,
-        "value": estimate.difference,
-        "low": estimate.low,
-        "high": estimate.high,
-        "star": estimate.star,
-        "n_prompts": estimate.n_prompts,
-        "interval": estimate.interval,
-        "instead": estimate.instead,
-        "reason": estimate.reason,
+        **estimate_fields(estimate, "value"),
     }

@@ -6,7 +6,7 @@ a shard at a time. What probes reconstruct is made from the stored latents and f
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from probekit.atomic_files import atomic_path, write_json
+from probekit.atomic_files import atomic_path
 from probekit.config import StrictModel
 from probekit.config_errors import read_json_model
 from probekit.errors import UserError
 from probekit.probing.probe_settings import TRAINED
 from probekit.probing.sites import Site
+from probekit.probing.store_cards import claim
 from probekit.run_folder.protocol_card import GenerationCard, PromptsCard
 from probekit.run_folder.sample_key import SampleKey
 from probekit.user_files.json_files import parse_json
@@ -99,23 +100,7 @@ def claim_store(folder: Path, card: StoreCard) -> None:
     Raises:
         UserError: naming the first field that differs.
     """
-    if not (folder / CARD_FILE).is_file():
-        write_json(folder / CARD_FILE, card.model_dump(mode="json"))
-        return
-    ours, theirs = card.model_dump(mode="json"), read_card(folder).model_dump(mode="json")
-    for name, own, found in _different("", ours, theirs):
-        raise UserError(
-            f"{folder} holds states with {name} = {str(found)[:80]}, not {str(own)[:80]}.",
-            "Choose another folder, or delete that one.",
-        )
-
-
-def _different(prefix: str, ours: Any, theirs: Any) -> Iterator[tuple[str, Any, Any]]:
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        for name in ours:
-            yield from _different(f"{prefix}{name}.", ours[name], theirs.get(name))
-    elif ours != theirs:
-        yield prefix.rstrip("."), ours, theirs
+    claim(folder / CARD_FILE, card, read_card, "states")
 
 
 def read_card(folder: Path) -> StoreCard:

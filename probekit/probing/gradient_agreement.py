@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from probekit.errors import UserError
 from probekit.probing.gradient_store import GradientCard, Gradients
-from probekit.probing.probe_comparison import difference_over_prompts
+from probekit.probing.probe_comparison import estimate_fields, mean_over_prompts
 
 WHOLE: Final = "whole model"
 OF_BATCHES: Final = "cosine of a batch"
@@ -105,16 +105,5 @@ def _rows(products: Products, norms: tuple[Floats, Floats]) -> list[dict[str, ob
 
 
 def _row(kind: str, values: Floats) -> dict[str, object]:
-    series = pd.Series(values)
-    estimate = difference_over_prompts(kind, series, 0 * series)
-    return {
-        "kind": kind,
-        "value": estimate.difference,
-        "low": estimate.low,
-        "high": estimate.high,
-        "star": estimate.star,
-        "batches": int(np.isfinite(values).sum()),
-        "interval": estimate.interval,
-        "instead": estimate.instead,
-        "reason": estimate.reason,
-    }
+    fields = estimate_fields(mean_over_prompts(kind, pd.Series(values)), "value")
+    return {"kind": kind, **{"batches" if name == "n_prompts" else name: field for name, field in fields.items()}}

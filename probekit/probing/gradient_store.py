@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from probekit.atomic_files import atomic_path, write_json
+from probekit.atomic_files import atomic_path
 from probekit.config import StrictModel
 from probekit.config_errors import read_json_model
 from probekit.errors import UserError
+from probekit.probing.store_cards import claim
 
 CARD_FILE: Final = "gradients.json"
 _AGAIN: Final = "Delete it, and run `trainer gradients` again."
@@ -74,17 +75,7 @@ def claim_gradients(folder: Path, card: GradientCard) -> None:
     Raises:
         UserError: the folder holds gradients of something else.
     """
-    if not (folder / CARD_FILE).is_file():
-        write_json(folder / CARD_FILE, card.model_dump(mode="json"))
-        return
-    found = read_gradient_card(folder)
-    for name in GradientCard.model_fields:
-        ours, theirs = card.model_dump()[name], found.model_dump()[name]
-        if ours != theirs:
-            raise UserError(
-                f"{folder} holds gradients with {name} = {str(theirs)[:80]}, not {str(ours)[:80]}.",
-                "Choose another folder, or delete that one.",
-            )
+    claim(folder / CARD_FILE, card, read_gradient_card, "gradients")
 
 
 def read_gradient_card(folder: Path) -> GradientCard:

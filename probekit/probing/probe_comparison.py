@@ -73,6 +73,17 @@ def difference_over_prompts(name: str, a: pd.Series, b: pd.Series, seed: int = 0
     return paired_means(name, *both, rng=generator("probe-bootstrap", seed), replicates=REPLICATES, level=LEVEL)
 
 
+def mean_over_prompts(name: str, values: pd.Series, seed: int = 0) -> DifferenceEstimate:
+    """The mean itself with its interval, by the same bootstrap: its difference from 0."""
+    return difference_over_prompts(name, values, 0 * values, seed)
+
+
+def estimate_fields(estimate: DifferenceEstimate, value: str) -> dict[str, object]:
+    """What tables keep of an estimate, its difference under the name `value`."""
+    kept = ("low", "high", "star", "n_prompts", "interval", "instead", "reason")
+    return {value: estimate.difference} | {name: field for name, field in estimate._asdict().items() if name in kept}
+
+
 def compare_probes(table: pd.DataFrame, baseline: str, method: str) -> list[ProbeContrast]:
     """Method against baseline, also by motion; each arm against its controls; the arms' gains over the copy.
 

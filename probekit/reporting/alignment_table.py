@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
-from probekit.reporting.cells import STAR, difference_text, interval_notes, interval_text
+from probekit.reporting.cells import bootstrap_notes, difference_text, interval_text
+from probekit.reporting.frame_rows import frame_rows
 from probekit.reporting.table import Column, Table
 
 if TYPE_CHECKING:
@@ -22,8 +23,7 @@ def alignment_table(contrasts: "pd.DataFrame", metric: str) -> Table[Alignment]:
         metric: id of the metric.
     """
     chosen = contrasts[contrasts.metric_id == metric]
-    cells = chosen.astype(object).where(chosen.notna(), None)
-    rows: list[Alignment] = [dict(zip(map(str, cells), row, strict=True)) for row in cells.to_numpy().tolist()]
+    rows: list[Alignment] = frame_rows(chosen)
     columns: list[Column[Alignment]] = [
         Column("arm", lambda row: row["arm"]),
         Column("what", lambda row: row["contrast"]),
@@ -34,5 +34,4 @@ def alignment_table(contrasts: "pd.DataFrame", metric: str) -> Table[Alignment]:
         Column("prompts", lambda row: row["n_prompts"], True),
     ]
     kinds = [(row["contrast"], row["interval"], row["instead"], row["reason"]) for row in rows]
-    notes = [f"Bootstrap over prompts, percentile interval; {STAR} the interval excludes 0.", *interval_notes(kinds)]
-    return Table(columns, rows, notes)
+    return Table(columns, rows, bootstrap_notes("Bootstrap over prompts", kinds))

@@ -39,6 +39,16 @@ def interval_text(low: float | None, high: float | None, style: str = PERCENT_ST
     return f"[{low:+{finer}}, {high:+{finer}}]"
 
 
+def bootstrap_notes(over: str, kinds: Sequence[tuple[str, str | None, str | None, str | None]]) -> list[str]:
+    """What readers of intervals must know: what was resampled, what a star means, which intervals are others.
+
+    Args:
+        over: what was resampled, such as "Bootstrap over prompts".
+        kinds: names of rows, with kind, `instead` and `reason` of their estimates, as `interval_notes` takes them.
+    """
+    return [f"{over}, percentile interval; {STAR} the interval excludes 0.", *interval_notes(kinds)]
+
+
 def n_prompts_text(row: ComparisonRow) -> str:
     """Number of prompts behind the difference; empty for an aggregate that could not be formed."""
     return "" if row.group == "aggregate" and row.difference is None else str(row.n_prompts)

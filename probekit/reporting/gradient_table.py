@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
-from probekit.reporting.cells import STAR, difference_text, interval_notes, interval_text
+from probekit.reporting.cells import bootstrap_notes, difference_text, interval_text
+from probekit.reporting.frame_rows import frame_rows
 from probekit.reporting.table import Column, Table
 
 if TYPE_CHECKING:
@@ -20,8 +21,7 @@ def gradient_table(agreement: "pd.DataFrame") -> Table[Agreement]:
     Args:
         agreement: rows of `probing.gradient_agreement.gradient_agreement`.
     """
-    cells = agreement.astype(object).where(agreement.notna(), None)
-    rows: list[Agreement] = [dict(zip(map(str, cells), row, strict=True)) for row in cells.to_numpy().tolist()]
+    rows: list[Agreement] = frame_rows(agreement)
     columns: list[Column[Agreement]] = [
         Column("part", lambda row: row["part"]),
         Column("left at step", lambda row: "all" if row["exit_step"] is None else int(row["exit_step"])),
@@ -31,5 +31,4 @@ def gradient_table(agreement: "pd.DataFrame") -> Table[Agreement]:
         Column("batches", lambda row: row["batches"], True),
     ]
     kinds = [(row["kind"], row["interval"], row["instead"], row["reason"]) for row in rows]
-    notes = [f"Bootstrap over batches, percentile interval; {STAR} the interval excludes 0.", *interval_notes(kinds)]
-    return Table(columns, rows, notes)
+    return Table(columns, rows, bootstrap_notes("Bootstrap over batches", kinds))

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
-from probekit.reporting.cells import STAR, difference_text, interval_notes, interval_text
+from probekit.reporting.cells import bootstrap_notes, difference_text, interval_text
+from probekit.reporting.frame_rows import frame_rows
 from probekit.reporting.table import Column, Table
 
 if TYPE_CHECKING:
@@ -20,8 +21,7 @@ def patch_table(effects: "pd.DataFrame") -> Table[Effect]:
     Args:
         effects: effects of `workflows.patch.patch_model`.
     """
-    cells = effects.astype(object).where(effects.notna(), None)
-    rows: list[Effect] = [dict(zip(map(str, cells), row, strict=True)) for row in cells.to_numpy().tolist()]
+    rows: list[Effect] = frame_rows(effects)
     columns: list[Column[Effect]] = [
         Column("what is written", lambda row: row["edit"]),
         Column("answer", lambda row: row["answer"]),
@@ -30,8 +30,4 @@ def patch_table(effects: "pd.DataFrame") -> Table[Effect]:
         Column("prompts", lambda row: row["n_prompts"], True),
     ]
     kinds = [(row["edit"], row["interval"], row["instead"], row["reason"]) for row in rows]
-    notes = [
-        f"Bootstrap over held-out prompts, percentile interval; {STAR} the interval excludes 0.",
-        *interval_notes(kinds),
-    ]
-    return Table(columns, rows, notes)
+    return Table(columns, rows, bootstrap_notes("Bootstrap over held-out prompts", kinds))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from probekit.probing.planning_gap import BEST, DECIBELS, PlanningGap
-from probekit.reporting.cells import STAR, difference_text, interval_notes, interval_text, score_text
+from probekit.reporting.cells import bootstrap_notes, difference_text, interval_text, score_text
 from probekit.reporting.table import Column, Table
 
 _STYLE: Final = ".3f"
@@ -35,8 +35,7 @@ def planning_table(gaps: Sequence[PlanningGap]) -> Table[PlanningGap]:
         "expected under that posterior, so no gap to it is negative but by rounding.",
         f"Nats: cross entropy, and its difference. {DECIBELS}: 10·log10 of the mean squared error, and of the ratio.",
         "stated: whether the caption says it. Identity and pillar are seen in the first frame: their floor is 0 nats.",
-        f"Paired bootstrap over held-out prompts, percentile interval; {STAR} the interval excludes 0.",
-        *interval_notes(kinds),
+        *bootstrap_notes("Paired bootstrap over held-out prompts", kinds),
     ]
     return Table(columns, rows, notes)
 

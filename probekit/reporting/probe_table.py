@@ -1,9 +1,10 @@
 """Contrasts of probes as a table: whose states say more of the future."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from probekit.reporting.cells import STAR, difference_text, interval_notes, interval_text, score_text
+from probekit.reporting.cells import bootstrap_notes, difference_text, interval_text, score_text
+from probekit.reporting.frame_rows import frame_rows
 from probekit.reporting.table import Column, Table
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def probe_table(contrasts: "pd.DataFrame", metric: str) -> Table[Contrast]:
         metric: id of the metric.
     """
     chosen = contrasts[contrasts.metric_id == metric]
-    rows: list[Contrast] = [dict(zip(map(str, chosen), row, strict=True)) for row in _cells(chosen)]
+    rows: list[Contrast] = frame_rows(chosen)
     columns: list[Column[Contrast]] = [
         Column("contrast", lambda row: row["contrast"]),
         Column("site", lambda row: row["site"]),
@@ -34,11 +35,7 @@ def probe_table(contrasts: "pd.DataFrame", metric: str) -> Table[Contrast]:
         Column("95% interval", lambda row: interval_text(row["low"], row["high"], _STYLE), True),
     ]
     kinds = [(row["contrast"], row["interval"], row["instead"], row["reason"]) for row in rows]
-    notes = [
-        f"Paired bootstrap over held-out prompts, percentile interval; {STAR} the interval excludes 0.",
-        *interval_notes(kinds),
-    ]
-    return Table(columns, rows, notes)
+    return Table(columns, rows, bootstrap_notes("Paired bootstrap over held-out prompts", kinds))
 
 
 def conclusion_table(contrasts: "pd.DataFrame", metric: str) -> Table[Contrast]:
@@ -73,7 +70,7 @@ def _verdict_of(control: str) -> Callable[[Contrast], str]:
 
 def spread_table(spread: "pd.DataFrame") -> Table[Contrast]:
     """How much probes depend on their seed, from rows of `seed_spread`."""
-    rows: list[Contrast] = [dict(zip(map(str, spread), row, strict=True)) for row in _cells(spread)]
+    rows: list[Contrast] = frame_rows(spread)
     columns: list[Column[Contrast]] = [
         Column("arm", lambda row: row["arm"]),
         Column("site", lambda row: row["site"]),
@@ -84,8 +81,3 @@ def spread_table(spread: "pd.DataFrame") -> Table[Contrast]:
         Column("seeds", lambda row: row["seeds"], True),
     ]
     return Table(columns, rows, [])
-
-
-def _cells(contrasts: "pd.DataFrame") -> Iterator[tuple[Any, ...]]:
-    """Rows whose absent values are None, not NaN."""
-    return contrasts.astype(object).where(contrasts.notna(), None).itertuples(index=False, name=None)

@@ -39,6 +39,14 @@ def read_json(path: Path, *, what: str = "JSON file", fix: str, allow_nan: bool 
         raise UserError(f"{path} is not JSON: {error}.", fix) from error
 
 
+def json_holds(path: Path, content: Any) -> bool:
+    """Whether a JSON file holds exactly this; one that is absent or damaged does not."""
+    try:
+        return bool(read_json(path, fix="Delete it.") == content)
+    except UserError:
+        return False
+
+
 def read_json_object(path: Path, *, what: str = "JSON file", fix: str, allow_nan: bool = False) -> dict[str, Any]:
     """Read a JSON file of keys and values; arguments as `read_json`.
 

@@ -26,8 +26,8 @@ from probekit.probing.alignment import (
 from probekit.probing.encoder_features import encoder_features
 from probekit.probing.feature_store import FeatureStore
 from probekit.probing.probe_settings import TRAINED
-from probekit.probing.site_maps import plot_site_maps
 from probekit.reporting.alignment_table import alignment_table
+from probekit.reporting.site_maps import plot_site_maps
 from probekit.user_files.inside import folder_names
 
 _FEATURES: Final = "features"

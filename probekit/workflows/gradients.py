@@ -5,9 +5,10 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from probekit.atomic_files import atomic_path, write_text
+from probekit.atomic_files import write_text
 from probekit.probing.gradient_agreement import OF_BATCHES, WHOLE, gradient_agreement
 from probekit.probing.gradient_store import GradientCard, read_gradients
+from probekit.reporting.figures import save_figure
 from probekit.reporting.gradient_table import gradient_table
 from probekit.visible_text import plot_text
 
@@ -37,7 +38,7 @@ def compare_gradients(store: Path, out: Path) -> pd.DataFrame:
 def _plot(found: pd.DataFrame, card: GradientCard, path: Path) -> None:
     """Cosine of a batch by block, with its interval."""
     chosen = found[(found.kind == OF_BATCHES) & found.exit_step.isna() & found.value.notna()]
-    figure, axis = plt.subplots(figsize=(1.2 + 0.7 * len(chosen), 3.2), layout="constrained")
+    figure, axis = plt.subplots(figsize=(1.2 + 0.7 * len(chosen), 3.2), layout="constrained", dpi=150)
     colors = ["C1" if part == WHOLE else "C0" for part in chosen.part]
     axis.bar(range(len(chosen)), chosen.value, color=colors)
     known = chosen.low.notna()
@@ -45,7 +46,5 @@ def _plot(found: pd.DataFrame, card: GradientCard, path: Path) -> None:
     axis.axhline(0, color="k", linewidth=0.8)
     axis.set_xticks(range(len(chosen)), [plot_text(part) for part in chosen.part], rotation=45, ha="right")
     axis.set_ylabel(plot_text(f"cosine of {' and '.join(card.losses[:2])}"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=150, format="png")
+    save_figure(figure, path)
     plt.close(figure)

@@ -12,7 +12,7 @@ from probekit.models.model_folder import model_folder
 from probekit.probing.decoded_directions import DecodedDirections, decoded_directions
 from probekit.probing.feature_store import FeatureStore
 from probekit.probing.patching import ABLATED, DECODED, RANDOM, check_patch, edits_of, patch_videos
-from probekit.probing.probe_comparison import difference_over_prompts
+from probekit.probing.probe_comparison import difference_over_prompts, estimate_fields, mean_over_prompts
 from probekit.probing.sites import Site
 from probekit.probing.splits import PromptSplit, ahead, side_of, split_prompts
 from probekit.probing.targets import ProbeTarget, TargetInput
@@ -112,15 +112,13 @@ def _effects(values: pd.DataFrame, answer: str) -> Iterator[dict[str, object]]:
     """Mean answer to every edit, and what the decoded directions do beyond random ones."""
     of_edit = {name: group.groupby("prompt_id")[answer].mean() for name, group in values.groupby("edit", sort=False)}
     for name, series in of_edit.items():
-        yield _row(str(name), answer, difference_over_prompts(answer, series, 0 * series))
+        yield _row(str(name), answer, mean_over_prompts(answer, series))
     for name in (DECODED, ABLATED):
         yield _row(f"{name} - {RANDOM}", answer, difference_over_prompts(answer, of_edit[name], of_edit[RANDOM]))
 
 
 def _row(edit: str, answer: str, estimate: DifferenceEstimate) -> dict[str, object]:
-    fields = ("difference", "low", "high", "star", "n_prompts", "interval", "instead", "reason")
-    kept = {name: value for name, value in estimate._asdict().items() if name in fields}
-    return {"edit": edit, "answer": answer, **kept}
+    return {"edit": edit, "answer": answer, **estimate_fields(estimate, "difference")}
 
 
 def _write(

@@ -30,7 +30,7 @@ from probekit.rollout.sampling_config import SamplingConfig
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.suites.suite import Suite
 from probekit.user_files.inside import folder_names
-from probekit.user_files.json_files import read_json
+from probekit.user_files.json_files import json_holds
 from probekit.workflows.capture import capture_settings, capture_states
 
 MAIN_METRIC: Final = {"picture": MSE.metric_id, "vector": SQUARED_ERROR_ID, "class": ACCURACY_ID}
@@ -175,7 +175,7 @@ def _arm_values(
     facts = {"card": store.card.model_dump(mode="json"), "videos": len(store.keys), "target": target.name}
     facts |= {"settings": json.loads(json.dumps(settings._asdict()))}
     record = place.with_suffix(".json")
-    done = place.is_file() and record.is_file() and _holds(record, facts)
+    done = place.is_file() and json_holds(record, facts)
     if done and (figure is None or figure.recall(arm, pictures)):
         return pd.read_parquet(place)
     values = probe_values(arm, store, settings, target, None if figure is None else partial(figure.keeper, arm))
@@ -185,13 +185,6 @@ def _arm_values(
         figure.remember(arm, pictures)
     write_json(record, facts)
     return values
-
-
-def _holds(record: Path, facts: dict[str, object]) -> bool:
-    try:
-        return bool(read_json(record, fix="Delete it.") == facts)
-    except UserError:  # a damaged record costs the arm's probes alone
-        return False
 
 
 class _FutureFigure:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 from pydantic import Field
 
@@ -25,7 +25,7 @@ from probekit.reporting.probe_table import conclusion_table, probe_table
 from probekit.rollout.sampling_config import SamplingConfig
 from probekit.suites.registry import load_suite
 from probekit.suites.suite import Suite
-from probekit.user_files.json_files import read_json
+from probekit.user_files.json_files import json_holds
 from probekit.workflows.align import align_stores
 from probekit.workflows.capture import capture_settings, capture_states
 from probekit.workflows.futures import compare_futures
@@ -133,13 +133,13 @@ def run_study(study: ProbingStudy, out: Path) -> Path:
     }
     for part in parts:
         folder = out / part.folder
-        if _is_finished(folder, facts):
+        if json_holds(folder / _DONE, facts):
             _LOG.info("%s is there already", folder)
             continue
         part.make(folder)
         write_json(folder / _DONE, facts)
     page = out / PAGE
-    write_text(page, _page(study, out, parts))
+    write_text(page, _page(study, suite, out, parts))
     return page
 
 
@@ -215,15 +215,7 @@ def _probe(baseline: str, method: str, suite: Suite, settings: ProbeSettings, na
     )
 
 
-def _is_finished(folder: Path, facts: Mapping[str, Any]) -> bool:
-    try:
-        return bool(read_json(folder / _DONE, fix="Delete it.") == facts)
-    except UserError:  # absent or damaged: the part is made again
-        return False
-
-
-def _page(study: ProbingStudy, out: Path, parts: list[_Part]) -> str:
-    suite = load_suite(study.suite).reduced(study.prompts, study.samples)
+def _page(study: ProbingStudy, suite: Suite, out: Path, parts: list[_Part]) -> str:
     lines = [
         f"# What the states of {study.method} and {study.baseline} know of the future",
         f"{len(suite.prompts)} prompts of {suite.name}, {suite.samples} videos each, half of them held out. "

@@ -6,11 +6,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from probekit.atomic_files import atomic_path
 from probekit.probing.sites import COMMIT, Site
+from probekit.reporting.figures import save_figure
 from probekit.visible_text import plot_text
 
 
@@ -30,7 +29,7 @@ def plot_site_maps(means: pd.DataFrame, label: str, path: Path) -> None:
     arms = list(dict.fromkeys(means.arm))
     low, high = float(means.value.min()), float(means.value.max())
     size = (1.6 + 2.2 * len(passes), 0.8 + 1.9 * len(arms))
-    figure, axes = plt.subplots(len(arms), len(passes), figsize=size, squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(len(arms), len(passes), figsize=size, squeeze=False, layout="constrained", dpi=150)
     for arm, line in zip(arms, axes, strict=True):
         for step, axis in zip(passes, line, strict=True):
             there = means[(means.arm == arm) & means.site.map(lambda name, step=step: sites[name].step == step)]
@@ -39,7 +38,8 @@ def plot_site_maps(means: pd.DataFrame, label: str, path: Path) -> None:
         line[0].set_ylabel(plot_text(arm), fontsize=8)
     figure.supxlabel("chunks ahead", fontsize=8)
     figure.colorbar(image, ax=axes, label=plot_text(label))
-    _save(figure, path)
+    save_figure(figure, path)
+    plt.close(figure)
 
 
 def _panel(axis: Axes, there: pd.DataFrame, sites: dict[str, Site], scale: tuple[float, float]) -> AxesImage:
@@ -56,10 +56,3 @@ def _panel(axis: Axes, there: pd.DataFrame, sites: dict[str, Site], scale: tuple
         colour = "black" if value > middle else "white"
         axis.text(column, row, f"{value:.3g}", ha="center", va="center", color=colour, fontsize=6)
     return image
-
-
-def _save(figure: Figure, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=150, format="png")
-    plt.close(figure)
