@@ -37,8 +37,7 @@ def paired_means(
         return unscored_difference(name)
     differences = a - b
     mean = float(differences.mean())
-    count = np.array([float(len(a))])
-    units = Units((differences - mean)[:, None], count, np.maximum(count - 1, 1))
+    units = _units(differences - mean)
     size = float(np.abs([a, b]).max())
     drawn = differences[prompt_indices(rng, len(a), replicates)].mean(axis=-1)
     evidence = Evidence(mean, drawn, [units], size, len(a))
@@ -69,9 +68,15 @@ def paired_decibels(
         return unscored_difference(name)._replace(n_prompts=len(a), reason=NO_RATIO)
     decibels = [_DECIBELS * float(np.log(mean)) for mean in means]
     influence = _DECIBELS * (a / means[0] - b / means[1])
-    units = Units(influence[:, None], np.array([float(len(a))]), np.maximum(np.array([len(a) - 1.0]), 1))
+    units = _units(influence)
     rows = prompt_indices(rng, len(a), replicates)
     with np.errstate(divide="ignore", invalid="ignore"):  # a replicate without an error has no ratio
         drawn = _DECIBELS * (np.log(a[rows].mean(axis=-1)) - np.log(b[rows].mean(axis=-1)))
     evidence = Evidence(decibels[0] - decibels[1], drawn, [units], _DECIBELS, len(a))
     return estimate_difference(name, (decibels[0], decibels[1]), evidence, interval=interval, level=level, unit="raw")
+
+
+def _units(influence: Floats) -> Units:
+    """The influence (P,) of each prompt on one number."""
+    count = np.array([float(len(influence))])
+    return Units(influence[:, None], count, np.maximum(count - 1, 1))
