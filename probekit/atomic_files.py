@@ -16,11 +16,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from probekit.errors import UserError
 from probekit.process_identity import ProcessIdentity, this_process
 from probekit.write_failures import naming_write_failures
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TEMPORARY_PREFIX: Final = ".tmp-"
 
@@ -215,6 +218,16 @@ def write_text(path: Path, text: str) -> None:
         around = text[max(0, error.start - 20) : error.end + 20]
         raise UserError(f"Cannot write {path}: {around!r} is not UTF-8.", "Rename what is named so.") from error
     write_bytes(path, data)
+
+
+def write_parquet(path: Path, frame: "pd.DataFrame") -> None:
+    """Write a data frame without its index, atomically.
+
+    Raises:
+        UserError: The target cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        frame.to_parquet(temporary, index=False)
 
 
 def write_json(path: Path, obj: Any) -> None:

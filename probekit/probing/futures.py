@@ -17,22 +17,25 @@ from probekit.rollout.streaming_sampler import StreamingSampler
 
 
 class BranchedNoise:
-    """One noise up to and including a chunk, another after it.
+    """One noise up to and including a chunk, another after it, and the first again from some chunk on.
 
     Args:
         shared: noise of chunks 0 … last_shared.
         branch: noise of the later ones.
         last_shared: the chunk whose state the futures share.
+        rejoined: first chunk after the branch that has the shared noise again; None is none.
     """
 
-    def __init__(self, shared: NoiseSource, branch: NoiseSource, last_shared: int) -> None:
+    def __init__(self, shared: NoiseSource, branch: NoiseSource, last_shared: int, rejoined: int | None = None) -> None:
         self._shared = shared
         self._branch = branch
         self._last = last_shared
+        self._rejoined = rejoined
 
     def __call__(self, chunk: int, step: int) -> Tensor:
         """Noise (B, C, n, h, w)."""
-        return (self._shared if chunk <= self._last else self._branch)(chunk, step)
+        is_shared = chunk <= self._last or (self._rejoined is not None and chunk >= self._rejoined)
+        return (self._shared if is_shared else self._branch)(chunk, step)
 
 
 class Futures(NamedTuple):

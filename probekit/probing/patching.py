@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from probekit.errors import UserError
 from probekit.models.causal_wan import CausalWan
 from probekit.probing.decoded_directions import DecodedDirections, random_directions_like
+from probekit.probing.futures import BranchedNoise
 from probekit.probing.recording import unwrapped
 from probekit.probing.sites import Site
 from probekit.progress import track
@@ -37,25 +38,6 @@ COLUMNS: Final = ("arm", "site", "edit", "prompt_id", "sample", "transfer", "siz
 
 Edit = Callable[[Tensor, Tensor], Tensor]
 """From A's state and B's, both (B, T, W), to what is written over A's."""
-
-
-class OtherNoise:
-    """One noise, and another in one chunk alone.
-
-    Args:
-        shared: noise of all other chunks.
-        other: noise of the one.
-        chunk: zero-based number of the one.
-    """
-
-    def __init__(self, shared: NoiseSource, other: NoiseSource, chunk: int) -> None:
-        self._shared = shared
-        self._other = other
-        self._chunk = chunk
-
-    def __call__(self, chunk: int, step: int) -> Tensor:
-        """Noise (B, C, n, h, w)."""
-        return (self._other if chunk == self._chunk else self._shared)(chunk, step)
 
 
 def whole(own: Tensor, other: Tensor) -> Tensor:
@@ -217,7 +199,7 @@ def _patched(
 ) -> dict[str, Moved]:
     keys = [request.key for request in requests]
     own_noise, drawn = (KeyedNoise(keys, sampler.chunk_shape(), seed + number) for number in (0, 1))
-    other_noise = OtherNoise(own_noise, drawn, chunk)
+    other_noise = BranchedNoise(own_noise, drawn, chunk - 1, rejoined=chunk + 1)
     rollout = sampler.start(requests, noise=own_noise)
     for _ in range(chunk):
         next(rollout)

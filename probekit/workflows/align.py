@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from probekit.atomic_files import atomic_path, write_json, write_text
+from probekit.atomic_files import atomic_path, write_json, write_parquet, write_text
 from probekit.errors import UserError
 from probekit.models.loading import hash_checkpoint
 from probekit.models.model_folder import model_folder
@@ -134,8 +134,7 @@ def _write(
     encoder: str,
     settings: AlignmentSettings,
 ) -> None:
-    with atomic_path(out / "alignment_values.parquet") as temporary:
-        values.to_parquet(temporary, index=False)
+    write_parquet(out / "alignment_values.parquet", values)
     write_text(out / "alignment.csv", contrasts.to_csv(index=False))
     about = (
         f"# Alignment with {encoder}\n\nThe whole chunk of each prompt's first video, against the features of "

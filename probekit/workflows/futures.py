@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from probekit.atomic_files import atomic_path, write_json, write_text
+from probekit.atomic_files import write_json, write_parquet, write_text
 from probekit.media.gif_files import write_gif
 from probekit.media.video_files import write_video
 from probekit.models.model_folder import model_folder
@@ -111,8 +111,7 @@ def _write_tables(
     stores: Mapping[str, FeatureStore],
     settings: FutureSettings,
 ) -> None:
-    with atomic_path(out / "futures_values.parquet") as temporary:
-        values.to_parquet(temporary, index=False)
+    write_parquet(out / "futures_values.parquet", values)
     baseline, method = stores
     table, arms = future_table(tests), arm_table(arm_contrasts(values, baseline, method))
     write_text(out / "futures.csv", table.csv())

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import pandas as pd
 
-from probekit.atomic_files import atomic_path, write_json, write_text
+from probekit.atomic_files import write_json, write_parquet, write_text
 from probekit.errors import UserError
 from probekit.models.model_folder import model_folder
 from probekit.probing.decoded_directions import DecodedDirections, decoded_directions
@@ -124,8 +124,7 @@ def _row(edit: str, answer: str, estimate: DifferenceEstimate) -> dict[str, obje
 def _write(
     out: Path, values: pd.DataFrame, effects: pd.DataFrame, directions: DecodedDirections, target: ProbeTarget
 ) -> None:
-    with atomic_path(out / "patch_values.parquet") as temporary:
-        values.to_parquet(temporary, index=False)
+    write_parquet(out / "patch_values.parquet", values)
     write_text(out / "patch.csv", effects.to_csv(index=False))
     about = (
         f"# Patching {target.name}\n\n{directions.basis.shape[1]} directions of a state of {len(directions.mean):,} "

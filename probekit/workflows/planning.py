@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import pandas as pd
 
-from probekit.atomic_files import atomic_path, write_json, write_text
+from probekit.atomic_files import write_json, write_parquet, write_text
 from probekit.errors import UserError
 from probekit.models.model_folder import model_folder
 from probekit.probing.capturing import CaptureSettings, capture
@@ -115,8 +115,7 @@ def _write(
     stores: Mapping[str, FeatureStore],
     settings: PlanningSettings,
 ) -> None:
-    with atomic_path(out / "planning_values.parquet") as temporary:
-        values.to_parquet(temporary, index=False)
+    write_parquet(out / "planning_values.parquet", values)
     write_text(out / "planning_gap.csv", gap_table(gaps).to_csv(index=False))
     budget = settings.probes.budget
     captions = "of another sprite" if settings.other_identity else "their own"

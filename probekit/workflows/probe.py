@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from probekit.atomic_files import atomic_path, write_json, write_text
+from probekit.atomic_files import atomic_path, write_json, write_parquet, write_text
 from probekit.errors import UserError
 from probekit.evaluation.reference.metrics import MSE
 from probekit.models.model_folder import model_folder
@@ -179,8 +179,7 @@ def _arm_values(
     if done and (figure is None or figure.recall(arm, pictures)):
         return pd.read_parquet(place)
     values = probe_values(arm, store, settings, target, None if figure is None else partial(figure.keeper, arm))
-    with atomic_path(place) as temporary:
-        values.to_parquet(temporary, index=False)
+    write_parquet(place, values)
     if figure is not None:
         figure.remember(arm, pictures)
     write_json(record, facts)
@@ -258,8 +257,7 @@ def _write_tables(
     settings: ProbeSettings,
     target: ProbeTarget,
 ) -> None:
-    with atomic_path(out / "probe_values.parquet") as temporary:
-        values.to_parquet(temporary, index=False)
+    write_parquet(out / "probe_values.parquet", values)
     write_text(out / "contrasts.csv", contrasts.to_csv(index=False))
     spread = seed_spread(values)
     sections = [f"## What survives which control\n\n{conclusion_table(contrasts, MAIN_METRIC[target.kind]).markdown()}"]
