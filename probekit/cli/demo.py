@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 _PROMPTS: Final = 20
 _SAMPLES: Final = 2
-_LONG_PROMPTS: Final = 5
+_LONG_PROMPTS: Final = 6
+"""The fewest that have an interval."""
 
 
 def demo_plan(
