@@ -32,7 +32,7 @@ Shift = Annotated[float | None, typer.Option(help=f"Bidirectional models: timest
 
 
 def sample(
-    model: Annotated[str, typer.Option(help="Shipped model, model folder in diffusers layout, or Hub id.")],
+    model: Annotated[str, typer.Option(help="Shipped model, model folder, Hub id, or sprite-world: true videos.")],
     out: Annotated[Path, typer.Option(help="Run folder for the videos; finished ones are kept.")],
     suite: Annotated[str, typer.Option(help="Suite of prompts.")] = "sprite-5s",
     suite_option: SuiteOptions = None,
@@ -94,8 +94,11 @@ def sample(
 
 def _print_plan(model: str, planned: "Suite", config: SamplingConfig) -> None:
     from probekit.models.model_folder import model_folder
+    from probekit.rollout.world_sampler import WORLD_MODEL
     from probekit.workflows.sampling_plan import plan_lines
 
+    if model == WORLD_MODEL:
+        raise UserError("There is nothing to plan: the sprite world renders videos in no time.", "Leave out --plan.")
     for line in plan_lines(model_folder(model), planned, config):
         say(line)
 
@@ -160,8 +163,11 @@ def _geometry(model: str, size: tuple[int, int] | None) -> "LatentGeometry":
     from probekit.models.model_folder import model_folder
     from probekit.models.model_geometry import geometry_of, usual_geometry
     from probekit.models.pipeline_folder import is_foreign
-    from probekit.models.presets import WAN_480P_GEOMETRY
+    from probekit.models.presets import SPRITE_GEOMETRY, WAN_480P_GEOMETRY
+    from probekit.rollout.world_sampler import WORLD_MODEL
 
+    if model == WORLD_MODEL:
+        return SPRITE_GEOMETRY
     folder = model_folder(model)
     if is_foreign(folder):  # which sizes it can make, its own pipeline knows
         return WAN_480P_GEOMETRY

@@ -17,6 +17,7 @@ def study(
 ) -> None:
     """Make every probing table and figure of two checkpoints from one recipe, and a page that shows them."""
     with reporting_errors():
-        from probekit.workflows.probing_study import read_study, run_study
+        from probekit.workflows.probing_study import run_study
+        from probekit.workflows.study_recipe import read_study
 
         say(f"page: {run_study(read_study(recipe), out).resolve()}")

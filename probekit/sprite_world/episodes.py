@@ -12,6 +12,7 @@ from probekit.sprite_world.captions import CaptionFacts, caption, facts_of
 from probekit.sprite_world.dynamics import seen_at_start, simulate, visible_fractions
 from probekit.sprite_world.renderer import render
 from probekit.sprite_world.scene import Scene, Sprite, draw_scene, place_sprite
+from probekit.sprite_world.vocabulary import PILLAR_COLUMNS
 
 _BUCKETS: Final = 20
 
@@ -82,6 +83,18 @@ def episode(split: Split, seed: int, index: int, n_frames: int = 81) -> Episode:
 def scene_of_episode(split: Split, seed: int, index: int) -> Scene:
     """The scene of an episode without its video."""
     return draw_split_scene(split, _random_of(split, seed, index))
+
+
+def scene_stating(facts: CaptionFacts, rng: np.random.Generator) -> Scene:
+    """Draw what a caption leaves open: the pillar's column, uniformly among those that hide no sprite at the start.
+
+    Where every column hides one, the caption is one that the world does not write, and all columns are possible.
+    """
+    if not facts.pillar:
+        return Scene(facts.sprites, facts.background, None)
+    scenes = [Scene(facts.sprites, facts.background, column) for column in PILLAR_COLUMNS]
+    possible = [scene for scene in scenes if seen_at_start(scene)] or scenes
+    return possible[int(rng.integers(len(possible)))]
 
 
 def _random_of(split: Split, seed: int, index: int) -> np.random.Generator:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from probekit.devices import usable_device
+from probekit.errors import UserError
 from probekit.models.causal_card import is_causal
 from probekit.models.model_folder import model_folder
 from probekit.models.pipeline_folder import count_parameters, is_foreign
@@ -16,6 +17,7 @@ from probekit.rollout.generation_runner import Request, VideoGenerator, generate
 from probekit.rollout.sampling_config import SamplingConfig
 from probekit.rollout.speed import frame_source, measure
 from probekit.rollout.streaming_sampler import StreamingSampler, planned_geometry
+from probekit.rollout.world_sampler import WORLD_MODEL, WorldSampler
 from probekit.run_folder.shard import Shard
 from probekit.run_folder.speed_record import SpeedRecord, write_speed
 from probekit.run_folder.video_set import VideoRow
@@ -48,10 +50,10 @@ def sample_suite(
     """Sample a suite with a shipped model or a model folder; finished videos are kept.
 
     A causal generator streams with the sampler that it was trained for. A folder of another pipeline of diffusers is
-    run by that pipeline.
+    run by that pipeline. The name `sprite-world` is the world itself, which renders true videos.
 
     Args:
-        model: shipped model, model folder or Hub id.
+        model: shipped model, model folder, Hub id, or `sprite-world`.
         suite: what to make.
         out: run folder.
         config: how it is sampled; None is the default.
@@ -66,13 +68,24 @@ def sample_suite(
     """
     asked = config or SamplingConfig()
     config = asked.model_copy(update={"device": usable_device(asked.device)})
-    folder = model_folder(model)
-    sampler = _sampler(folder, suite, config, prompt_cache)
+    if model == WORLD_MODEL:
+        _refuse_network_options(prompt_cache, speed)
+        sampler: VideoGenerator = WorldSampler(suite, config)
+    else:
+        sampler = _sampler(model_folder(model), suite, config, prompt_cache)
     run = sampler.card.checkpoint_hash or "unknown"
     rows = generate_suite(sampler, suite, out, training_run=run[:12], shard=shard, batch_size=batch_size)
     if speed is not None:
-        write_speed(out, _measured(sampler, folder, suite, speed, config))
+        write_speed(out, _measured(sampler, model_folder(model), suite, speed, config))
     return rows
+
+
+def _refuse_network_options(prompt_cache: Path | None, speed: SpeedSettings | None) -> None:
+    if prompt_cache is not None or speed is not None:
+        raise UserError(
+            "The sprite world has no network whose prompts could be kept or whose speed could be measured.",
+            "Leave out --prompt-cache and --measure.",
+        )
 
 
 def _measured(

@@ -23,7 +23,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "run_folder": {"media"},
     "suites": {"run_folder", "sprite_world"},
     "models": {"diffusion", "sprite_world"},
-    "rollout": {"diffusion", "media", "models", "run_folder", "suites"},
+    "rollout": {"diffusion", "media", "models", "run_folder", "sprite_world", "suites"},
     "evaluation.scorer": {"sprite_world"},
     "evaluation.clips": set(),
     "evaluation.weighting": set(),

@@ -1,12 +1,17 @@
 """A probing study from one recipe: every part, its page, and what a second call makes again."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, write_causal_card
-from probekit.workflows.probing_study import PAGE, read_study, run_study
+from probekit.rollout.world_sampler import WORLD_MODEL
+from probekit.suites.registry import load_suite
+from probekit.workflows.probing_study import PAGE, run_study
+from probekit.workflows.study_parts import _probe_parts
+from probekit.workflows.study_recipe import read_study
 from tests.helpers.model_folders import write_tiny_model
 from tests.helpers.places import REPOSITORY
 
@@ -24,7 +29,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path.write_text(
         f"baseline: {root / 'one'}\nmethod: {root / 'other'}\nencoder: {root / 'encoder'}\n"
         "suite: sprite-5s\nprompts: 6\nsamples: 2\nhorizons: [0, 1]\nperceptual: false\nsteps: 20\n"
-        "sites: [blocks.0@step1, blocks.0@commit]\ntargets: [latent]\npatch_target: latent\n"
+        "sites: [blocks.0@step1, blocks.0@commit]\ntargets: [latent]\npatch_target: latent\nshared: sprite-world\n"
     )
     return path
 
@@ -43,7 +48,7 @@ def test_every_part_is_made_once_and_shown(recipe: Path, tmp_path: Path, caplog:
     page = run_study(read_study(recipe), tmp_path / "out")
     text = page.read_text()
     assert page.name == PAGE
-    for heading in ("Reading latent", "Alignment with", "Patching latent in one", "in other"):
+    for heading in ("Reading latent", "Alignment with", "Patching latent in one", "in other", "that both read"):
         assert heading in text
     for line in text.splitlines():
         if line.startswith("!["):
@@ -51,13 +56,26 @@ def test_every_part_is_made_once_and_shown(recipe: Path, tmp_path: Path, caplog:
     tables = {path: path.stat().st_mtime_ns for path in page.parent.rglob("*.csv")}
     caplog.clear()
     run_study(read_study(recipe), tmp_path / "out")
-    assert caplog.text.count("is there already") == 4
+    assert caplog.text.count("is there already") == 5
     assert {path: path.stat().st_mtime_ns for path in tables} == tables
     (page.parent / "alignment" / "finished.json").unlink()
-    run_study(read_study(recipe), tmp_path / "out")
+    run_study(read_study(edited(recipe, tmp_path, "patch_target: latent\n", "")), tmp_path / "out")
     again = {path for path, time in tables.items() if path.stat().st_mtime_ns != time}
-    assert again == {page.parent / "alignment" / "alignment.csv"}
-    assert page.read_text() == text
+    assert again == {page.parent / "alignment" / "alignment.csv"}  # what does not use a key is not made again for it
+    assert "Patching" not in page.read_text()
+
+
+def test_pictures_are_read_by_every_decoder_and_the_rest_by_the_first(recipe: Path, tmp_path: Path) -> None:
+    text = "targets: [frame, sprite-color]\ndecoders: [token, chunk]\n"
+    study = read_study(edited(recipe, tmp_path, "targets: [latent]\n", text))
+    stores = {study.baseline: tmp_path / "one", study.method: tmp_path / "other"}
+    parts = list(_probe_parts(study, load_suite(study.suite), stores, "probes", ""))
+    assert [part.folder for part in parts] == ["probes/frame", "probes/frame-chunk", "probes/sprite-color"]
+    assert [part.make.args[3].decoder for part in parts if isinstance(part.make, partial)] == [
+        "token",
+        "chunk",
+        "token",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -82,4 +100,5 @@ def test_the_shipped_study_can_be_read() -> None:
     study = read_study(SHIPPED)
     assert (study.baseline, study.method) == ("sprite-dmd-baseline", "sprite-dmd-foresight")
     assert study.planning_episodes > 0
+    assert study.shared == WORLD_MODEL
     assert study.future_prompts > 0
