@@ -134,6 +134,25 @@ def report_prompts(count: int, folder: Path) -> Work:
     yield "report", lambda: report_runs(opened, record, folder / "page", max_prompts=count)
 
 
+def capture(count: int, folder: Path) -> Work:
+    """Keep the states of three layers of rollouts, and of the untrained network's passes, in a store."""
+    from probekit.models.model_folder import model_folder
+    from probekit.probing import capturing
+    from probekit.rollout.generation_runner import Request
+    from probekit.rollout.streaming_sampler import StreamingSampler
+    from probekit.suites.registry import load_suite
+    from probekit.workflows.capture import capture_settings
+
+    model = "sprite-dmd-foresight"
+    suite = load_suite("sprite-probes").reduced(-(-count // SAMPLES), min(count, SAMPLES))
+    loaded: list[StreamingSampler] = []
+    yield "load", lambda: loaded.append(StreamingSampler(model_folder(model), suite))
+    texts = suite.generation_texts()
+    requests = [Request(key, texts[key.prompt_id]) for key in suite.keys()]
+    settings = capture_settings(model)
+    yield "capture", lambda: capturing.capture(loaded[0], requests, folder / "states", settings, suite.card())
+
+
 class Step(NamedTuple):
     """Something that grows.
 
@@ -142,12 +161,14 @@ class Step(NamedTuple):
         work: its pieces, for a size and an empty folder.
         sizes: sizes of the real run.
         small: sizes of a quick one.
+        warm: whether the work is done once before, at its smallest size, so that no library counts.
     """
 
     unit: str
     work: Callable[[int, Path], Work]
     sizes: tuple[int, ...]
     small: tuple[int, ...]
+    warm: bool = True
 
 
 STEPS: Final = {
@@ -155,4 +176,5 @@ STEPS: Final = {
     "rollout": Step("seconds of video", rollout, (5, 15, 60, 240), (1, 2)),
     "score rows": Step("rows", score_rows, (10_000, 100_000, 1_000_000), (320, 3_200)),
     "report": Step("prompts", report_prompts, (10, 100, 1_000), (2, 8)),
+    "capture": Step("videos", capture, (200, 1_000), (1, 2), warm=False),
 }

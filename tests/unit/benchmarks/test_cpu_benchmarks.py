@@ -41,7 +41,18 @@ def test_growth_runs_at_small_size_and_writes_no_report(
     text = small_run(growth, capsys, monkeypatch)
     for step in STEPS.values():
         assert f"| {step.unit} | {' | '.join(map(str, step.small))}".replace("3200", "3,200") in text
-    for piece in ("import", "manifest check", "score", "score again", "stream", "read", "compare", "report"):
+    for piece in (
+        "import",
+        "manifest check",
+        "score",
+        "score again",
+        "stream",
+        "read",
+        "compare",
+        "report",
+        "load",
+        "capture",
+    ):
         assert f"| {piece}, s |" in text
         assert f"| {piece}, MB |" in text
     assert {path.name: path.read_text(encoding="utf-8") for path in REPORTS.glob("*.md")} == reports
@@ -65,6 +76,15 @@ def test_the_plain_loops_spread_as_the_bootstraps_that_they_are_held_against() -
     for seeds, resampling in ((False, "paper"), (True, "two-level")):
         loop = bootstrap.plain_loop(pairs, 200, seeds=seeds).std(ddof=1)
         assert loop == pytest.approx(bootstrap.measured(pairs, resampling, 400).error, rel=0.2)
+
+
+def test_a_report_of_some_steps_keeps_the_sections_of_the_others(tmp_path: Path) -> None:
+    sections = {"Report": ["On b.", "", "| prompts |"], "Videos": ["On a.", "", "| videos |", "", "| more |"]}
+    (tmp_path / "growth.md").write_text("\n".join(growth.report(sections)))
+    assert growth.read_sections(tmp_path / "growth.md") == sections
+    assert growth.read_sections(tmp_path / "none.md") == {}
+    text = (REPORTS / "growth.md").read_text(encoding="utf-8")
+    assert "\n".join(growth.report(growth.read_sections(REPORTS / "growth.md"))) == text
 
 
 @pytest.mark.parametrize("power", [0.0, 1.0, 2.0])
