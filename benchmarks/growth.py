@@ -71,9 +71,10 @@ def report(sections: Mapping[str, Sequence[str]]) -> list[str]:
     lines = [
         "# Growth of time and memory",
         "",
-        "`python -m benchmarks.growth`. The exponent b is that of a·size^b, fitted to all sizes, and to the two largest, where "
-        "what does not grow counts least. 1 is proportional; a last exponent above "
-        f"{QUADRATIC} is looked into. Memory is beyond that of the process before.",
+        "`python -m benchmarks.growth`. The exponent b is that of a·size^b, fitted to all sizes, and to the two "
+        "largest, where what does not grow counts least. "
+        f"1 is proportional; a last exponent above {QUADRATIC} is looked into. "
+        "Memory is beyond that of the process before.",
         "",
     ]
     for name in map(str.capitalize, STEPS):

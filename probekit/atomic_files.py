@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -53,6 +54,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with naming_write_failures(path):
             _make_ready(path.parent)
             yield temporary
+            _share(temporary)
             _sync(temporary)
             temporary.replace(path)
             sync_folder(path.parent)
@@ -179,8 +181,24 @@ def _exchange(one: Path, other: Path) -> bool:
 def _sync_tree(folder: Path) -> None:
     for parent, _, names in os.walk(folder):
         for name in names:
+            _share(Path(parent) / name)
             _sync(Path(parent) / name)
         sync_folder(Path(parent))
+
+
+def _share(path: Path) -> None:
+    """Give a file the permissions of every new file: some libraries write what nobody else can read."""
+    if path.is_symlink():
+        return
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if _NEW_FILE & ~mode:
+        path.chmod(mode | _NEW_FILE)
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)  # it can only be read by setting it; this runs while one thread imports the module
+    os.umask(mask)
+    return mask
 
 
 def _sync(path: Path) -> None:
@@ -198,6 +216,10 @@ def sync_folder(path: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EACCES):
             raise
+
+
+_NEW_FILE: Final = 0o666 & ~_umask()
+"""Permissions that a file gets which a program makes without saying otherwise."""
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -1,6 +1,6 @@
-"""Kills sample, score, probe, train, report and sweep, and finishes each with the same command.
+"""Kills sample, score, capture, probe, train, report and sweep, and finishes each with the same command.
 
-    python -m benchmarks.kills                        # 40 kills; writes reports/benchmarks/kills.md
+    python -m benchmarks.kills                        # 55 kills; writes reports/benchmarks/kills.md
     python -m benchmarks.kills --work score --kills 8 --table mine.md
 
 For each kind of work an undisturbed run is made first. A kill is SIGKILL: at an aimed moment (between checkpoint and
@@ -31,8 +31,8 @@ REPORT: Final = Path(__file__).parents[2] / "reports" / "benchmarks" / "kills.md
 _KILLED: Final = -9
 KILLED: Final = "killed"
 _SECONDS_FOR_CHILDREN: Final = 20.0
-_SHARES: Final = {"sample": 7, "score": 8, "probe": 5, "train": 10, "report": 4, "sweep": 6}
-"""Kills of each kind of work, of 40; the first are aimed, the others random."""
+_SHARES: Final = {"sample": 7, "score": 8, "capture": 10, "probe": 10, "train": 10, "report": 4, "sweep": 6}
+"""Kills of each kind of work, of 55; the first are aimed, the others random."""
 
 
 class Kill(NamedTuple):
@@ -178,8 +178,8 @@ def table(kills: Sequence[Kill]) -> str:
         "# Kills",
         "",
         f"`python -m benchmarks.kills`: SIGKILL {killed} times, then the same command once more. {lost} kills lost "
-        "or spoilt something. Held against an undisturbed run: checkpoints, exports, videos, scores, logs, pages, and "
-        "what is left behind.",
+        "or spoilt something. Held against an undisturbed run: checkpoints, exports, videos, scores, states, logs, pages, "
+        "and what is left behind.",
         "",
         "| work | killed | | seconds to finish | lost |",
         "| --- | --- | --- | ---: | --- |",
@@ -195,7 +195,7 @@ def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kills", description=__doc__.splitlines()[0])
     parser.add_argument("--work", choices=WORK, action="append", help="only this kind; may be repeated")
-    parser.add_argument("--kills", type=int, help="kills of each kind, instead of 40 in all")
+    parser.add_argument("--kills", type=int, help="kills of each kind, instead of 55 in all")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random moments")
     parser.add_argument("--folder", type=Path, help="keep everything here; the folder must not exist")
     parser.add_argument("--jobs", type=int, default=1, help="kinds of work that are killed beside one another")

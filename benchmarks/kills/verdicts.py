@@ -34,6 +34,11 @@ def of_scores(whole: Path, found: Path) -> list[str]:
     return [*of_videos(whole, found), *_unequal_scores(whole, found)]
 
 
+def of_states(whole: Path, found: Path) -> list[str]:
+    """Every shard, byte for byte, and the card of the store."""
+    return [*_unequal_files(whole, found, ("*.safetensors",)), *_names(whole, found, "*"), *leftovers(found)]
+
+
 def of_probes(whole: Path, found: Path) -> list[str]:
     """Values, tables and figures."""
     values = [pd.read_parquet(folder / "probe_values.parquet") for folder in (whole, found)]

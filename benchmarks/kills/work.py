@@ -87,6 +87,11 @@ def _score(inputs: Path, out: Path) -> tuple[str, ...]:
     return (*PROBEKIT, "score", str(out))
 
 
+def _capture(inputs: Path, out: Path) -> tuple[str, ...]:
+    size = ("--prompts", "8", "--samples", "4", "--site", "blocks.0@step1")
+    return (*PROBEKIT, "capture", str(inputs / "student"), "--out", str(out), *size)
+
+
 def _probe(inputs: Path, out: Path) -> tuple[str, ...]:
     models = (str(inputs / "student"), str(inputs / "other"))
     return (*PROBEKIT, "probe", *models, "--out", str(out), "--prompts", "5", "--samples", "1", "--no-perceptual")
@@ -127,6 +132,16 @@ WORK: Final[dict[str, Work]] = {
             Aim("Parquet there, journal too", r"remove scores/all\.journal\.jsonl"),
         ),
         verdicts.of_scores,
+    ),
+    "capture": Work(
+        _capture,
+        r"app\(\) capture ",
+        None,
+        (
+            Aim("before the store has a card", r"rename .* -> store\.json$"),
+            Aim("a shard has no name yet", r"rename .* -> .*\.safetensors", 3),
+        ),
+        verdicts.of_states,
     ),
     "probe": Work(
         _probe,

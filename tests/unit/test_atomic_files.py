@@ -247,3 +247,16 @@ def test_a_full_disk_is_known_whichever_library_says_so(tmp_path: Path, error: E
     ):
         raise error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_library_wrote_for_itself_alone_can_be_read_as_other_files_can(tmp_path: Path) -> None:
+    (tmp_path / "usual").touch()
+    usual = (tmp_path / "usual").stat().st_mode
+    with atomic_path(tmp_path / "weights.safetensors") as temporary:
+        temporary.touch(mode=0o600)
+    with atomic_folder(tmp_path / "model") as folder:
+        (folder / "weights.safetensors").touch(mode=0o600)
+        (folder / "run.sh").touch(mode=0o755)
+    assert (tmp_path / "weights.safetensors").stat().st_mode == usual
+    assert (tmp_path / "model" / "weights.safetensors").stat().st_mode == usual
+    assert (tmp_path / "model" / "run.sh").stat().st_mode & 0o111

@@ -90,7 +90,7 @@ def test_what_is_lost_changed_or_left_is_seen(tmp_path: Path) -> None:
 
 
 def test_every_kind_of_work_is_aimed_at() -> None:
-    assert set(WORK) == {"sample", "score", "probe", "train", "report", "sweep"}
+    assert set(WORK) == {"sample", "score", "capture", "probe", "train", "report", "sweep"}
     assert all(work.aims for work in WORK.values())
 
 
