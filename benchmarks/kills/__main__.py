@@ -178,8 +178,8 @@ def table(kills: Sequence[Kill]) -> str:
         "# Kills",
         "",
         f"`python -m benchmarks.kills`: SIGKILL {killed} times, then the same command once more. {lost} kills lost "
-        "or spoilt something. Held against an undisturbed run: checkpoints, exports, videos, scores, states, logs, pages, "
-        "and what is left behind.",
+        "or spoilt something. Held against an undisturbed run: checkpoints, exports, videos, scores, states, logs, "
+        "pages, and what is left behind.",
         "",
         "| work | killed | | seconds to finish | lost |",
         "| --- | --- | --- | ---: | --- |",
