@@ -100,3 +100,18 @@ def from_patches(found: NDArray[np.float32], grid: tuple[int, int], patch: tuple
     lead = found.shape[:-2]
     cut = found.reshape(*lead, down, across, rows, columns, 3)
     return np.moveaxis(cut, -4, -3).reshape(*lead, -1)
+
+
+def latent_tokens(latents: NDArray[np.float32], grid: tuple[int, int], chunk_frames: int) -> NDArray[np.float32]:
+    """Clean latents (V, C, L, h, w) of chunks as the transformer's tokens, (V, N, n, T, C·p·p)."""
+    (rows, columns), chunk = grid, chunk_frames
+    videos, channels, frames, height, width = latents.shape
+    cut = latents.reshape(videos, channels, frames // chunk, chunk, rows, height // rows, columns, width // columns)
+    moved = cut.transpose(0, 2, 3, 4, 6, 1, 5, 7)
+    return moved.reshape(videos, frames // chunk, chunk, rows * columns, -1)
+
+
+def pixel_tokens(frames: NDArray[np.uint8], grid: tuple[int, int], patch: tuple[int, int]) -> NDArray[np.float32]:
+    """Pixels (V, N, n, H, W, 3) in [0, 1] as patches under the tokens, (V, N, n, T, rows·columns·3)."""
+    flat = frames.reshape(*frames.shape[:3], -1).astype(np.float32) / np.float32(255)
+    return patches(flat, grid, patch)

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 import pandas as pd
 
 from probekit.probing.probe_settings import (
+    CONTROL_TASK,
     COPY,
     CURRENT_LATENTS,
     CURRENT_PIXELS,
@@ -21,9 +22,9 @@ from probekit.statistics.paired_means import paired_means
 
 REPLICATES = 10_000
 LEVEL = 0.95
-CONTROLS: Final = (COPY, MEAN, LINEAR, UNTRAINED, CURRENT_LATENTS, CURRENT_PIXELS, SHUFFLED)
+CONTROLS: Final = (COPY, MEAN, LINEAR, UNTRAINED, CURRENT_LATENTS, CURRENT_PIXELS, SHUFFLED, CONTROL_TASK)
 TERCILES: Final = ("still", "medium", "moving")
-_AT_A_SITE: Final = frozenset({TRAINED, UNTRAINED, SHUFFLED})
+_AT_A_SITE: Final = frozenset({TRAINED, UNTRAINED, SHUFFLED, CONTROL_TASK})
 _HIGHER_IS_BETTER: Final = ("psnr", "ssim", "accuracy")
 
 
@@ -85,7 +86,7 @@ def estimate_fields(estimate: DifferenceEstimate, value: str) -> dict[str, objec
 
 
 def compare_probes(table: pd.DataFrame, baseline: str, method: str) -> list[ProbeContrast]:
-    """Method against baseline, also by motion; each arm against its controls; the arms' gains over the copy.
+    """Method against baseline, also by motion; each arm against its controls; the arms' gains and selectivity.
 
     A prompt's value is the mean over its videos and the probe's seeds.
 
@@ -139,6 +140,9 @@ def _contrasts(
                 yield made(f"{arm} - {control}", own[arm], values[arm, control], arm, control)
     gains = {arm: own[arm] - values[arm, COPY] for arm in (baseline, method)}
     yield made(f"gain over the copy, {both}", gains[method], gains[baseline])
+    if all((arm, CONTROL_TASK) in values for arm in own):
+        selectivity = {arm: own[arm] - values[arm, CONTROL_TASK] for arm in own}
+        yield made(f"selectivity, {both}", selectivity[method], selectivity[baseline])
 
 
 def motion_thirds(table: pd.DataFrame) -> dict[str, str]:

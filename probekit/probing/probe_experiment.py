@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probekit.errors import UserError
+from probekit.probing.control_task import control_labels
 from probekit.probing.decoder_goals import PreparedGoals, chunk_goals, token_goals
 from probekit.probing.decoder_inputs import (
     Components,
     Scaling,
     chunk_rows,
-    patches,
+    latent_tokens,
+    pixel_tokens,
     token_rows,
     with_places,
 )
@@ -22,6 +24,7 @@ from probekit.probing.decoders import fit_decoders
 from probekit.probing.feature_store import FeatureStore
 from probekit.probing.fixed_controls import linear_motion, mean_frame, motion_of
 from probekit.probing.probe_settings import (
+    CONTROL_TASK,
     COPY,
     CURRENT_LATENTS,
     CURRENT_PIXELS,
@@ -73,6 +76,7 @@ class Readout(NamedTuple):
         horizon: chunks ahead.
         seed: seed of the decoder; 0 where there is none.
         values: (R, P), or log-odds (R, classes).
+        truth: (R, 1) what it is judged by in place of the target: labels of the control task.
     """
 
     source: str
@@ -80,6 +84,7 @@ class Readout(NamedTuple):
     horizon: int
     seed: int
     values: Floats
+    truth: Floats | None = None
 
 
 def arm_data(store: FeatureStore, target: ProbeTarget, split: PromptSplit) -> ArmData:
@@ -110,9 +115,12 @@ def readouts(data: ArmData, target: ProbeTarget, settings: ProbeSettings) -> Ite
             if source == TRAINED:
                 yield from _fitted(TRAINED, site, inputs, goals, settings, settings.budget)
                 yield from _fitted(SHUFFLED, site, inputs, shuffled, settings, controls)
+                if target.kind == "class":
+                    yield from _control_task(data, target, settings, site, inputs)
             else:
                 yield from _fitted(source, site, inputs, goals, settings, controls)
-    for source, tokens in ((CURRENT_LATENTS, _latent_tokens(data)), (CURRENT_PIXELS, _pixel_tokens(data))):
+    pixels = pixel_tokens(data.frames, data.store.card.grid, data.store.card.patch)
+    for source, tokens in ((CURRENT_LATENTS, _latent_tokens(data)), (CURRENT_PIXELS, pixels)):
         yield from _fitted(source, None, _inputs(data, tokens, settings, by_token), goals, settings, controls)
 
 
@@ -122,6 +130,22 @@ def site_readouts(data: ArmData, target: ProbeTarget, settings: ProbeSettings, s
     inputs = _inputs(data, data.store.states(site, TRAINED), settings, by_token)
     goals = _goals(data, target, data.values, settings, by_token)
     yield from _fitted(TRAINED, site, inputs, goals, settings, settings.budget)
+
+
+def _control_task(
+    data: ArmData, target: ProbeTarget, settings: ProbeSettings, site: Site, inputs: Sequence[Tensor]
+) -> Iterator[Readout]:
+    """Readouts of the present chunk's random labels, in the chunks whose real label at the horizon is known."""
+    labels = control_labels(_latent_tokens(data), data.values, data.sides[0], target.classes, target.name)
+    for horizon in settings.horizons:
+        train, validation, test = (
+            np.where(np.isfinite(ahead(data.values, side, horizon)), ahead(labels, side, 0), np.float32(np.nan))
+            for side in data.sides
+        )
+        goals = chunk_goals([train], [validation], target, settings.budget.components)
+        alone = settings._replace(horizons=(horizon,))
+        for read in _fitted(CONTROL_TASK, site, inputs, goals, alone, settings.control_budget):
+            yield read._replace(truth=test)
 
 
 def judged(
@@ -150,7 +174,7 @@ def judged(
     ):
         if keep is not None:
             keep(read)
-        truth = ahead(data.values, test, read.horizon)
+        truth = ahead(data.values, test, read.horizon) if read.truth is None else read.truth
         where = (None, None) if read.site is None else (read.site.name, depths[read.site.block])
         for video, metric, value in judge.judge(read.values, truth, test.videos):
             key = data.store.keys[video]
@@ -191,6 +215,7 @@ def readout_count(data: ArmData, target: ProbeTarget, settings: ProbeSettings) -
     sites, sources = len(data.store.sites), len(data.store.card.sources)
     fixed = 3 if target.kind == "picture" else 2
     controls = sites * sources + len((CURRENT_LATENTS, CURRENT_PIXELS))  # untrained or not, and shuffled targets
+    controls += sites if target.kind == "class" else 0
     return len(settings.horizons) * (fixed + sites * len(settings.budget.seeds) + controls)
 
 
@@ -224,20 +249,7 @@ def _frequencies(training: Floats, target: ProbeTarget, rows: int) -> Floats:
 
 
 def _latent_tokens(data: ArmData) -> Floats:
-    """The chunk's clean latents as the transformer's tokens, (V, N, n, T, C·p·p)."""
-    card, latents = data.store.card, data.store.latents()
-    (rows, columns), chunk = card.grid, card.chunk_frames
-    videos, channels, frames, height, width = latents.shape
-    cut = latents.reshape(videos, channels, frames // chunk, chunk, rows, height // rows, columns, width // columns)
-    moved = cut.transpose(0, 2, 3, 4, 6, 1, 5, 7)
-    return moved.reshape(videos, frames // chunk, chunk, rows * columns, -1)
-
-
-def _pixel_tokens(data: ArmData) -> Floats:
-    """The chunk's pixels in [0, 1] as patches under the tokens, (V, N, n, T, rows·columns·3)."""
-    card, frames = data.store.card, data.frames
-    flat = frames.reshape(*frames.shape[:3], -1).astype(np.float32) / np.float32(255)
-    return patches(flat, card.grid, card.patch)
+    return latent_tokens(data.store.latents(), data.store.card.grid, data.store.card.chunk_frames)
 
 
 def _goals(

@@ -8,6 +8,7 @@ LINEAR: Final = "linear motion"
 TRAINED: Final = "trained"
 UNTRAINED: Final = "untrained"
 SHUFFLED: Final = "shuffled targets"
+CONTROL_TASK: Final = "the control task"
 CURRENT_LATENTS: Final = "the chunk's latents"
 CURRENT_PIXELS: Final = "the chunk's pixels"
 

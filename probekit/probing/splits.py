@@ -72,7 +72,7 @@ def ahead(values: NDArray[np.float32], side: Side, horizon: int) -> NDArray[np.f
 
 
 def shuffled_videos(prompt_ids: Sequence[str], seed: int = 0) -> Ints:
-    """For each video another one, of another prompt, whose future it is given: a control task (Hewitt & Liang 2019).
+    """For each video another one, of another prompt, whose future it is given as its own.
 
     Prompts change places in a seeded circle, so that no prompt keeps its own; the videos of a prompt keep their order.
     """

@@ -20,6 +20,7 @@ def write_store(
     frames: NDArray[np.uint8],
     *,
     untrained: NDArray[np.floating] | None = None,
+    latents: NDArray[np.float32] | None = None,
     model: str = "arm",
     samples: int = 1,
 ) -> FeatureStore:
@@ -30,6 +31,7 @@ def write_store(
         states: states of the trained network at `SITE`.
         frames: one frame of each latent frame.
         untrained: states of the twin; None takes zeros.
+        latents: clean videos (V, C, L, 1, 1); None takes zeros.
         model: name of the model.
         samples: videos of each prompt.
     """
@@ -50,7 +52,7 @@ def write_store(
     claim_store(folder, card)
     keys = [SampleKey("s", f"p{index // samples:03d}", index % samples) for index in range(videos)]
     twin = np.zeros_like(states) if untrained is None else untrained
-    latents = np.zeros((videos, 2, chunks * size, 1, 1), np.float32)
+    clean = np.zeros((videos, 2, chunks * size, 1, 1), np.float32) if latents is None else latents
     for number, rows in enumerate(np.array_split(np.arange(videos), 2)):
         found = {
             (TRAINED, SITE.name): states[rows].astype(np.float16),
@@ -58,7 +60,7 @@ def write_store(
         }
         chosen = tuple(keys[i] for i in rows)
         texts = tuple(f"the text of {key.prompt_id}" for key in chosen)
-        write_shard(folder, number, ShardContent(chosen, texts, found, latents[rows], frames[rows]))
+        write_shard(folder, number, ShardContent(chosen, texts, found, clean[rows], frames[rows]))
     return FeatureStore(folder)
 
 
