@@ -61,9 +61,16 @@ def test_too_many_states_and_too_few_samples_are_refused() -> None:
 
 
 def test_the_mean_position_is_in_pixels() -> None:
-    states = MotionState(np.array([16, 48]), np.array([160, 0]), np.array([0, 3]))
+    states = MotionState(np.array([24, 48]), np.array([160, 0]), np.array([0, 3]))
     found = FutureDistribution(states, np.array([0.25, 0.75])).mean_position()
-    assert found.tolist() == pytest.approx([0.25 * 1 + 0.75 * 3, 0.25 * 10])
+    assert found.tolist() == pytest.approx([0.25 * 1.5 + 0.75 * 3, 0.25 * 10])
+
+
+def test_a_condition_keeps_the_states_that_came_true_and_the_odds_between_them() -> None:
+    states = MotionState(np.array([16, 32, 48]), np.array([1, 2, 3]), np.array([0, 3, 5]))
+    found = FutureDistribution(states, np.array([0.3, 0.6, 0.1])).given(np.array([True, False, True]))
+    assert found.probability.tolist() == pytest.approx([0.75, 0.25])
+    assert [part.tolist() for part in found.states] == [[16, 48], [1, 3], [0, 5]]
 
 
 def test_as_many_states_as_are_allowed_are_held() -> None:

@@ -26,6 +26,47 @@ def test_the_p_value_is_the_share_of_all_exchanges_that_reach_as_far() -> None:
     assert found.effect == pytest.approx(differences.mean() / differences.std(ddof=1))
 
 
+def exact_draws(values: np.ndarray, contrasts: np.ndarray, permutations: int, replicates: int) -> int:
+    """How many draws reach as far as the observed places, by a loop; the interval's replicates are drawn first."""
+    draws = rng()
+    draws.integers(0, len(values), size=(replicates, len(values)))
+    places = draws.integers(0, values.shape[1], size=(permutations, len(values)))
+    observed = abs(sum(contrasts[:, 0]))
+    each = [abs(sum(contrasts[prompt][place] for prompt, place in enumerate(drawn))) for drawn in places]
+    return sum(one >= observed - 1e-9 for one in each)
+
+
+@pytest.mark.parametrize("scale", [1.0, -1.0, 1e-6])
+def test_the_observed_places_are_one_of_the_draws(scale: float) -> None:
+    """Thirds tie mathematically, not to the last bit; 1,100 draws are made in three parts."""
+    values = np.array([[1.0, 2.0, 4.0, 4.0], [5.0, 1.0, 1.0, 2.0], [0.0, 1.0, 2.0, 2.0], [3.0, 3.0, 1.0, 4.0]]) * scale
+    contrasts = np.array([[(sum(row) - one) / 3 - one for one in row] for row in values / scale])
+    found = exchange_test("x", values, rng=rng(), permutations=1_100, replicates=30)
+    reached = exact_draws(values, contrasts, 1_100, 30)
+    assert found.p_value == pytest.approx((reached + 1) / 1_101, rel=1e-12)
+    assert found.estimate.standard_error is not None
+
+
+def test_by_default_there_are_ten_thousand_permutations_and_replicates() -> None:
+    values = rng(7).uniform(size=(6, 3))
+    assert exchange_test("x", values, rng=rng()) == exchange_test(
+        "x", values, rng=rng(), permutations=10_000, replicates=10_000
+    )
+
+
+def test_an_effect_is_told_from_rounding_by_the_size_of_the_values() -> None:
+    """A spread of 1e-5 of the values is one; one of 1e-9 of them is none, whoever has the large value."""
+    shape = np.array([[0.0, 1.0, 1.0], [0.0, 2.0, 2.0], [0.0, 3.0, 3.0]])
+    assert exchange_test("x", 1e-3 + 1e-8 * shape, rng=rng(), permutations=2, replicates=2).effect == pytest.approx(2)
+    assert exchange_test("x", -1.0 + 1e-9 * shape, rng=rng(), permutations=2, replicates=2).effect is None
+
+
+def test_two_prompts_have_a_p_value_and_none_have_nothing() -> None:
+    assert exchange_test("x", np.array([[0.0, 1.0], [0.0, 2.0]]), rng=rng(), permutations=9).p_value is not None
+    nothing = exchange_test("x", np.empty((0, 3)), rng=rng())
+    assert (nothing.estimate.difference, nothing.effect, nothing.p_value) == (None, None, None)
+
+
 def test_a_further_item_is_hardly_ever_told_apart() -> None:
     draws = rng(1)
     p = [exchange_test("x", draws.gamma(1.0, size=(12, 9)), rng=draws, permutations=400, replicates=100).p_value
