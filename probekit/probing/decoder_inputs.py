@@ -43,7 +43,7 @@ class Components(NamedTuple):
     spread: Tensor
 
     @classmethod
-    def of(cls, rows: Tensor, count: int, seed: int = 0) -> "Components":
+    def of(cls, rows: Tensor, count: int) -> "Components":
         """Of training rows (M, D) (randomised SVD, Halko et al. 2011).
 
         At most a quarter as many as rows: along later ones the spread of the training rows says little of others', and
@@ -52,7 +52,7 @@ class Components(NamedTuple):
         scaling = Scaling.of(rows)
         kept = max(1, min(count, rows.shape[1], len(rows) // 4))
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(counter_seed("probe-basis", seed) % 2**63)
+            torch.manual_seed(counter_seed("probe-basis", 0) % 2**63)
             _, singular, axes = torch.svd_lowrank(scaling(rows), q=min(kept + 8, *rows.shape))
         spread = (singular[:kept] / max(1, len(rows) - 1) ** 0.5).clamp_min(1e-6)
         return cls(scaling, axes[:, :kept].contiguous(), spread)

@@ -7,6 +7,7 @@ import torch
 from probekit.probing.decoder_goals import GoalSpace, chunk_goals, token_goals
 from probekit.probing.decoder_inputs import patches
 from probekit.probing.targets import FRAME, LATENT, SHAPE
+from probekit.seeding import counter_seed
 
 NAN = np.nan
 
@@ -68,6 +69,17 @@ def test_the_axes_are_a_function_of_the_values_alone() -> None:
     assert torch.equal(*found)
 
 
+def test_axes_are_those_of_one_seed_and_eight_directions_more_than_are_kept() -> None:
+    """To the last bit, so that a probe's numbers can be repeated."""
+    values = rows(60, 40, rank=40)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(counter_seed("probe-goal-axes") % 2**63)
+        _, _, axes = torch.svd_lowrank(values - values.mean(dim=0), q=5 + 8)
+    found = GoalSpace.of(values, 5).axes
+    assert found is not None
+    assert torch.equal(found, axes[:, :5])
+
+
 def test_goals_of_all_horizons_share_the_training_sides_space_and_unknown_ones_are_marked() -> None:
     """Known training rows are 0, 2 and 4 (of both horizons): mean 2, spread the root of 8 / 3."""
     train = [np.array([[0.0], [2.0]], np.float32), np.array([[4.0], [NAN]], np.float32)]
@@ -79,6 +91,7 @@ def test_goals_of_all_horizons_share_the_training_sides_space_and_unknown_ones_a
     assert prepared.train.values[..., 0].flatten().tolist() == pytest.approx([-2 / spread, 0, 2 / spread, 0])
     assert prepared.validation.values.flatten().tolist() == pytest.approx([4 / spread, 0])
     assert prepared.rows_per_chunk == 1
+    assert (prepared.train.classes, prepared.validation.classes) == (0, 0)  # numbers, not classes
     assert prepared.values(torch.tensor([[1.0]]))[0, 0] == pytest.approx(2 + spread)
 
 
@@ -101,16 +114,17 @@ def test_components_bound_the_coordinates_of_pictures() -> None:
 
 
 def test_a_positions_goal_is_the_patch_under_it_and_readouts_become_pictures_again() -> None:
-    grid, patch = (2, 3), (2, 1)
-    pictures = np.random.default_rng(0).random((4, 2 * 2 * 3 * 1 * 3), np.float32)
+    grid, patch = (2, 3), (2, 2)
+    pictures = np.random.default_rng(0).random((4, 2 * 2 * 3 * 2 * 3), np.float32)
     unknown = pictures.copy()
     unknown[1] = NAN
     prepared = token_goals([pictures, unknown], [pictures, pictures], grid, patch)
     assert prepared.rows_per_chunk == 6
-    assert prepared.train.values.shape == (2, 4 * 6, 2 * 1 * 3)
+    assert prepared.train.values.shape == (2, 4 * 6, 2 * 2 * 3)
+    assert (prepared.train.classes, prepared.validation.classes) == (0, 0)
     assert prepared.train.known[1].reshape(4, 6).all(dim=1).tolist() == [True, False, True, True]
     known = np.concatenate([pictures, pictures[[0, 2, 3]]])
-    cut = patches(known, grid, patch).reshape(-1, 6)
+    cut = patches(known, grid, patch).reshape(-1, 12)
     assert prepared.space is not None
     np.testing.assert_allclose(prepared.space.mean.numpy(), cut.mean(axis=0), rtol=1e-5)
     np.testing.assert_allclose(prepared.values(prepared.train.values[0]), pictures, rtol=1e-4, atol=1e-5)

@@ -16,6 +16,7 @@ from probekit.probing.decoder_inputs import (
     token_rows,
     with_places,
 )
+from probekit.seeding import counter_seed
 
 STATES = np.arange(2 * 3 * 2 * 4 * 5, dtype=np.float16).reshape(2, 3, 2, 4, 5)
 """(V 2, N 3, n 2, T 4, W 5), every number another."""
@@ -30,7 +31,7 @@ def test_a_row_of_a_chunk_is_all_of_its_numbers() -> None:
 def test_a_row_of_a_position_has_the_tokens_of_all_frames_there() -> None:
     rows = token_rows(STATES)
     assert (rows.shape, rows.dtype) == ((2 * 3 * 4, 10), torch.float32)
-    assert rows[(1 * 3 + 2) * 4 + 3].tolist() == [*STATES[1, 2, 0, 3].tolist(), *STATES[1, 2, 1, 3].tolist()]
+    assert rows[(1 * 3 + 1) * 4 + 2].tolist() == [*STATES[1, 1, 0, 2].tolist(), *STATES[1, 1, 1, 2].tolist()]
 
 
 def test_inputs_are_standardised_by_the_training_rows_and_constants_are_left_at_zero() -> None:
@@ -45,6 +46,7 @@ def test_inputs_are_standardised_by_the_training_rows_and_constants_are_left_at_
 def test_what_varies_by_a_millionth_of_its_size_still_counts() -> None:
     rows = torch.tensor([[0.0], [1e-5]], dtype=torch.float64)  # spread 5e-6, limit 1e-6 · (1 + 5e-6)
     assert Scaling.of(rows)(rows).flatten().tolist() == pytest.approx([-1.0, 1.0])
+    assert Scaling.of(rows / 4)(rows / 4).flatten().tolist() == pytest.approx([-1.0, 1.0])
     assert Scaling.of(rows / 6)(rows).flatten().tolist() == [0.0, 0.0]
     far = torch.tensor([[9.0], [9.0 + 1.6e-5]], dtype=torch.float64)  # spread 8e-6, limit 1e-5
     assert Scaling.of(far)(far).flatten().tolist() == [0.0, 0.0]
@@ -86,6 +88,12 @@ def test_a_component_without_spread_is_not_blown_up() -> None:
     assert float(components(rows)[:, 1:].abs().max()) < 10
 
 
+def test_two_rows_have_the_spread_of_one_degree_of_freedom() -> None:
+    """Standardised they are -1 and 1 in both numbers: sum of squares 4, over 2 - 1."""
+    components = Components.of(torch.tensor([[0.0, 3.0], [2.0, 9.0]]), 5)
+    assert components.spread.tolist() == pytest.approx([2.0])
+
+
 def test_components_leave_the_global_generator_alone_and_depend_on_it_in_nothing() -> None:
     rows = training_rows(200, 40)
     torch.manual_seed(1)
@@ -96,6 +104,17 @@ def test_components_leave_the_global_generator_alone_and_depend_on_it_in_nothing
     assert torch.equal(first.axes, second.axes)
     torch.manual_seed(1)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_components_are_those_of_one_seed_and_eight_directions_more_than_are_kept() -> None:
+    """To the last bit, so that a probe's numbers can be repeated."""
+    rows = training_rows(200, 40)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(counter_seed("probe-basis", 0) % 2**63)
+        _, singular, axes = torch.svd_lowrank(Scaling.of(rows)(rows), q=5 + 8)
+    found = Components.of(rows, 5)
+    assert torch.equal(found.axes, axes[:, :5])
+    assert torch.equal(found.spread, singular[:5] / 199**0.5)
 
 
 def test_a_place_is_sines_and_cosines_of_its_row_and_column() -> None:
@@ -128,4 +147,5 @@ def test_a_patch_is_the_pixels_under_its_token() -> None:
 def test_patches_come_back_as_pixels(grid: tuple[int, int], patch: tuple[int, int]) -> None:
     size = grid[0] * grid[1] * patch[0] * patch[1] * 3
     pixels = np.arange(2 * 5 * size, dtype=np.float32).reshape(2, 5, size)
-    np.testing.assert_array_equal(from_patches(patches(pixels, grid, patch), grid, patch), pixels)
+    for some in (pixels, pixels[0], pixels[0, 0]):
+        np.testing.assert_array_equal(from_patches(patches(some, grid, patch), grid, patch), some)

@@ -74,3 +74,8 @@ def test_a_run_that_is_not_told_or_not_there_is_refused_with_those_that_are(
     with pytest.raises(UserError, match=problem) as refused:
         resolved(TABLE, asked)
     assert refused.value.fix == f"Name one of: {runs}."
+
+
+def test_a_method_is_labelled_by_its_model_and_by_its_run_where_one_is_named() -> None:
+    assert Method("ours").label() == "ours"
+    assert Method("ours", "r1").label() == "ours (r1)"
