@@ -6,7 +6,7 @@ from probekit.statistics.coverage import Coverage, coverage, joined, listed_vide
 from probekit.statistics.score_arrays import DimensionScores
 
 LISTED = np.array([[1, 1, 0], [0, 1, 1], [1, 1, 0]], bool)
-COMPLETE = np.array([[1, 1, 0], [0, 0, 0], [0, 1, 0]], bool)
+COMPLETE = np.array([[1, 0, 0], [0, 0, 0], [1, 0, 0]], bool)
 SCORES = DimensionScores(
     ("a", "b", "c"), (0, 3, 5), np.where(COMPLETE, 1.0, np.nan), np.ones((3, 3)), LISTED, COMPLETE, None
 )
@@ -25,10 +25,10 @@ def test_what_any_of_several_name_is_joined() -> None:
 
 
 def test_what_is_listed_counts_as_planned_and_what_lacks_a_clip_is_not_scored() -> None:
-    """Planned are two videos of `a`, one of them listed, and one of `d`; three of six listed ones are complete."""
+    """Planned are two videos of `a`, one of them listed, and one of `d`; two of six listed ones are complete."""
     planned = {"a": frozenset({3, 9}), "d": frozenset({0})}
     found = coverage("color", "ours", SCORES, planned)
-    assert found == Coverage("color", "ours", n_planned=8, n_scored=3, prompts_planned=4, prompts_scored=2)
+    assert found == Coverage("color", "ours", n_planned=8, n_scored=2, prompts_planned=4, prompts_scored=2)
 
 
 def test_a_method_without_scores_has_none_of_what_is_planned() -> None:
