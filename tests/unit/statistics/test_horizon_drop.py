@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probekit.errors import UserError
+from probekit.seeding import generator
 from probekit.statistics.horizon_drop import HorizonScores, PromptScores, drop_difference, horizon_drop
 from probekit.statistics.interval_choice import NO_SPREAD
+from probekit.statistics.paired_bootstrap import paired_bootstrap
 from probekit.suites.dimension_constants import SPRITE_CONSTANTS
 
 NAMES = [constant.dimension for constant in SPRITE_CONSTANTS]
@@ -30,6 +32,32 @@ def test_the_drop_is_the_mean_paired_difference() -> None:
         expected = np.mean(list(short[estimate.name].values())) - np.mean(list(long[estimate.name].values()))  # type: ignore[arg-type]
         assert estimate.difference == pytest.approx(expected)
     assert found.total is not None
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_drops_are_resampled_by_the_seed_that_is_named_for_them(seed: int) -> None:
+    """The paired bootstrap of the prompts' scores in the order of their names."""
+    one, other = HorizonScores(scores(1), scores(2)), HorizonScores(scores(3), scores(4))
+
+    def values(source: PromptScores) -> dict[str, np.ndarray]:
+        return {name: np.array([source[name][prompt] for prompt in sorted(source[name])]) for name in sorted(NAMES)}
+
+    def drops(model: HorizonScores) -> dict[str, np.ndarray]:
+        return {name: values(model.short)[name] - values(model.long)[name] for name in sorted(NAMES)}
+
+    rng = generator("horizon_drop", seed)
+    expected = paired_bootstrap(values(one.short), values(one.long), SPRITE_CONSTANTS, rng=rng, replicates=30)
+    assert horizon_drop(one, SPRITE_CONSTANTS, seed=seed, replicates=30) == expected
+    rng = generator("horizon_drop", seed)
+    expected = paired_bootstrap(drops(one), drops(other), SPRITE_CONSTANTS, rng=rng, replicates=30)
+    assert drop_difference(one, other, SPRITE_CONSTANTS, seed=seed, replicates=30) == expected
+
+
+def test_by_default_the_seed_is_0_and_there_are_ten_thousand_replicates() -> None:
+    one, other = HorizonScores(scores(1), scores(2)), HorizonScores(scores(3), scores(4))
+    assert horizon_drop(one, SPRITE_CONSTANTS) == horizon_drop(one, SPRITE_CONSTANTS, seed=0, replicates=10_000)
+    named = drop_difference(one, other, SPRITE_CONSTANTS, seed=0, replicates=10_000)
+    assert drop_difference(one, other, SPRITE_CONSTANTS) == named
 
 
 def test_prompts_of_one_horizon_only_are_left_out() -> None:

@@ -100,3 +100,25 @@ def test_scores_that_a_formula_cannot_give_are_refused() -> None:
     table["value"][0] = 50.0
     with pytest.raises(UserError, match="its formula gives 0 to 1"):
         total_of_table(table, SPRITE_CONSTANTS)
+
+
+@pytest.mark.parametrize("wrong", [1.2, -0.2])
+def test_one_score_that_its_formula_cannot_give_is_refused_though_the_mean_could_be_given(wrong: float) -> None:
+    table = long_table(SPRITE_CONSTANTS, 4, models=("base",))
+    dimension = table["dimension"][-1]
+    for place, name in enumerate(table["dimension"]):
+        if name == dimension and table["value"][place] is not None:
+            table["value"][place] = 0.5
+    table["value"][-1] = wrong
+    with pytest.raises(UserError, match=f"{dimension}.*its formula gives 0 to 1"):
+        total_of_table(table, SPRITE_CONSTANTS)
+
+
+def test_a_dimension_without_any_score_is_missing_not_impossible() -> None:
+    table = long_table(SPRITE_CONSTANTS, 4, models=("base",))
+    dimension = table["dimension"][0]
+    for place, name in enumerate(table["dimension"]):
+        if name == dimension:
+            table["value"][place], table["reason"][place] = None, "hidden"
+    found = total_of_table(table, SPRITE_CONSTANTS)
+    assert (found.means[dimension], found.aggregate.missing) == (None, (dimension,))
