@@ -90,9 +90,9 @@ def test_a_table_has_a_row_for_each_gap_with_its_numbers() -> None:
 
 
 def test_errors_are_means_over_numbers_and_sums_over_classes() -> None:
-    best = [BestReadout(np.array([0.0, 1.0]), 0.5), BestReadout(np.array([1.0, 1.0]), 0.0)]
-    readouts = np.array([[2.0, 2.0], [0.0, 1.0]])
-    assert expected_squared_errors(readouts, best).tolist() == [(4 + 1) / 2 + 0.5, 0.5]
+    best = [BestReadout(np.array([0.0, 1.0]), 0.5), *[BestReadout(np.array([1.0, 1.0]), 0.0)] * 2]
+    readouts = np.array([[2.0, 2.0], [0.0, 1.0], [1.0, 4.0]])
+    assert expected_squared_errors(readouts, best).tolist() == [(4 + 1) / 2 + 0.5, 0.5, 4.5]
     odds = np.log(np.array([[1.0, 3.0], [4.0, 1.0]]))
     log_p = np.log(np.array([[0.25, 0.75], [0.8, 0.2]]))
     np.testing.assert_allclose(log_probabilities(odds), log_p)

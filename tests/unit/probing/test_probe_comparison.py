@@ -49,6 +49,11 @@ def test_ten_thousand_replicates_of_the_named_seed_give_percentiles_at_95_percen
     assert mean_over_prompts("x", a) == mean_over_prompts("x", a, 0)
 
 
+def test_a_mean_takes_prompts_with_the_value_0_too() -> None:
+    found = mean_over_prompts("x", series({"p1": 0.0, "p2": 3.0, "p3": np.nan}))
+    assert (found.a, found.b, found.difference, found.n_prompts) == (1.5, 0.0, 1.5, 2)
+
+
 def estimate(difference: float | None, star: bool) -> DifferenceEstimate:
     return DifferenceEstimate("x", 1.0, 2.0, difference, 0.1, -3.0, -1.0, star, 9, "raw", interval="t", instead="few")
 
