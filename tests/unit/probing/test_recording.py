@@ -38,6 +38,7 @@ def run(found: Recorder, passes: list[PassRecord], rows: int = 1) -> None:
 def test_each_site_keeps_its_own_module_in_its_own_pass_chunk_by_chunk() -> None:
     found = recorder()
     run(found, [record(c, s, 1.0) for c in (0, 1, 2) for s in (0, 1, None)])
+    assert [(one.chunk, one.step) for one in found.inputs] == [(c, s) for c in (0, 1, 2) for s in (0, 1, None)]
     states = found.states()
     assert states[STEP].shape == (1, 3, 2, 3, 4)
     assert states[STEP].dtype == torch.float16

@@ -36,6 +36,11 @@ def test_hsic_is_the_mean_over_all_four_different_things() -> None:
     assert unbiased_hsic(one, other) == pytest.approx(np.mean(terms))
 
 
+def test_a_gram_matrix_holds_products_of_centred_features_beside_its_diagonal() -> None:
+    wide = np.array([[1.0, 0.0], [3.0, 0.0], [5.0, 6.0]])  # mean (3, 2)
+    assert gram(wide).tolist() == [[0.0, 4.0, -12.0], [4.0, 0.0, -8.0], [-12.0, -8.0, 0.0]]
+
+
 @given(st.integers(LEAST + 1, 9), st.integers(1, 4))
 def test_leaving_one_out_is_computing_without_it(count: int, width: int) -> None:
     a, b = features("a", count, width), features("b", count, width + 1) + features("a", count, width)[:, :1]
@@ -60,16 +65,34 @@ def test_unrelated_wide_features_align_by_chance_alone() -> None:
     assert np.max(np.abs(found)) < 0.3
 
 
-def test_what_does_not_vary_has_no_alignment() -> None:
-    still = np.ones((6, 3))
-    assert np.isnan(debiased_cka(gram(still), gram(features("a", 6, 3))))
-    assert np.isnan(cka_without_each(gram(still), gram(features("a", 6, 3)))).all()
+def test_what_does_not_vary_has_no_alignment_and_asks_for_no_root_of_zero() -> None:
+    still, moving = gram(np.ones((6, 3))), gram(features("a", 6, 3))
+    with np.errstate(all="raise"):
+        for pair in ((still, moving), (moving, still), (still, still)):
+            assert np.isnan(debiased_cka(*pair))
+            assert np.isnan(cka_without_each(*pair)).all()
 
 
 def test_neighbours_of_a_circle_are_those_beside_one() -> None:
     angles = np.arange(8) * np.pi / 4
     near = neighbours(np.stack([np.cos(angles), np.sin(angles)], axis=1), 2)
     assert [np.flatnonzero(row).tolist() for row in near] == [sorted([(i - 1) % 8, (i + 1) % 8]) for i in range(8)]
+
+
+@pytest.mark.parametrize("origin", [0.0, 8.0])
+@pytest.mark.parametrize("count", [1, 4, 9])
+def test_neighbours_have_the_greatest_cosines_however_long_features_are(count: int, origin: float) -> None:
+    """Pairs on both sides of the mean, of lengths 1/4 to 8, and the mean itself, whose cosine with all is 0."""
+    angles = np.array([0.1, 0.9, 1.8, 2.4, 2.9])
+    half = np.array([8.0, 0.25, 2.0, 0.5, 4.0])[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    points = np.concatenate([half, -half, np.zeros((1, 2))])
+    found = neighbours(points + origin, count)
+    for index, own in enumerate(points[:-1]):
+        others = [place for place in range(11) if place != index]
+        cosine = {p: own @ points[p] / max(np.linalg.norm(own) * np.linalg.norm(points[p]), 1e-9) for p in others}
+        nearest = sorted(others, key=lambda place: -cosine[place])[:count]
+        assert np.flatnonzero(found[index]).tolist() == sorted(nearest)
+    assert found[-1].sum() == count
 
 
 def test_shared_neighbours_are_one_for_equals_and_chance_for_strangers() -> None:
@@ -87,3 +110,5 @@ def test_too_few_things_are_refused() -> None:
         hsic_without_each(gram(features("a", 4, 2)), gram(features("a", 4, 2)))
     with pytest.raises(ValueError, match="3 neighbours of 3 things"):
         neighbours(features("a", 3, 2), 3)
+    with pytest.raises(ValueError, match="0 neighbours of 3 things"):
+        neighbours(features("a", 3, 2), 0)
