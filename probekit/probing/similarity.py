@@ -13,10 +13,17 @@ LEAST = 4
 """Things that the unbiased estimator needs at least."""
 
 
-def gram(features: NDArray[np.floating]) -> Floats:
-    """Inner products (P, P) of features (P, W), centred over the P things, with zeros on the diagonal."""
+def _centred(features: NDArray[np.floating]) -> Floats:
+    """Features (P, W) minus their mean over the P things; what is no more than the mean's own rounding is 0."""
     wide = features.astype(np.float64)
     centred = wide - wide.mean(axis=0)
+    rounding = len(wide) * np.finfo(np.float64).eps * np.abs(wide).max(axis=0)
+    return np.where(np.abs(centred) > rounding, centred, 0.0)
+
+
+def gram(features: NDArray[np.floating]) -> Floats:
+    """Inner products (P, P) of features (P, W), centred over the P things, with zeros on the diagonal."""
+    centred = _centred(features)
     products: Floats = centred @ centred.T
     np.fill_diagonal(products, 0.0)
     return products
@@ -87,8 +94,7 @@ def neighbours(features: NDArray[np.floating], count: int) -> NDArray[np.bool_]:
     """
     if not 0 < count < len(features):
         raise ValueError(f"{count} neighbours of {len(features)} things")
-    wide = features.astype(np.float64)
-    centred = wide - wide.mean(axis=0)
+    centred = _centred(features)
     lengths = np.linalg.norm(centred, axis=1, keepdims=True)
     unit = centred / np.where(lengths > 0, lengths, 1.0)
     cosines = unit @ unit.T

@@ -66,11 +66,23 @@ def test_unrelated_wide_features_align_by_chance_alone() -> None:
 
 
 def test_what_does_not_vary_has_no_alignment_and_asks_for_no_root_of_zero() -> None:
-    still, moving = gram(np.ones((6, 3))), gram(features("a", 6, 3))
-    with np.errstate(all="raise"):
-        for pair in ((still, moving), (moving, still), (still, still)):
-            assert np.isnan(debiased_cka(*pair))
-            assert np.isnan(cka_without_each(*pair)).all()
+    moving = gram(features("a", 6, 3))
+    for level in (0.0, 1.0, 0.1, -1e9 / 3):  # the mean of six times 0.1 is 0.1 to rounding only
+        still = gram(np.full((6, 3), level))
+        assert not still.any()
+        with np.errstate(all="raise"):
+            assert_no_alignment(still, moving)
+
+
+def assert_no_alignment(still: Floats, moving: Floats) -> None:
+    for pair in ((still, moving), (moving, still), (still, still)):
+        assert np.isnan(debiased_cka(*pair))
+        assert np.isnan(cka_without_each(*pair)).all()
+
+
+def test_what_varies_a_little_keeps_all_of_its_spread() -> None:
+    small = 1e6 + 1e-6 * np.array([[0.0], [1.0], [3.0], [8.0]])
+    np.testing.assert_allclose(gram(small)[0, 1:], 1e-12 * -3.0 * np.array([-2.0, 0.0, 5.0]), atol=1e-15)
 
 
 def test_neighbours_of_a_circle_are_those_beside_one() -> None:
