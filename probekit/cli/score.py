@@ -8,7 +8,7 @@ import typer
 from probekit.choices import Backbone, Backend, ClipRule
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import ShardOption, fast_settings, parse_shard
-from probekit.cli.terminal import say
+from probekit.cli.terminal import WHERE_REASONS_ARE, say
 from probekit.evaluation.scoring.time_limit import SECONDS_PER_SCORE
 from probekit.visible_gpus import take_own_gpu
 
@@ -48,6 +48,7 @@ def score(
         take_own_gpu()
         precision = "bfloat16" if bf16 else "float32"
         settings = fast_settings(device, precision=precision, unverified_weights=unverified_weights)
+        from probekit.reporting.cells import not_run_text
         from probekit.workflows.score import runs_to_score, score_against_reference, score_run
 
         runs, failures = runs_to_score(target, out)
@@ -61,8 +62,8 @@ def score(
             not_run.update({missing.dimension: missing.reason for missing in summary.not_run})
             if reference is not None:
                 say(f"{run}: wrote {score_against_reference(run, reference, lpips)}")
-        for dimension, reason in not_run.items():
-            say(f"not run: {dimension}: {reason}")
+        if not_run:
+            say(not_run_text(not_run, WHERE_REASONS_ARE))
         for failure in failures:
             say(f"error: {failure}", err=True)
         if failures:

@@ -8,7 +8,7 @@ import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import fast_settings
-from probekit.cli.terminal import say
+from probekit.cli.terminal import WHERE_REASONS_ARE, say
 from probekit.errors import UserError
 
 
@@ -29,14 +29,15 @@ def slow_fast(
     """Subject and background consistency within 2 s clips and from clip to clip, fused as VBench-Long does."""
     with reporting_errors():
         settings = fast_settings(device, unverified_weights=unverified_weights)
+        from probekit.reporting.cells import not_run_text
         from probekit.workflows.slow_fast import Fusion, slow_fast_run
 
         done = slow_fast_run(run, out, Fusion(tables, *_weights(weights)), settings)
         for dimension in sorted({row.dimension for row in done.rows}):
             fused = [row.fused for row in done.rows if row.dimension == dimension]
             say(f"{dimension}: {fmean(fused):.4f}, mean of {len(fused)} videos")
-        for missing in done.not_run:
-            say(f"not run: {missing.dimension}: {missing.reason}")
+        if done.not_run:
+            say(not_run_text(dict(done.not_run), WHERE_REASONS_ARE))
         for path, problem in done.problems:
             say(f"error: {path}: {problem}", err=True)
         if done.problems:

@@ -2,10 +2,13 @@
 
 import logging
 import sys
+from typing import Final
 
 import typer
 
 from probekit.visible_text import visible
+
+WHERE_REASONS_ARE: Final = "`probekit vbench doctor` says what each of them needs"
 
 
 def say(text: object = "", *, err: bool = False, nl: bool = True) -> None:

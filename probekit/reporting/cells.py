@@ -1,7 +1,7 @@
 """How numbers read in every table: an interval in brackets, a star, `n/a` where there is none."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from probekit.evaluation.aggregation import COMPOSITES
 from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow, VideoCoverage
@@ -9,6 +9,7 @@ from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow
 STAR = "*"
 NO_VALUE = "n/a"
 _MOST_DIGITS = 9
+_MOST_REASONS = 2
 PERCENT_STYLE = ".2f"
 """Format of scores in percent, the default of every text."""
 
@@ -18,14 +19,20 @@ def score_text(value: float | None, style: str = PERCENT_STYLE) -> str:
     return NO_VALUE if value is None else _without_sign_of_zero(f"{value:{style}}")
 
 
-def difference_text(value: float | None, style: str = PERCENT_STYLE, *, star: bool = False) -> str:
+def difference_text(value: float | None, style: str = PERCENT_STYLE, *, star: bool, mark: str = STAR) -> str:
     """A difference with its sign, such as ``+0.54``, with its star; one that rounds to zero is ``0.00``.
 
     A star never stands beside zero: such a difference has as many more digits as show two of its own.
+
+    Args:
+        value: difference; None is ``n/a``.
+        style: format of the number.
+        star: whether the interval excludes 0.
+        mark: sign of a star; empty where the words around the number say it.
     """
     if value is None:
         return NO_VALUE
-    return _without_sign_of_zero(f"{value:+{_fine(style, value) if star else style}}") + (STAR if star else "")
+    return _without_sign_of_zero(f"{value:+{_fine(style, value) if star else style}}") + (mark if star else "")
 
 
 def interval_text(low: float | None, high: float | None, style: str = PERCENT_STYLE) -> str:
@@ -47,6 +54,22 @@ def bootstrap_notes(over: str, kinds: Sequence[tuple[str, str | None, str | None
         kinds: names of rows, with kind, `instead` and `reason` of their estimates, as `interval_notes` takes them.
     """
     return [f"{over}, percentile interval; {STAR} the interval excludes 0.", *interval_notes(kinds)]
+
+
+def not_run_text(reasons: Mapping[str, str], elsewhere: str) -> str:
+    """What was not run as one line with a count, such as ``2 dimensions not run: needs weights (color, scene)``.
+
+    Args:
+        reasons: reason of each dimension, at least one.
+        elsewhere: place that lists the reasons, for when they are too many for a line.
+    """
+    names: dict[str, list[str]] = {}
+    for dimension, reason in reasons.items():
+        names.setdefault(" ".join(reason.split()), []).append(dimension.replace("_", " "))
+    head = f"{len(reasons)} dimension{'s' * (len(reasons) > 1)} not run: "
+    if len(names) > _MOST_REASONS:
+        return f"{head}{', '.join(name for those in names.values() for name in those)}; {elsewhere}"
+    return head + "; ".join(f"{reason} ({', '.join(those)})" for reason, those in names.items())
 
 
 def n_prompts_text(row: ComparisonRow) -> str:

@@ -10,6 +10,7 @@ from probekit.reporting.cells import (
     interval_text,
     level_text,
     n_prompts_text,
+    not_run_text,
     quantity_text,
     score_text,
 )
@@ -83,7 +84,9 @@ def notes(record: ComparisonRecord) -> list[str]:
     lines += interval_notes(
         [(quantity_text(row.quantity, suite), row.interval, row.instead, row.reason) for row in record.rows]
     )
-    lines += [f"Not run: {quantity_text(row.dimension, suite)}: {row.reason}." for row in record.not_run]
+    if record.not_run:
+        reasons = {row.dimension: row.reason for row in record.not_run}
+        lines.append(f"{not_run_text(reasons, 'the reasons are in comparison.json')}.")
     return [" ".join(line.split()) for line in lines]
 
 

@@ -166,7 +166,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         score=cells.score_text,
-        difference=lambda value: _minus_signs(cells.difference_text(value)),
+        difference=lambda row: _minus_signs(cells.difference_text(row.difference, star=row.star, mark="")),
         interval=lambda row: _minus_signs(cells.interval_text(row.low, row.high)),
         signs=_minus_signs,
         coverage=cells.coverage_text,

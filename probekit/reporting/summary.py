@@ -45,7 +45,7 @@ def _differences(record: ComparisonRecord, dimensions: Sequence[ComparisonRow]) 
     sides = []
     for side, members in (("higher", _signed(stars, 1)), ("lower", _signed(stars, -1))):
         if members:
-            listed = [f"{quantity_text(row.quantity, suite)} ({difference_text(row.difference)})" for row in members]
+            listed = [f"{quantity_text(row.quantity, suite)} ({_difference(row)})" for row in members]
             sides.append(f"{side} in {_joined(listed)}")
     tail = f"; no difference was found in the other {_count(rest)}" if rest else ""
     return f"{'; '.join(sides)} (stars: the {level} interval excludes 0){tail}."
@@ -65,10 +65,15 @@ def _aggregate(record: ComparisonRecord, aggregates: Sequence[ComparisonRow]) ->
     if total.difference is None:
         return f"{name} cannot be given: {total.reason}."
     if total.low is None:
-        return f"{name} differs by {difference_text(total.difference)}, without an interval."
+        return f"{name} differs by {_difference(total)}, without an interval."
     verdict = "which excludes 0" if total.star else "which includes 0: no difference was found"
     interval = interval_text(total.low, total.high)
-    return f"{name} differs by {difference_text(total.difference)}, interval {interval}, {verdict}."
+    return f"{name} differs by {_difference(total)}, interval {interval}, {verdict}."
+
+
+def _difference(row: ComparisonRow) -> str:
+    """The number without a star, which the words around it stand for."""
+    return difference_text(row.difference, star=row.star, mark="")
 
 
 def _signed(rows: Sequence[ComparisonRow], sign: int) -> list[ComparisonRow]:

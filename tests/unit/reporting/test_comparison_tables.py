@@ -11,7 +11,7 @@ from rich.console import Console
 
 from probekit.errors import UserError
 from probekit.reporting.build_record import comparison_record
-from probekit.reporting.cells import difference_text, quantity_text, score_text
+from probekit.reporting.cells import difference_text, not_run_text, quantity_text, score_text
 from probekit.reporting.comparison_io import read_comparison, write_comparison
 from probekit.reporting.comparison_record import (
     ComparisonRecord,
@@ -125,14 +125,14 @@ def test_terminal_table_shows_brackets_and_stars_literally() -> None:
 
 
 def test_a_difference_that_rounds_to_zero_has_no_sign() -> None:
-    assert difference_text(-0.001) == "0.00"
-    assert difference_text(0.004) == "0.00"
+    assert difference_text(-0.001, star=False) == "0.00"
+    assert difference_text(0.004, star=False) == "0.00"
     assert score_text(-0.0) == "0.00"
 
 
 @given(st.floats(-1e6, 1e6))
 def test_a_printed_difference_is_within_half_a_hundredth(value: float) -> None:
-    assert math.isclose(float(difference_text(value)), value, abs_tol=0.005 + 1e-9)
+    assert math.isclose(float(difference_text(value, star=False)), value, abs_tol=0.005 + 1e-9)
 
 
 def test_aggregates_are_named_after_the_suite() -> None:
@@ -241,6 +241,31 @@ def test_summary_names_stars_by_side_and_counts_the_rest() -> None:
         "(stars: the 95% interval excludes 0); no difference was found in the other one. "
         "SpriteTotal differs by +0.20, interval [-0.10, +0.50], which includes 0: no difference was found.",
     )
+
+
+def test_summary_shows_as_many_digits_as_a_star_needs() -> None:
+    rows = (
+        row("color", difference=0.0012, low=0.0003, high=0.002),
+        row("total", group="aggregate", difference=-0.0031, low=-0.004, high=-0.0005),
+    )
+    (sentence,) = summary_sentences(fixed_record(rows=rows))
+    assert "higher in color (+0.0012)" in sentence
+    assert "SpriteTotal differs by -0.0031, interval [-0.00400, -0.00050], which excludes 0." in sentence
+
+
+def test_what_was_not_run_is_one_line_with_a_count() -> None:
+    assert (
+        not_run_text({"aesthetic_quality": "needs\nweights"}, "")
+        == "1 dimension not run: needs weights (aesthetic quality)"
+    )
+    names = [f"dimension_{number}" for number in range(15)]
+    alike = not_run_text(dict.fromkeys(names, "needs weights"), "see there")
+    assert alike.startswith("15 dimensions not run: needs weights (dimension 0, ")
+    assert "see there" not in alike
+    different = not_run_text({name: f"needs {name}.pt" for name in names}, "see there")
+    assert different.endswith("dimension 14; see there")
+    assert "\n" not in different
+    assert ".pt" not in different
 
 
 def test_summary_says_that_no_dimension_differs() -> None:

@@ -166,7 +166,7 @@ def test_written_files_hold_the_forms(tmp_path: Path) -> None:
 
 @given(st.floats(-1e6, 1e6), st.sampled_from([".2f", ".4f", ".4g", ".5f"]))
 def test_a_difference_has_a_sign_unless_it_reads_zero(value: float, style: str) -> None:
-    text = difference_text(value, style)
+    text = difference_text(value, style, star=False)
     assert (text[0] in "+-") == (float(text) != 0)
     assert float(text) == float(f"{value:{style}}")
 
@@ -182,7 +182,8 @@ def test_a_star_never_stands_beside_zero() -> None:
     assert difference_text(0.00123, star=True) == "+0.0012*"
     assert difference_text(-4e-7, star=True) == "-0.00000040*"
     assert difference_text(3e-12, star=True) == "+3.0e-12*"
-    assert difference_text(0.00123) == "0.00"
+    assert difference_text(0.00123, star=False) == "0.00"
+    assert difference_text(0.00123, star=True, mark="") == "+0.0012"
     assert interval_text(0.00123, 0.5) == "[+0.0012, +0.5000]"
     assert interval_text(-0.00123, 0.5) == "[-0.00, +0.50]"
     assert interval_text(0.0, 0.5) == "[+0.00, +0.50]"

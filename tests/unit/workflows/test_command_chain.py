@@ -172,7 +172,7 @@ def test_published_videos_get_the_official_flickering_values(tmp_path: Path) -> 
         writer.writerows(rows)
     result = probekit("score", tmp_path / "four.csv", "--out", tmp_path / "runs")
     assert result.exit_code == 0, result.output
-    assert "not run: subject_consistency: needs the weights of DINO" in result.output
+    assert "15 dimensions not run: subject consistency, " in " ".join(result.output.split())
     for (model, prompt), value in official.items():
         scores = read_scores(tmp_path / "runs" / f"{model}--5s" / "scores")
         found = scores[(scores["prompt_id"] == prompt) & (scores["dimension"] == "temporal_flickering")]["value"]

@@ -224,7 +224,7 @@ def test_score_and_export_in_two_commands(tmp_path: Path, monkeypatch: pytest.Mo
     broken.write_bytes(b"not a video")
     result = CliRunner().invoke(app, ["score", str(tmp_path / "run"), "--backend", "official"])
     assert result.exit_code == 1
-    assert "not run: color: needs" in result.output
+    assert "15 dimensions not run: " in result.output
     assert broken.name in result.output
     table = read_scores(tmp_path / "run")
     assert set(table["scorer_id"]) == {"temporal_flickering+noweights+vbench-0.1.5"}
