@@ -52,4 +52,5 @@ def types_of(looks: Floats, train: Side) -> NDArray[np.int64]:
     count = min(TYPES, len(np.unique(known.round(6), axis=0)))
     centres, _ = kmeans2(known, count, minit="++", rng=generator("control-task-types"))
     places = (looks.astype(np.float64) - mean) @ kept
-    return np.square(places[..., None, :] - centres).sum(axis=-1).argmin(axis=-1)
+    nearest: NDArray[np.int64] = np.square(places[..., None, :] - centres).sum(axis=-1).argmin(axis=-1)
+    return nearest
