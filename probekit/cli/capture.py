@@ -20,7 +20,7 @@ def capture(
     prompts: Annotated[int | None, typer.Option(help="Only the first N prompts.", min=1)] = None,
     samples: Annotated[int | None, typer.Option(help="Only the first N videos of each prompt.", min=1)] = None,
     site: Annotated[
-        list[str] | None, typer.Option(help="Site, e.g. blocks.3@step1, blocks.3.attn1@commit; repeatable.")
+        list[str] | None, typer.Option(help="Site, e.g. blocks.3@step1, blocks.3.attn1@commit; or all blocks: all.")
     ] = None,
     keep: Annotated[str, typer.Option(help="all, mean, tokens:N or project:N.")] = "all",
     untrained: Annotated[bool, typer.Option(help="Also an untrained network that sees the same passes.")] = True,

@@ -17,7 +17,7 @@ def planning(
     horizon: Annotated[
         list[int] | None, typer.Option(help="Chunks ahead, 2, 3 and 4 by default; repeatable.", min=1)
     ] = None,
-    site: Annotated[list[str] | None, typer.Option(help="Site, e.g. blocks.3@step1; repeatable.")] = None,
+    site: Annotated[list[str] | None, typer.Option(help="Site, e.g. blocks.3@step1, or all blocks: all.")] = None,
     other_identity: Annotated[
         bool, typer.Option("--other-identity", help="Captions state another sprite's colour, shape and size.")
     ] = False,

@@ -28,7 +28,7 @@ def probe(
     horizon: Annotated[
         list[int] | None, typer.Option(help="Chunks ahead, 0 is the present; repeatable.", min=0)
     ] = None,
-    site: Annotated[list[str] | None, typer.Option(help="Site, e.g. blocks.3@step1; repeatable.")] = None,
+    site: Annotated[list[str] | None, typer.Option(help="Site, e.g. blocks.3@step1, or all blocks: all.")] = None,
     videos: Annotated[
         Path | None, typer.Option(help="Run folder whose videos both read, in place of rollouts.")
     ] = None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ from probekit.run_folder.shard import Shard
 from probekit.suites.suite import Suite
 from probekit.workflows.sampling_plan import plan_lines
 
+ALL_BLOCKS: Final = "all"
 _MIB = 2**20
 
 
@@ -37,14 +39,24 @@ def capture_settings(
 ) -> CaptureSettings:
     """What is captured of a model; by default the blocks at three depths in the last denoising pass.
 
+    Args:
+        model: shipped model, model folder or Hub id of a causal generator.
+        sites: names of sites, or `ALL_BLOCKS` alone: every block in the last denoising pass.
+        depths: relative depths of the blocks, where no sites are named.
+        reduction: what is kept of a state, see `Reduction.parse`.
+        untrained: whether an untrained network makes the same passes.
+        inversion_steps: steps in which given videos are inverted; 0 noises them.
+
     Raises:
         UserError: the model is no causal generator, or a site or reduction is not written as it should be.
     """
-    if sites:
+    every = list(sites or ()) == [ALL_BLOCKS]
+    if sites and not every:
         return CaptureSettings(tuple(map(Site.parse, sites)), Reduction.parse(reduction), untrained, inversion_steps)
     folder = model_folder(model)
     last = len(denoising_sigmas(read_causal_card(folder))) - 1
-    chosen = sites_at(depths, int(transformer_config(folder)["num_layers"]), [last])
+    blocks = int(transformer_config(folder)["num_layers"])
+    chosen = tuple(Site(block, last) for block in range(blocks)) if every else sites_at(depths, blocks, [last])
     return CaptureSettings(chosen, Reduction.parse(reduction), untrained, inversion_steps)
 
 

@@ -136,6 +136,11 @@ def test_the_commands_capture_probe_and_plan(students: tuple[Path, Path], tmp_pa
     assert "blocks.1.attn1@commit" in told
 
 
+def test_all_blocks_can_be_asked_for_at_once(students: tuple[Path, Path]) -> None:
+    sites = capture_settings(str(students[0]), ["all"]).sites
+    assert [site.name for site in sites] == ["blocks.0@step1", "blocks.1@step1"]
+
+
 def test_a_plan_says_the_bytes_that_are_written(students: tuple[Path, Path], tmp_path: Path) -> None:
     settings = capture_settings(str(students[0]), reduction="tokens:4")
     line = next(line for line in capture_plan(str(students[0]), SUITE, settings) if line.startswith("store"))
