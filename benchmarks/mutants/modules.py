@@ -72,7 +72,7 @@ INSTEAD: Final[dict[str, tuple[str, ...]]] = {
     "probekit.probing.fixed_controls": ("tests/unit/probing/test_fixed_controls.py",),
     "probekit.probing.future_distances": ("tests/unit/probing/test_future_distances.py",),
     "probekit.probing.future_experiment": ("tests/unit/probing/test_futures_command.py",),
-    "probekit.probing.future_tests": ("tests/unit/probing/test_future_distances.py",),
+    "probekit.probing.future_tests": ("tests/unit/probing/test_future_tests.py",),
     "probekit.probing.futures": ("tests/unit/probing/test_futures.py", "tests/unit/probing/test_futures_command.py"),
     "probekit.probing.gradient_agreement": ("tests/unit/probing/test_gradient_agreement.py",),
     "probekit.probing.gradient_store": ("tests/unit/probing/test_gradient_agreement.py",),

@@ -44,6 +44,12 @@ def test_distances_are_their_definitions() -> None:
     assert found.rank == sum(one < others[0] for one in others[1:])
 
 
+def test_a_future_as_near_as_the_readout_is_not_nearer() -> None:
+    found = future_distances(np.array([1.0]), np.array([[0.0], [1.0]]))
+    assert found.places.tolist() == [0.25, 1.0, 0.25]
+    assert found.rank == 0
+
+
 def test_spread_and_ranks_by_hand() -> None:
     futures = np.zeros((2, 1, 1, 3), np.uint8)
     futures[1] = 255

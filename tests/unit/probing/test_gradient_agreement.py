@@ -107,6 +107,72 @@ def test_a_loss_without_gradient_has_no_cosine() -> None:
     assert row_of(gradients, WHOLE, OF_BATCHES)["batches"] == BATCHES
 
 
+def plain_cosines(gradients: Gradients, blocks: list[int], batches: list[int]) -> list[float]:
+    """Cosines of the first two losses in each batch: products of sketches summed over blocks, by exact lengths."""
+    found = []
+    for batch in batches:
+        product = sum(
+            float(gradients.sketches[batch, 0, b].astype(float) @ gradients.sketches[batch, 1, b]) for b in blocks
+        )
+        lengths = [sum(gradients.norms[batch, loss, b] ** 2 for b in blocks) ** 0.5 for loss in (0, 1)]
+        found.append(product / (lengths[0] * lengths[1]))
+    return found
+
+
+def plain_mean_cosine(gradients: Gradients, blocks: list[int], batches: list[int]) -> float:
+    """Cosine of the mean gradients from products of different batches."""
+    joined = [[np.concatenate([gradients.sketches[b, loss, p] for p in blocks]).astype(float) for b in batches]
+              for loss in (0, 1)]  # fmt: skip
+    pairs = [(i, j) for i in range(len(batches)) for j in range(len(batches)) if i != j]
+    mixed, first, second = (
+        np.mean([joined[one][i] @ joined[other][j] for i, j in pairs]) for one, other in ((0, 1), (0, 0), (1, 1))
+    )
+    return float(mixed / np.sqrt(first * second))
+
+
+def test_every_row_is_that_of_its_part_and_its_step() -> None:
+    """Three losses, of which the first two are compared; exact norms are another thing than those of sketches.
+
+    Four batches were left at step 0, three at step 2: too few for the mean gradients.
+    """
+    rng = generator("gradient-test", "rows")
+    sketches = 1e-3 * (rng.normal(size=(7, 3, 2, SIZE)) + 2 * rng.normal(size=(1, 1, 2, SIZE)))
+    norms = 1e-3 * rng.uniform(20, 40, size=(7, 3, 2))
+    given = Gradients(sketches.astype(np.float32), norms, np.array([2, 0, 0, 2, 0, 2, 0]))
+    table = gradient_agreement(given, CARD.model_copy(update={"losses": ("a", "b", "c")}))
+    asked = [(WHOLE, [0, 1]), ("blocks.0", [0]), ("blocks.1", [1])]
+    steps = [(None, list(range(7))), (0, [1, 2, 4, 6]), (2, [0, 3, 5])]
+    for name, blocks in asked:
+        for step, batches in steps:
+            row = row_of(table, name, OF_BATCHES, step)
+            assert row["value"] == pytest.approx(np.mean(plain_cosines(given, blocks, batches)), rel=1e-5)
+            assert row["batches"] == len(batches)
+            if step == 2:
+                continue
+            count = len(batches)
+            rest = [plain_mean_cosine(given, blocks, [b for b in batches if b != left]) for left in batches]
+            pseudo = count * plain_mean_cosine(given, blocks, batches) - (count - 1) * np.array(rest)
+            assert row_of(table, name, OF_MEANS, step)["value"] == pytest.approx(pseudo.mean(), rel=1e-5)
+    assert len(table) == 3 * (2 + 2 + 1)
+
+
+def test_what_has_no_length_has_no_cosine_and_is_not_divided_by() -> None:
+    none, some = np.zeros((4, 3)), np.ones((4, 3))
+    with np.errstate(all="raise"):
+        for pair in ((none, some), (some, none)):
+            lengths = np.linalg.norm(pair[0], axis=1), np.linalg.norm(pair[1], axis=1)
+            assert np.isnan(batch_cosines(products_of(*pair), lengths)).all()
+            assert np.isnan(mean_gradient_cosine(products_of(*pair)))
+
+
+def test_two_losses_and_four_batches_are_enough_and_fewer_are_not() -> None:
+    few = planted(0.5, noise=0.5)
+    four = Gradients(few.sketches[:4], few.norms[:4], np.zeros(4, np.int64))
+    assert set(gradient_agreement(four, CARD).kind) == {OF_BATCHES, OF_MEANS}
+    with pytest.raises(UserError, match="Gradients of 1 losses have nothing to agree with"):
+        gradient_agreement(four, CARD.model_copy(update={"losses": ("a",)}))
+
+
 def write(folder: Path, gradients: Gradients, card: GradientCard = CARD) -> Path:
     claim_gradients(folder, card)
     for number, step in enumerate(gradients.exit_steps):
