@@ -83,6 +83,7 @@ INSTEAD: Final[dict[str, tuple[str, ...]]] = {
     "probekit.probing.planning_gap": ("tests/unit/probing/test_planning_gap_by_hand.py",),
     "probekit.probing.probe_comparison": ("tests/unit/probing/test_probe_comparison.py",),
     "probekit.probing.probe_experiment": ("tests/unit/probing/test_probe_experiment.py",),
+    "probekit.probing.probe_settings": ("tests/unit/probing/test_probe_settings.py",),
     "probekit.probing.published_readouts": ("tests/unit/probing/test_published_readouts.py",),
     "probekit.probing.readout_judge": ("tests/unit/probing/test_readout_judge.py",),
     "probekit.probing.readout_metrics": ("tests/unit/probing/test_readout_metrics.py",),

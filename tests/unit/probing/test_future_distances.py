@@ -50,6 +50,15 @@ def test_a_future_as_near_as_the_readout_is_not_nearer() -> None:
     assert found.rank == 0
 
 
+def test_the_spread_of_a_pixel_is_the_root_of_its_mean_variance_over_channels() -> None:
+    futures = np.random.default_rng(0).integers(0, 256, (3, 2, 4, 5, 3)).astype(np.uint8)
+    found = pixel_spread(futures)
+    assert found.shape == (2, 4, 5)
+    levels = [[int(futures[future, 1, 3, 2, channel]) / 255 for future in range(3)] for channel in range(3)]
+    variances = [sum((one - sum(each) / 3) ** 2 for one in each) / 2 for each in levels]
+    assert found[1, 3, 2] == pytest.approx((sum(variances) / 3) ** 0.5)
+
+
 def test_spread_and_ranks_by_hand() -> None:
     futures = np.zeros((2, 1, 1, 3), np.uint8)
     futures[1] = 255

@@ -41,3 +41,42 @@ def test_depths_become_blocks() -> None:
     assert sites_at([0.0, 0.1], 2, [0, None]) == (Site(0, 0), Site(0, None))
     with pytest.raises(UserError, match=r"1\.0"):
         sites_at([1.0], 8, [0])
+
+
+def test_a_long_text_that_names_no_site_is_shown_cut() -> None:
+    with pytest.raises(UserError) as refused:
+        Site.parse("x" * 200)
+    assert refused.value.problem == f"{'x' * 80!r} is not the name of a site."
+
+
+@pytest.mark.parametrize(("site", "module", "name"), [
+    (Site(3, 1), "blocks.3", "blocks.3@step1"),
+    (Site(0, 0, "attn1"), "blocks.0.attn1", "blocks.0.attn1@step0"),
+    (Site(12, None), "blocks.12", "blocks.12@commit"),
+])  # fmt: skip
+def test_a_site_is_named_by_its_module_and_its_pass(site: Site, module: str, name: str) -> None:
+    assert (site.module, site.name) == (module, name)
+
+
+def test_three_near_names_of_blocks_are_offered_and_the_steps_that_there_are() -> None:
+    modules = [f"blocks.{block}.{stream}" for block in range(3) for stream in ("attn1", "attn2")] + ["blocksmith"]
+    with pytest.raises(UserError) as refused:
+        check_sites([Site(1, 0, "attn3")], modules, steps=2)
+    offered = refused.value.fix.removeprefix("Use ").removesuffix(" or another that it has.").split(", ")
+    assert len(offered) == 3
+    assert {"blocks.1.attn1", "blocks.1.attn2"} < set(offered)
+    with pytest.raises(UserError, match="no module") as hopeless:
+        check_sites([Site(1, 0, "zzzzzzzzzzzzzzzzzzzzzzzzz")], modules, steps=2)
+    assert hopeless.value.fix.count("blocks.") == 3
+    with pytest.raises(UserError) as later:
+        check_sites([Site(1, 2, "attn1")], modules, steps=2)
+    assert later.value.fix == "Use step0, step1 or commit."
+    check_sites([Site(1, 1, "attn1"), Site(1, None, "attn1")], modules, steps=2)
+
+
+def test_depths_are_from_0_on_and_below_1() -> None:
+    assert sites_at([0.0, 0.999], 10, [1]) == (Site(0, 1), Site(9, 1))
+    assert sites_at([0.1, 0.19, 0.5], 10, [1, None]) == (Site(1, 1), Site(1, None), Site(5, 1), Site(5, None))
+    for wrong in (-0.01, 1.0, 2.5):
+        with pytest.raises(UserError, match=rf"Relative depth {wrong} is not in \[0, 1\)"):
+            sites_at([0.5, wrong], 8, [0])
