@@ -105,7 +105,10 @@ INSTEAD: Final[dict[str, tuple[str, ...]]] = {
     "probekit.rollout.streaming_rollout": ("tests/unit/rollout/test_streaming_rollout.py",),
     "probekit.run_folder.manifest": ("tests/unit/run_folder/test_manifest.py",),
     "probekit.run_folder.protocol_card": ("tests/unit/run_folder/test_protocol_card.py",),
-    "probekit.run_folder.score_store": ("tests/unit/run_folder/test_score_store.py",),
+    "probekit.run_folder.score_store": (
+        "tests/unit/run_folder/test_score_store.py",
+        "tests/unit/run_folder/test_score_versions.py",
+    ),
     "probekit.sprite_world.futures": ("tests/unit/sprite_world/test_futures.py",),
     "probekit.statistics.arrays": ("tests/unit/statistics/test_arrays.py",),
     "probekit.statistics.bootstrap_settings": ("tests/unit/statistics/test_bootstrap_settings.py",),
