@@ -95,7 +95,7 @@ INSTEAD: Final[dict[str, tuple[str, ...]]] = {
     "probekit.probing.store_cards": ("tests/unit/probing/test_store_cards.py",),
     "probekit.probing.targets": ("tests/unit/probing/test_targets.py",),
     "probekit.probing.teacher_forcing": ("tests/unit/probing/test_teacher_forcing.py",),
-    "probekit.probing.world_calibration": ("tests/unit/probing/test_future_distances.py",),
+    "probekit.probing.world_calibration": ("tests/unit/probing/test_world_calibration.py",),
     "probekit.rollout.chunk_denoisers": ("tests/unit/rollout/test_chunk_denoisers.py",),
     "probekit.rollout.fixed_batch": ("tests/unit/rollout/test_fixed_batch.py",),
     "probekit.rollout.initial_noise": ("tests/unit/rollout/test_initial_noise.py",),

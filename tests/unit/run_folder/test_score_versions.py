@@ -37,8 +37,9 @@ def test_a_key_is_that_of_the_video_with_dimension_and_clip() -> None:
 def test_rows_of_another_video_scorer_or_clip_rule_go_and_those_nobody_asks_about_stay(tmp_path: Path) -> None:
     with ScoreStore(tmp_path) as store:
         for one in (
-            row("same"), row("video", video="old"), row("scorer", scorer="old", dimension="e"), row("clips", 0), row("clips", 1),
-            row("clips", 2), row("nobody", video="old"), row("same", dimension="other", scorer="old"),
+            row("same"), row("video", video="old"), row("scorer", scorer="old", dimension="e"), row("clips", 0),
+            row("clips", 1), row("clips", 2), row("nobody", video="old"),
+            row("same", dimension="other", scorer="old"),
         ):  # fmt: skip
             store.add(one)
         store.flush()
