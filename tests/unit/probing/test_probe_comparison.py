@@ -15,7 +15,7 @@ from probekit.probing.probe_comparison import (
     motion_thirds,
     seed_spread,
 )
-from probekit.probing.probe_settings import COPY, MEAN, SHUFFLED, TRAINED
+from probekit.probing.probe_settings import CONTROL_TASK, COPY, MEAN, SHUFFLED, TRAINED
 from probekit.seeding import generator
 from probekit.statistics.difference_estimate import DifferenceEstimate
 from probekit.statistics.paired_means import paired_means
@@ -116,6 +116,8 @@ def table() -> pd.DataFrame:
     found += rows("base", TRAINED, 2, ZERO, "s", 0.0) + rows("ours", TRAINED, 2, LEVELS, "s", 0.0)
     for horizon in (1, 2):
         found += rows("base", COPY, horizon, LEVELS, None, 0.0) + rows("ours", COPY, horizon, ZERO, None, 0.0)
+    found += rows("base", CONTROL_TASK, 1, ZERO, "s", 0.0) + rows("ours", CONTROL_TASK, 1, LEVELS, "s", 0.0)
+    found += rows("base", CONTROL_TASK, 2, LEVELS, "s", 0.0)
     found += rows("base", SHUFFLED, 1, ZERO, "s", 0.0) + rows("base", SHUFFLED, 1, LEVELS, "another", 0.0)
     return pd.DataFrame(found)
 
@@ -133,8 +135,11 @@ def test_controls_are_those_of_the_same_place_and_a_prompt_is_the_mean_of_its_vi
             ("ours - base, moving prompts", None, None),
             (f"base - {COPY}", "base", COPY),
             *([(f"base - {SHUFFLED}", "base", SHUFFLED)] if horizon == 1 else []),
+            (f"base - {CONTROL_TASK}", "base", CONTROL_TASK),
             (f"ours - {COPY}", "ours", COPY),
+            *([(f"ours - {CONTROL_TASK}", "ours", CONTROL_TASK)] if horizon == 1 else []),
             ("gain over the copy, ours - base", None, None),
+            *([("selectivity, ours - base", None, None)] if horizon == 1 else []),
         ]
     ]
     mean = 13 / 3
@@ -146,13 +151,17 @@ def test_controls_are_those_of_the_same_place_and_a_prompt_is_the_mean_of_its_vi
         (1, "ours - base, moving prompts"): 7.0,
         (1, f"base - {COPY}"): 0.0,
         (1, f"base - {SHUFFLED}"): mean,
+        (1, f"base - {CONTROL_TASK}"): mean,
         (1, f"ours - {COPY}"): 2 * mean,
+        (1, f"ours - {CONTROL_TASK}"): mean,
+        (1, "selectivity, ours - base"): 0.0,
         (1, "gain over the copy, ours - base"): 2 * mean,
         (2, "ours - base"): mean,
         (2, "ours - base, still prompts"): 2.0,
         (2, "ours - base, medium prompts"): 4.0,
         (2, "ours - base, moving prompts"): 7.0,
         (2, f"base - {COPY}"): -mean,
+        (2, f"base - {CONTROL_TASK}"): -mean,
         (2, f"ours - {COPY}"): mean,
         (2, "gain over the copy, ours - base"): 2 * mean,
     })  # fmt: skip
