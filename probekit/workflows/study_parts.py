@@ -110,7 +110,7 @@ def _probe_parts(
 
 
 def _shared_parts(study: ProbingStudy, out: Path) -> Iterator[StudyPart]:
-    """Probes of states in which both models read the same videos."""
+    """Probes of states in which both models read the same videos, by the first decoder."""
     if study.shared is None:
         return
     suite = load_suite(study.suite).reduced(study.prompts, study.shared_samples)
@@ -119,7 +119,8 @@ def _shared_parts(study: ProbingStudy, out: Path) -> Iterator[StudyPart]:
         videos = out / "videos"
         sample_suite(WORLD_MODEL, suite, videos, SamplingConfig(seed=study.seed))
     stores = _stores(study, suite, out / "shared" / "states", videos)
-    yield from _probe_parts(study, suite, stores, "shared", f" in videos of {study.shared} that both read")
+    once = study.model_copy(update={"decoders": study.decoders[:1]})
+    yield from _probe_parts(once, suite, stores, "shared", f" in videos of {study.shared} that both read")
 
 
 def _probe_settings(study: ProbingStudy, decoder: DecoderKind) -> ProbeSettings:
