@@ -27,7 +27,7 @@ class ProbingStudy(StrictModel):
         sites: names of sites; none takes three depths in the last denoising pass.
         targets: names of what is read.
         horizons: chunks ahead that are read; 0 is the present.
-        decoders: decoders of pictures, each in a part of its own; other targets, and shared videos, are read by the first.
+        decoders: decoders of pictures, a part for each; the first alone reads other targets and shared videos.
         steps: steps of each decoder at most.
         perceptual: whether SSIM and LPIPS are computed.
         shared: run folder whose videos both models read besides, or `sprite-world` for true ones; None leaves it out.
