@@ -82,12 +82,22 @@ class PreparedGoals(NamedTuple):
 
     def values(self, readout: Tensor) -> Floats:
         """Values (R, P) of what a decoder gave out, or log-odds (R, classes)."""
-        if self.space is None:
-            return readout.numpy()
-        restored: Floats = self.space.restore(readout).numpy()
-        if self.grid is None:
-            return restored
-        return from_patches(restored.reshape(-1, self.rows_per_chunk, restored.shape[1]), self.grid, self.patch)
+        return readout.numpy() if self.space is None else restored(readout, self.space, self.grid, self.patch)
+
+
+def restored(readout: Tensor, space: GoalSpace, grid: tuple[int, int] | None, patch: tuple[int, int]) -> Floats:
+    """Values (R, P) of what a decoder gave out.
+
+    Args:
+        readout: (R, K) coordinates, or (R·T, K) where a row is one position's.
+        space: the coordinates.
+        grid: rows and columns of tokens where a row is one position's; None where it is a chunk's.
+        patch: rows and columns of pixels of a position.
+    """
+    found: Floats = space.restore(readout).numpy()
+    if grid is None:
+        return found
+    return from_patches(found.reshape(-1, grid[0] * grid[1], found.shape[1]), grid, patch)
 
 
 def chunk_goals(

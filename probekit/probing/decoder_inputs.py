@@ -62,6 +62,40 @@ class Components(NamedTuple):
         return self.scaling(rows) @ self.axes / self.spread
 
 
+class InputMap(NamedTuple):
+    """From states to what one kind of decoder reads of them, fitted to the training chunks.
+
+    Attributes:
+        scaling: standardisation of the rows.
+        axes: (D, K) principal axes of whole chunks; None where a row is one position's.
+        spread: (K,) standard deviations along them.
+        grid: rows and columns of tokens where a row is one position's.
+    """
+
+    scaling: Scaling
+    axes: Tensor | None = None
+    spread: Tensor | None = None
+    grid: tuple[int, int] | None = None
+
+    @classmethod
+    def of_chunks(cls, training: NDArray[np.floating], components: int) -> "InputMap":
+        """Of whole training chunks (V, N, n, T, W), on that many principal components at most."""
+        return cls(*Components.of(chunk_rows(training), components))
+
+    @classmethod
+    def of_tokens(cls, training: NDArray[np.floating], grid: tuple[int, int]) -> "InputMap":
+        """Of the positions of training chunks (V, N, n, T, W)."""
+        return cls(Scaling.of(token_rows(training)), grid=grid)
+
+    def __call__(self, states: NDArray[np.floating]) -> Tensor:
+        """Rows of states (V, N, n, T, W): one per chunk, or one per chunk and position."""
+        if self.grid is not None:
+            return with_places(self.scaling(token_rows(states)), self.grid)
+        assert self.axes is not None
+        assert self.spread is not None
+        return Components(self.scaling, self.axes, self.spread)(chunk_rows(states))
+
+
 def chunk_rows(states: NDArray[np.floating]) -> Tensor:
     """One row per chunk (V·N, n·T·W) of states (V, N, n, T, W)."""
     return torch.from_numpy(np.ascontiguousarray(states.reshape(states.shape[0] * states.shape[1], -1), np.float32))

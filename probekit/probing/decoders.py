@@ -53,12 +53,14 @@ class Fitted(NamedTuple):
         validation: (G, S) least validation error.
         learning_rates: (G, S) chosen rates.
         steps: (G, S) steps after which the kept weights were reached.
+        stack: the G·S decoders themselves, those of a goal side by side.
     """
 
     readouts: Tensor
     validation: Tensor
     learning_rates: Tensor
     steps: Tensor
+    stack: "DecoderStack"
 
 
 class DecoderStack(nn.Module):
@@ -80,6 +82,16 @@ class DecoderStack(nn.Module):
         ]
         self.weights = nn.ParameterList([nn.Parameter(weight) for weight, _ in stacked])
         self.biases = nn.ParameterList([nn.Parameter(bias[:, None]) for _, bias in stacked])
+
+    @classmethod
+    def of(cls, parameters: Sequence[Tensor]) -> "DecoderStack":
+        """Decoders of given parameters, in their order: three weights (E, in, out), then three biases (E, 1, out)."""
+        weights, biases = parameters[:3], parameters[3:]
+        stack = cls(weights[0].shape[1], weights[0].shape[2], weights[2].shape[2], [0] * len(weights[0]))
+        with torch.no_grad():
+            for own, given in zip(stack.parameters(), (*weights, *biases), strict=True):
+                own.copy_(given)
+        return stack.requires_grad_(False)
 
     def forward(self, rows: Tensor) -> Tensor:
         """(E, b, inputs), or (b, inputs) that all read, to (E, b, outputs)."""
@@ -245,9 +257,11 @@ def _chosen(
     decoders = torch.arange(error.shape[1])
     read = torch.stack([torch.cat([stack(part) for part in test.split(_ROWS_AT_ONCE)], dim=1) for stack in stacks])
     shape = (goals, len(budget.seeds))
+    kept = [torch.stack(each)[rate, decoders] for each in zip(*(stack.parameters() for stack in stacks), strict=True)]
     return Fitted(
         read[rate, decoders].unflatten(0, shape),
         error[rate, decoders].view(shape),
         torch.tensor(budget.learning_rates)[rate].view(shape),
         torch.stack([one.step for one in best])[rate, decoders].view(shape),
+        DecoderStack.of(kept),
     )

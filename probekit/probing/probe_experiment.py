@@ -11,15 +11,7 @@ from torch import Tensor
 from probekit.errors import UserError
 from probekit.probing.control_task import control_labels
 from probekit.probing.decoder_goals import PreparedGoals, chunk_goals, token_goals
-from probekit.probing.decoder_inputs import (
-    Components,
-    Scaling,
-    chunk_rows,
-    latent_tokens,
-    pixel_tokens,
-    token_rows,
-    with_places,
-)
+from probekit.probing.decoder_inputs import InputMap, latent_tokens, pixel_tokens
 from probekit.probing.decoders import fit_decoders
 from probekit.probing.feature_store import FeatureStore
 from probekit.probing.fixed_controls import linear_motion, mean_frame, motion_of
@@ -35,6 +27,7 @@ from probekit.probing.probe_settings import (
     DecoderBudget,
     ProbeSettings,
 )
+from probekit.probing.readout_heads import ReadoutHead
 from probekit.probing.readout_judge import ReadoutJudge
 from probekit.probing.sites import Site
 from probekit.probing.splits import PromptSplit, Side, ahead, shuffled_videos, side_of, split_prompts
@@ -146,6 +139,23 @@ def _control_task(
         alone = settings._replace(horizons=(horizon,))
         for read in _fitted(CONTROL_TASK, site, inputs, goals, alone, settings.control_budget):
             yield read._replace(truth=test)
+
+
+def fit_head(data: ArmData, target: ProbeTarget, settings: ProbeSettings, site: Site) -> ReadoutHead:
+    """The decoders of one site that can be kept: those of the first seed, for all horizons.
+
+    Args:
+        data: what the probes share.
+        target: a picture.
+        settings: horizons, decoder and budget.
+        site: where.
+    """
+    by_token = settings.decoder == "token"
+    made, (train, validation, test) = _mapped(data, data.store.states(site, TRAINED), settings, by_token)
+    goals = _goals(data, target, data.values, settings, by_token)
+    budget = settings.control_budget._replace(batch=settings.budget.batch * goals.rows_per_chunk)
+    fitted = fit_decoders(train, goals.train, validation, goals.validation, test[:1], budget)
+    return ReadoutHead.of(site, settings.horizons, made, fitted.stack, goals)
 
 
 def judged(
@@ -264,8 +274,18 @@ def _goals(
 
 def _inputs(data: ArmData, states: NDArray[np.floating], settings: ProbeSettings, by_token: bool) -> list[Tensor]:
     """Rows of the three sides that decoders of these states (V, N, n, T, W) read."""
+    return _mapped(data, states, settings, by_token)[1]
+
+
+def _mapped(
+    data: ArmData, states: NDArray[np.floating], settings: ProbeSettings, by_token: bool
+) -> tuple[InputMap, list[Tensor]]:
     rows = [states[side.videos, side.chunks][:, None] for side in data.sides]
-    return _token_inputs(rows, data) if by_token else _chunk_inputs(rows, settings.budget)
+    if by_token:
+        made = InputMap.of_tokens(rows[0], data.store.card.grid)
+    else:
+        made = InputMap.of_chunks(rows[0], settings.budget.components)
+    return made, [made(part) for part in rows]
 
 
 def _fitted(
@@ -283,15 +303,3 @@ def _fitted(
     for index, horizon in enumerate(settings.horizons):
         for place, seed in enumerate(budget.seeds):
             yield Readout(source, site, horizon, seed, goals.values(fitted.readouts[index, place]))
-
-
-def _chunk_inputs(rows: Sequence[NDArray[np.floating]], budget: DecoderBudget) -> list[Tensor]:
-    flat = [chunk_rows(part) for part in rows]
-    components = Components.of(flat[0], budget.components)
-    return [components(part) for part in flat]
-
-
-def _token_inputs(rows: Sequence[NDArray[np.floating]], data: ArmData) -> list[Tensor]:
-    flat = [token_rows(part) for part in rows]
-    scaling = Scaling.of(flat[0])
-    return [with_places(scaling(part), data.store.card.grid) for part in flat]

@@ -16,6 +16,7 @@ from probekit.probing.feature_store import FeatureStore
 from probekit.probing.futures import continue_state
 from probekit.probing.probe_comparison import CONTROLS
 from probekit.probing.probe_settings import TRAINED, DecoderBudget, ProbeSettings
+from probekit.probing.readout_heads import head_path, read_head
 from probekit.probing.sites import Site
 from probekit.rollout.generation_runner import Request
 from probekit.rollout.sampling_config import SamplingConfig
@@ -71,7 +72,7 @@ def test_tables_and_figures_are_written_with_every_control(probed: Path) -> None
         "protocol.json",
     }  # fmt: skip
     values = pd.read_parquet(probed / "probe_values.parquet")
-    assert set(values.source) == {TRAINED, *CONTROLS}
+    assert set(values.source) == {TRAINED, *CONTROLS} - {CONTROL_TASK}  # which classes alone have
     assert set(values.horizon) == {1, 3}
     assert (
         values.groupby(["arm", "source", "site", "horizon", "probe_seed", "prompt_id", "metric_id"], dropna=False)
@@ -83,6 +84,16 @@ def test_tables_and_figures_are_written_with_every_control(probed: Path) -> None
     assert "What survives which control" in page
     assert "Spread over probe seeds" in page
     assert json.loads((probed / "protocol.json").read_text())["settings"]["horizons"] == [1, 3]
+
+
+def test_the_middle_sites_decoders_are_kept_beside_the_states(probed: Path) -> None:
+    for folder in sorted((probed / "states").iterdir()):
+        store = FeatureStore(folder)
+        head = read_head(head_path(folder, "frame"), store.card.generation.checkpoint_hash)
+        assert head.site == store.sites[1]
+        assert head.horizons == QUICK.horizons
+        pictures = head.read(store.states(head.site, TRAINED)[:2])
+        assert pictures[3].shape == (2 * 7, 32 * 32 * 3)
 
 
 def test_finished_states_and_arms_are_kept(students: tuple[Path, Path], probed: Path, tmp_path: Path) -> None:

@@ -1,0 +1,84 @@
+"""Decoders that are kept read what the probe read, and nobody else's states."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file, save_file
+
+from probekit.errors import UserError
+from probekit.probing.probe_experiment import ArmData, arm_data, fit_head, site_readouts
+from probekit.probing.probe_settings import DecoderBudget, ProbeSettings
+from probekit.probing.readout_heads import ReadoutHead, head_path, read_head
+from probekit.probing.splits import split_prompts
+from probekit.probing.targets import COLOR, FRAME, ProbeTarget
+from tests.helpers.feature_stores import SITE, counting_frames, write_store
+
+BUDGET = DecoderBudget(width=16, steps=60, validate_every=20, batch=32, learning_rates=(3e-3,), components=6)
+
+
+def data_of(folder: Path, target: ProbeTarget = FRAME) -> ArmData:
+    rng = np.random.default_rng(0)
+    levels = rng.uniform(0, 255, (30, 4))
+    states = rng.normal(size=(30, 4, 2, 1, 6))
+    states[:, :-1, 0, 0, 0] = (levels[:, 1:] - 127) / 60
+    store = write_store(folder, states, np.repeat(counting_frames(levels), 2, axis=2))
+    return arm_data(store, target, split_prompts([key.prompt_id for key in store.keys]))
+
+
+def settings(decoder: str) -> ProbeSettings:
+    return ProbeSettings(horizons=(1, 2), budget=BUDGET, perceptual=False, decoder=decoder)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("decoder", ["token", "chunk"])
+def test_a_kept_head_reads_what_the_probe_of_the_first_seed_read(tmp_path: Path, decoder: str) -> None:
+    data = data_of(tmp_path / "store")
+    fit_head(data, FRAME, settings(decoder), SITE).save(head_path(tmp_path, "frame"), "abc")
+    head = read_head(head_path(tmp_path, "frame"), "abc")
+    test = data.sides[2]
+    found = head.read(data.store.states(SITE, "trained")[test.videos, test.chunks][:, None])
+    first = {
+        read.horizon: read.values for read in site_readouts(data, FRAME, settings(decoder), SITE) if read.seed == 0
+    }
+    assert head.site == SITE
+    assert set(found) == set(first) == {1, 2}
+    for horizon, values in first.items():
+        np.testing.assert_allclose(found[horizon], values, atol=2e-5)
+    assert np.abs(found[1] - found[2]).max() > 0.01
+
+
+def test_what_is_read_back_is_what_was_written_bit_for_bit(tmp_path: Path) -> None:
+    head = fit_head(data_of(tmp_path / "store"), FRAME, settings("chunk"), SITE)
+    head.save(tmp_path / "one.safetensors", None)
+    read_head(tmp_path / "one.safetensors", None).save(tmp_path / "two.safetensors", None)
+    assert (tmp_path / "one.safetensors").read_bytes() == (tmp_path / "two.safetensors").read_bytes()
+
+
+def test_a_head_of_other_weights_a_damaged_one_and_another_file_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "head.safetensors"
+    fit_head(data_of(tmp_path / "store"), FRAME, settings("token"), SITE).save(path, "a" * 64)
+    with pytest.raises(UserError, match="states of the weights aaaaaaaaaaaa, not of bbbbbbbbbbbb"):
+        read_head(path, "b" * 64)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match="no readout head"):
+        read_head(path, "a" * 64)
+    path.write_bytes(whole)
+    tensors = load_file(path)
+    save_file(tensors, tmp_path / "bare.safetensors")
+    with pytest.raises(UserError, match="the facts in"):
+        read_head(tmp_path / "bare.safetensors", None)
+    with pytest.raises(UserError, match="no readout head"):
+        read_head(tmp_path / "none.safetensors", None)
+
+
+def test_classes_have_no_head(tmp_path: Path) -> None:
+    target = COLOR._replace(values=lambda data: np.zeros((*data.frames.shape[:2], 1), np.float32))
+    with pytest.raises(ValueError, match="pictures or numbers"):
+        fit_head(data_of(tmp_path, target), target, settings("chunk"), SITE)
+
+
+def test_a_head_is_made_of_one_decoder_per_horizon(tmp_path: Path) -> None:
+    head = fit_head(data_of(tmp_path), FRAME, settings("chunk"), SITE)
+    assert isinstance(head, ReadoutHead)
+    assert len(head.stack.weights[0]) == len(head.horizons) == 2
