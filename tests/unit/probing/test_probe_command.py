@@ -15,7 +15,7 @@ from probekit.models.causal_card import CausalCard, write_causal_card
 from probekit.probing.feature_store import FeatureStore
 from probekit.probing.futures import continue_state
 from probekit.probing.probe_comparison import CONTROLS
-from probekit.probing.probe_settings import TRAINED, DecoderBudget, ProbeSettings
+from probekit.probing.probe_settings import CONTROL_TASK, TRAINED, DecoderBudget, ProbeSettings
 from probekit.probing.readout_heads import head_path, read_head
 from probekit.probing.sites import Site
 from probekit.rollout.generation_runner import Request
