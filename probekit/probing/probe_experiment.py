@@ -14,7 +14,7 @@ from probekit.probing.decoder_goals import PreparedGoals, chunk_goals, token_goa
 from probekit.probing.decoder_inputs import InputMap, latent_tokens, pixel_tokens
 from probekit.probing.decoders import fit_decoders
 from probekit.probing.feature_store import FeatureStore
-from probekit.probing.fixed_controls import linear_motion, mean_frame, motion_of
+from probekit.probing.fixed_controls import backward_flow, linear_motion, mean_frame, motion_of
 from probekit.probing.probe_settings import (
     CONTROL_TASK,
     COPY,
@@ -232,7 +232,8 @@ def readout_count(data: ArmData, target: ProbeTarget, settings: ProbeSettings) -
 def _fixed(data: ArmData, target: ProbeTarget, horizons: Sequence[int]) -> Iterator[Readout]:
     train, _, test = data.sides
     present = ahead(data.values, test, 0)
-    frames_per_chunk = data.frames.shape[2]
+    frames = data.frames[test.videos, test.chunks]
+    flow = backward_flow(frames) if target.kind == "picture" else None
     for horizon in horizons:
         if target.kind == "class":
             yield Readout(COPY, None, horizon, 0, one_hot(present, target.classes))
@@ -244,8 +245,7 @@ def _fixed(data: ArmData, target: ProbeTarget, horizons: Sequence[int]) -> Itera
         yield Readout(MEAN, None, horizon, 0, mean)
         yield Readout(COPY, None, horizon, 0, np.where(np.isfinite(present), present, mean))
         if target.kind == "picture":
-            moved = linear_motion(data.frames[test.videos, test.chunks], horizon * frames_per_chunk)
-            yield Readout(LINEAR, None, horizon, 0, moved)
+            yield Readout(LINEAR, None, horizon, 0, linear_motion(frames, horizon * frames.shape[1], flow))
 
 
 def one_hot(values: Floats, classes: int) -> Floats:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from probekit.probing.fixed_controls import _warped, linear_motion, mean_frame, motion_of
+from probekit.probing.fixed_controls import _warped, backward_flow, linear_motion, mean_frame, motion_of
 
 
 def test_the_mean_frame_is_over_known_goals_and_the_same_for_every_chunk() -> None:
@@ -76,3 +76,13 @@ def test_motion_is_the_mean_absolute_change_between_neighbouring_frames_across_c
     still = np.full_like(moving, 9)
     found = motion_of(np.concatenate([moving, still]))
     assert found.tolist() == pytest.approx([0.8 / 3, 0.0])
+
+
+def test_one_flow_serves_every_horizon() -> None:
+    frames = np.stack([disc(4), disc(6)])[None]
+    flow = backward_flow(frames)
+    assert flow.shape == (1, 2, 32, 32)
+    for ahead in (0, 1, 3):
+        np.testing.assert_array_equal(linear_motion(frames, ahead, flow), linear_motion(frames, ahead))
+    assert not np.array_equal(linear_motion(frames, 1, 0 * flow), linear_motion(frames, 1, flow))
+    np.testing.assert_array_equal(backward_flow(frames[:, 1:]), np.zeros((1, 2, 32, 32)))
