@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
-from probekit.reporting.cells import bootstrap_notes, difference_text, interval_text
+from probekit.reporting.cells import bootstrap_notes, difference_text, interval_text, score_text
 from probekit.reporting.frame_rows import frame_rows
 from probekit.reporting.table import Column, Table
 
@@ -29,9 +29,26 @@ def alignment_table(contrasts: "pd.DataFrame", metric: str) -> Table[Alignment]:
         Column("what", lambda row: row["contrast"]),
         Column("site", lambda row: row["site"] or ""),
         Column("chunks ahead", lambda row: row["offset_chunks"]),
-        Column("value", lambda row: difference_text(row["value"], _STYLE, star=row["star"]), True),
-        Column("95% interval", lambda row: interval_text(row["low"], row["high"], _STYLE), True),
+        Column("value", _value, True),
+        Column("95% interval", _interval, True),
         Column("prompts", lambda row: row["n_prompts"], True),
     ]
     kinds = [(row["contrast"], row["interval"], row["instead"], row["reason"]) for row in rows]
     return Table(columns, rows, bootstrap_notes("Bootstrap over prompts", kinds))
+
+
+def _value(row: Alignment) -> str:
+    """A difference with its star; an alignment alone has no sign, and that it is not 0 says nothing."""
+    if _is_difference(row):
+        return difference_text(row["value"], _STYLE, star=row["star"])
+    return score_text(row["value"], _STYLE)
+
+
+def _interval(row: Alignment) -> str:
+    if _is_difference(row) or row["low"] is None:
+        return interval_text(row["low"], row["high"], _STYLE)
+    return f"[{score_text(row['low'], _STYLE)}, {score_text(row['high'], _STYLE)}]"
+
+
+def _is_difference(row: Alignment) -> bool:
+    return " - " in row["contrast"]
