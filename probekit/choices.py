@@ -15,6 +15,8 @@ Rotary = Literal["absolute", "re-indexed", "sink-beside-window"]
 """Positions of a stream's frames, see `models.context_policy`."""
 Backend = Literal["free", "fast", "official"]
 """Scorers of VBench: formulas without weights, our networks too, or VBench's own modules."""
+ScoringSuite = Literal["natural"]
+"""Suites that score videos of any prompt, beside the one that a run is of."""
 Backbone = Literal["pretrained", "random"]
 """Weights of LPIPS, see `evaluation.reference.lpips`."""
 ClipRule = Literal["whole", "vbench-long"]

@@ -22,13 +22,13 @@ def horizon(
     seed: Seed = 0,
     replicates: Replicates = 10_000,
 ) -> None:
-    """What long videos do over time: curves by second, first against last, similarity by gap, five detectors."""
+    """What long videos do over time: curves by second, first against last, similarity by gap, six detectors."""
     with reporting_errors():
         from probekit.evaluation.long_horizon.diagnosis import DiagnosisSettings
         from probekit.reporting.figures import save_figure
         from probekit.reporting.horizon_figures import curves_figure, similarity_figure
-        from probekit.reporting.horizon_tables import write_tables
-        from probekit.workflows.horizon import diagnose_sources, horizon_record, open_sources
+        from probekit.reporting.horizon_tables import fired_shares, write_tables
+        from probekit.workflows.horizon import cuts_can_be_found, diagnose_sources, horizon_record, open_sources
 
         settings = DiagnosisSettings(chunk_frames, window)
         opened = open_sources(runs)
@@ -45,6 +45,10 @@ def horizon(
             for found in one.detections:
                 if found.fired:
                     say(f"{one.label}, {one.prompt_id} {one.sample}: {found.detector}: {found.where}")
+        if not cuts_can_be_found():
+            say("detector not run: cut needs weights; `probekit natural setup` brings them")
+        for line in fired_shares(diagnoses):
+            say(line)
         say(f"diagnosed {len(diagnoses)} of {len(diagnoses) + len(problems)} videos")
         say(f"wrote {', '.join(map(str, paths))}")
         if problems:

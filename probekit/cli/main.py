@@ -59,7 +59,7 @@ VERBS: Final = (
     ),
     Verb(
         "horizon", "probekit.cli.horizon:horizon",
-        "What long videos do over time: curves by second, first against last, similarity by gap, five detectors.",
+        "What long videos do over time: curves by second, first against last, similarity by gap, six detectors.",
     ),
     Verb(
         "slow-fast", "probekit.cli.slow_fast:slow_fast",
@@ -111,6 +111,7 @@ VERBS: Final = (
     ),
     Verb("manifest", "probekit.cli.manifest:app", "The list of a run folder's videos."),
     Verb("vbench", "probekit.cli.vbench:app", "VBench's own modules: what they need, their weights and result files."),
+    Verb("natural", "probekit.cli.natural:app", "The weights of the natural suite."),
     Verb("weights", "probekit.cli.weights:app", "Weights of Wan transformers in every layout in use."),
 )  # fmt: skip
 

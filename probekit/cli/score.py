@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from probekit.choices import Backbone, Backend, ClipRule
+from probekit.choices import Backbone, Backend, ClipRule, ScoringSuite
 from probekit.cli.errors import reporting_errors
 from probekit.cli.options import ShardOption, fast_settings, parse_shard
 from probekit.cli.terminal import WHERE_REASONS_ARE, say
@@ -16,6 +16,10 @@ from probekit.visible_gpus import take_own_gpu
 def score(
     target: Annotated[Path, typer.Argument(help="Run folder, or a table or folder of videos from elsewhere.")],
     out: Annotated[Path | None, typer.Option(help="For a table or folder: parent folder of the runs it makes.")] = None,
+    suite: Annotated[
+        ScoringSuite | None,
+        typer.Option(help="Score by this suite instead, into runs of its own in --out; natural is not VBench."),
+    ] = None,
     backend: Annotated[
         Backend, typer.Option(help="VBench's dimensions: free of weights, fast (our networks) or official modules.")
     ] = "free",
@@ -51,7 +55,7 @@ def score(
         from probekit.reporting.cells import not_run_text
         from probekit.workflows.score import runs_to_score, score_against_reference, score_run
 
-        runs, failures = runs_to_score(target, out)
+        runs, failures = runs_to_score(target, out, suite)
         not_run: dict[str, str] = {}
         for run in runs:
             summary = score_run(

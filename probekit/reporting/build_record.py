@@ -123,7 +123,7 @@ def _rows_of_method(
         estimate.name: _row(method, groups[estimate.name], estimate, videos.get(estimate.name))
         for estimate in comparison.bootstrap.dimensions
     }
-    for name in COMPOSITES:
+    for name in () if set(groups.values()) == {"single"} else COMPOSITES:
         rows[name] = _aggregate_row(method, name, comparison.bootstrap, groups)
     return rows
 

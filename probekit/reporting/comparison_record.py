@@ -8,7 +8,7 @@ from probekit.config import StrictModel
 from probekit.run_folder.protocol_card import ProtocolCard
 from probekit.suites.dimension_constants import Group, Pooling
 
-RowGroup = Literal["quality", "semantic", "aggregate"]
+RowGroup = Literal["quality", "semantic", "single", "aggregate"]
 
 
 class VideoCoverage(StrictModel):

@@ -16,6 +16,7 @@ from probekit.reporting.cells import (
 )
 from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow, VideoCoverage
 from probekit.reporting.table import Column, Table
+from probekit.suites.registry import caution
 
 CSV_DIGITS: Final = ".6f"
 
@@ -80,7 +81,7 @@ def _data(record: ComparisonRecord) -> list[Column[ComparisonRow]]:
 def notes(record: ComparisonRecord) -> list[str]:
     """The lines under every table: how to read it, why values are absent, and what was not run."""
     suite = record.settings.suite
-    lines = [footnote(record)]
+    lines = [*filter(None, [caution(suite)]), footnote(record)]
     lines += interval_notes(
         [(quantity_text(row.quantity, suite), row.interval, row.instead, row.reason) for row in record.rows]
     )

@@ -78,6 +78,13 @@ def detector_table(diagnoses: Sequence[VideoDiagnosis]) -> Table[VideoDiagnosis]
     )
 
 
+def fired_shares(diagnoses: Sequence[VideoDiagnosis]) -> Iterator[str]:
+    """For each detector a line: on how many of the videos long enough for it it fired."""
+    for said in zip(*(one.detections for one in diagnoses), strict=True):
+        able = [found for found in said if found.statistic is not None]
+        yield f"{said[0].detector}: fired on {sum(found.fired for found in able)} of {len(able)} videos"
+
+
 def _detector_column(index: int, example: Detection) -> Column[VideoDiagnosis]:
     heading = f"{example.detector} (≥ {example.threshold:g} {example.unit})"
     return Column(heading, lambda one: _detector_cell(one.detections[index]))

@@ -34,7 +34,12 @@ from probekit.statistics.prompt_scores import ScoreTable
 
 MAX_PROMPTS = 24
 _SHEET_PROMPTS = 4
-_GROUPS = {"quality": "Quality dimensions", "semantic": "Semantic dimensions", "aggregate": "Aggregates"}
+_GROUPS = {
+    "quality": "Quality dimensions",
+    "semantic": "Semantic dimensions",
+    "single": "Dimensions",
+    "aggregate": "Aggregates",
+}
 
 
 def write_report(
@@ -113,7 +118,7 @@ def _numbers(record: ComparisonRecord) -> dict[str, Any]:
 def _facts(record: ComparisonRecord) -> dict[str, str]:
     settings = record.settings
     samples = sorted({card.prompts.samples for card in record.protocols.values()})
-    dimensions = len(_by_quantity(record, "quality")) + len(_by_quantity(record, "semantic"))
+    dimensions = len({row.quantity for row in record.rows if row.group != "aggregate"})
     return {
         "Scored by both": prompts_text(record.rows),
         "Videos per prompt": " or ".join(str(count) for count in samples),

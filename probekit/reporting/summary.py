@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from probekit.reporting.cells import difference_text, interval_text, level_text, quantity_text
 from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow
+from probekit.suites.registry import caution
 
 _WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
@@ -19,7 +20,7 @@ def _summary_of(record: ComparisonRecord, method: str) -> str:
     aggregates = [row for row in rows if row.group == "aggregate"]
     opening = f"{method} against {record.baseline} on {prompts_text(dimensions)}:"
     parts = [_differences(record, dimensions), *_unjudged(dimensions), _aggregate(record, aggregates)]
-    return " ".join([opening, *parts])
+    return " ".join([opening, *parts]).rstrip()
 
 
 def prompts_text(rows: Sequence[ComparisonRow]) -> str:
@@ -60,6 +61,8 @@ def _unjudged(dimensions: Sequence[ComparisonRow]) -> list[str]:
 
 
 def _aggregate(record: ComparisonRecord, aggregates: Sequence[ComparisonRow]) -> str:
+    if not aggregates:
+        return caution(record.settings.suite) or ""
     total = next(row for row in aggregates if row.quantity == "total")
     name = quantity_text("total", record.settings.suite)
     if total.difference is None:

@@ -59,12 +59,13 @@ class TotalRow(NamedTuple):
 
 
 def total_table(total: RunTotal) -> Table[TotalRow]:
-    """Raw and normalised means, weights and coverage of each dimension; below them the aggregates, which stand out."""
+    """Raw and normalised means, weights and coverage of each dimension; below them the aggregates, if there are any."""
     notes = [f"Weighting: {total.weighting}."]
-    if total.aggregate.missing:
+    adds_up = any(own.constant.group != "single" for own in total.dimensions)
+    if adds_up and total.aggregate.missing:
         names = ", ".join(map(_words, total.aggregate.missing))
         notes.append(f"Not scored, so what needs them is {NO_VALUE} and not a partial sum: {names}.")
-    rows = [*map(_row, total.dimensions), *_aggregates(total.aggregate)]
+    rows = [*map(_row, total.dimensions), *(_aggregates(total.aggregate) if adds_up else ())]
     return Table(_COLUMNS, rows, notes, data=_DATA, digits=".8g", bold=_is_aggregate, group=lambda row: row.group)
 
 

@@ -21,7 +21,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
-Group = Literal["quality", "semantic"]
+Group = Literal["quality", "semantic", "single"]
+"""Scores that dimensions enter; a "single" one enters none."""
 Pooling = Literal["frames", "videos"]
 Place = Literal["here", "own"]
 
@@ -205,3 +206,22 @@ SPRITE_CONSTANTS: tuple[DimensionConstant, ...] = (
     DimensionConstant("overall_consistency", "semantic", 0.0, 1.0, 1.0, _SPRITE, 0.0, 1.0, "videos"),
 )
 """The sprite suite's 10 dimensions: SpriteQuality (6) and SpriteSemantic (4)."""
+
+_NATURAL = "natural suite: no ranges are known, so nothing is normalised or added up"
+
+
+def _single(name: str, floor: float | None = 0.0, ceiling: float | None = 1.0) -> DimensionConstant:
+    return DimensionConstant(name, "single", 0.0, 1.0, 1.0, _NATURAL, floor, ceiling)
+
+
+NATURAL_CONSTANTS: tuple[DimensionConstant, ...] = (
+    _single("frame_consistency"),
+    _single("first_frame_stability", None),
+    _single("shot_continuity"),
+    _single("match_share"),
+    _single("motion", ceiling=None),
+    _single("image_quality", None, None),
+    _single(FLICKERING),
+    _single("moving_share"),
+)
+"""The natural suite's dimensions. They are not VBench's, and there is no score over several of them."""

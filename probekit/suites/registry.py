@@ -13,12 +13,19 @@ from probekit.sprite_world.captions import facts_of, write_caption
 from probekit.sprite_world.episodes import draw_split_scene
 from probekit.sprite_world.vocabulary import FPS, FRAME_SIZE
 from probekit.suites import moviegen, vbench
-from probekit.suites.dimension_constants import SPRITE_CONSTANTS, VBENCH_CONSTANTS, DimensionConstant
+from probekit.suites.dimension_constants import (
+    NATURAL_CONSTANTS,
+    SPRITE_CONSTANTS,
+    VBENCH_CONSTANTS,
+    DimensionConstant,
+)
 from probekit.suites.suite import Prompt, Suite
 
 M = TypeVar("M", bound=BaseModel)
 
 SPRITE_PREFIX: Final = "sprite-"
+NATURAL: Final = "natural"
+"""The suite of packaged networks: it scores videos of any prompt, so it plans none of its own."""
 
 
 class _Length(NamedTuple):
@@ -71,6 +78,10 @@ def load_suite(name: str, settings: Sequence[str] = ()) -> Suite:
         return vbench.vbench_suite(_options(vbench.VBenchOptions, name, settings))
     if name == moviegen.NAME:
         return moviegen.moviegen_suite(_options(moviegen.MovieGenOptions, name, settings))
+    if name == NATURAL:
+        raise UserError(
+            "The natural suite has no prompts.", "Score videos with `probekit score VIDEOS --suite natural`."
+        )
     raise UserError(f"There is no suite {name!r}.", f"Choose {' or '.join(suite_names())}.")
 
 
@@ -100,8 +111,15 @@ def _options(model: type[M], suite: str, settings: Sequence[str]) -> M:
 
 
 def constants_of(suite: str) -> Sequence[DimensionConstant]:
-    """Ranges, weights and groups by which a suite is aggregated: the sprite world's own, else VBench's."""
+    """Ranges, weights and groups by which a suite is aggregated: the suite's own, else VBench's."""
+    if suite == NATURAL:
+        return NATURAL_CONSTANTS
     return SPRITE_CONSTANTS if suite.startswith(SPRITE_PREFIX) else VBENCH_CONSTANTS
+
+
+def caution(suite: str) -> str | None:
+    """What a reader of any table of a suite must know first; None where there is nothing."""
+    return "Scores of the natural suite, which are not VBench's." if suite == NATURAL else None
 
 
 def planned_dimensions(suite: str, prompt_id: str) -> frozenset[str] | None:

@@ -1,4 +1,4 @@
-"""Long-horizon diagnostics of run folders, tables of videos and single videos; no weights are needed."""
+"""Long-horizon diagnostics of run folders, tables of videos and single videos; only cuts need weights."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 from probekit.errors import UserError
 from probekit.evaluation.interchange.table import read_video_table
 from probekit.evaluation.long_horizon.curves import FirstLast
+from probekit.evaluation.long_horizon.detectors import Detection, detect_cut
 from probekit.evaluation.long_horizon.diagnosis import DiagnosisSettings, VideoDiagnosis, diagnose
 from probekit.evaluation.long_horizon.frame_statistics import QUANTITIES, video_statistics
+from probekit.evaluation.natural.formulas import last_frames_of_shots
+from probekit.evaluation.natural.weight_files import TRANSNET
 from probekit.library_errors import reading
+from probekit.media.video_files import iter_frames
 from probekit.media.video_names import VIDEO_SUFFIXES
 from probekit.progress import track
 from probekit.reporting.horizon_record import ChangeRow, HorizonRecord
@@ -88,6 +92,8 @@ def diagnose_sources(
 ) -> tuple[list[VideoDiagnosis], list[Problem]]:
     """Diagnose every video; one that cannot be read is a problem and costs the others nothing.
 
+    Cuts are looked for where TransNetV2's weights are.
+
     Args:
         sources: sources from `open_sources`.
         settings: chunk length and window.
@@ -100,12 +106,26 @@ def diagnose_sources(
         try:
             vectors = None if features is None else _features(_features_path(features, source.label, path.stem))
             statistics = video_statistics(path, row.fps)
-            found = diagnose(source.label, row.prompt_id, row.sample, statistics, settings=settings, features=vectors)
+            cuts = [_cuts(path, row.fps)] if cuts_can_be_found() else []
+            found = diagnose(
+                source.label, row.prompt_id, row.sample, statistics, settings=settings, features=vectors, more=cuts
+            )
         except UserError as error:
             problems.append(Problem(path, error.problem))
         else:
             diagnoses.append(found)
     return diagnoses, problems
+
+
+def cuts_can_be_found() -> bool:
+    """Whether the weights of the detector `cut` are here."""
+    return TRANSNET.found() is not None
+
+
+def _cuts(path: Path, fps: float) -> Detection:
+    from probekit.evaluation.natural.readers import shot_ends  # here, because torch comes with it
+
+    return detect_cut(last_frames_of_shots(shot_ends(iter_frames(path))), fps)
 
 
 def _features_path(folder: Path, label: str, stem: str) -> Path:

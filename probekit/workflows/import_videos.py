@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from probekit.choices import ScoringSuite
 from probekit.errors import UserError
 from probekit.evaluation.interchange.folder import read_video_folder
 from probekit.evaluation.interchange.name_matching import AUTO, Assignment, assign_by_name
@@ -50,30 +51,43 @@ class NamedImport(NamedTuple):
     named_after: Variant | None
 
 
-def import_video_table(table: Path, out: Path) -> tuple[list[Path], list[Problem]]:
+def import_video_table(
+    table: Path, out: Path, *, suite: ScoringSuite | None = None
+) -> tuple[list[Path], list[Problem]]:
     """Make one run folder for each model and horizon of a table of videos; the videos stay where they are.
 
     Args:
         table: table of videos, see `read_video_table`.
         out: parent of the run folders, which are named `<model>--<horizon>`, see `folder_names`.
+        suite: suite that the runs are to be scored by; by default VBench's dimensions that fit any prompt.
 
     Returns:
         The run folders, and the videos that could not be read and are in none of them.
     """
     read = read_video_table(table)
-    return _write_runs(read.video_sets, out), read.problems
+    return _write_runs(read.video_sets, out, suite), read.problems
 
 
 def import_video_folder(
-    folder: Path, out: Path, *, model: str | None = None, horizon: str | None = None
+    folder: Path,
+    out: Path,
+    *,
+    model: str | None = None,
+    horizon: str | None = None,
+    suite: ScoringSuite | None = None,
 ) -> tuple[list[Path], list[Problem]]:
     """As `import_video_table`, for all videos of a folder; see `read_video_folder`."""
     read = read_video_folder(folder, model=model, horizon=horizon)
-    return _write_runs(read.video_sets, out), read.problems
+    return _write_runs(read.video_sets, out, suite), read.problems
 
 
 def import_any(
-    sources: Sequence[Path], out: Path, *, model: str | None = None, horizon: str | None = None
+    sources: Sequence[Path],
+    out: Path,
+    *,
+    model: str | None = None,
+    horizon: str | None = None,
+    suite: ScoringSuite | None = None,
 ) -> tuple[list[Path], list[Problem]]:
     """Import tables and folders of videos of any prompts, as `import_video_table` and `import_video_folder` do.
 
@@ -84,11 +98,11 @@ def import_any(
     problems: list[Problem] = []
     for source in sources:
         if not is_table_name(source):
-            made = import_video_folder(source, out, model=model, horizon=horizon)
+            made = import_video_folder(source, out, model=model, horizon=horizon, suite=suite)
         elif model or horizon:
             raise UserError(f"{source} names model and horizon itself.", "Leave out --model and --horizon.")
         else:
-            made = import_video_table(source, out)
+            made = import_video_table(source, out, suite=suite)
         if repeated := set(runs) & set(made[0]):
             raise UserError(
                 f"{source} makes {repeated.pop()}, as a source before it did.",
@@ -97,6 +111,16 @@ def import_any(
         runs += made[0]
         problems += made[1]
     return runs, problems
+
+
+def import_for_suite(video_set: VideoSet, suite: ScoringSuite, out: Path) -> Path:
+    """Make a run folder in `out` for another suite's scores of a set's videos; they stay where they are.
+
+    Raises:
+        UserError: if the folder holds other videos.
+    """
+    (run,) = _write_runs([video_set], out, suite)
+    return run
 
 
 def import_named_videos(
@@ -190,9 +214,18 @@ def _write_named(rows: Sequence[VideoRow], suite: Suite, out: Path) -> Path:
     return out
 
 
-def _write_runs(video_sets: Sequence[VideoSet], out: Path) -> list[Path]:
+def _write_runs(video_sets: Sequence[VideoSet], out: Path, suite: ScoringSuite | None = None) -> list[Path]:
+    if suite is not None:
+        video_sets = [_of_suite(video_set, suite) for video_set in video_sets]
     names = folder_names([(video_set.rows[0].model, video_set.rows[0].horizon) for video_set in video_sets])
     return [_write_run(video_set, out / name) for video_set, name in zip(video_sets, names, strict=True)]
+
+
+def _of_suite(video_set: VideoSet, suite: ScoringSuite) -> VideoSet:
+    rows = tuple(row.model_copy(update={"suite": suite}) for row in video_set.rows)
+    prompts = video_set.protocol.prompts.model_copy(update={"suite": suite})
+    card = video_set.protocol.model_copy(update={"prompts": prompts, "scorers": {}})
+    return video_set._replace(rows=rows, protocol=card)
 
 
 def _write_run(video_set: VideoSet, root: Path) -> Path:
@@ -200,6 +233,8 @@ def _write_run(video_set: VideoSet, root: Path) -> Path:
         ours, theirs = video_set.rows[0], load_video_set(root).rows[0]
         if (ours.model, ours.horizon) != (theirs.model, theirs.horizon):
             raise UserError(f"{root} holds videos of {theirs.model} at {theirs.horizon}.", "Choose another --out.")
+        if ours.suite != theirs.suite:
+            raise UserError(f"{root} is a run of the suite {theirs.suite}.", f"Choose another --out for {ours.suite}.")
     rows = [
         row.model_copy(update={"path": Path(os.path.relpath(video_set.root / row.path, root)).as_posix()})
         for row in video_set.rows

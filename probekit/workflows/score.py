@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from probekit.atomic_files import write_json, write_text
-from probekit.choices import Backbone, Backend, ClipRule
+from probekit.choices import Backbone, Backend, ClipRule, ScoringSuite
 from probekit.errors import UserError
 from probekit.evaluation.clips import WHOLE, ClipRow, clip_table
 from probekit.evaluation.reference.lpips import lpips_metric
@@ -21,7 +21,7 @@ from probekit.run_folder.score_table import write_scores
 from probekit.run_folder.shard import Shard
 from probekit.run_folder.video_set import VideoSet
 from probekit.user_files.tables import is_table_name
-from probekit.workflows.import_videos import import_any
+from probekit.workflows.import_videos import import_any, import_for_suite
 
 REFERENCE_SCORES = "reference_scores.parquet"
 REFERENCE_PROTOCOL = "reference_protocol.json"
@@ -30,17 +30,22 @@ CLIP_TABLE = "clips.csv"
 DEFAULT_BACKEND: Final[Backend] = "free"
 
 
-def runs_to_score(target: Path, out: Path | None) -> tuple[list[Path], list[str]]:
+def runs_to_score(target: Path, out: Path | None, suite: ScoringSuite | None = None) -> tuple[list[Path], list[str]]:
     """The run folders that a target stands for, and what could not be read of it.
 
     Args:
         target: a run folder, or a table or folder of videos from elsewhere.
         out: parent of the run folders that a table or folder of videos makes.
+        suite: suite to score by in place of the run's own; its scores get a run folder of their own in `out`.
 
     Raises:
-        UserError: if videos from elsewhere come without `out`, or a run folder with it.
+        UserError: if videos from elsewhere, or of another suite, come without `out`; or other run folders with it.
     """
     if target.is_dir() and manifest_files(target):
+        if suite is not None and (video_set := load_video_set(target)).rows[0].suite != suite:
+            if out is None:
+                raise UserError(f"{target} is a run of another suite than {suite}.", "Give --out for its new scores.")
+            return [import_for_suite(video_set, suite, out)], []
         if out is not None:
             raise UserError(f"{target} is a run folder; its scores are written into it.", "Leave out --out.")
         return [target], []
@@ -50,7 +55,7 @@ def runs_to_score(target: Path, out: Path | None) -> tuple[list[Path], list[str]
         )
     if out is None:
         raise UserError(f"{target} has no manifest, and no folder for scores.", "Give --out to import its videos.")
-    runs, problems = import_any([target], out)
+    runs, problems = import_any([target], out, suite=suite)
     return runs, [f"{problem.path}: {problem.problem}" for problem in problems]
 
 

@@ -1,4 +1,4 @@
-"""Five defects of long rollouts, each by one statistic and one threshold, from pixels alone.
+"""Defects of long rollouts, each by one statistic and one threshold: five from pixels alone, and cuts from a network.
 
 | detector | statistic | fires at |
 | --- | --- | --- |
@@ -7,12 +7,13 @@
 | strobe | longest stretch, in s, in which block luma jumps away and back by 16 grey levels on average | 1 s |
 | chunk flicker | median change into a chunk's first frame / largest median change elsewhere in the chunk | 1.25 |
 | drift | largest change along a steady trend of brightness, contrast, saturation or a colour, in grey levels | 12 |
+| cut | number of times that one shot ends and another begins | 1 |
 
 The thresholds were set on sprite videos and are not tuned on any model. A detector describes pixels: a picture in which
 nothing has to move is a freeze, a pendulum is a loop, and a sunset is a drift.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -41,6 +42,7 @@ DRIFT_LEVELS: Final = 12.0
 DRIFT_STEADINESS: Final = 0.6
 DRIFT_STEADINESS_OF_HALF: Final = 0.3
 DRIFT_SECONDS: Final = 10
+CUTS: Final = 1.0
 DRIFTING: Final = ("brightness", "contrast", "saturation", "red", "green", "blue")
 
 
@@ -76,7 +78,7 @@ class _Stretch(NamedTuple):
 
 
 def detect_all(statistics: FrameStatistics, chunk_frames: int) -> tuple[Detection, ...]:
-    """All five detectors; `chunk_frames` in latent frames."""
+    """The five detectors that need pixels alone; `chunk_frames` in latent frames."""
     return (
         detect_freeze(statistics.largest_change, statistics.fps),
         detect_loop(statistics.blocks, statistics.fps),
@@ -201,6 +203,17 @@ def detect_drift(curves: Mapping[str, Floats], fps: float) -> Detection:
         if _steady(seconds, steadiness) and abs(change) > found:
             found, where = abs(change), f"{name} {change:+.1f} levels, tau {steadiness:+.2f}"
     return _detection("drift", found, DRIFT_LEVELS, "grey levels", where)
+
+
+def detect_cut(last_frames: Sequence[int], fps: float) -> Detection:
+    """Number of cuts, which a rollout in one shot has none of.
+
+    Args:
+        last_frames: index of the last frame of every shot but the last.
+        fps: frames per second.
+    """
+    times = ", ".join(f"{(frame + 1) / fps:.2f}" for frame in last_frames)
+    return _detection("cut", float(len(last_frames)), CUTS, "cuts", f"at {times} s" if last_frames else "one shot")
 
 
 def trend(values: Floats) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """Everything that the long-horizon diagnostics say of one video."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -61,6 +61,7 @@ def diagnose(
     *,
     settings: DiagnosisSettings | None = None,
     features: NDArray[np.floating] | None = None,
+    more: Sequence[Detection] = (),
 ) -> VideoDiagnosis:
     """Diagnose a video from its statistics.
 
@@ -71,6 +72,7 @@ def diagnose(
         statistics: statistics of all its frames.
         settings: chunk length and window.
         features: (T, D), one vector per frame by any encoder; the similarity by gap is theirs, else that of pixels.
+        more: what detectors said that read more than these statistics.
 
     Raises:
         UserError: if there is not one vector per frame, or one is zero or not finite.
@@ -84,7 +86,7 @@ def diagnose(
         {name: per_second(curve, fps) for name, curve in curves.items()},
         {name: first_last(curve, fps, chosen.window) for name, curve in curves.items()},
         tuple(_similarity(statistics, features)),
-        detect_all(statistics, chosen.chunk_frames),
+        (*detect_all(statistics, chosen.chunk_frames), *more),
     )
 
 

@@ -7,16 +7,16 @@ from probekit.evaluation.sprite.semantic import SEMANTIC_SCORERS
 from probekit.evaluation.vbench.fast.settings import FastSettings
 from probekit.evaluation.vbench.temporal_flickering import TEMPORAL_FLICKERING
 from probekit.evaluation.vbench.weights import WEIGHTS, WeightFile
-from probekit.suites.registry import SPRITE_PREFIX
+from probekit.suites.registry import NATURAL, SPRITE_PREFIX
 
 
 def scorers_for(suite: str, backend: Backend = "free", settings: FastSettings | None = None) -> ScorerSet:
     """The scorers of a suite.
 
-    Sprite suites have their ten dimensions, whatever the backend. Every other suite is scored as VBench: with
-    "free" the dimension without weights runs and the others are listed with the weights that they need; with "fast"
-    every dimension of `probekit.evaluation.vbench.fast` whose weights are there; with "official" every dimension
-    whose module and weights are there.
+    Sprite suites have their ten dimensions, and the natural suite its own, whatever the backend. Every other suite is
+    scored as VBench: with "free" the dimension without weights runs and the others are listed with the weights that
+    they need; with "fast" every dimension of `probekit.evaluation.vbench.fast` whose weights are there; with "official"
+    every dimension whose module and weights are there.
 
     Args:
         suite: name.
@@ -25,6 +25,10 @@ def scorers_for(suite: str, backend: Backend = "free", settings: FastSettings | 
     """
     if suite.startswith(SPRITE_PREFIX):
         return ScorerSet((*QUALITY_SCORERS, TEMPORAL_FLICKERING, *SEMANTIC_SCORERS), ())
+    if suite == NATURAL:
+        from probekit.evaluation.natural.scorers import natural_scorers  # here, because torch comes with them
+
+        return natural_scorers()
     if backend == "fast":
         from probekit.evaluation.vbench.fast.scorers import fast_scorers  # here, because torch comes with them
 
