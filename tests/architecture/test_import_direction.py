@@ -35,9 +35,10 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "evaluation.reference": {"media", "run_folder"},
     "evaluation.interchange": {"media", "run_folder", "suites"},
     "evaluation.long_horizon": {"evaluation.vbench", "media"},
+    "evaluation.natural": {"evaluation.long_horizon", "evaluation.scorer", "evaluation.vbench"},
     "evaluation.scoring": {
-        "evaluation.clips", "evaluation.scorer", "evaluation.sprite", "evaluation.vbench", "media", "run_folder",
-        "suites",
+        "evaluation.clips", "evaluation.natural", "evaluation.scorer", "evaluation.sprite", "evaluation.vbench", "media",
+        "run_folder", "suites",
     },
     "statistics": {"evaluation.aggregation", "evaluation.weighting", "run_folder", "suites"},
     "probing": {
@@ -49,7 +50,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     },
     "workflows": {
         "evaluation.aggregation", "evaluation.clips", "evaluation.interchange", "evaluation.long_horizon",
-        "evaluation.reference", "evaluation.scorer", "evaluation.scoring", "evaluation.vbench",
+        "evaluation.natural", "evaluation.reference", "evaluation.scorer", "evaluation.scoring", "evaluation.vbench",
         "evaluation.weighting", "media", "models", "probing", "reporting", "rollout", "run_folder", "statistics",
         "suites",
     },

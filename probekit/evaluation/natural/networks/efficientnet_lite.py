@@ -64,10 +64,12 @@ class _Block(nn.Module):
         wide = inputs * stage.expansion
         self._widens = stage.expansion != 1
         if self._widens:
-            self._expand_conv, self._bn0 = _SameConv(inputs, wide, 1), _norm(wide)
+            self._expand_conv = _SameConv(inputs, wide, 1)
+            self._bn0 = _norm(wide)
         self._depthwise_conv = _SameConv(wide, wide, stage.kernel, stride, groups=wide)
         self._bn1 = _norm(wide)
-        self._project_conv, self._bn2 = _SameConv(wide, stage.width, 1), _norm(stage.width)
+        self._project_conv = _SameConv(wide, stage.width, 1)
+        self._bn2 = _norm(stage.width)
         self._adds = stride == 1 and inputs == stage.width
 
     def forward(self, images: Tensor) -> Tensor:
@@ -89,14 +91,16 @@ class EfficientNetLite(nn.Module):
 
     def __init__(self, stages: Sequence[Stage] = LITE0, stem: int = 32, head: int = 1280, classes: int = 1000) -> None:
         super().__init__()
-        self._conv_stem, self._bn0 = _SameConv(3, stem, 3, 2), _norm(stem)
+        self._conv_stem = _SameConv(3, stem, 3, 2)
+        self._bn0 = _norm(stem)
         blocks, width = [], stem
         for stage in stages:
             for place in range(stage.blocks):
                 blocks.append(_Block(width, stage, stage.stride if place == 0 else 1))
                 width = stage.width
         self._blocks = nn.ModuleList(blocks)
-        self._conv_head, self._bn1 = _SameConv(width, head, 1), _norm(head)
+        self._conv_head = _SameConv(width, head, 1)
+        self._bn1 = _norm(head)
         self._fc = nn.Linear(head, classes)
 
     def features(self, images: Tensor) -> Tensor:

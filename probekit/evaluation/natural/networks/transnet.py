@@ -83,7 +83,8 @@ def color_histograms(frames: Tensor) -> Tensor:
 class _FrameSimilarity(nn.Module):
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
-        self.projection, self.fc = nn.Linear(channels, width), nn.Linear(NEIGHBOURS, width)
+        self.projection = nn.Linear(channels, width)
+        self.fc = nn.Linear(NEIGHBOURS, width)
 
     def forward(self, stages: Sequence[Tensor]) -> Tensor:
         means = torch.cat([stage.mean(dim=(3, 4)) for stage in stages], dim=1)[0].T
@@ -117,7 +118,8 @@ class TransNet(nn.Module):
         self.color_hist_layer = _ColorHistograms(width)
         height, breadth = (side // 2 ** len(stages) for side in FRAME_SIZE)
         self.fc1 = nn.Linear(channels[-1] * height * breadth + 2 * width, hidden)
-        self.cls_layer1, self.cls_layer2 = nn.Linear(hidden, 1), nn.Linear(hidden, 1)
+        self.cls_layer1 = nn.Linear(hidden, 1)
+        self.cls_layer2 = nn.Linear(hidden, 1)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Logits (T,) of frames uint8 (T, 27, 48, 3), RGB."""

@@ -13,6 +13,7 @@ from probekit.evaluation.long_horizon.detectors import (
     chunk_starts,
     detect_all,
     detect_chunk_flicker,
+    detect_cut,
     detect_drift,
     detect_freeze,
     detect_loop,
@@ -217,3 +218,9 @@ def test_moving_mean_is_a_convolution(window: int) -> None:
     values = generator("moving", window).normal(size=30)
     expected = np.convolve(values, np.full(max(1, window), 1 / max(1, window)), mode="valid")
     assert moving_mean(values, window) == pytest.approx(expected)
+
+
+def test_a_video_in_one_shot_has_no_cut_and_every_cut_has_its_time() -> None:
+    assert detect_cut([], FPS) == Detection("cut", False, 0.0, 1.0, "cuts", "one shot")
+    found = detect_cut([15, 31], FPS)
+    assert (found.fired, found.statistic, found.where) == (True, 2.0, "at 1.00, 2.00 s")
