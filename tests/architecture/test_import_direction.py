@@ -37,8 +37,8 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "evaluation.long_horizon": {"evaluation.vbench", "media"},
     "evaluation.natural": {"evaluation.long_horizon", "evaluation.scorer", "evaluation.vbench"},
     "evaluation.scoring": {
-        "evaluation.clips", "evaluation.natural", "evaluation.scorer", "evaluation.sprite", "evaluation.vbench", "media",
-        "run_folder", "suites",
+        "evaluation.clips", "evaluation.natural", "evaluation.scorer", "evaluation.sprite", "evaluation.vbench",
+        "media", "run_folder", "suites",
     },
     "statistics": {"evaluation.aggregation", "evaluation.weighting", "run_folder", "suites"},
     "probing": {
