@@ -67,7 +67,7 @@ def training_section(records: dict[str, list[dict[str, float]]]) -> Section:
     lines = [
         "A short run, made just now from the shipped few-step student: the same prompts, noise and exit steps in both "
         "arms, half of their recipe's batch, a handful of generator updates. It shows the training at work and proves "
-        "nothing about its effect; the results below are of the shipped arms, which were trained longer.",
+        "nothing about its effect; the results above are of the shipped arms, which were trained longer.",
     ]
     return Section("A short run of both arms", lines, Table(columns, rows))
 

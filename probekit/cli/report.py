@@ -13,13 +13,21 @@ from probekit.cli.terminal import say
 def report(
     runs: Runs,
     out: Annotated[Path, typer.Option(help="Folder of the report.")],
-    max_prompts: Annotated[int, typer.Option(help="Prompts whose videos are shown.", min=0)] = 24,
+    max_prompts: Annotated[
+        int, typer.Option(help="Prompts whose videos are copied: the first, the best and the worst.", min=0)
+    ] = 24,
+    horizon: Annotated[
+        Path | None, typer.Option(help="Folder of `probekit horizon`: curves beside the videos.")
+    ] = None,
+    probes: Annotated[Path | None, typer.Option(help="Folder of `probekit probe` or `probekit study`.")] = None,
+    futures: Annotated[Path | None, typer.Option(help="Folder of `probekit futures`.")] = None,
     seed: Seed = 0,
     replicates: Replicates = 10_000,
     allow_mismatch: Mismatch = False,
 ) -> None:
-    """Compare scored runs and write a page that opens from disk: table, intervals, videos side by side, protocol."""
+    """Compare scored runs and write a page that opens from disk: the answer, videos in step, prompts, tables."""
     with reporting_errors():
+        from probekit.reporting.html_report import PageSources
         from probekit.statistics.bootstrap_settings import BootstrapSettings
         from probekit.workflows.compare import compare_runs, open_scored_run
         from probekit.workflows.report import report_runs
@@ -28,4 +36,5 @@ def report(
         record = compare_runs(
             opened, seed=seed, settings=BootstrapSettings(replicates=replicates), allow_mismatch=allow_mismatch
         )
-        say(f"report: {report_runs(opened, record, out, max_prompts=max_prompts)}")
+        sources = PageSources(horizon, probes, futures)
+        say(f"report: {report_runs(opened, record, out, max_prompts=max_prompts, sources=sources)}")

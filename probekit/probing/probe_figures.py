@@ -21,7 +21,7 @@ _STYLES = {TRAINED: "-", UNTRAINED: ":"}
 def _save(figure: Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=150, format="png", bbox_inches="tight")
+        figure.savefig(temporary, dpi=300, format="png", bbox_inches="tight")
     plt.close(figure)
 
 
@@ -43,7 +43,7 @@ def plot_probe_errors(table: pd.DataFrame, metric: str, path: Path) -> None:
                 line.index, line.values, "--", color=f"C{index}", label=plot_text(f"{arm}, copy of the current frame")
             )
         axis.set(title=depth, xlabel="chunks ahead", xticks=sorted(table.horizon.unique()))
-    axes[0][0].set_ylabel(metric.split(":")[0])
+    axes[0][0].set_ylabel(f"{metric.split(':')[0]}, mean of {table.prompt_id.nunique()} prompts")
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc="lower center", ncols=2, bbox_to_anchor=(0.5, -0.28))
     _save(figure, path)
 

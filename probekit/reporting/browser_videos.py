@@ -1,5 +1,7 @@
 """Copies of videos that every browser plays, and the still image that stands for each until it is played."""
 
+import base64
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +20,9 @@ SMALLEST_SIDE = 128
 """Smaller videos are enlarged to at least this: yuv420p halves the resolution of colour, which blurs 32x32 pixels."""
 CRF = 12
 """Constant rate factor of re-encoded copies; hardly to be told from the original."""
+
+MOST_EMBEDDED = 4 * 2**20
+"""Bytes of the largest copy whose frames the page can save."""
 
 _POSTER_QUALITY = 85
 
@@ -51,6 +56,26 @@ def browser_video(source: Path, folder: Path, stem: str) -> BrowserVideo:
     write_video(target, frames, clip.fps, crf=CRF)
     height, width = frames.shape[1:3]
     return BrowserVideo(target, _poster(clip.frames[0], target), height, width, factor)
+
+
+def write_embedded(video: Path, place: str) -> bool:
+    """Write ``<video>.js``, a script that hands the page the bytes of a copy; a video above `MOST_EMBEDDED` gets none.
+
+    A page opened from disk may show a file beside it but not read its pixels. It may read what a script brings.
+
+    Args:
+        video: copy that `browser_video` wrote.
+        place: name under which the page asks for it.
+
+    Returns:
+        Whether the script was written.
+    """
+    data = video.read_bytes()
+    if len(data) > MOST_EMBEDDED:
+        return False
+    text = f"PROBEKIT_BYTES({json.dumps(place)}, {json.dumps(base64.b64encode(data).decode())});\n"
+    write_bytes(video.with_name(f"{video.name}.js"), text.encode())
+    return True
 
 
 def plays_in_browser(path: Path) -> bool:

@@ -35,7 +35,7 @@ def protocol_sections(cards: Sequence[ProtocolCard]) -> list[ProtocolSection]:
     for field in dict.fromkeys(name for card in flat for name in card):
         values = tuple(_text(card.get(field)) for card in flat)
         section, _, name = field.partition(".")
-        line = ProtocolLine(name, values, len(set(values)) > 1, _guarded(field))
+        line = ProtocolLine(name or section, values, len(set(values)) > 1, _guarded(field))
         sections.setdefault(section, []).append(line)
     return [ProtocolSection(name, tuple(lines)) for name, lines in sections.items()]
 

@@ -1,10 +1,9 @@
-"""Scores of single videos, for the place under them."""
+"""Scores of single videos, for the page that shows them."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from probekit.reporting.cells import NO_VALUE, score_text
 from probekit.run_folder.video_set import VideoRow
 from probekit.statistics.prompt_scores import ScoreTable
 
@@ -12,9 +11,9 @@ _PERCENT = 100.0
 
 
 class ScoreCell(NamedTuple):
-    """One score in percent, or why there is none."""
+    """One score in percent, or None and why."""
 
-    text: str
+    value: float | None
     reason: str | None
 
 
@@ -32,7 +31,7 @@ class VideoKey(NamedTuple):
 VideoScores = Mapping[VideoKey, Mapping[str, ScoreCell]]
 """For each video, a cell for each dimension."""
 
-ABSENT = ScoreCell(NO_VALUE, "not in the score table")
+ABSENT = ScoreCell(None, "not in the score table")
 
 
 def video_scores(table: ScoreTable, order: Sequence[str]) -> VideoScores:
@@ -62,5 +61,5 @@ def video_key(row: VideoRow) -> VideoKey:
 def _mean_of_clips(clips: list[tuple[float, str]]) -> ScoreCell:
     values = [value for value, _ in clips if not math.isnan(value)]
     if values:
-        return ScoreCell(score_text(_PERCENT * math.fsum(values) / len(values)), None)
-    return ScoreCell(NO_VALUE, "; ".join(dict.fromkeys(reason for _, reason in clips if reason)) or "not scored")
+        return ScoreCell(_PERCENT * math.fsum(values) / len(values), None)
+    return ScoreCell(None, "; ".join(dict.fromkeys(reason for _, reason in clips if reason)) or "not scored")

@@ -1,4 +1,4 @@
-"""The side-by-side part of a report: which videos stand in it, their copies, and their scores."""
+"""The videos of a report: which prompts stand in it, where the copies lie, and what they are."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,15 +7,13 @@ from typing import NamedTuple
 
 from probekit.errors import UserError
 from probekit.progress import track
-from probekit.reporting.browser_videos import SMALLEST_SIDE, BrowserVideo, browser_video
-from probekit.reporting.cells import quantity_text
+from probekit.reporting.browser_videos import SMALLEST_SIDE, browser_video, write_embedded
 from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.reporting.contact_sheet import SheetRow
-from probekit.reporting.report_scores import ABSENT, ScoreCell, VideoScores, video_key
 from probekit.run_folder.protocol_card import ProtocolCard
 from probekit.run_folder.video_set import VIDEO_FOLDER, VideoRow, VideoSet
 
-ClipId = tuple[int, int]
+Take = tuple[int, int]
 """Sample and clip."""
 
 
@@ -29,37 +27,49 @@ class LabelledSet(NamedTuple):
 
 
 class PromptVideos(NamedTuple):
-    """The originals of one prompt, in the order of the models; None where a model has no such video."""
+    """The originals of one prompt.
+
+    Attributes:
+        prompt_id: id of the prompt.
+        prompt: its text; texts of models that were asked differently are joined.
+        takes: rows by sample and clip, one mapping per model.
+    """
 
     prompt_id: str
     prompt: str
-    sample: int
-    clip: int
-    rows: tuple[VideoRow | None, ...]
+    takes: tuple[Mapping[Take, VideoRow], ...]
+
+    def first_common(self) -> tuple[VideoRow | None, ...]:
+        """The first take that all models with this prompt have, in the order of the models; None leaves a gap."""
+        present = [set(column) for column in self.takes if column]
+        take = min(set.intersection(*present) or set.union(*present))
+        return tuple(column.get(take) for column in self.takes)
 
 
-class ClipView(NamedTuple):
-    """One video on the page; locations relative to it."""
+class VideoCopy(NamedTuple):
+    """The browser's copy of one video.
 
-    model: str
-    video: str
+    Attributes:
+        place: location without suffix, relative to the page: the copy ends in `.mp4`.
+        poster: suffix of its still image.
+        frames: number of frames.
+        fps: frames per second.
+        width: pixels of the original.
+        height: pixels of the original.
+        factor: whole number by which the copy is larger.
+        crisp: whether it is shown without smoothing, because its pixels are large.
+        embedded: whether a script beside it holds the same bytes.
+    """
+
+    place: str
     poster: str
-    height: int
+    frames: int
+    fps: float
     width: int
+    height: int
+    factor: int
     crisp: bool
-    """Shown without smoothing, because its pixels are large."""
-    facts: str
-
-
-class PromptView(NamedTuple):
-    """One row of the page."""
-
-    prompt: str
-    key: str
-    clips: tuple[ClipView | None, ...]
-    small: bool
-    scores: dict[str, tuple[ScoreCell, ...]]
-    """For each dimension, a cell per model."""
+    embedded: bool
 
 
 def labelled_sets(video_sets: Sequence[VideoSet], record: ComparisonRecord) -> list[LabelledSet]:
@@ -86,47 +96,69 @@ def labelled_sets(video_sets: Sequence[VideoSet], record: ComparisonRecord) -> l
     return sorted(sets, key=lambda labelled: order.get(labelled.label, len(order)))
 
 
-def select_prompts(
-    sets: Sequence[LabelledSet], *, max_prompts: int, prompt_ids: Sequence[str] | None = None
-) -> list[PromptVideos]:
-    """Choose the first prompts in the order of the sets, or those named; never by score.
-
-    Of each prompt the first sample that all models with this prompt have stands for it.
-
-    Raises:
-        UserError: A named prompt is in no set.
-    """
-    by_prompt: dict[str, list[dict[ClipId, VideoRow]]] = {}
+def prompts_of(sets: Sequence[LabelledSet]) -> list[PromptVideos]:
+    """Every prompt that has a video, in the order of the sets."""
+    found: dict[str, list[dict[Take, VideoRow]]] = {}
     for position, labelled in enumerate(sets):
         for row in labelled.rows:
-            columns = by_prompt.setdefault(row.prompt_id, [{} for _ in sets])
+            columns = found.setdefault(row.prompt_id, [{} for _ in sets])
             columns[position][row.sample, row.clip] = row
-    chosen = list(by_prompt)[:max_prompts] if prompt_ids is None else list(prompt_ids)
-    for prompt_id in chosen:
-        if prompt_id not in by_prompt:
-            raise UserError(f"No video set has the prompt {prompt_id!r}.", "Name prompts by the ids of the manifest.")
-    return [_first_common(prompt_id, by_prompt[prompt_id]) for prompt_id in chosen]
+    return [PromptVideos(prompt_id, _text(columns), tuple(columns)) for prompt_id, columns in found.items()]
 
 
-def count_prompts(sets: Sequence[LabelledSet]) -> int:
-    """Number of prompts that have a video in any set."""
-    return len({row.prompt_id for labelled in sets for row in labelled.rows})
+def chosen_prompts(prompts: Sequence[str], gains: Mapping[str, float], most: int) -> list[str]:
+    """Prompts whose videos are copied: all, or a third each of the first, the largest gains and the largest losses.
+
+    Args:
+        prompts: ids in order.
+        gains: mean difference of a prompt; prompts without one are chosen by order alone.
+        most: number of prompts at most.
+    """
+    if len(prompts) <= most:
+        return list(prompts)
+    ranked = sorted((one for one in prompts if one in gains), key=lambda one: gains[one])
+    third = min(most // 3, len(ranked) // 2)
+    extremes = {*ranked[:third], *ranked[len(ranked) - third :]}
+    rest = [one for one in prompts if one not in extremes][: most - len(extremes)]
+    kept = extremes.union(rest)
+    return [one for one in prompts if one in kept]
 
 
-def prompt_views(
-    out_dir: Path, sets: Sequence[LabelledSet], prompts: Sequence[PromptVideos], scores: VideoScores
-) -> list[PromptView]:
-    """Write the copies into ``out_dir/videos/<number>-<model>`` and describe them for the page."""
-    return [_prompt_view(out_dir, sets, prompt, scores) for prompt in track(prompts, "copying videos")]
+def named_prompts(prompts: Sequence[PromptVideos], names: Sequence[str]) -> list[str]:
+    """The names, each of which is a prompt.
+
+    Raises:
+        UserError: One of them is in no set.
+    """
+    known = {prompt.prompt_id for prompt in prompts}
+    for name in names:
+        if name not in known:
+            raise UserError(f"No video set has the prompt {name!r}.", "Name prompts by the ids of the manifest.")
+    return list(names)
+
+
+def copy_videos(
+    out_dir: Path, sets: Sequence[LabelledSet], prompts: Sequence[PromptVideos]
+) -> dict[tuple[int, str, Take], VideoCopy]:
+    """Write the browser's copies into ``out_dir/videos/<number>-<model>``; by model's number, prompt and take."""
+    folders = [f"{VIDEO_FOLDER}/{position}-{_slug(labelled.label)}" for position, labelled in enumerate(sets)]
+    copies = {}
+    for prompt in track(prompts, "copying videos"):
+        for position, (labelled, takes) in enumerate(zip(sets, prompt.takes, strict=True)):
+            for take, row in takes.items():
+                copies[position, prompt.prompt_id, take] = _copy(out_dir, folders[position], labelled.root, row)
+    return copies
 
 
 def sheet_rows(sets: Sequence[LabelledSet], prompts: Sequence[PromptVideos]) -> list[SheetRow]:
-    """The same videos for `contact_sheet`, from their originals."""
+    """One video of each prompt and model for `contact_sheet`, from the originals."""
     roots = [labelled.root for labelled in sets]
     return [
         SheetRow(
             prompt.prompt,
-            tuple(None if row is None else root / row.path for root, row in zip(roots, prompt.rows, strict=True)),
+            tuple(
+                None if row is None else root / row.path for root, row in zip(roots, prompt.first_common(), strict=True)
+            ),
         )
         for prompt in prompts
     ]
@@ -137,47 +169,25 @@ def _label(row: VideoRow, record: ComparisonRecord) -> str:
     return with_run if with_run in record.models() else row.model
 
 
-def _first_common(prompt_id: str, columns: Sequence[Mapping[ClipId, VideoRow]]) -> PromptVideos:
-    present = [set(column) for column in columns if column]
-    clip_id = min(set.intersection(*present) or set.union(*present))
-    rows = tuple(column.get(clip_id) for column in columns)
-    texts = dict.fromkeys(row.prompt for row in rows if row is not None)
-    return PromptVideos(prompt_id, " / ".join(texts), *clip_id, rows)
+def _text(columns: Sequence[Mapping[Take, VideoRow]]) -> str:
+    return " / ".join(dict.fromkeys(row.prompt for column in columns for row in column.values()))
 
 
-def _prompt_view(
-    out_dir: Path,
-    sets: Sequence[LabelledSet],
-    prompt: PromptVideos,
-    scores: VideoScores,
-) -> PromptView:
-    clips: list[ClipView | None] = []
-    columns: list[Mapping[str, ScoreCell]] = []
-    for position, (labelled, row) in enumerate(zip(sets, prompt.rows, strict=True)):
-        clips.append(None if row is None else _clip_view(out_dir, f"{position}-{_slug(labelled.label)}", labelled, row))
-        columns.append({} if row is None else scores.get(video_key(row), {}))
-    names = dict.fromkeys(name for column in columns for name in column)
-    clip = f" · clip {prompt.clip}" if prompt.clip else ""
-    return PromptView(
-        prompt.prompt,
-        f"{prompt.prompt_id} · sample {prompt.sample}{clip}",
-        tuple(clips),
-        all(clip is None or clip.crisp for clip in clips),
-        {quantity_text(name, ""): tuple(column.get(name, ABSENT) for column in columns) for name in names},
-    )
-
-
-def _clip_view(out_dir: Path, folder: str, labelled: LabelledSet, row: VideoRow) -> ClipView:
+def _copy(out_dir: Path, folder: str, root: Path, row: VideoRow) -> VideoCopy:
     stem = row.key().filename().removesuffix(".mp4") + (f"__clip{row.clip}" if row.clip else "")
-    copy: BrowserVideo = browser_video(labelled.root / row.path, out_dir / VIDEO_FOLDER / folder, stem)
-    return ClipView(
-        labelled.label,
-        copy.video.relative_to(out_dir).as_posix(),
-        copy.poster.relative_to(out_dir).as_posix(),
-        copy.height,
-        copy.width,
-        min(row.height, row.width) < SMALLEST_SIDE,
-        f"{row.n_frames} frames, {row.fps:g} fps, {row.width}×{row.height}",
+    copy = browser_video(root / row.path, out_dir / folder, stem)
+    crisp = min(row.height, row.width) < SMALLEST_SIDE
+    embedded = write_embedded(copy.video, f"{folder}/{stem}")
+    return VideoCopy(
+        f"{folder}/{stem}",
+        copy.poster.suffix,
+        row.n_frames,
+        row.fps,
+        row.width,
+        row.height,
+        copy.enlargement,
+        crisp,
+        embedded,
     )
 
 

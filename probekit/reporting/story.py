@@ -1,14 +1,13 @@
-"""One page that leads through a comparison of two arms: sections of words, a table, pictures and links."""
+"""One page that leads through a comparison of two arms: videos and the answer, then sections of words and tables."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from probekit.atomic_files import write_text
-from probekit.reporting.markup import page_value
+from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow
+from probekit.reporting.page_template import page_environment
+from probekit.reporting.summary import summary_sentences
 from probekit.reporting.table import Table
 
 
@@ -22,15 +21,45 @@ class Section(NamedTuple):
     links: Sequence[tuple[str, str]] = ()
 
 
-def write_story(path: Path, title: str, opening: Sequence[str], sections: Sequence[Section]) -> Path:
-    """Write the page; returns its path."""
-    loader = PackageLoader("probekit.reporting", "templates")
-    environment = Environment(loader=loader, undefined=StrictUndefined, autoescape=True, finalize=page_value)
+class Opening(NamedTuple):
+    """What the first screen shows: the answer, and videos of a report.
 
-    def inline(name: str) -> Markup:
-        return Markup(loader.get_source(environment, name)[0])
+    Attributes:
+        record: comparison whose Total is the answer.
+        report: folder of that comparison's report relative to the page, ending in a slash.
+        models: names of the models whose videos the report holds.
+    """
 
-    environment.globals["inline"] = inline
-    page = environment.get_template("story.html.j2")
-    write_text(path, page.render(title=title, opening=opening, sections=sections))
+    record: ComparisonRecord
+    report: str
+    models: Sequence[str]
+
+    def headlines(self) -> list[ComparisonRow]:
+        """The rows of the Total."""
+        return [row for row in self.record.rows if row.quantity == "total"]
+
+
+def write_story(
+    path: Path, title: str, lines: Sequence[str], sections: Sequence[Section], opening: Opening | None = None
+) -> Path:
+    """Write the page; returns its path.
+
+    Args:
+        path: path of the page.
+        title: heading.
+        lines: sentences below it.
+        sections: parts in order.
+        opening: answer and videos of the first screen; None begins with the sections.
+    """
+    page = page_environment().get_template("story.html.j2")
+    answer: dict[str, Any] = {"models": [], "base": ""}
+    if opening is not None:
+        answer = {
+            "models": opening.models,
+            "base": opening.report,
+            "record": opening.record,
+            "headlines": opening.headlines(),
+            "summary": summary_sentences(opening.record),
+        }
+    write_text(path, page.render(title=title, lines=lines, sections=sections, **answer))
     return path

@@ -11,7 +11,7 @@ from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.reporting.comparison_tables import comparison_table
 from probekit.reporting.drop_table import DropReport, drop_table
 from probekit.reporting.probe_table import probe_table
-from probekit.reporting.story import Section, write_story
+from probekit.reporting.story import Opening, Section, write_story
 from probekit.reporting.summary import summary_sentences
 from probekit.suites.suite import Suite
 from probekit.workflows.compare import ScoredRun, compare_runs, open_scored_run
@@ -60,7 +60,7 @@ def run_demo(plan: DemoPlan, out: Path, training: Sequence[Section] = ()) -> Dem
     Args:
         plan: sizes.
         out: folder of runs, tables and the page.
-        training: sections about a training to put before the results.
+        training: sections about a training to put after the results.
     """
     short, long = (_scored(suite, out / suite.horizon) for suite in (plan.short, plan.long))
     records = compare_runs(short), compare_runs(long)
@@ -70,13 +70,14 @@ def run_demo(plan: DemoPlan, out: Path, training: Sequence[Section] = ()) -> Dem
     drops = drop_of_runs(pairs)
     drop_table(drops).write(out / "drop", "drop")
     probes = probe_arms(BASELINE, METHOD, plan.probed, out / "probes", settings=PROBES)
-    sections = [*training, *map(_comparison_section, records), _drop_section(drops), _probe_section(probes)]
-    opening = [
+    sections = [*map(_comparison_section, records), _drop_section(drops), _probe_section(probes), *training]
+    lines = [
         "Two streaming generators that share data, initial weights, prompts and noise; one was also trained to keep "
         "in its states what a bidirectional encoder sees in the finished video.",
         "The samples here are few. The full tables, with as many videos as the suites have, are in reports/sprite.",
     ]
-    page = write_story(out / PAGE, "What foresight changed at sprite size", opening, sections)
+    opening = Opening(records[0], f"{records[0].settings.horizon}/report/", records[0].models())
+    page = write_story(out / PAGE, "What foresight changed at sprite size", lines, sections, opening)
     return DemoResult(*records, drops, probes, page)
 
 
@@ -90,7 +91,8 @@ def _scored(suite: Suite, out: Path) -> list[ScoredRun]:
 def _comparison_section(record: ComparisonRecord) -> Section:
     horizon = record.settings.horizon
     links = [(f"{horizon}/report/index.html", f"videos of {horizon} side by side, scores and protocol")]
-    return Section(f"Videos of {horizon}", summary_sentences(record), comparison_table(record), links=links)
+    images = [(f"{horizon}/report/figures/differences.svg", f"Differences at {horizon} with their intervals")]
+    return Section(f"Videos of {horizon}", summary_sentences(record), comparison_table(record), images, links)
 
 
 def _drop_section(drops: DropReport) -> Section:

@@ -1,3 +1,4 @@
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -67,6 +68,16 @@ def test_svg_parses_and_settings_of_the_process_are_left_alone(record: Compariso
     save_figure(forest_plot(record), tmp_path / "forest.svg")
     assert ET.parse(tmp_path / "forest.svg").getroot().tag.endswith("svg")
     assert dict(matplotlib.rcParams) == before
+
+
+def test_print_has_300_dots_fonts_and_the_number_of_prompts(record: ComparisonRecord, tmp_path: Path) -> None:
+    figure = forest_plot(record)
+    for suffix in (".png", ".pdf"):
+        save_figure(figure, tmp_path / f"forest{suffix}")
+    with Image.open(tmp_path / "forest.png") as image:
+        assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+    assert b"/FontFile2" in (tmp_path / "forest.pdf").read_bytes()
+    assert re.search(r", n = \d+ prompts$", figure.axes[0].get_xlabel())
 
 
 def test_contact_sheet_shows_the_chosen_frames(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +14,7 @@ from probekit.media.video_files import read_video, write_video
 from probekit.reporting.browser_videos import browser_video, enlarged, enlargement, plays_in_browser
 from probekit.reporting.html_report import write_report
 from probekit.reporting.report_protocol import protocol_sections
-from probekit.reporting.report_videos import count_prompts, labelled_sets, select_prompts
+from probekit.reporting.report_videos import chosen_prompts, labelled_sets, prompts_of
 from tests.helpers.reporting_examples import BASELINE, card, record_of, score_rows, score_table, video_set
 from tests.helpers.shared_data import video_page_path
 
@@ -61,6 +62,11 @@ class Report(NamedTuple):
     folder: Path
     page: Page
 
+    def data(self) -> dict[str, Any]:
+        text = (self.folder / "data.js").read_text(encoding="ascii")
+        found: dict[str, Any] = json.loads(text.removeprefix("window.PROBEKIT_PAGE = ").removesuffix(";\n"))
+        return found
+
 
 def make_report(folder: Path, models: Sequence[str], **options: Any) -> Report:
     """A report of all given models; color has no score for prompt 1, and the seeds of two protocols differ."""
@@ -92,7 +98,8 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 @pytest.mark.parametrize(("name", "n_videos"), [("two", 3 * 2), ("three", 2 * 3)])
 def test_page_needs_nothing_from_outside_its_folder(name: str, n_videos: int, request: pytest.FixtureRequest) -> None:
-    folder, page = request.getfixturevalue(name)
+    report = request.getfixturevalue(name)
+    folder, page = report
     for resource in page.resources:
         assert "://" not in resource
         assert not resource.startswith(("/", "data:"))
@@ -101,33 +108,66 @@ def test_page_needs_nothing_from_outside_its_folder(name: str, n_videos: int, re
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert {resource[1:] for resource in page.resources if resource.startswith("#")} <= set(ids)
     assert len(ids) == len(set(ids))
-    assert len(page.of("video")) == n_videos
-    assert all(video["preload"] == "none" and "muted" in video and "loop" in video for video in page.of("video"))
+    data = report.data()
+    places = [video[0] for model in data["videos"] for prompt in model for video in prompt if video]
+    assert len(set(places)) == n_videos
+    for place in places:
+        assert all((folder / f"{place}{suffix}").is_file() for suffix in (".mp4", ".mp4.js", ".png"))
 
 
 def test_style_and_script_fetch_nothing(two: Report) -> None:
     text = (two.folder / "index.html").read_text(encoding="utf-8")
+    text = text.replace("http://www.w3.org/2000/svg", "")  # a name, not an address
     assert "http://" not in text
     assert "https://" not in text
     for word in ("url(", "@import", "fetch(", "XMLHttpRequest", "import("):
         assert word not in text
 
 
-def test_prompts_are_shown_as_they_are_and_never_run(two: Report) -> None:
-    page = two.page
-    assert NASTY in page.text()
-    assert len(page.of("script")) == 1
-    assert NASTY in [article["data-prompt"] for article in page.of("article")]
-    assert "needs <weights>" in page.text()
+def test_prompts_are_data_and_never_run(two: Report) -> None:
+    assert [text for _, text in two.data()["prompts"]] == ["a red circle", NASTY, "a blue square"]
+    assert len(two.page.of("script")) == 2
+    assert "<script>alert" not in (two.folder / "index.html").read_text(encoding="utf-8")
+    assert "needs <weights>" in two.page.text()
+
+
+def test_the_page_has_every_score_and_why_there_is_none(two: Report) -> None:
+    data = two.data()
+    table = {(row.model, row.prompt_id, row.dimension): row.value for row in two_rows()}
+    for model, prompts in zip(data["models"], data["scores"], strict=True):
+        for (prompt_id, _), takes in zip(data["prompts"], prompts, strict=True):
+            (cells,) = takes
+            for name, cell in zip(data["dimensions"], cells, strict=True):
+                value = table[model, prompt_id, name.replace(" ", "_")]
+                if value is None:
+                    assert data["reasons"][int(cell)] == "no sprite was found"
+                else:
+                    assert cell == pytest.approx(100 * value, abs=1e-3)
+
+
+def test_a_prompts_gain_is_the_difference_of_its_means(two: Report) -> None:
+    data = two.data()
+    color = data["dimensions"].index("color")
+    scores = [[takes[0][color] for takes in model] for model in data["scores"]]
+    assert data["gains"][1][color][1] is None  # no score
+    for prompt in (0, 2):
+        assert data["gains"][1][color][prompt] == pytest.approx(scores[1][prompt] - scores[0][prompt], abs=2e-3)
+        all_but_mean = [row[prompt] for row in data["gains"][1][:-1]]
+        assert data["gains"][1][-1][prompt] == pytest.approx(np.mean(all_but_mean), abs=1e-3)
+        assert all(row[prompt] == 0 for row in data["gains"][0])
+
+
+def two_rows() -> list[Any]:
+    rows = [row for model in (BASELINE, METHOD) for row in score_rows(model, shift={}, unscored=[("color", 1)])]
+    return [row for row in rows if row.sample == 0]
 
 
 def test_page_says_what_a_reader_must_know(two: Report) -> None:
     text = two.page.text()
     assert "PROTOCOLS DIFFER in generation.seed" in text
     assert "aesthetic quality" in text
-    assert "n/a: no sprite was found" in text
     assert "scores were computed from the original files" in text
-    assert "All 3 prompts." in text
+    assert "The videos of all 3 prompts are in this folder." in text
     for command in ("trainer run x", "probekit score --out 'Video-Mirai'", "probekit compare", "probekit report"):
         assert command in text
 
@@ -143,20 +183,19 @@ def test_scores_of_the_page_are_those_of_the_record(tmp_path: Path) -> None:
         assert f"[{row.low:+.2f}, {row.high:+.2f}]".replace("-", "\N{MINUS SIGN}") in text
 
 
-def test_only_so_many_prompts_are_embedded_and_the_page_says_so(three: Report) -> None:
-    assert len(three.page.of("article")) == 2
-    assert "The first 2 of 3 prompts in the order of their ids" in three.page.text()
+def test_only_so_many_prompts_are_copied_and_the_page_says_so(three: Report) -> None:
+    assert "Videos of 2 of 3 prompts are in this folder" in three.page.text()
     assert len(list((three.folder / "videos").rglob("*.mp4"))) == 2 * 3
+    assert len(three.data()["prompts"]) == 3
 
 
-def test_prompts_are_chosen_by_order_or_by_name_never_by_score(tmp_path: Path) -> None:
-    table = score_table(tmp_path, [*score_rows(BASELINE, shift={}), *score_rows(METHOD, shift={})])
-    source = video_set(tmp_path / "a", BASELINE, {"p00": "one", "p01": "two", "p02": "three"}, n_frames=1)
-    sets = labelled_sets([source], record_of(table, [METHOD]))
-    assert count_prompts(sets) == 3
-    assert [prompt.prompt_id for prompt in select_prompts(sets, max_prompts=2)] == ["p00", "p01"]
-    named = select_prompts(sets, max_prompts=2, prompt_ids=["p02", "p00", "p01"])
-    assert [prompt.prompt for prompt in named] == ["three", "one", "two"]
+def test_prompts_are_the_first_the_best_and_the_worst() -> None:
+    names = [f"p{number}" for number in range(9)]
+    gains = {name: float(number % 5) for number, name in enumerate(names)}
+    assert chosen_prompts(names, gains, 9) == names
+    assert chosen_prompts(names, {}, 3) == ["p0", "p1", "p2"]
+    assert chosen_prompts(names, gains, 3) == ["p0", "p1", "p4"]
+    assert chosen_prompts(names, gains, 0) == []
 
 
 def test_one_prompt_gives_a_page_without_intervals(tmp_path: Path) -> None:
@@ -175,9 +214,14 @@ def test_a_prompt_that_one_model_lacks_is_shown_with_a_gap(tmp_path: Path) -> No
         video_set(tmp_path / "a", BASELINE, {"p00": "both", "p01": "only the baseline"}),
         video_set(tmp_path / "b", METHOD, {"p00": "both"}),
     ]
-    page = read_page(write_report(tmp_path / "r", record_of(table, [METHOD]), sets))
-    assert len(page.of("video")) == 3
-    assert "no video of this prompt" in page.text()
+    report = write_report(tmp_path / "r", record_of(table, [METHOD]), sets)
+    videos = Report(report.parent, read_page(report)).data()["videos"]
+    assert [[bool(take) for take in prompt] for model in videos for prompt in model] == [
+        [True],
+        [True],
+        [True],
+        [False],
+    ]
 
 
 def test_the_first_sample_that_all_models_have_stands_for_a_prompt(tmp_path: Path) -> None:
@@ -186,8 +230,8 @@ def test_the_first_sample_that_all_models_have_stands_for_a_prompt(tmp_path: Pat
         video_set(tmp_path / "a", BASELINE, {"p00": "both"}, samples=(0, 1), n_frames=1),
         video_set(tmp_path / "b", METHOD, {"p00": "both"}, samples=(1, 2), n_frames=1),
     ]
-    (prompt,) = select_prompts(labelled_sets(sources, record_of(table, [METHOD])), max_prompts=1)
-    assert [row.sample if row else None for row in prompt.rows] == [1, 1]
+    (prompt,) = prompts_of(labelled_sets(sources, record_of(table, [METHOD])))
+    assert [row.sample if row else None for row in prompt.first_common()] == [1, 1]
 
 
 def test_baseline_stands_first_in_whatever_order_sets_are_given(tmp_path: Path) -> None:
