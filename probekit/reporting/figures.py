@@ -5,7 +5,7 @@ Equal input gives equal bytes: files carry no date and SVG identifiers are salte
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -20,7 +20,6 @@ from probekit.visible_text import plot_text
 DOTS_PER_INCH = 160
 """Resolution in which sizes of pictures are worked out; files have `PRINTED_DOTS`."""
 PRINTED_DOTS = 300
-_FILE_SETTINGS: Final = {"svg.hashsalt": "probekit", "svg.fonttype": "path", "pdf.fonttype": 42}
 _METHOD_SPACING = 0.24
 _INCHES_A_ROW = 0.34
 
@@ -71,7 +70,8 @@ def save_figure(figure: Figure, path: Path) -> None:
         UserError: The target cannot be written.
     """
     metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix, {})
-    with atomic_path(path) as temporary, matplotlib.rc_context(_FILE_SETTINGS):
+    fonts = matplotlib.rc_context({"svg.hashsalt": "probekit", "svg.fonttype": "path", "pdf.fonttype": 42})
+    with atomic_path(path) as temporary, fonts:
         figure.savefig(temporary, dpi=PRINTED_DOTS, metadata=metadata, facecolor=figure.get_facecolor())
 
 

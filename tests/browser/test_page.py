@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Download, Page, expect
 
+from probekit.reporting.comparison_io import read_comparison
+from probekit.reporting.story import Opening, Section, write_story
+from probekit.reporting.table import Column, Table
 from tests.helpers.report_examples import HOSTILE, METHOD, N_LONG, N_PROMPTS
 from tests.helpers.reporting_examples import BASELINE, FPS, SIDE
 
@@ -190,6 +193,21 @@ def test_print_leaves_the_controls_out(page: Page, screens: Path) -> None:
     assert not page.locator(".transport").is_visible()
     assert page.locator("#score-table").is_visible()
     page.pdf(path=screens / "print.pdf", format="A4")
+
+
+def test_the_page_of_a_story_begins_with_the_answer_and_a_reports_videos(page: Page, report: Path, screens: Path) -> None:
+    record = read_comparison(report.parent / "tables")
+    arms = Table([Column[str]("arm", lambda row: row)], ["a", "b"])
+    opening = Opening(record, "", record.models())
+    story = write_story(report.parent / "story.html", "A story", ["Two arms."], [Section("Arms", (), arms)], opening)
+    page.goto(story.as_uri())
+    page.wait_for_function(LOADED)
+    expect(page.locator(".headline .verdict")).to_be_in_viewport()
+    expect(page.locator("#views video").first).to_be_in_viewport()
+    assert Axe().run(page).violations_count == 0
+    page.set_viewport_size({"width": 360, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    page.screenshot(path=screens / "story-phone.png")
 
 
 def pixels(png: bytes) -> NDArray[Any]:
