@@ -16,7 +16,7 @@
     let seconds = 1;
 
     function make(name, attributes, text) {
-      const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+      const made = document.createElementNS(svg.namespaceURI, name);
       Object.entries(attributes).forEach(function ([key, value]) { made.setAttribute(key, String(value)); });
       if (text !== undefined) { made.textContent = text; }
       svg.append(made);
