@@ -23,8 +23,8 @@ class PageScores(NamedTuple):
     Attributes:
         dimensions: names in words.
         takes: samples and clips of any video.
-        cells: for each model and prompt, cells by take and dimension; None where there is no video.
-        gains: for each model, each dimension and then their mean: difference from the baseline by prompt, or None.
+        cells: cells by model, prompt, take and dimension; None where there is no video.
+        gains: differences from the baseline by model, dimension and prompt; the mean of dimensions comes last.
     """
 
     dimensions: tuple[str, ...]

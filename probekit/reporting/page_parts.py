@@ -1,6 +1,5 @@
 """Parts of a page from folders that other commands wrote: long horizon, probes, futures."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -8,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from probekit.atomic_files import write_bytes
 from probekit.errors import UserError
 from probekit.reporting.probe_table import probe_table
-from probekit.reporting.table import Cell, Column, Table
+from probekit.reporting.result_tables import number, result_frame, result_rows, shown_table
+from probekit.reporting.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +28,8 @@ CONTRAST_COLUMNS = (
     "contrast", "site", "horizon_chunks", "metric_id", "a", "b", "difference", "low", "high", "star", "reason",
     "interval", "instead",
 )  # fmt: skip
+_CONTRAST_NUMBERS = ("a", "b", "difference", "low", "high")
+CURVE_COLUMNS = ("label", "prompt_id", "sample", "quantity", "unit", "second", "value")
 VALUE_COLUMNS = ("arm", "source", "site", "horizon", "metric_id", "value")
 
 
@@ -107,7 +109,7 @@ def futures_part(source: Path, out: Path) -> Part:
     }
     pictures = tuple((_copied(source / name, out, "futures"), said[name]) for name in said if (source / name).is_file())
     films = tuple(_copied(source / name, out, "futures") for name in ("futures.mp4",) if (source / name).is_file())
-    tables = tuple(_csv_tables(source, ("futures.csv", "reliability.csv")))
+    tables = tuple(_shown_tables(source, ("futures.csv", "reliability.csv")))
     lines = ("Every future goes on from the same state with another noise seed. One readout is made of that state.",)
     names = [path.name for path in sorted(source.glob("*.csv"))]
     downloads = tuple(_copied(source / name, out, "futures") for name in names)
@@ -123,15 +125,11 @@ def curves_data(source: Path) -> dict[str, Any]:
     path = source / "curves.csv"
     if not path.is_file():
         raise UserError(f"{source} holds no curves.", "Give a folder that `probekit horizon` wrote.")
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    needed = {"label", "prompt_id", "sample", "quantity", "unit", "second", "value"}
-    if not rows or needed - rows[0].keys():
-        raise UserError(f"{path} lacks curves by second.", "Run `probekit horizon` again.")
+    rows = result_rows(path, CURVE_COLUMNS)
     curves: dict[str, dict[str, dict[str, list[float]]]] = {}
     for row in rows:
         video = curves.setdefault(row["label"], {}).setdefault(f"{row['prompt_id']}/{row['sample']}", {})
-        video.setdefault(row["quantity"], []).append(round(float(row["value"]), 6))
+        video.setdefault(row["quantity"], []).append(round(number(row["value"], path, "value"), 6))
     units = {row["quantity"]: row["unit"] for row in rows}
     return {"units": [[name, name.replace("_", " "), unit] for name, unit in units.items()], "videos": curves}
 
@@ -145,7 +143,7 @@ def horizon_part(source: Path, out: Path) -> Part:
         pictures=tuple(
             (_copied(source / name, out, "horizon"), text) for name, text in pictures if (source / name).is_file()
         ),
-        tables=tuple(_csv_tables(source, ("changes.csv", "detections.csv"))),
+        tables=tuple(_shown_tables(source, ("changes.csv", "detections.csv"))),
         downloads=tuple(_copied(source / name, out, "horizon") for name in names),
     )
 
@@ -165,24 +163,14 @@ def _probe_part(folder: Path, source: Path, out: Path) -> Part:
 
 
 def _with_numbers(part: Part, folder: Path) -> Part:
-    import pandas as pd
-
-    contrasts = pd.read_csv(folder / "contrasts.csv")
-    _check_columns(contrasts, CONTRAST_COLUMNS, folder / "contrasts.csv")
+    contrasts = result_frame(folder / "contrasts.csv", CONTRAST_COLUMNS, _CONTRAST_NUMBERS)
     metric = str(contrasts.metric_id.iloc[0])
     part = part._replace(tables=(("Contrasts, with every control", probe_table(contrasts, metric)),))
     path = folder / "probe_values.parquet"
     if not path.is_file():
         return part
-    values = pd.read_parquet(path)
-    _check_columns(values, VALUE_COLUMNS, path)
+    values = result_frame(path, VALUE_COLUMNS, ("value",))
     return part._replace(maps=tuple(heat_maps(values, metric)))
-
-
-def _check_columns(table: "pd.DataFrame", names: Sequence[str], path: Path) -> None:
-    lacking = [name for name in names if name not in table]
-    if lacking or table.empty:
-        raise UserError(f"{path} lacks {', '.join(lacking) or 'rows'}.", "Probe again with this version.")
 
 
 def heat_maps(values: "pd.DataFrame", metric: str) -> list[HeatMap]:
@@ -217,35 +205,9 @@ def _row_name(source: str, site: object) -> str:
     return f"{_READ}{site}" if source == "trained" else f"{source}, {site}"
 
 
-def _csv_tables(source: Path, names: Sequence[str]) -> list[tuple[str, Table[Any]]]:
-    found = []
-    for name in names:
-        if (source / name).is_file():
-            with (source / name).open(encoding="utf-8", newline="") as file:
-                head, *rows = csv.reader(file)
-            found.append((name.removesuffix(".csv"), Table(_csv_columns(head, rows), rows)))
-    return found
-
-
-def _csv_columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Column[Any]]:
-    def of(index: int) -> Column[Any]:
-        numeric = all(_is_number(row[index]) for row in rows if row[index])
-        return Column(head[index].replace("_", " "), lambda row: _cell(row[index]), numeric)
-
-    return [of(index) for index in range(len(head))]
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return text in ("n/a", "True", "False")
-    return True
-
-
-def _cell(text: str) -> Cell:
-    """A fraction as a number, which readers see shortened; everything else as it stands."""
-    return float(text) if "." in text and _is_number(text) else text
+def _shown_tables(source: Path, names: Sequence[str]) -> list[tuple[str, Table[Any]]]:
+    paths = [source / name for name in names if (source / name).is_file()]
+    return [(path.stem, shown_table(path)) for path in paths]
 
 
 def _copied(path: Path, out: Path, folder: str) -> str:

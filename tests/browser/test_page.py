@@ -195,7 +195,7 @@ def test_print_leaves_the_controls_out(page: Page, screens: Path) -> None:
     page.pdf(path=screens / "print.pdf", format="A4")
 
 
-def test_the_page_of_a_story_begins_with_the_answer_and_a_reports_videos(page: Page, report: Path, screens: Path) -> None:
+def test_a_story_begins_with_the_answer_and_a_reports_videos(page: Page, report: Path, screens: Path) -> None:
     record = read_comparison(report.parent / "tables")
     arms = Table([Column[str]("arm", lambda row: row)], ["a", "b"])
     opening = Opening(record, "", record.models())
