@@ -5,7 +5,8 @@ and width, 16 channels. All latents share one scale, because whitening the chann
 spend its capacity on the components that carry the least of the picture.
 """
 
-from typing import NamedTuple
+import copy
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -149,6 +150,10 @@ class LinearStreamingDecoder:
     def __init__(self, codec: LinearVideoCodec) -> None:
         self._codec = codec
         self._started = False
+
+    def twin(self) -> Self:
+        """Another stream with the same past."""
+        return copy.copy(self)
 
     def push(self, latents: Tensor) -> Tensor:
         """Decode the next latent frames (B, C, L, h, w)."""

@@ -9,6 +9,10 @@ from torch import Tensor
 class StreamingDecoder(Protocol):
     """Decodes a video chunk by chunk; the concatenated output equals one-shot decoding."""
 
+    def twin(self) -> Self:
+        """Another stream with the same past, for a video that goes on otherwise."""
+        ...
+
     def push(self, latents: Tensor) -> Tensor:
         """Decode the next latent frames (B, C, L, h, w) to RGB (B, 3, T, H, W) in [-1, 1].
 

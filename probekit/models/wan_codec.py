@@ -1,5 +1,6 @@
 """Wan's video VAE behind the codec protocol."""
 
+import copy
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -72,6 +73,12 @@ class WanStreamingDecoder:
         codec.vae.clear_cache()
         self._features: list[Any] = list(codec.vae._feat_map)
         self._started = False
+
+    def twin(self) -> Self:
+        """Another stream with the same past; a push replaces what is cached and changes nothing of it."""
+        twin = copy.copy(self)
+        twin._features = list(self._features)
+        return twin
 
     @torch.no_grad()
     def push(self, latents: Tensor) -> Tensor:

@@ -124,7 +124,7 @@ class Rollout:
         self._noise = noise
         self._denoiser = denoiser
         self._device = model.device
-        self._texts = PromptSchedule({0: text}) if isinstance(text, TextContext) else text
+        self._texts = _schedule(text)
         self._guidance = guidance
         self._observers = tuple(observers)
         self._forced = forced
@@ -176,10 +176,28 @@ class Rollout:
         self.commit()
         return RolloutSnapshot(self._cache.snapshot(), self._next)
 
-    def fork(self, snapshot: RolloutSnapshot, noise: NoiseSource) -> "Rollout":
-        """Another rollout that goes on from a snapshot of this one under other noise; the past is shared."""
+    def fork(
+        self,
+        snapshot: RolloutSnapshot,
+        noise: NoiseSource,
+        *,
+        text: TextContext | PromptSchedule | None = None,
+        observers: Sequence[RolloutObserver] | None = None,
+    ) -> "Rollout":
+        """Another rollout that goes on from a snapshot of this one under other noise; the past is shared.
+
+        Args:
+            snapshot: a snapshot of this rollout.
+            noise: noise of what comes.
+            text: prompt of what comes; None is this rollout's own.
+            observers: what watches the fork in place of what watches this one.
+        """
         branch = copy.copy(self)
         branch._cache = self._cache.twin()
+        if text is not None:
+            branch._texts = _schedule(text)
+        if observers is not None:
+            branch._observers = tuple(observers)
         return branch.rewind(snapshot, noise)
 
     def rewind(self, snapshot: RolloutSnapshot, noise: NoiseSource | None = None) -> "Rollout":
@@ -206,6 +224,10 @@ class Rollout:
         attention = self._model.streaming(self._cache, latents)
         text = self._texts.at(chunk)
         return _ChunkPass(self._model, text, attention, place, self._guidance, self._observers, self._whole_commit)
+
+
+def _schedule(text: TextContext | PromptSchedule) -> PromptSchedule:
+    return PromptSchedule({0: text}) if isinstance(text, TextContext) else text
 
 
 def roll_out(results: Iterable[ChunkResult]) -> Tensor:

@@ -44,6 +44,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "probing": {
         "diffusion", "evaluation.reference", "media", "models", "rollout", "run_folder", "sprite_world", "statistics",
     },
+    "live": {"models", "probing", "rollout", "run_folder"},
     "reporting": {
         "evaluation.aggregation", "evaluation.interchange", "evaluation.long_horizon", "evaluation.weighting", "media",
         "probing", "run_folder", "statistics", "suites",

@@ -76,6 +76,21 @@ def test_two_streams_do_not_disturb_each_other(codec: VideoCodec) -> None:
     torch.testing.assert_close(torch.cat(parts[1], 2), codec.decode(b), atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("shared", [0, 1, 2])
+def test_a_twin_goes_on_from_the_same_past_and_disturbs_nobody(codec: VideoCodec, shared: int) -> None:
+    a, b = torch.randn(2, 1, 16, 4, 4, 4, generator=torch.Generator().manual_seed(4))
+    b[:, :, :shared] = a[:, :, :shared]
+    stream = codec.streaming_decoder()
+    past = [stream.push(a[:, :, i : i + 1]) for i in range(shared)]
+    twin = stream.twin()
+    later: tuple[list[Tensor], list[Tensor]] = ([], [])
+    for i in range(shared, 4):
+        later[0].append(stream.push(a[:, :, i : i + 1]))
+        later[1].append(twin.push(b[:, :, i : i + 1]))
+    for latents, part in zip((a, b), later, strict=True):
+        torch.testing.assert_close(torch.cat([*past, *part], 2), codec.decode(latents), atol=1e-5, rtol=1e-4)
+
+
 def test_the_shipped_linear_codec_reaches_its_quality_on_held_out_episodes() -> None:
     codec, videos = load_codec(SHIPPED_MODELS / "sprite-base"), sprite_videos("validation", 24)
     assert psnr(videos, codec.decode(codec.encode(videos))) >= 30.5

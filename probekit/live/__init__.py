@@ -1,0 +1,1 @@
+"""Rollouts that are watched while they run."""
