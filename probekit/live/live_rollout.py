@@ -95,7 +95,8 @@ class LiveRollout:
     def __init__(self, sampler: StreamingSampler, prompt: str, seed: int, head: ReadoutHead | None = None) -> None:
         if head is not None:
             check_head(head)
-        self.prompt, self.seed = prompt, seed
+        self.prompt = prompt
+        self.seed = seed
         self._sampler = sampler
         self._head = head
         self._observers = self._new_observers()

@@ -24,8 +24,8 @@ def backward_flow(frames: NDArray[np.uint8]) -> Floats:
     """
     if frames.shape[1] < 2:
         return np.zeros((len(frames), 2, *frames.shape[2:4]), np.float32)
-    grey = rgb2gray(frames[:, -2:].astype(np.float32) / np.float32(255))  # type: ignore[no-untyped-call]
-    return np.stack([optical_flow_tvl1(now, before) for before, now in grey])
+    grey = rgb2gray(frames[:, -2:].astype(np.float32) / np.float32(255))
+    return np.stack([optical_flow_tvl1(now, before) for before, now in grey])  # type: ignore[no-untyped-call]
 
 
 def linear_motion(frames: NDArray[np.uint8], latent_frames_ahead: int, flow: Floats | None = None) -> Floats:

@@ -27,7 +27,6 @@ from probekit.probing.probe_settings import (
     DecoderBudget,
     ProbeSettings,
 )
-from probekit.probing.readout_heads import ReadoutHead
 from probekit.probing.readout_judge import ReadoutJudge
 from probekit.probing.sites import Site
 from probekit.probing.splits import PromptSplit, Side, ahead, shuffled_videos, side_of, split_prompts
@@ -99,8 +98,8 @@ def readouts(data: ArmData, target: ProbeTarget, settings: ProbeSettings) -> Ite
     """Every probe and control of an arm on the test chunks."""
     yield from _fixed(data, target, settings.horizons)
     by_token = settings.decoder == "token" and target.kind == "picture"
-    goals = _goals(data, target, data.values, settings, by_token)
-    shuffled = _goals(data, target, data.values[shuffled_videos(data.prompts)], settings, by_token)
+    goals = goals_of(data, target, data.values, settings, by_token)
+    shuffled = goals_of(data, target, data.values[shuffled_videos(data.prompts)], settings, by_token)
     controls = settings.control_budget
     for site in data.store.sites:
         for source in data.store.card.sources:
@@ -121,7 +120,7 @@ def site_readouts(data: ArmData, target: ProbeTarget, settings: ProbeSettings, s
     """The trained network's readouts at one site, without controls."""
     by_token = settings.decoder == "token" and target.kind == "picture"
     inputs = _inputs(data, data.store.states(site, TRAINED), settings, by_token)
-    goals = _goals(data, target, data.values, settings, by_token)
+    goals = goals_of(data, target, data.values, settings, by_token)
     yield from _fitted(TRAINED, site, inputs, goals, settings, settings.budget)
 
 
@@ -139,23 +138,6 @@ def _control_task(
         alone = settings._replace(horizons=(horizon,))
         for read in _fitted(CONTROL_TASK, site, inputs, goals, alone, settings.control_budget):
             yield read._replace(truth=test)
-
-
-def fit_head(data: ArmData, target: ProbeTarget, settings: ProbeSettings, site: Site) -> ReadoutHead:
-    """The decoders of one site that can be kept: those of the first seed, for all horizons.
-
-    Args:
-        data: what the probes share.
-        target: a picture.
-        settings: horizons, decoder and budget.
-        site: where.
-    """
-    by_token = settings.decoder == "token"
-    made, (train, validation, test) = _mapped(data, data.store.states(site, TRAINED), settings, by_token)
-    goals = _goals(data, target, data.values, settings, by_token)
-    budget = settings.control_budget._replace(batch=settings.budget.batch * goals.rows_per_chunk)
-    fitted = fit_decoders(train, goals.train, validation, goals.validation, test[:1], budget)
-    return ReadoutHead.of(site, settings.horizons, made, fitted.stack, goals)
 
 
 def judged(
@@ -262,7 +244,7 @@ def _latent_tokens(data: ArmData) -> Floats:
     return latent_tokens(data.store.latents(), data.store.card.grid, data.store.card.chunk_frames)
 
 
-def _goals(
+def goals_of(
     data: ArmData, target: ProbeTarget, values: Floats, settings: ProbeSettings, by_token: bool
 ) -> PreparedGoals:
     """What all decoders of an arm are fitted to, whatever states they read."""
@@ -274,12 +256,13 @@ def _goals(
 
 def _inputs(data: ArmData, states: NDArray[np.floating], settings: ProbeSettings, by_token: bool) -> list[Tensor]:
     """Rows of the three sides that decoders of these states (V, N, n, T, W) read."""
-    return _mapped(data, states, settings, by_token)[1]
+    return inputs_of(data, states, settings, by_token)[1]
 
 
-def _mapped(
+def inputs_of(
     data: ArmData, states: NDArray[np.floating], settings: ProbeSettings, by_token: bool
 ) -> tuple[InputMap, list[Tensor]]:
+    """The map from states (V, N, n, T, W) to what decoders read, and the rows of the three sides."""
     rows = [states[side.videos, side.chunks][:, None] for side in data.sides]
     if by_token:
         made = InputMap.of_tokens(rows[0], data.store.card.grid)

@@ -65,7 +65,7 @@ class ReadoutHead(NamedTuple):
     Attributes:
         site: what it reads.
         horizons: chunks ahead.
-        inputs: from states to rows.
+        inputs: map from states to rows.
         stack: the decoders.
         space: coordinates of their answers.
         grid: rows and columns of tokens where a row is one position's.

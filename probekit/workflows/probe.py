@@ -17,11 +17,11 @@ from probekit.models.model_folder import model_folder
 from probekit.probing.capturing import CaptureSettings
 from probekit.probing.feature_store import CARD_FILE, FeatureStore
 from probekit.probing.futures import Futures, continue_state
+from probekit.probing.head_fitting import keep_head
 from probekit.probing.probe_comparison import compare_probes, contrast_table, seed_spread
-from probekit.probing.probe_experiment import ArmData, Readout, arm_data, fit_head, probe_values
+from probekit.probing.probe_experiment import ArmData, Readout, probe_values
 from probekit.probing.probe_figures import plot_futures, plot_probe_errors
 from probekit.probing.probe_settings import TRAINED, ProbeSettings
-from probekit.probing.readout_heads import head_path
 from probekit.probing.readout_judge import ACCURACY_ID, LPIPS_SIDE, SQUARED_ERROR_ID
 from probekit.probing.splits import split_prompts
 from probekit.probing.targets import FRAME, ProbeTarget, pixels_of
@@ -156,7 +156,7 @@ def probe_stores(
     ]
     if target == FRAME:
         for store in stores.values():
-            _keep_head(store, settings, target)
+            keep_head(store, settings, target)
     values = pd.concat(tables, ignore_index=True)
     contrasts = contrast_table(compare_probes(values, *stores))
     _write_tables(out, values, contrasts, stores, settings, target)
@@ -188,18 +188,6 @@ def _arm_values(
         figure.remember(arm, pictures)
     write_json(record, facts)
     return values
-
-
-def _keep_head(store: FeatureStore, settings: ProbeSettings, target: ProbeTarget) -> None:
-    """The middle site's decoders, beside the store: `heads/<target>.safetensors`, for views of a running rollout."""
-    path, record = head_path(store.folder, target.name), head_path(store.folder, target.name).with_suffix(".json")
-    facts = {"videos": len(store.keys), "settings": json.loads(json.dumps(settings._asdict()))}
-    if path.is_file() and json_holds(record, facts):
-        return
-    data = arm_data(store, target, split_prompts([key.prompt_id for key in store.keys], settings.seed))
-    head = fit_head(data, target, settings, store.sites[len(store.sites) // 2])
-    head.save(path, store.card.generation.checkpoint_hash)
-    write_json(record, facts)
 
 
 class _FutureFigure:

@@ -7,7 +7,8 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from probekit.errors import UserError
-from probekit.probing.probe_experiment import ArmData, arm_data, fit_head, site_readouts
+from probekit.probing.head_fitting import fit_head
+from probekit.probing.probe_experiment import ArmData, arm_data, site_readouts
 from probekit.probing.probe_settings import DecoderBudget, ProbeSettings
 from probekit.probing.readout_heads import ReadoutHead, head_path, read_head
 from probekit.probing.splits import split_prompts
