@@ -91,7 +91,7 @@ def test_the_report_stands_on_its_own(runs: list[Path], tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
     assert "tiny-a" in page
-    assert len(list((tmp_path / "report" / "videos").rglob("*.mp4"))) == 4
+    assert len(list((tmp_path / "report" / "videos").rglob("*.mp4"))) == 8
 
 
 def test_runs_of_different_seeds_are_not_compared(runs: list[Path], tmp_path: Path) -> None:
