@@ -137,7 +137,7 @@ def _planning(study: ProbingStudy, out: Path, *, other_identity: bool) -> None:
     settings = PlanningSettings(study.planning_episodes, study.seed, other_identity)
     budget = settings.probes.budget._replace(steps=study.steps)
     settings = settings._replace(probes=settings.probes._replace(budget=budget, seed=study.seed))
-    planning_gap(study.baseline, study.method, out, settings, _denoising_sites(study))
+    planning_gap(study.baseline, study.method, out, settings, _last_pass_sites(study))
 
 
 def _futures(study: ProbingStudy, out: Path) -> None:
@@ -145,13 +145,14 @@ def _futures(study: ProbingStudy, out: Path) -> None:
     probes = _probe_settings(study, study.decoders[0])._replace(horizons=ahead)
     settings = FutureSettings(futures=study.futures, seed=study.seed, probes=probes)
     suite = load_suite(study.suite).reduced(study.future_prompts, study.samples)
-    compare_futures(study.baseline, study.method, suite, out, settings=settings, captured=_denoising_sites(study))
+    compare_futures(study.baseline, study.method, suite, out, settings=settings, captured=_last_pass_sites(study))
 
 
-def _denoising_sites(study: ProbingStudy) -> CaptureSettings | None:
-    """Sites of the study in denoising passes; None, for the usual ones, where it names none."""
-    sites = tuple(site for site in map(Site.parse, study.sites) if site.step is not None)
-    return CaptureSettings(sites) if sites else None
+def _last_pass_sites(study: ProbingStudy) -> CaptureSettings | None:
+    """The study's sites in its last denoising pass; None, for the usual ones, where it names none."""
+    named = [(site.step, site) for site in map(Site.parse, study.sites) if site.step is not None]
+    last = max((step for step, _ in named), default=None)
+    return CaptureSettings(tuple(site for step, site in named if step == last)) if named else None
 
 
 def _probe(baseline: str, method: str, suite: Suite, settings: ProbeSettings, name: str, out: Path) -> None:

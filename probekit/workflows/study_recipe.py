@@ -24,7 +24,8 @@ class ProbingStudy(StrictModel):
         prompts: number of prompts; None takes all.
         samples: videos of each prompt; None takes all.
         seed: seed of noise and splits.
-        sites: names of sites; none takes three depths in the last denoising pass.
+        sites: names of sites; none takes three depths in the last denoising pass. The planning gap and the futures are
+            of those in the last pass alone.
         targets: names of what is read.
         horizons: chunks ahead that are read; 0 is the present.
         decoders: decoders of pictures, a part for each; the first alone reads other targets and shared videos.

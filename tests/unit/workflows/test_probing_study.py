@@ -10,8 +10,8 @@ from probekit.models.causal_card import CausalCard, write_causal_card
 from probekit.rollout.world_sampler import WORLD_MODEL
 from probekit.suites.registry import load_suite
 from probekit.workflows.probing_study import PAGE, run_study
-from probekit.workflows.study_parts import _probe_parts
-from probekit.workflows.study_recipe import read_study
+from probekit.workflows.study_parts import _last_pass_sites, _probe_parts
+from probekit.workflows.study_recipe import ProbingStudy, read_study
 from tests.helpers.model_folders import write_tiny_model
 from tests.helpers.places import REPOSITORY
 
@@ -102,3 +102,11 @@ def test_the_shipped_study_can_be_read() -> None:
     assert study.planning_episodes > 0
     assert study.shared == WORLD_MODEL
     assert study.future_prompts > 0
+
+
+def test_planning_and_futures_are_of_the_last_denoising_pass() -> None:
+    sites = ("blocks.1@step0", "blocks.2@step3", "blocks.4@commit", "blocks.1@step3")
+    captured = _last_pass_sites(ProbingStudy(baseline="a", method="b", sites=sites))
+    assert captured is not None
+    assert [site.name for site in captured.sites] == ["blocks.2@step3", "blocks.1@step3"]
+    assert _last_pass_sites(ProbingStudy(baseline="a", method="b", sites=("blocks.1@commit",))) is None
