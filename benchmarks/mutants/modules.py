@@ -63,7 +63,7 @@ INSTEAD: Final[dict[str, tuple[str, ...]]] = {
     "probekit.models.rotary": ("tests/unit/models/test_rotary.py",),
     "probekit.probing.alignment": ("tests/unit/probing/test_alignment.py",),
     "probekit.probing.capturing": ("tests/unit/probing/test_capturing.py",),
-    "probekit.probing.decoded_directions": ("tests/unit/probing/test_patching.py",),
+    "probekit.probing.decoded_directions": ("tests/unit/probing/test_decoded_directions.py",),
     "probekit.probing.decoder_goals": ("tests/unit/probing/test_decoder_goals.py",),
     "probekit.probing.decoder_inputs": ("tests/unit/probing/test_decoder_inputs.py",),
     "probekit.probing.decoders": ("tests/unit/probing/test_decoders.py",),

@@ -41,7 +41,7 @@ def decoded_directions(states: NDArray[np.floating], targets: NDArray[np.floatin
         targets: (M, P); rows with an unknown value (NaN) are left out.
 
     Raises:
-        UserError: fewer than ten rows are known, or the target does not vary.
+        UserError: fewer than ten rows are known, or the target or the states do not vary.
     """
     known = np.isfinite(targets).all(axis=1)
     inputs, wanted = states[known].astype(np.float64), targets[known].astype(np.float64)
@@ -52,8 +52,10 @@ def decoded_directions(states: NDArray[np.floating], targets: NDArray[np.floatin
     spread = float((goals**2).sum())
     if spread == 0:
         raise UserError("The target is the same in every state.", "Read another target, or capture other videos.")
+    if np.abs(centred).max() <= len(inputs) * np.finfo(np.float64).eps * np.abs(inputs).max():
+        raise UserError("The states are all the same.", "Capture another site, or other videos.")
     values, vectors = np.linalg.eigh(centred @ centred.T)
-    scale = max(float(values.mean()), np.finfo(np.float64).tiny)
+    scale = float(values.mean())
     errors = {penalty: _left_out_error(values, vectors, goals, penalty * scale) for penalty in PENALTIES}
     best = min(errors, key=lambda penalty: errors[penalty])
     weights = centred.T @ (vectors / (values + best * scale) @ (vectors.T @ goals))

@@ -58,7 +58,7 @@ def test_the_early_answer_is_the_full_one_and_no_pair_is_in_vain(moves: list[boo
     asked: list[int] = []
 
     def measure(pairs: range) -> list[float]:
-        assert len(pairs) <= batch
+        assert 0 < len(pairs) <= batch
         asked.extend(pairs)
         return [7.0 if moves[pair] else 6.0 for pair in pairs]
 
