@@ -9,6 +9,8 @@ from probekit.evaluation.vbench.fast.dynamic_degree import judge_motion
 from probekit.evaluation.vbench.fast.prefetch import ahead
 from probekit.evaluation.vbench.fast.prompt_facts import asked_action, asked_style
 from probekit.evaluation.vbench.fast.sampling import (
+    UMT_FRAMES,
+    VICLIP_FRAMES,
     dynamic_indices,
     middle_indices,
     motion_threshold,
@@ -20,7 +22,8 @@ from probekit.suites.vbench import vbench_entries
 
 
 def test_middles_of_the_published_lengths() -> None:
-    assert middle_indices(81, 8) == [4, 14, 24, 34, 44, 54, 64, 75]
+    assert middle_indices(81, VICLIP_FRAMES) == [4, 14, 24, 34, 44, 54, 64, 75]
+    assert middle_indices(81, UMT_FRAMES) == [2, 7, 12, 17, 22, 27, 32, 37, 42, 47, 52, 57, 62, 67, 72, 77]
     assert middle_indices(16, 8) == [0, 2, 4, 6, 8, 10, 12, 14]
 
 
@@ -48,6 +51,7 @@ def test_the_dynamic_degree_of_a_five_second_video() -> None:
     assert motion_threshold(480, 832) == 11.25
     assert len(dynamic_indices(81, 8, half_to_even=True)) == 81
     assert len(dynamic_indices(81, 20, half_to_even=True)) == 41  # 2.5 frames become 2
+    assert list(dynamic_indices(5, 2, half_to_even=True)) == [0, 1, 2, 3, 4]  # a quarter of a frame becomes one
     assert len(dynamic_indices(81, 20, half_to_even=False)) == 27
     assert moving_pairs_needed(10, half_to_even=True) == 2
     assert moving_pairs_needed(10, half_to_even=False) == 3
