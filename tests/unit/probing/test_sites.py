@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probekit.errors import UserError
-from probekit.probing.sites import Site, check_sites, sites_at
+from probekit.probing.sites import DEFAULT_DEPTHS, Site, check_sites, sites_at
 
 STREAMS = st.sampled_from(["", "attn1", "attn2.to_q", "ffn.net.2"])
 
@@ -37,7 +37,7 @@ def test_sites_that_a_model_lacks_are_refused_with_the_nearest_names() -> None:
 
 def test_depths_become_blocks() -> None:
     assert sites_at([0.3, 0.5, 0.8], 8, [3]) == (Site(2, 3), Site(4, 3), Site(6, 3))
-    assert [site.block for site in sites_at([0.3, 0.5, 0.8], 30, [None])] == [9, 15, 24]
+    assert [site.block for site in sites_at(DEFAULT_DEPTHS, 30, [None])] == [9, 15, 24]
     assert sites_at([0.0, 0.1], 2, [0, None]) == (Site(0, 0), Site(0, None))
     with pytest.raises(UserError, match=r"1\.0"):
         sites_at([1.0], 8, [0])

@@ -175,6 +175,7 @@ def test_a_bidirectional_teacher_solves_whole_clips_from_the_noise_of_their_rows
     noise = normal_rows((CHANNELS, FRAMES, SIDE, SIDE), rows, "trajectory", SEED, 1)
     assert_same(found, whole(folders, captions, noise, scale))
     assert found.clean is None
+    assert not found.endpoint.requires_grad
 
 
 def test_a_bidirectional_teachers_shards_have_the_sprite_worlds_prompts_or_those_of_a_file(
