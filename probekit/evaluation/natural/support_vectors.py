@@ -114,6 +114,6 @@ def _names_and_numbers(data: bytes) -> Iterator[tuple[str, float | None]]:
             name = str(argument)
             yield name, None
         elif opcode.name == "BINFLOAT":
-            yield name, float(argument or 0.0)
+            yield name, float(str(argument))
         elif opcode.name not in _STRUCTURE:
             raise ValueError(f"it holds {opcode.name}, not only names and numbers")
