@@ -10,12 +10,9 @@ from typing import Final, NamedTuple
 from probekit.atomic_files import write_text
 from probekit.children import run_child
 from probekit.errors import UserError
-from probekit.evaluation.aggregation import COMPOSITES
 from probekit.folder_lock import sole_writer
-from probekit.reporting.cells import difference_text, interval_notes, interval_text, score_text
 from probekit.reporting.comparison_io import write_comparison
-from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow
-from probekit.reporting.table import Column, Table
+from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.suites.registry import load_suite
 from probekit.workflows.compare import compare_runs, open_scored_run
 from probekit.workflows.sample import sample_suite
@@ -24,6 +21,7 @@ from trainer.config.causal import TrajectoryConfig
 from trainer.config.recipe import load_recipe
 from trainer.config.sweep import SweepConfig, SweepRow, load_sweep
 from trainer.engine.checkpoint import newest_checkpoint
+from trainer.sweep_table import sweep_table
 
 LOGGER = logging.getLogger("trainer")
 
@@ -157,61 +155,7 @@ def _train(row: SweepRow, trainings: Sequence[Training], processes: int) -> None
             raise UserError(f"The training of {row.name} was ended early.", "Run the same command; it goes on there.")
 
 
-class SweepLine(NamedTuple):
-    """One row of the table in percent.
-
-    Attributes:
-        label: text of the row.
-        quality: mean of the row; None where it could not be scored, as the next two.
-        total: comparison of the row's Total with that of the first; None for the first.
-        paper: Total that the paper reports.
-    """
-
-    label: str
-    quality: float | None
-    semantic: float | None
-    mean_total: float | None
-    total: ComparisonRow | None
-    paper: float | None
-
-
-def sweep_table(config: SweepConfig, record: ComparisonRecord) -> Table[SweepLine]:
-    """Scores of each row, the difference of its Total with interval, and the paper's numbers."""
-    columns: list[Column[SweepLine]] = [
-        Column("row", lambda line: line.label),
-        Column("Quality", lambda line: score_text(line.quality), True),
-        Column("Semantic", lambda line: score_text(line.semantic), True),
-        Column("Total", lambda line: score_text(line.mean_total), True),
-        Column("Total against the first", lambda line: _difference(line.total), True),
-        Column("95% interval", lambda line: _interval(line.total), True),
-        Column("paper: Total", lambda line: "" if line.paper is None else score_text(line.paper), True),
-    ]
-    note = "Scores and differences are over the prompts that a row shares with the first one, dimension by dimension."
-    lines = list(_lines(config, record))
-    kinds = [(line.label, line.total.interval, line.total.instead, line.total.reason) for line in lines if line.total]
-    return Table(columns, lines, [note, *interval_notes(kinds)])
-
-
 def sweep_page(config: SweepConfig, record: ComparisonRecord) -> str:
     """The table under its title, in Markdown."""
     about = f"After {config.source}. {config.prompts} prompts of {config.suite}."
     return f"# {config.title}\n\n{about}\n\n{sweep_table(config, record).markdown()}"
-
-
-def _lines(config: SweepConfig, record: ComparisonRecord) -> Iterator[SweepLine]:
-    first = {row.quantity: row.baseline_mean for row in record.rows}
-    for number, row in enumerate(config.rows):
-        # A method is named after its row, followed by its training run where the name alone would be ambiguous.
-        found = {entry.quantity: entry for entry in record.rows if entry.method.split(" ")[0] == row.name}
-        means = first if number == 0 else {name: entry.method_mean for name, entry in found.items()}
-        quality, semantic, total = (means.get(name) for name in COMPOSITES)
-        paper = row.paper.total if row.paper else None
-        yield SweepLine(row.label, quality, semantic, total, found.get("total"), paper)
-
-
-def _difference(total: ComparisonRow | None) -> str:
-    return "" if total is None else difference_text(total.difference, star=total.star)
-
-
-def _interval(total: ComparisonRow | None) -> str:
-    return "" if total is None else interval_text(total.low, total.high)

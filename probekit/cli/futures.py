@@ -21,6 +21,7 @@ def futures(
     chunk: Annotated[int, typer.Option(help="Chunk at whose end the futures part, from 0.", min=0)] = 2,
     horizon: Annotated[list[int] | None, typer.Option(help="Chunks ahead, from 1; repeatable.", min=1)] = None,
     site: Annotated[str | None, typer.Option(help="Site that is read, e.g. blocks.3@step1.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps of the decoder at most.", min=1)] = None,
     published: Annotated[
         Path | None, typer.Option(help="Folder of published pictures (current, r1 to r4, rollout_avg, readout).")
     ] = None,
@@ -37,6 +38,8 @@ def futures(
 
         planned = load_suite(suite).reduced(prompts, samples)
         probes = ProbeSettings(perceptual=False, seed=seed)
+        if steps:
+            probes = probes._replace(budget=probes.budget._replace(steps=steps))
         if horizon:
             probes = probes._replace(horizons=tuple(sorted(set(horizon))))
         captured = capture_settings(baseline, [site]) if site else None

@@ -32,6 +32,7 @@ def probe(
     videos: Annotated[
         Path | None, typer.Option(help="Run folder whose videos both read, in place of rollouts.")
     ] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps of each decoder at most.", min=1)] = None,
     seed: Annotated[int, typer.Option(help="Seed of noise and split.", min=0)] = 0,
     perceptual: Annotated[bool, typer.Option(help="Also SSIM, and LPIPS on a random backbone; slow.")] = True,
 ) -> None:
@@ -43,6 +44,8 @@ def probe(
         chosen = target_named(target)
         planned = load_suite(suite).reduced(prompts, samples)
         settings = ProbeSettings(decoder=decoder, perceptual=perceptual, seed=seed)
+        if steps:
+            settings = settings._replace(budget=settings.budget._replace(steps=steps))
         if horizon:
             settings = settings._replace(horizons=tuple(sorted(set(horizon))))
         from probekit.reporting.probe_table import conclusion_table, probe_table

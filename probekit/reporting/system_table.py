@@ -1,15 +1,12 @@
 """Systems beside one another, as in table 5 of Video-Mirai: size, resolution, speed, Quality, Semantic, Total."""
 
-import csv
-import io
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import Final, NamedTuple
 
 from probekit.reporting.cells import NO_VALUE, score_text
+from probekit.reporting.paper_reference import paper_rows
 from probekit.reporting.table import Column, Table
 
-PAPER_TABLE: Final = "paper_table_5.csv"
 PAPER: Final = "Video-Mirai, table 5"
 HERE: Final = "measured here"
 
@@ -99,7 +96,6 @@ def parameters_text(count: int) -> str:
 
 def paper_systems() -> list[SystemRow]:
     """The systems of the paper's table 5, as printed there: nothing of it was measured here."""
-    text = files("probekit.reporting").joinpath(PAPER_TABLE).read_text(encoding="utf-8")
     return [
         SystemRow(
             name=row["model"],
@@ -112,7 +108,7 @@ def paper_systems() -> list[SystemRow]:
             semantic=float(row["semantic"]),
             total=float(row["total"]),
         )
-        for row in csv.DictReader(io.StringIO(text))
+        for row in paper_rows(5)
     ]
 
 

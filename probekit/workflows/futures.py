@@ -31,6 +31,13 @@ from probekit.reporting.future_figures import (
     published_row,
     ranks_figure,
 )
+from probekit.reporting.future_pictures import (
+    KEPT_STATES,
+    PICTURES_FILE,
+    FuturePictures,
+    pictures_of,
+    write_pictures,
+)
 from probekit.reporting.future_table import arm_table, future_table
 from probekit.rollout.generation_runner import Request
 from probekit.rollout.sampling_config import SamplingConfig
@@ -85,15 +92,19 @@ def compare_futures(
     requests = _requests(suite, split, chosen.states)
     rows: list[tuple[object, ...]] = []
     drawn: dict[str, StateFutures] = {}
+    pictures: list[FuturePictures] = []
     for (arm, store), sampler in zip(stores.items(), samplers, strict=True):
         readouts = held_out_readouts(store, split, chosen)
-        for state in state_futures(sampler, requests, readouts, chosen):
+        for number, state in enumerate(state_futures(sampler, requests, readouts, chosen)):
             drawn.setdefault(arm, state)
+            if number < KEPT_STATES:
+                pictures += pictures_of(arm, state, chosen.probes.horizons)
             rows += state_values(arm, state, chosen.probes.horizons)
     values = values_table(rows)
     tests = future_tests(values)
     _write_tables(out, values, tests, stores, chosen)
     _draw(out, values, drawn, chosen, below, suite.fps)
+    write_pictures(out / PICTURES_FILE, pictures)
     return FuturesResult(values, tests, out)
 
 

@@ -61,7 +61,7 @@ def test_files_of_users_are_read_by_the_careful_readers() -> None:
         for module, call in _calls()
         if ast.unparse(call.func) in naive
         and not module.name.startswith("probekit.user_files")
-        and module.name != "probekit.reporting.system_table"  # reads a table of this package
+        and module.name != "probekit.reporting.paper_reference"  # reads tables of this package
     ]
     assert guilty == []
 

@@ -16,8 +16,8 @@ VERBS: Final = (
         "Train a model from a recipe; the same command resumes an interrupted run.",
     ),
     Verb(
-        "reproduce", "trainer.cli.train:reproduce_command",
-        "Train every stage of a scale from nothing: teachers, AR, ODE student, DMD with and without foresight.",
+        "reproduce", "trainer.cli.reproduce:reproduce_command",
+        "Make tables and figures of the paper, or without a target every stage of the sprite scale from nothing.",
     ),
     Verb(
         "demo", "trainer.cli.demo:demo",

@@ -31,16 +31,30 @@ def cost_command(
     recipe: Annotated[Path, typer.Argument(help="Recipe of stage 3.")],
     measure: Annotated[bool, typer.Option("--measure", help="Also time both arms, interleaved.")] = False,
     cycles: Annotated[int, typer.Option(help="Timed cycles of each arm.", min=1)] = 3,
+    out: Annotated[Path | None, typer.Option(help="Folder for cost.json.")] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="Override, e.g. --set batch_size=1.")] = None,
 ) -> None:
     """Operations of one cycle with and without foresight, as the paper counts and as executed; measured times."""
     with reporting_errors():
+        from probekit.atomic_files import write_json
         from probekit.errors import UserError
         from trainer.config.recipe import DmdConfig, load_recipe
-        from trainer.planning.cost_report import arithmetic_lines, measured_lines
+        from trainer.planning.cost_report import (
+            COST_FILE,
+            arithmetic_lines,
+            cost_record,
+            measured_lines,
+            measured_medians,
+        )
 
         config = load_recipe(recipe, overrides or [])
         if not isinstance(config, DmdConfig):
             raise UserError(f"{recipe} is not a recipe of stage 3.", "Give an asymmetric_dmd recipe.")
-        for line in (*arithmetic_lines(config), *(measured_lines(config, cycles) if measure else ())):
+        for line in arithmetic_lines(config):
             say(line)
+        medians = measured_medians(config, cycles) if measure else None
+        for line in () if medians is None else measured_lines(medians):
+            say(line)
+        if out is not None:
+            write_json(out / COST_FILE, cost_record(str(recipe), config, medians).model_dump(mode="json"))
+            say(f"wrote {out / COST_FILE}")

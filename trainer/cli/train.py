@@ -1,4 +1,4 @@
-"""`trainer train`, `reproduce` and `fit-parts`: what makes weights."""
+"""`trainer train` and `fit-parts`: what makes weights."""
 
 from pathlib import Path
 from typing import Annotated
@@ -32,22 +32,6 @@ def train(
 
         ending = train_from_recipe(recipe, out, overrides or [], allow_recipe_change, resume, track)
         if ending.value == "interrupted":
-            raise typer.Exit(130)
-
-
-def reproduce_command(
-    scale: Annotated[str, typer.Option(help="Scale of the models: sprite.")] = "sprite",
-    out: Annotated[Path, typer.Option(help="Folder of all runs; unfinished ones resume.")] = Path("runs/reproduce"),
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="Override of one run, e.g. --set sprite-ar:steps=100.")
-    ] = None,
-    shards: Annotated[int, typer.Option(help="Shards of 250 training clips.", min=1)] = 48,
-) -> None:
-    """Train every stage of a scale from nothing: teachers, AR, ODE student, DMD with and without foresight."""
-    with reporting_errors():
-        from trainer.reproduce import parse_changes, reproduce
-
-        if not reproduce(scale, out, changes=parse_changes(overrides or []), shards=shards):
             raise typer.Exit(130)
 
 
