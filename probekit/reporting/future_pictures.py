@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.atomic_files import atomic_path
-from probekit.errors import UserError
+from probekit.library_errors import reading
 from probekit.probing.future_distances import pixel_spread
 from probekit.probing.future_experiment import StateFutures
 from probekit.reporting.future_figures import SHOWN, FutureRow, mean_picture
@@ -80,11 +80,8 @@ def read_pictures(path: Path) -> list[FuturePictures]:
     Raises:
         UserError: the file is absent or no such file.
     """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            columns = [stored[name] for name in _ARRAYS]
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise UserError(f"{path} holds no pictures of futures: {error}.", _FIX) from error
+    with reading(f"{path} holds no pictures of futures", _FIX), np.load(path, allow_pickle=False) as stored:
+        columns = [stored[name] for name in _ARRAYS]
     return [
         FuturePictures(str(arm), str(prompt), int(horizon), int(rolled_out), *pictures)
         for arm, prompt, horizon, rolled_out, *pictures in zip(*columns, strict=True)

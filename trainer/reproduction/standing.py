@@ -34,7 +34,7 @@ def standing(same_unit: bool, small: bool) -> Standing:
     if not same_unit:
         return Standing(
             "not comparable", "sign only",
-            "The paper's are VBench scores of Wan; ours have another suite, model and unit, so signs and orders alone compare.",
+            "The paper's are VBench scores of Wan; ours have another suite, model and unit: signs and orders compare.",
         )  # fmt: skip
     return Standing(
         "comparable",
