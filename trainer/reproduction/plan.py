@@ -82,7 +82,10 @@ class _Planner:
     def _rows(self, need: Rows) -> Iterator[Step]:
         sweep = load_sweep(find_sweep(need.table), self._request.scale)
         own = self._request.size
-        size = own._replace(prompts=own.prompts or sweep.prompts, samples=own.samples or sweep.samples)
+        if self._request.suite is None:  # another suite has other numbers
+            size = own._replace(prompts=own.prompts or sweep.prompts, samples=own.samples or sweep.samples)
+        else:
+            size = own
         request = self._request._replace(size=size, suite=self._request.suite or sweep.suite)
         rows = rows_of(sweep, self._request)
         for row in rows:
