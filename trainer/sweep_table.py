@@ -100,7 +100,7 @@ def _printed(value: float | None) -> str:
 
 
 def _printed_difference(value: float | None) -> str:
-    return "" if value is None else difference_text(value)
+    return "" if value is None else difference_text(value, star=False)
 
 
 def _difference(total: ComparisonRow | None) -> str:

@@ -96,7 +96,7 @@ def _printed(value: float | None) -> str:
 
 
 def _gain(row: BesideRow) -> str:
-    return "" if row.paper_difference is None else difference_text(row.paper_difference)
+    return "" if row.paper_difference is None else difference_text(row.paper_difference, star=False)
 
 
 _DATA: Final[Sequence[Column[BesideRow]]] = (
