@@ -65,7 +65,9 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "trainer.config", "trainer.data", "trainer.distributed", "trainer.engine", "trainer.errors",
         "trainer.objectives",
     },
-    "trainer.reproduction": {"trainer.config", "trainer.data", "trainer.engine", "trainer.planning"},
+    "trainer.reproduction": {
+        "trainer.config", "trainer.data", "trainer.engine", "trainer.planning", "trainer.sweep", "trainer.sweep_table",
+    },
     "trainer.planning": {
         "trainer.config", "trainer.distributed", "trainer.plugins", "trainer.stages",
     },
