@@ -90,7 +90,6 @@ def write_report(
     """
     if max_prompts < 0:
         raise ValueError(f"max_prompts must not be negative, got {max_prompts}")
-    sources = sources or PageSources()
     sets = labelled_sets(video_sets, record)
     prompts = prompts_of(sets)
     order = [constant.dimension for constant in record.settings.constants]
@@ -98,26 +97,23 @@ def write_report(
     shown = _shown(prompts, numbers, max_prompts, prompt_ids)
     files = [*write_comparison(out_dir / "tables", record), *_write_forest(out_dir / "figures", record)]
     sheets = _write_sheets(out_dir / "figures", sets, shown, _gains(prompts, numbers))
-    parts = _parts(sources, out_dir)
-    curves = None if sources.horizon is None else curves_data(sources.horizon)
+    parts = _parts(sources or PageSources(), out_dir)
+    curves = curves_data(sources.horizon) if sources and sources.horizon else None
     write_page_data(out_dir, page_data(sets, prompts, numbers, copy_videos(out_dir, sets, shown), curves))
-    page = (
-        page_environment()
-        .get_template("report.html.j2")
-        .render(
-            **_numbers(record),
-            **parts,
-            downloads=[path.relative_to(out_dir).as_posix() for path in [*files, *(path for _, path in sheets)]],
-            sheets=[(title, path.relative_to(out_dir).as_posix()) for title, path in sheets],
-            models=[labelled.label for labelled in sets],
-            selection=_selection(len(shown), len(prompts), named=prompt_ids is not None),
-            commands=commands_behind(record, sets, command or command_line(), commands or {}),
-            software=software_card(),
-            hardware=hardware(),
-            base="",
-        )
+    page = page_environment().get_template("report.html.j2")
+    text = page.render(
+        **_numbers(record),
+        **parts,
+        downloads=[path.relative_to(out_dir).as_posix() for path in [*files, *(path for _, path in sheets)]],
+        sheets=[(title, path.relative_to(out_dir).as_posix()) for title, path in sheets],
+        models=[labelled.label for labelled in sets],
+        selection=_selection(len(shown), len(prompts), named=prompt_ids is not None),
+        commands=commands_behind(record, sets, command or command_line(), commands or {}),
+        software=software_card(),
+        hardware=hardware(),
+        base="",
     )
-    write_text(out_dir / "index.html", page)
+    write_text(out_dir / "index.html", text)
     return out_dir / "index.html"
 
 
