@@ -67,7 +67,7 @@ VERBS: Final = (
     ),
     Verb(
         "report", "probekit.cli.report:report",
-        "Compare scored runs and write a page that opens from disk: table, intervals, videos side by side, protocol.",
+        "Compare scored runs and write a page that opens from disk: the answer, videos in step, prompts, tables.",
     ),
     Verb(
         "readouts", "probekit.cli.readouts:readouts",
