@@ -83,8 +83,8 @@ def futures(students: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactor
 def test_tables_and_figures_of_futures_are_written(futures: Path) -> None:
     names = {path.name for path in futures.iterdir() if path.is_file()}
     assert names == {
-        "futures_values.parquet", "futures.csv", "futures.md", "reliability.csv", "protocol.json", "futures.png",
-        "ranks.png", "futures.mp4", "futures.gif",
+        "futures_values.parquet", "pictures.npz", "futures.csv", "futures.md", "reliability.csv", "protocol.json",
+        "futures.png", "ranks.png", "futures.mp4", "futures.gif",
     }  # fmt: skip
     values = pd.read_parquet(futures / "futures_values.parquet")
     assert tuple(values.columns) == COLUMNS
