@@ -45,11 +45,11 @@ def standing(same_unit: bool, small: bool) -> Standing:
 
 def direction(ours: ComparisonRow | None, paper: float | None) -> str:
     """Whether a difference of ours points where the paper's does; open where our interval holds 0."""
-    if ours is None or paper is None or ours.difference is None:
+    if ours is None or not paper or ours.difference is None:
         return ""
     if not ours.star:
         return "open"
-    return "same" if ours.difference * paper > 0 else "opposite"
+    return "same" if (ours.difference > 0) == (paper > 0) else "opposite"  # their product may round to 0
 
 
 def small_mark(cards: Sequence[tuple[int, int]], planned: Suite, trained: Sequence[tuple[int, int]]) -> str | None:
