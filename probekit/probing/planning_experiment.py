@@ -20,7 +20,7 @@ from probekit.probing.planning_gap import (
     log_probabilities,
 )
 from probekit.probing.probe_experiment import ArmData, Readout, readouts
-from probekit.probing.probe_settings import COPY, LINEAR, MEAN, SHUFFLED, ProbeSettings
+from probekit.probing.probe_settings import CONTROL_TASK, COPY, LINEAR, MEAN, SHUFFLED, ProbeSettings
 from probekit.probing.splits import Side, side_of, split_prompts
 from probekit.probing.targets import ProbeTarget, TargetInput
 from probekit.progress import track
@@ -32,8 +32,10 @@ COLUMNS: Final = (
 """`error` and `best` are expected errors of the readout and of the best one, means over a prompt's states; `realised`
 and `best_realised` are the errors that both had with the future that came."""
 
-_LEFT_OUT: Final = frozenset({COPY, LINEAR, SHUFFLED})
-"""Controls that say nothing here: nothing is seen to be copied, and another episode's occlusion is elsewhere."""
+_LEFT_OUT: Final = frozenset({CONTROL_TASK, COPY, LINEAR, SHUFFLED})
+"""Controls that say nothing here: nothing is seen to be copied, another episode's occlusion is elsewhere, and random
+labels have no posterior.
+"""
 
 Rows = Mapping[tuple[int, int, int], BestReadout]
 """Best readouts by episode, chunk and horizon."""

@@ -20,7 +20,7 @@ from probekit.probing.planning_gap import (
     log_probabilities,
     planning_gaps,
 )
-from probekit.probing.probe_settings import MEAN, TRAINED, DecoderBudget, ProbeSettings
+from probekit.probing.probe_settings import CONTROL_TASK, MEAN, TRAINED, DecoderBudget, ProbeSettings
 from probekit.reporting.planning_table import planning_table
 from probekit.sprite_world.dynamics import MotionState
 from probekit.sprite_world.futures import FutureDistribution
@@ -135,6 +135,7 @@ def test_what_is_planted_is_nearer_to_the_floor_and_no_gap_is_negative(values: p
     assert all(one.estimate.difference is not None and one.estimate.difference > 0 for one in best)
     assert {one.unit for one in gaps if one.fact == "position"} == {"dB"}
     assert MEAN in set(values.source)
+    assert CONTROL_TASK not in set(values.source)  # random labels have no posterior to be held against
 
 
 def test_a_gap_in_decibels_is_the_ratio_of_mean_errors(values: pd.DataFrame) -> None:
