@@ -101,14 +101,15 @@ def readouts(data: ArmData, target: ProbeTarget, settings: ProbeSettings) -> Ite
     goals = goals_of(data, target, data.values, settings, by_token)
     shuffled = goals_of(data, target, data.values[shuffled_videos(data.prompts)], settings, by_token)
     controls = settings.control_budget
+    labels = _control_labels(data, target) if target.kind == "class" else None
     for site in data.store.sites:
         for source in data.store.card.sources:
             inputs = _inputs(data, data.store.states(site, source), settings, by_token)
             if source == TRAINED:
                 yield from _fitted(TRAINED, site, inputs, goals, settings, settings.budget)
                 yield from _fitted(SHUFFLED, site, inputs, shuffled, settings, controls)
-                if target.kind == "class":
-                    yield from _control_task(data, target, settings, site, inputs)
+                if labels is not None:
+                    yield from _control_task(data, target, labels, settings, site, inputs)
             else:
                 yield from _fitted(source, site, inputs, goals, settings, controls)
     pixels = pixel_tokens(data.frames, data.store.card.grid, data.store.card.patch)
@@ -124,11 +125,14 @@ def site_readouts(data: ArmData, target: ProbeTarget, settings: ProbeSettings, s
     yield from _fitted(TRAINED, site, inputs, goals, settings, settings.budget)
 
 
+def _control_labels(data: ArmData, target: ProbeTarget) -> Floats:
+    return control_labels(_latent_tokens(data), data.values, data.sides[0], target.classes, target.name)
+
+
 def _control_task(
-    data: ArmData, target: ProbeTarget, settings: ProbeSettings, site: Site, inputs: Sequence[Tensor]
+    data: ArmData, target: ProbeTarget, labels: Floats, settings: ProbeSettings, site: Site, inputs: Sequence[Tensor]
 ) -> Iterator[Readout]:
     """Readouts of the present chunk's random labels, in the chunks whose real label at the horizon is known."""
-    labels = control_labels(_latent_tokens(data), data.values, data.sides[0], target.classes, target.name)
     for horizon in settings.horizons:
         train, validation, test = (
             np.where(np.isfinite(ahead(data.values, side, horizon)), ahead(labels, side, 0), np.float32(np.nan))
