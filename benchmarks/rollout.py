@@ -14,6 +14,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from benchmarks.arithmetic import product_speed
 from benchmarks.live_memory import LiveTensors
 from benchmarks.machine import machine_line, write_report
 from benchmarks.rollout_speed import (
@@ -26,12 +27,12 @@ from benchmarks.rollout_speed import (
     our_run,
     prompt,
     shared_weights,
+    streaming_operations,
 )
 from benchmarks.training_pass import compare_training
 from probekit.models.causal_wan import CausalWan
 from probekit.models.compiled_blocks import COMPILED_TOLERANCE
 from probekit.models.presets import sprite_transformer_config
-from probekit.provenance import command_line
 from probekit.rollout.noise import SeededNoise
 
 ROUNDS = 3
@@ -87,6 +88,22 @@ def _rows(name: str, found: Mapping[str, Measured], reference: Tensor) -> list[s
         ]  # fmt: skip
         rows.append(f"| {' | '.join(cells)} |")
     return rows
+
+
+def bound_line(counts: Mapping[str, int], speed: float) -> str:
+    """What a chunk costs by its operations alone, and so the least ratio that saving other work can reach.
+
+    Args:
+        counts: operations of a video, plain and ours.
+        speed: operations per second of the fastest product.
+    """
+    chunk = {way: count / CHUNKS for way, count in counts.items()}
+    return (
+        f"Arithmetic: a chunk has {chunk['plain'] / 1e9:.1f} GFLOP in the plain way and {chunk['ours'] / 1e9:.1f} in "
+        f"ours, {counts['ours'] / counts['plain']:.2f} of it. The fastest fp32 product of this run makes "
+        f"{speed / 1e9:.0f} GFLOP/s, so that a chunk of ours cannot take less than "
+        f"{1000 * chunk['ours'] / speed:.0f} ms on average."
+    )
 
 
 def training_table() -> list[str]:
@@ -150,7 +167,8 @@ def main() -> None:
     lines = [
         "# Rollout and training pass",
         "",
-        f"`{command_line()}` on {machine_line()}. Fastest of {rounds} interleaved rounds.",
+        f"`OMP_NUM_THREADS={torch.get_num_threads()} python -m benchmarks.rollout` on {machine_line()}. Fastest of "
+        f"{rounds} interleaved rounds.",
         "",
         f"## Streaming: width 256, {layers} layers, 64 tokens per frame, {CHUNKS} chunks of {FRAMES}, 4 steps, a clean "
         "pass",
@@ -162,6 +180,8 @@ def main() -> None:
         "which a compiled one compiles, is in its own column and in no other; code that an earlier case made is used "
         "again. `pays after` is the length of video from "
         "which compiling has won that back. Goals against plain eager at equal precision: 0.6 compiled, 0.75 eager.",
+        "",
+        bound_line(streaming_operations(layers), product_speed()),
         "",
         "The difference is the largest one of latents from plain eager in fp32 with the same prompt; in brackets its "
         "root mean square over the latents' standard deviation. In fp32, compiled and eager may differ by "

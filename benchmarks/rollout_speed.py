@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import torch
 from diffusers import WanTransformer3DModel
 from torch import Tensor
 
+from benchmarks.arithmetic import operations
 from benchmarks.plain_causal_wan import PlainCausalWan, plain_rollout
 from probekit.diffusion.few_step import few_step_sigmas
 from probekit.models.causal_wan import CausalWan
@@ -146,3 +148,12 @@ def compare_rollouts(
         stock()
         stock_best = min(stock_best, time.perf_counter() - started)
     return found, stock_best
+
+
+@torch.no_grad()
+def streaming_operations(layers: int = SIZE["num_layers"]) -> dict[str, int]:
+    """Operations of a video's products, convolutions and attention, plain and ours: neither can save those of ours."""
+    text, noise = prompt(TEXT_TOKENS), SeededNoise(("benchmark",), range(1), (16, FRAMES, LATENT, LATENT))
+    plain, ours = shared_weights(layers=layers)
+    runs = {"plain": plain_run(plain, text, noise), "ours": our_run(ours, text, noise)}
+    return {name: operations(partial(run, lambda: None)) for name, run in runs.items()}

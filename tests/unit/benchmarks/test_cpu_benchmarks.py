@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import bootstrap, compare, growth
+from benchmarks import bootstrap, compare, growth, probing
 from benchmarks.arithmetic import operations, product_speed
 from benchmarks.children import Cost, cost_of_command, costs_in_child, print_costs
 from benchmarks.growth_steps import STEPS
 from benchmarks.machine import instruction_sets, machine_line
-from benchmarks.rollout import pays_after
-from benchmarks.rollout_speed import CHUNKS, Measured
+from benchmarks.rollout import bound_line, pays_after
+from benchmarks.rollout_speed import CHUNKS, Measured, streaming_operations
 from tests.helpers.places import REPOSITORY
 
 REPORTS = REPOSITORY / "reports" / "benchmarks"
@@ -56,6 +56,36 @@ def test_growth_runs_at_small_size_and_writes_no_report(
         assert f"| {piece}, s |" in text
         assert f"| {piece}, MB |" in text
     assert {path.name: path.read_text(encoding="utf-8") for path in REPORTS.glob("*.md")} == reports
+
+
+def test_a_rollout_of_ours_has_fewer_operations_and_no_layer_is_left_out() -> None:
+    """A chunk: 3 frames of 64 tokens; products: 4 of self-attention, 2 of cross-attention, 2 of 4 widths."""
+    one, two = streaming_operations(1), streaming_operations(2)
+    products = 2 * 192 * (4 + 2 + 8) * 256**2
+    for way in ("plain", "ours"):
+        passes = (two[way] - one[way]) / (products * CHUNKS)
+        assert 4 < passes < 9, "4 passes of products, the clean one, and attention"
+    assert two["ours"] < two["plain"]
+
+
+def test_the_bound_is_operations_over_speed() -> None:
+    line = bound_line({"plain": 14 * 10**9, "ours": 7 * 10**9}, 1e10)
+    assert "2.0 GFLOP in the plain way and 1.0 in ours, 0.50 of it" in line
+    assert "cannot take less than 100 ms" in line
+
+
+def test_the_products_of_a_fit_are_counted_as_by_hand() -> None:
+    """Nine decoders, 1,024 rows: three products forward, three of weights and two of inputs backward."""
+    first, second, last = (a * b for a, b in ((probing.INPUTS, 128), (128, 128), (128, probing.OUTPUTS)))
+    step = 9 * 1024 * 2 * (2 * first + 3 * second + 3 * last)
+    assert probing.fit_operations() == probing.BUDGET.steps * step
+
+
+def test_what_a_loop_could_lose_stands_beside_what_it_lost() -> None:
+    text = "\n".join(probing.report(120.0, 20.0, 30.0, 44.0))
+    assert "| one site, one by one | 30.0 | 1.50 |" in text
+    assert "busy processes | 44.0 | 2.20 |" in text
+    assert f"{probing.fit_operations() / 1e12:.2f} TFLOP" in text
 
 
 @pytest.mark.slow
