@@ -101,7 +101,7 @@ def report(whole: float, batched: float, looped: float, beside: float) -> list[s
         "",
         f"Goals: 180 s for all sites, 1.5 for the loop, 1.3 beside others. Arithmetic: a site's steps have "
         f"{count / 1e12:.2f} TFLOP of products, and the fastest fp32 product of this run makes {speed / 1e9:.0f} "
-        f"GFLOP/s, so that no way takes less than {count / speed:.1f} s, and a loop as fast as today's can be beaten by "
+        f"GFLOP/s, so that each way takes at least {count / speed:.1f} s, and today's loop can be beaten by "
         f"at most {looped * speed / count:.2f}. Beside {cores} endless loops of equal priority on {cores} cores, "
         f"a fair scheduler leaves half of them to a fit of as many threads: a ratio of 2.",
         "",
