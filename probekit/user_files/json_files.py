@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ MOST_NESTED: Final = 64
 INTEGER_BITS: Final = 64
 
 _HALF_CHARACTER: Final = re.compile("[\ud800-\udfff]")
+_MAY_HOLD_HALVES: Final = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
+"""Text of a document without a match holds whole characters alone; most have none, and need no look at each text."""
 
 
 class _Refused(ValueError):
@@ -106,7 +109,9 @@ def parse_json(text: str, *, allow_nan: bool = False) -> Any:
         )
     except RecursionError as error:
         raise _Refused(f"it nests deeper than {MOST_NESTED} levels") from error
-    _check(document)
+    _check_depth(document)
+    if _MAY_HOLD_HALVES.search(text):
+        _check_characters(document)
     return document
 
 
@@ -138,18 +143,27 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _check(document: Any) -> None:
-    """Refuse what is too deep to be walked through, and texts that no file could hold."""
+def _check_depth(document: Any) -> None:
+    """Refuse what is too deep to be walked through."""
     level: list[Any] = [[document]]
     for _ in range(MOST_NESTED + 1):
-        values = [value for container in level for value in _inside(container)]
-        for value in values:
-            if isinstance(value, str) and _HALF_CHARACTER.search(value):
-                raise _Refused(f"it holds half a character, in {value[:40]!r}")
-        level = [value for value in values if isinstance(value, dict | list)]
+        level = [value for container in level for value in _values(container) if isinstance(value, dict | list)]
     if level:
         raise _Refused(f"it nests deeper than {MOST_NESTED} levels")
 
 
-def _inside(container: dict[str, Any] | list[Any]) -> list[Any]:
-    return [*container.keys(), *container.values()] if isinstance(container, dict) else container
+def _check_characters(document: Any) -> None:
+    """Refuse texts that no file could hold."""
+    waiting: list[Any] = [document]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str) and _HALF_CHARACTER.search(value):
+            raise _Refused(f"it holds half a character, in {value[:40]!r}")
+        if isinstance(value, dict):
+            waiting += [*reversed(value.values()), *reversed(value.keys())]
+        elif isinstance(value, list):
+            waiting += reversed(value)
+
+
+def _values(container: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return container.values() if isinstance(container, dict) else container

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from probekit.collection_pause import collection_paused
 from probekit.errors import UserError
 from probekit.evaluation.scoring.backends import scorers_for
 from probekit.evaluation.vbench.result_files import (
@@ -73,6 +74,7 @@ def open_scored_run(root: Path) -> ScoredRun:
     return ScoredRun(root, table, read_protocol(root), method, only["suite"], only["horizon"], scores)
 
 
+@collection_paused()
 def _open_official(root: Path) -> ScoredRun:
     """Official results as a scored run; its card says what the files do: prompts, samples and dimensions."""
     found = read_official_results(root, allow_missing=True)

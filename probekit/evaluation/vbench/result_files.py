@@ -7,7 +7,7 @@ their own). What is sound is read; what is not is named with its file, dimension
 import logging
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -96,8 +96,9 @@ def read_official_results(folder: Path, model: str | None = None, *, allow_missi
         _warn_of_scale(path, dimension, entries)
     if faults and not (rows and allow_missing):
         raise _all_faults(faults)
-    in_clips = any(row.clip for row in rows)
-    return OfficialResults([_placed(row, in_clips) for row in rows], faults, tuple(empty))
+    if any(row.clip for row in rows):
+        rows = [_in_clips(row) for row in rows]
+    return OfficialResults(rows, faults, tuple(empty))
 
 
 def _all_faults(faults: Mapping[str, UserError]) -> UserError:
@@ -156,23 +157,20 @@ def _rows(dimension: str, entries: Sequence[Any], model: str) -> Iterator[tuple[
         except UserError as error:
             raise UserError(f"entry {number}: {error.problem}", error.fix) from error
         row = ScoreRow(
-            model=model,
-            training_run=OFFICIAL_RUN,
-            suite=SUITE,
-            horizon=_WHOLE_VIDEOS if named.clip is None else _IN_CLIPS,
-            prompt_id=_prompt_id(named.prompt, dimension),
-            sample=named.sample,
-            clip=named.clip or 0,
-            dimension=dimension,
-            value=score.value,
-            numerator=score.numerator,
-            denominator=score.denominator,
-            reason=score.reason,
-            unit=facts.unit,
-            range_low=low,
-            range_high=high,
-            scorer_id=scorer_id,
-            video_sha256=UNKNOWN_VIDEO,
+            model,
+            OFFICIAL_RUN,
+            SUITE,
+            _WHOLE_VIDEOS if named.clip is None else _IN_CLIPS,
+            _prompt_id(named.prompt, dimension),
+            named.sample,
+            named.clip or 0,
+            dimension,
+            *score,
+            facts.unit,
+            low,
+            high,
+            scorer_id,
+            UNKNOWN_VIDEO,
         )
         yield row, path
 
@@ -186,7 +184,7 @@ def _once(path: Path, dimension: str, made: Sequence[tuple[ScoreRow, str]]) -> l
     first: dict[tuple[str, int, int], tuple[int, ScoreRow]] = {}
     for number, (row, video) in enumerate(made, start=1):
         entry, before = first.setdefault((row.prompt_id, row.sample, row.clip), (number, row))
-        if before != row:
+        if before is not row and before != row:
             raise UserError(
                 f"{path}: {dimension}: entries {entry} and {number} are of one video, {video!r}, "
                 f"and have the scores {before.value} and {row.value}.",
@@ -197,9 +195,9 @@ def _once(path: Path, dimension: str, made: Sequence[tuple[ScoreRow, str]]) -> l
     return [row for _, row in first.values()]
 
 
-def _placed(row: ScoreRow, in_clips: bool) -> ScoreRow:
-    """A row under the horizon of its folder: VBench-Long scores some dimensions in clips and some whole."""
-    return row._replace(horizon=_IN_CLIPS if in_clips or row.horizon == _IN_CLIPS else _WHOLE_VIDEOS)
+def _in_clips(row: ScoreRow) -> ScoreRow:
+    """A row of a folder with clips: VBench-Long scores some dimensions in clips and some whole, under one horizon."""
+    return row if row.horizon == _IN_CLIPS else row._replace(horizon=_IN_CLIPS)
 
 
 def _warn_of_scale(path: Path, dimension: str, entries: Sequence[Mapping[str, Any]]) -> None:
@@ -212,6 +210,7 @@ def _warn_of_scale(path: Path, dimension: str, entries: Sequence[Mapping[str, An
         )  # fmt: skip
 
 
+@lru_cache(maxsize=4096)  # the videos of a prompt stand one after another
 def _prompt_id(text: str, dimension: str) -> str:
     """The entry of a text: two texts stand for two entries each, which differ in their dimensions."""
     return _entries_by_text().get((unicodedata.normalize("NFC", text), dimension), text)

@@ -7,10 +7,12 @@ from typing import Any, Final
 from probekit.errors import UserError
 from probekit.evaluation.scorer import Score
 from probekit.run_folder.score_range import in_range
-from probekit.suites.dimension_constants import VBENCH
+from probekit.suites.dimension_constants import VBENCH, VBenchDimension
 
 PERCENT: Final = "imaging_quality"
 """Its entries run to 100 while the score of the dimension runs to 1."""
+
+_NUMBERS: Final = (int, float)  # asked for every score: a union would be made anew each time
 
 NO_COLOR: Final = "the object is in no frame, or has no colour in any"
 """Why a video has no colour; the official code leaves it out of the file."""
@@ -30,23 +32,22 @@ def score_of(dimension: str, record: Mapping[str, Any], n_frames: int | None = N
     Raises:
         UserError: if a number is missing, not finite, or not what the formula can give.
     """
-    scale = 100.0 if dimension == PERCENT else 1.0
-    value = _number(dimension, record, "video_results") / scale
-    low, high = VBENCH[dimension].range
+    facts = VBENCH[dimension]
+    value = _number(dimension, record, "video_results") / (100.0 if dimension == PERCENT else 1.0)
+    low, high = facts.range
     if not in_range(value, low, high):
         raise UserError(
             f"{dimension} = {value} is outside {low} to {high}.", "The weights or the file are not VBench's."
         )
-    numerator, denominator = _frames(dimension, record, value, n_frames)
+    numerator, denominator = _frames(facts, record, value, n_frames)
     return Score(value, numerator, denominator)
 
 
 def _frames(
-    dimension: str, record: Mapping[str, Any], value: float, n_frames: int | None
+    facts: VBenchDimension, record: Mapping[str, Any], value: float, n_frames: int | None
 ) -> tuple[float, float] | tuple[None, None]:
-    facts = VBENCH[dimension]
     if facts.counts is not None and all(name in record for name in facts.counts):
-        numerator, denominator = (_number(dimension, record, name) for name in facts.counts)
+        numerator, denominator = (_number(facts.name, record, name) for name in facts.counts)
         return numerator, denominator
     frames = record.get("frame_results")
     if facts.frame_list and isinstance(frames, list) and frames:
@@ -58,7 +59,7 @@ def _frames(
 
 def _number(dimension: str, record: Mapping[str, Any], name: str) -> float:
     value = record.get(name)
-    if not isinstance(value, int | float) or not math.isfinite(value):
+    if not isinstance(value, _NUMBERS) or not math.isfinite(value):
         raise UserError(
             f"{dimension}: {name} = {value!r} is no finite number.", "Correct that number, or leave the video out."
         )
