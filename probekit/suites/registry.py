@@ -1,6 +1,7 @@
 """Suites by name: which prompts, how many videos of each, how long and how large, scored for what. Torch-free."""
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel
@@ -55,6 +56,7 @@ def _held_out_captions() -> Iterator[str]:
             yield write_caption(facts)
 
 
+@cache  # drawing scenes takes longer than everything else that is asked of a suite
 def _sprite_prompts(count: int) -> tuple[Prompt, ...]:
     return tuple(Prompt(f"test-{i:03d}", text) for i, text in zip(range(count), _held_out_captions(), strict=False))
 

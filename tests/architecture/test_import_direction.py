@@ -68,6 +68,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "trainer.reproduction": {
         "trainer.config", "trainer.data", "trainer.engine", "trainer.planning", "trainer.sweep", "trainer.sweep_table",
     },
+    "trainer.claims": {"trainer.config", "trainer.reproduction"},
     "trainer.planning": {
         "trainer.config", "trainer.distributed", "trainer.plugins", "trainer.stages",
     },

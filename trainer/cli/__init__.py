@@ -20,6 +20,10 @@ VERBS: Final = (
         "Make tables and figures of the paper, or without a target every stage of the sprite scale from nothing.",
     ),
     Verb(
+        "claims", "trainer.cli.claims:claims_command",
+        "Hold the paper's claims against stored results: estimates, intervals and verdicts, on one page.",
+    ),
+    Verb(
         "demo", "trainer.cli.demo:demo",
         "Train both arms briefly from the shipped student, then sample, score, compare and probe the shipped arms.",
     ),

@@ -8,18 +8,13 @@ from probekit.reporting.cells import difference_text, interval_notes, interval_t
 from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow
 from probekit.reporting.paper_reference import paper_rows, printed
 from probekit.reporting.table import Column, Table
+from trainer.reproduction.paper_systems import NAMES, WITH
 from trainer.reproduction.standing import Standing, direction
 from trainer.reproduction.targets import LONG, SHORT, SYSTEMS
 
 PaperPair = tuple[float | None, float | None]
 """What the paper prints without and with foresight."""
 
-_NAMES: Final = {
-    "self-forcing": "Self-Forcing (chunk-wise)", "framewise": "Causal-Forcing (frame-wise)",
-    "chunkwise": "Causal-Forcing (chunk-wise)",
-}  # fmt: skip
-"""Base systems as the paper calls them."""
-_WITH: Final = " + Video-Mirai"
 _KEYS: Final = ("horizon", "method")
 
 
@@ -151,14 +146,14 @@ def horizon_rows(records: Mapping[tuple[str, str], ComparisonRecord]) -> Iterato
     by_method = {row["method"]: row for row in paper_rows(6)}
     names = [name for name in next(iter(by_method.values())) if name != "method"]
     for system in SYSTEMS:
-        pair = by_method[_NAMES[system]], by_method[_NAMES[system] + _WITH]
+        pair = by_method[NAMES[system]], by_method[NAMES[system] + WITH]
         for horizon in (SHORT, LONG):
             record = records.get((system, horizon))
             for column in (name for name in names if name.endswith(f"_{horizon}")):
                 quantity = column.removesuffix(f"_{horizon}")
                 paper = printed(pair[0][column]), printed(pair[1][column])
                 ours = _of_quantity(record, quantity)
-                yield BesideRow(f"{_NAMES[system]}, {horizon}", _words(quantity, record), ours, paper)
+                yield BesideRow(f"{NAMES[system]}, {horizon}", _words(quantity, record), ours, paper)
 
 
 def aggregate_rows(record: ComparisonRecord) -> Iterator[BesideRow]:

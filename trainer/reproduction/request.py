@@ -97,6 +97,7 @@ class Request(NamedTuple):
         machine: machine that commands are written for.
         overrides: changes of every row's training, `key=value`.
         suite: suite in place of the scale's; None keeps those.
+        fresh: whether what the working folder has already is planned too, so that a plan is the same everywhere.
     """
 
     scale: str
@@ -105,6 +106,7 @@ class Request(NamedTuple):
     machine: Machine = Machine()
     overrides: tuple[str, ...] = ()
     suite: str | None = None
+    fresh: bool = False
 
     @property
     def facts(self) -> Scale:

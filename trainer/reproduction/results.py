@@ -95,21 +95,26 @@ def cost_of(places: Places) -> CostRecord:
 
 
 def probe_contrasts(places: Places) -> list[ProbeContrastRow]:
-    """The stored contrasts of the probes.
+    """The stored contrasts of the probes. Raises UserError as `contrasts_of`."""
+    return contrasts_of(places.file(Probes()))
+
+
+def contrasts_of(path: Path) -> list[ProbeContrastRow]:
+    """The contrasts of a file that `probekit probe` wrote; those that have no value are left out.
 
     Raises:
-        UserError: there are none, or a row is not legal.
+        UserError: there is none, or a row is not legal.
     """
-    path = places.file(Probes())
     table = read_table(path, what="table of contrasts", fix=_AGAIN, columns=("contrast", "site", "depth"))
     site = table.column(("site", "depth"))
     return [
         ProbeContrastRow(
-            record.text("contrast"), record.text(site), int(_needed(record, "horizon_chunks", path)),
-            record.text("metric_id").partition(":")[0], _needed(record, "a", path), _needed(record, "b", path),
-            _number(record, "low", path), _number(record, "high", path), int(_needed(record, "n_prompts", path)),
+            record.text("contrast"), record.text(site), int(needed_in(record, "horizon_chunks", path)),
+            record.text("metric_id").partition(":")[0], needed_in(record, "a", path), needed_in(record, "b", path),
+            number_in(record, "low", path), number_in(record, "high", path), int(needed_in(record, "n_prompts", path)),
         )
         for record in table.records
+        if record.text("a") and record.text("b")
     ]  # fmt: skip
 
 
@@ -119,8 +124,8 @@ def drops_of(need: Drop, places: Places) -> list[DropRowStored]:
     table = read_table(path, what="table of drops", fix=_AGAIN, columns=("what", "name", "drop"))
     rows = []
     for record in table.records:
-        drop, low, high = (_number(record, name, path) for name in ("drop", "low", "high"))
-        prompts = int(_needed(record, "n_prompts", path))
+        drop, low, high = (number_in(record, name, path) for name in ("drop", "low", "high"))
+        prompts = int(needed_in(record, "n_prompts", path))
         names = record.text("what"), record.text("name")
         rows.append(DropRowStored(*names, drop, low, high, prompts, record.text("unit")))
     return rows
@@ -131,7 +136,8 @@ def arms_contrast(rows: Sequence[ProbeContrastRow]) -> str:
     return rows[0].contrast
 
 
-def _number(record: Record, column: str, path: Path) -> float | None:
+def number_in(record: Record, column: str, path: Path) -> float | None:
+    """The number in a column; None where it is empty. Raises UserError where a text stands there."""
     text = record.text(column)
     if not text:
         return None
@@ -141,8 +147,9 @@ def _number(record: Record, column: str, path: Path) -> float | None:
         raise UserError(f"{path}, {record.place}: {column} is {text!r}, not a number.", _AGAIN) from error
 
 
-def _needed(record: Record, column: str, path: Path) -> float:
-    found = _number(record, column, path)
+def needed_in(record: Record, column: str, path: Path) -> float:
+    """The number in a column. Raises UserError where it is empty, or no number."""
+    found = number_in(record, column, path)
     if found is None:
         raise UserError(f"{path}, {record.place}: {column} is empty.", _AGAIN)
     return found

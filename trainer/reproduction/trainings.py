@@ -130,7 +130,7 @@ class Chain:
         Sources that lie in the working folder already are taken from there.
         """
         path = Path(value)
-        if path.exists() or path.is_absolute() or len(path.parts) < 2:
+        if (path.exists() and not self._request.fresh) or path.is_absolute() or len(path.parts) < 2:
             return None
         run = path.parts[1]
         if path.parts[0] != _WORK or not (run in recipes_by_run(self._request.scale) or run.endswith(_LATENTS)):
@@ -185,7 +185,7 @@ class Chain:
         program = "trainer" if launcher == "trainer" else "torchrun"
         config = load_recipe(training.recipe, training.changes)
         whole = training_estimate(self._request.scale, config, self._request.machine.processes)
-        estimate = _remaining(whole, training, config)
+        estimate = whole if self._request.fresh else _remaining(whole, training, config)
         return Step((program, *rest), f"training of {what}", partial(training_is_done, training), estimate)
 
 

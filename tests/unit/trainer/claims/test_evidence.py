@@ -1,0 +1,185 @@
+"""Readers of stored results: each effect points the way of its claim and has the numbers of its file."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probekit.errors import UserError
+from probekit.models.model_folder import SHIPPED_MODELS
+from probekit.reporting.comparison_record import ComparisonRow
+from tests.helpers.places import REPOSITORY
+from trainer.claims.exact_evidence import counted_cost, measured_cost, same_inference, unlike
+from trainer.claims.kinds import NearestGap, NearMean, ProbeCells
+from trainer.claims.score_evidence import SweepPair, pair_effect
+from trainer.claims.state_evidence import decibel_gaps, near_mean, nearest_gap, probe_cells
+from trainer.reproduction.places import Places
+
+STORED = REPOSITORY / "reports" / "sprite"
+FILE = Path("comparison.json")
+
+
+def row(difference: float | None, error: float | None, prompts: int = 50) -> ComparisonRow:
+    return ComparisonRow(
+        quantity="total", group="aggregate", method="m", baseline_mean=0.0, method_mean=difference,
+        difference=difference, standard_error=error, low=None, high=None, star=False, n_prompts=prompts,
+        baseline_videos=None, method_videos=None, reason="too few prompts",
+    )  # fmt: skip
+
+
+def test_a_pair_of_rows_worked_out_by_hand() -> None:
+    """0.95 - 0.15 = 0.80; errors 0.54 + 0.77 = 1.31, times 1.959964 = 2.567553."""
+    effect = pair_effect(SweepPair("", row(0.95, 0.54, 18), row(0.15, 0.77, 17)), 0.47, FILE)
+    assert effect.value == pytest.approx(0.80)
+    assert (effect.low, effect.high) == (pytest.approx(0.80 - 2.567553), pytest.approx(0.80 + 2.567553))
+    assert (effect.n, effect.claimed) == (17, 0.47)
+    alone = pair_effect(SweepPair("", row(0.95, 0.54), None), None, FILE)
+    assert (alone.value, alone.width) == (0.95, pytest.approx(2 * 1.959964 * 0.54))
+    below = pair_effect(SweepPair("", None, row(0.95, 0.54)), None, FILE)
+    assert below.value == -0.95
+
+
+def test_a_row_without_an_error_is_named() -> None:
+    with pytest.raises(UserError, match="too few prompts"):
+        pair_effect(SweepPair("", row(0.95, None), row(0.15, 0.77)), None, FILE)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(3, 60), st.floats(-1, 1))
+def test_the_interval_of_a_pair_is_never_narrower_than_the_paired_one(seed: int, prompts: int, tie: float) -> None:
+    """Scores of three rows, however they hang together: the error of a difference is at most the sum of both."""
+    rng = np.random.default_rng(seed)
+    first, one = rng.normal(size=(2, prompts))
+    other = tie * one + rng.normal(size=prompts) * rng.uniform(0, 2)
+
+    def error(values: np.ndarray) -> float:
+        return float(values.std(ddof=1) / np.sqrt(prompts))
+
+    gains = [row(float((own - first).mean()), error(own - first)) for own in (one, other)]
+    pair = SweepPair("", *gains)
+    effect = pair_effect(pair, None, FILE)
+    assert effect.value == pytest.approx((one - other).mean())
+    assert effect.width >= 2 * 1.959963 * error(one - other) * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("folder", ["probes", "probing/probes/frame"])
+def test_probe_cells_are_the_contrasts_of_the_arms_to_come(folder: str) -> None:
+    """Errors count downwards, decibels upwards; the present frame is no forecast."""
+    found = probe_cells(ProbeCells(folder), Places(STORED))
+    with (STORED / folder / "contrasts.csv").open() as file:
+        rows = [
+            one for one in csv.DictReader(file)
+            if one["contrast"] == "sprite-dmd-foresight - sprite-dmd-baseline" and one["horizon_chunks"] != "0"
+        ]  # fmt: skip
+    assert len(found.effects) == len(rows) > 20
+    for named, one in zip(found.effects, rows, strict=True):
+        sign = 1 if one["metric_id"].startswith("psnr") else -1
+        assert named.effect.value == pytest.approx(sign * float(one["difference"]))
+        assert named.effect.low <= named.effect.value <= named.effect.high
+        assert named.effect.n == int(one["n_prompts"])
+
+
+def test_probes_of_other_weights_are_refused(tmp_path: Path) -> None:
+    folder = shutil.copytree(STORED / "probes", tmp_path / "probes")
+    protocol = json.loads((folder / "protocol.json").read_text())
+    protocol["arms"]["sprite-dmd-foresight"]["generation"]["checkpoint_hash"] = "0" * 64
+    (folder / "protocol.json").write_text(json.dumps(protocol))
+    for reader, kind in ((probe_cells, ProbeCells("probes")), (nearest_gap, NearestGap("probes"))):
+        with pytest.raises(UserError, match="other weights than the shipped sprite-dmd-foresight"):
+            reader(kind, Places(tmp_path))  # type: ignore[operator]
+    (folder / "protocol.json").write_text(json.dumps({"arms": {}}))
+    with pytest.raises(UserError, match="names no two arms"):
+        probe_cells(ProbeCells("probes"), Places(tmp_path))
+
+
+def test_gaps_in_decibels_worked_out_by_hand() -> None:
+    """A tenth of the error is ten decibels better, a double one 3.0103 worse; other prompts do not count."""
+    errors = {
+        ("base", 1): {"p": 0.1, "q": 0.1, "r": 1.0}, ("ours", 1): {"p": 0.01, "q": 0.2},
+        ("base", 2): {"p": 0.1}, ("ours", 2): {"p": 0.1},
+    }  # fmt: skip
+    gaps = decibel_gaps(errors, "base", "ours", FILE)
+    assert gaps[1] == {"p": pytest.approx(10.0), "q": pytest.approx(-3.0103, abs=1e-4)}
+    assert gaps[2] == {"p": pytest.approx(0.0)}
+    with pytest.raises(UserError, match="not above 0"):
+        decibel_gaps({("base", 1): {"p": 0.0}, ("ours", 1): {"p": 0.1}}, "base", "ours", FILE)
+
+
+def test_the_nearest_gap_is_held_against_both_others() -> None:
+    found = nearest_gap(NearestGap("probes"), Places(STORED))
+    assert [named.name for named in found.effects] == ["1 and 2 ahead:", "1 and 3 ahead:"]
+    assert all(named.effect.n == 40 for named in found.effects)
+
+
+def test_futures_are_read_of_the_arm_with_foresight(tmp_path: Path) -> None:
+    folder = tmp_path / "futures"
+    folder.mkdir()
+    shutil.copy(STORED / "probes" / "protocol.json", folder)
+    head = "arm,horizon,difference,low,high,n_prompts"
+    lines = [
+        "sprite-dmd-baseline,1,9,8,10,40", "sprite-dmd-foresight,1,0.002,0.001,0.003,40",
+        "sprite-dmd-foresight,2,0.001,-0.001,0.003,39",
+    ]  # fmt: skip
+    (folder / "futures.csv").write_text("\n".join([head, *lines]) + "\n")
+    found = near_mean(NearMean(), Places(tmp_path))
+    read = [tuple(named.effect)[:4] for named in found.effects]
+    assert read == [(0.002, 0.001, 0.003, 40), (0.001, -0.001, 0.003, 39)]
+    (folder / "futures.csv").write_text(f"{head}\nsprite-dmd-foresight,1,0.002,,,3\n")
+    with pytest.raises(UserError, match="no interval"):
+        near_mean(NearMean(), Places(tmp_path))
+    with pytest.raises(UserError, match="is not there"):
+        near_mean(NearMean(), Places(tmp_path / "nowhere"))
+
+
+def test_costs_are_read_from_the_benchmark(tmp_path: Path) -> None:
+    places = Places(STORED)
+    assert counted_cost(places).exact == (
+        "supported", "+14.4 % by the paper's accounting, +7.2 % as executed",
+    )  # fmt: skip
+    assert "(+9.6 %)" in str(measured_cost(places).exact)
+    benchmarks = tmp_path / "benchmarks"
+    benchmarks.mkdir()
+    for text, problem in (("", "no line"), (None, "is not there")):
+        (benchmarks / "cost.md").unlink(missing_ok=True)
+        if text is not None:
+            (benchmarks / "cost.md").write_text(text)
+        for reader in (counted_cost, measured_cost):
+            with pytest.raises(UserError, match=problem):
+                reader(Places(tmp_path / "sprite"))
+    (benchmarks / "cost.md").write_text("| overhead | 28.9 % (paper) | 10.7 % |\n")
+    assert counted_cost(Places(tmp_path / "sprite")).exact == (
+        "not supported", "+28.9 % by the paper's accounting, +10.7 % as executed",
+    )  # fmt: skip
+
+
+def arms(tmp_path: Path) -> tuple[Path, Path]:
+    names = ("sprite-dmd-baseline", "sprite-dmd-foresight")
+    one, other = (shutil.copytree(SHIPPED_MODELS / name, tmp_path / name) for name in names)
+    return one, other
+
+
+def test_the_shipped_arms_run_the_same() -> None:
+    found = same_inference()
+    assert found.exact is not None
+    assert found.exact[0] == "supported"
+    assert "2,296,512 parameters" in found.exact[1]
+
+
+def test_an_export_that_differs_in_anything_is_found(tmp_path: Path) -> None:
+    baseline, method = arms(tmp_path)
+    assert list(unlike(baseline, method)) == []
+    (method / "model_card.json").write_text("{}")  # it tells of the model and runs nothing
+    assert list(unlike(baseline, method)) == []
+    card = json.loads((method / "causal.json").read_text())
+    (method / "causal.json").write_text(json.dumps(card | {"few_steps": [1000]}))
+    assert list(unlike(baseline, method)) == ["content of causal.json"]
+    (method / "predictor.json").write_text("{}")
+    assert "predictor.json is in one alone" in list(unlike(baseline, method))
+    shutil.copy(
+        SHIPPED_MODELS / "sprite-large" / "transformer" / "diffusion_pytorch_model.safetensors", method / "transformer"
+    )
+    assert any(one.startswith("parameter blocks.") for one in unlike(baseline, method))
