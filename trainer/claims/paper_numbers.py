@@ -42,8 +42,8 @@ def paper_numbers(kind: Kind) -> list[PaperNumber]:
     match kind:
         case TotalUp(systems):
             return [_total(system, named=len(systems) > 1) for system in systems]
-        case LongerGains(dimensions):
-            return [_longer(dimension) for dimension in dimensions]
+        case LongerGains():
+            return [_longer(dimension) for dimension in consistencies()]
         case Pairs(table, pairs):
             return list(_pairs(table, pairs))
     return []
@@ -74,6 +74,11 @@ def _total(system: str, named: bool) -> PaperNumber:
     totals = {row["model"]: float(row["total"]) for row in paper_rows(5)}
     name = NAMES[system]
     return PaperNumber(name if named else "", totals[name + WITH], totals[name])
+
+
+def consistencies() -> list[str]:
+    """The dimensions that table 6 prints at both horizons."""
+    return [name.removesuffix(f"_{LONG}") for name in paper_rows(6)[0] if name.endswith(f"_{LONG}")]
 
 
 def _longer(dimension: str) -> PaperNumber:

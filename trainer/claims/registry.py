@@ -29,7 +29,7 @@ class Claim:
         test: test that decides it.
         kind: what is held against what.
         target: target of `trainer reproduce` that makes what the test reads; None where a command of its own does.
-        command: that command, where no target has it.
+        command: command that makes it, where no target has it.
         remark: what a reader must know of the test; empty if nothing.
     """
 

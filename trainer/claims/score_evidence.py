@@ -11,7 +11,7 @@ from probekit.statistics.verdicts import LEVEL, Effect
 from probekit.suites.registry import load_suite
 from trainer.claims.found import STALE, Found, Named, check_current
 from trainer.claims.kinds import LongerGains, Pairs, TotalUp
-from trainer.claims.paper_numbers import PaperNumber, paper_numbers
+from trainer.claims.paper_numbers import PaperNumber, consistencies, paper_numbers
 from trainer.config.sweep import SweepConfig, find_sweep, load_sweep
 from trainer.reproduction.paper_systems import NAMES
 from trainer.reproduction.places import Places
@@ -62,7 +62,7 @@ def longer_gains(kind: LongerGains, places: Places) -> Found:
     contrast = f"drop of {method} - drop of {baseline}"
     found = {row.name: row for row in rows if row.what == contrast}
     effects = []
-    for dimension, paper in zip(kind.dimensions, paper_numbers(kind), strict=True):
+    for dimension, paper in zip(consistencies(), paper_numbers(kind), strict=True):
         if dimension not in found:
             raise UserError(f"{file} has no row of {contrast!r} in {dimension}.", STALE)
         effects.append(Named(paper.name, _spared(found[dimension], paper, file)))

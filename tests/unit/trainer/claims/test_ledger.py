@@ -17,7 +17,7 @@ from tests.helpers.shared_data import SHARED
 from trainer.claims.kinds import LongerGains, Pairs, TotalUp, others
 from trainer.claims.ledger import NOT_RUN, ledger, line_of, time_of
 from trainer.claims.page import page
-from trainer.claims.paper_numbers import paper_numbers, paper_overhead
+from trainer.claims.paper_numbers import consistencies, paper_numbers, paper_overhead
 from trainer.claims.registry import CLAIMS, Claim
 from trainer.cli import app
 from trainer.config.sweep import find_sweep, load_sweep
@@ -88,7 +88,7 @@ def test_the_papers_numbers_are_those_of_its_tables() -> None:
         for name in ("Causal-Forcing (chunk-wise)", "Self-Forcing (chunk-wise)", "Causal-Forcing (frame-wise)")
     ]
     *_, without, with_it = printed_table(6, "short_and_long_consistency")
-    for dimension, number in zip(LongerGains().dimensions, paper_numbers(LongerGains()), strict=True):
+    for dimension, number in zip(consistencies(), paper_numbers(LongerGains()), strict=True):
         columns = [f"{dimension}_{at}" for at in ("30s", "5s")]
         long, short = (float(with_it[column]) - float(without[column]) for column in columns)
         assert number.difference == pytest.approx(long - short)
