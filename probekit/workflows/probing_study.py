@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from probekit.atomic_files import write_json, write_text
+from probekit.folder_lock import sole_writer
 from probekit.models.loading import hash_checkpoint
 from probekit.models.model_folder import model_folder
 from probekit.suites.registry import load_suite
@@ -15,6 +16,7 @@ from probekit.workflows.study_parts import StudyPart, study_parts
 from probekit.workflows.study_recipe import ProbingStudy
 
 PAGE: Final = "README.md"
+LOCK: Final = ".study.lock"
 _DONE: Final = "finished.json"
 _STATES: Final = ("suite", "prompts", "samples", "seed", "sites")
 """Fields that say which states are read."""
@@ -32,8 +34,13 @@ def run_study(study: ProbingStudy, out: Path) -> Path:
         The page.
 
     Raises:
-        UserError: as the parts do.
+        UserError: as the parts do, or another process makes a study there.
     """
+    with sole_writer(out / LOCK, out):
+        return _run_study(study, out)
+
+
+def _run_study(study: ProbingStudy, out: Path) -> Path:
     suite = load_suite(study.suite).reduced(study.prompts, study.samples)
     parts = study_parts(study, suite, out)
     hashes = {model: hash_checkpoint(model_folder(model)) for model in (study.baseline, study.method)}

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from probekit.errors import UserError
+from probekit.folder_lock import sole_writer
 from probekit.models.causal_card import CausalCard, write_causal_card
 from probekit.rollout.world_sampler import WORLD_MODEL
 from probekit.suites.registry import load_suite
-from probekit.workflows.probing_study import PAGE, run_study
+from probekit.workflows.probing_study import LOCK, PAGE, run_study
 from probekit.workflows.study_parts import _last_pass_sites, _probe_parts
 from probekit.workflows.study_recipe import ProbingStudy, read_study
 from tests.helpers.model_folders import write_tiny_model
@@ -40,6 +41,12 @@ def edited(recipe: Path, folder: Path, old: str, new: str) -> Path:
     path = folder / "edited.yaml"
     path.write_text(text.replace(old, new))
     return path
+
+
+def test_two_processes_never_make_one_study(recipe: Path, tmp_path: Path) -> None:
+    with sole_writer(tmp_path / LOCK, tmp_path), pytest.raises(UserError, match="is being written by process"):
+        run_study(read_study(recipe), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
