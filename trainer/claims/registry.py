@@ -78,7 +78,7 @@ CLAIMS: Final[tuple[Claim, ...]] = (
         "A readout is near the mean of the futures", "figure 6; section 4.3",
         "distance of a future from the mean of the others minus that of the readout, by state; above 0 at each horizon",
         NearMean(), "figure06",
-        remark="necessary, not sufficient, since any blurred forecast is nearer to a mean than a sharp one.",
+        remark="a weak test: any blurred forecast passes it, and a decoder of few states fails it.",
     ),
     Claim(
         "Fused targets beat targets by offset", "table 2", _ROWS,
