@@ -49,6 +49,6 @@ lint: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt constraints-vbench.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev,live]'
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -r constraints-vbench.txt
 	@touch $@

@@ -1,21 +1,31 @@
 """`probekit compare`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from probekit.choices import IntervalKind, Resampling, Weighting
 from probekit.cli.errors import reporting_errors
-from probekit.cli.options import Mismatch, Replicates, Runs, Seed, WeightingOption, finite
+from probekit.cli.options import Mismatch, Replicates, RunsOrNone, Seed, WeightingOption, finite
 from probekit.cli.terminal import say
 from probekit.errors import UserError
 
+if TYPE_CHECKING:
+    from probekit.statistics.bootstrap_settings import BootstrapSettings
+
 
 def compare(
-    runs: Runs,
+    runs: RunsOrNone = None,
+    *,
     out: Annotated[Path, typer.Option(help="Folder for comparison.json, .csv, .md, .tex, differences.png and .svg.")],
-    baseline: Annotated[Path | None, typer.Option(help="Which run is the baseline; by default the first.")] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(help="Which run is the baseline, by default the first; of choices, which model.")
+    ] = None,
+    preferences: Annotated[
+        list[Path] | None,
+        typer.Option(help="File of choices that `probekit watch` kept, in place of runs; repeatable."),
+    ] = None,
     method: Annotated[Resampling, typer.Option(help="What is resampled, and how.")] = "paper",
     interval: Annotated[IntervalKind, typer.Option(help="Kind of interval.")] = "percentile",
     weighting: WeightingOption = "prompt-mean",
@@ -30,20 +40,18 @@ def compare(
 ) -> None:
     """Compare scored runs with a baseline: paired bootstrap, permutation tests, effect sizes, a forest plot."""
     with reporting_errors():
+        if preferences:
+            _compare_choices(runs, preferences, out, baseline, seed, replicates)
+            return
+        if not runs:
+            raise UserError("There is nothing to compare.", "Give run folders, or --preferences FILE.")
         from probekit.reporting.comparison_io import write_comparison
         from probekit.reporting.comparison_tables import comparison_table
         from probekit.reporting.figures import forest_plot, save_figure
-        from probekit.statistics.bootstrap_settings import BootstrapSettings
         from probekit.workflows.compare import baseline_first, compare_runs, open_scored_run
         from probekit.workflows.significance import write_significance
 
-        settings = BootstrapSettings(
-            resampling=method,
-            interval=interval,
-            weighting=_weighting(weighting, pooled=pooled),
-            replicates=replicates,
-        )
-        settings.refuse_contradictions()
+        settings = _settings(method, interval, _weighting(weighting, pooled=pooled), replicates)
         if method == "runs" and (margin is not None or repeat):
             raise UserError(
                 "--margin and --repeat are about single runs, and --method runs compares models by all of theirs.",
@@ -63,6 +71,29 @@ def compare(
         table_console().print(comparison_table(record).rich())
         written = (*paths, *(out / name for name in ("differences.png", "differences.svg")))
         say(f"wrote {', '.join(map(str, written))}")
+
+
+def _settings(method: Resampling, interval: IntervalKind, weighting: Weighting, replicates: int) -> "BootstrapSettings":
+    """Settings of the bootstrap. Raises UserError where they contradict one another."""
+    from probekit.statistics.bootstrap_settings import BootstrapSettings
+
+    settings = BootstrapSettings(resampling=method, interval=interval, weighting=weighting, replicates=replicates)
+    settings.refuse_contradictions()
+    return settings
+
+
+def _compare_choices(
+    runs: list[Path] | None, files: list[Path], out: Path, baseline: Path | None, seed: int, replicates: int
+) -> None:
+    """Compare models by choices between their videos. Raises UserError where runs are given too."""
+    from probekit.cli.tables import table_console
+    from probekit.workflows.preferences import compare_choices
+
+    if runs:
+        raise UserError("--preferences compares by choices, and run folders are compared by scores.", "Leave out one.")
+    name = None if baseline is None else str(baseline)
+    table_console().print(compare_choices(files, out, baseline=name, seed=seed, replicates=replicates).rich())
+    say(f"wrote {out}/preferences.csv, .md, .tex")
 
 
 def _weighting(asked: Weighting, *, pooled: bool) -> Weighting:

@@ -90,6 +90,10 @@ VERBS: Final = (
         "Keep the hidden states of a streaming generator, for probes to read; goes on where it was interrupted.",
     ),
     Verb(
+        "watch", "probekit.cli.watch:watch",
+        "Watch rollouts as they are made, beside what their states know of the future; change, fork or judge them.",
+    ),
+    Verb(
         "align", "probekit.cli.align:align",
         "Compare hidden states with what an encoder sees in the same videos, some chunks ahead.",
     ),

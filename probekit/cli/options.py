@@ -23,6 +23,9 @@ FEW_STEPS_TEXT: Final = ",".join(map(str, FEW_STEPS))
 
 ShardOption = Annotated[str | None, typer.Option("--shard", help="This worker's shard, i/n, counted from 0: 0/2, 1/2.")]
 Runs = Annotated[list[Path], typer.Argument(help="Run folders with scores; the first is the baseline.")]
+RunsOrNone = Annotated[
+    list[Path] | None, typer.Argument(help="Run folders with scores; the first is the baseline.", show_default=False)
+]
 Mismatch = Annotated[bool, typer.Option("--allow-mismatch", help="Compare although protocols differ; adds a banner.")]
 Replicates = Annotated[int, typer.Option(help="Bootstrap replicates.", min=100, max=MOST_REPLICATES)]
 WeightingOption = Annotated[

@@ -37,6 +37,7 @@ class LiveChunk(NamedTuple):
         frames: (T, H, W, 3) uint8; the first chunk of a video has fewer.
         readouts: what is seen coming, (H, W, 3) uint8 by chunks ahead; empty without a head.
         errors: mean squared error in [0, 1] of what was seen coming when this chunk was 1, 2, … chunks away.
+        copies: the same error of a copy of what was the present then.
         seconds: time that it took.
     """
 
@@ -46,7 +47,15 @@ class LiveChunk(NamedTuple):
     frames: Picture
     readouts: Mapping[int, Picture]
     errors: Mapping[int, float]
+    copies: Mapping[int, float]
     seconds: float
+
+
+class _Foreseen(NamedTuple):
+    """What was read of a chunk before it came, and what was the present then; (H, W, 3) uint8."""
+
+    read: Picture
+    present: Picture
 
 
 class _StateOfChunk:
@@ -64,6 +73,11 @@ class _StateOfChunk:
         if record.chunk >= 0 and record.step == site.step:
             rows = record.hidden[site.block][: len(record.latents)]
             self.state = Reduction().apply(rows, self._frames).to("cpu", torch.float16)
+
+
+def squared_error(one: Picture, other: Picture) -> float:
+    """Mean squared error of two pictures in [0, 1]."""
+    return float(np.square(one / 255.0 - other / 255.0).mean())
 
 
 def check_head(head: ReadoutHead) -> None:
@@ -103,7 +117,7 @@ class LiveRollout:
         self._rollout: Rollout = sampler.start([Request(KEY, prompt)], self._observers, self._noise(seed))
         self._decoder: StreamingDecoder = sampler.parts.codec.streaming_decoder()
         self._snapshot = self._rollout.snapshot()
-        self._expected: dict[int, dict[int, Picture]] = {}
+        self._expected: dict[int, dict[int, _Foreseen]] = {}
 
     @property
     def next_chunk(self) -> int:
@@ -128,15 +142,17 @@ class LiveRollout:
         result = next(self._rollout)
         self._snapshot = self._rollout.snapshot()
         frames = self._sampler.decoded(self._decoder.push, result.latents)[0]
-        errors = self._errors(chunk, frames[-1])
-        readouts = self._read(chunk, frames.shape[1:3])
-        return LiveChunk(chunk, self.prompt, self.seed, frames, readouts, errors, time.perf_counter() - started)
+        foreseen = self._expected.pop(chunk, {})
+        errors = {horizon: squared_error(seen.read, frames[-1]) for horizon, seen in foreseen.items()}
+        copies = {horizon: squared_error(seen.present, frames[-1]) for horizon, seen in foreseen.items()}
+        readouts = self._read(chunk, frames[-1])
+        return LiveChunk(chunk, self.prompt, self.seed, frames, readouts, errors, copies, time.perf_counter() - started)
 
     def change(self, *, prompt: str | None = None, seed: int | None = None) -> None:
         """Go on with another prompt or other noise from the next chunk on."""
+        text = None if prompt is None else self._sampler.text([prompt])
         self.prompt = self.prompt if prompt is None else prompt
         self.seed = self.seed if seed is None else seed
-        text = None if prompt is None else self._sampler.text([prompt])
         self._rollout = self._rollout.fork(self._snapshot, self._noise(self.seed), text=text, observers=self._observers)
 
     def fork(self, seed: int) -> "LiveRollout":
@@ -155,21 +171,15 @@ class LiveRollout:
     def _noise(self, seed: int) -> KeyedNoise:
         return KeyedNoise([KEY], self._sampler.chunk_shape(), seed)
 
-    def _read(self, chunk: int, size: tuple[int, int]) -> dict[int, Picture]:
+    def _read(self, chunk: int, present: Picture) -> dict[int, Picture]:
         """What the head sees coming; kept until it arrives."""
         if self._head is None:
             return {}
         (observer,) = self._observers
         assert observer.state is not None
         read = self._head.read(observer.state[None].numpy())
-        pictures = {horizon: pixels_of(values, *size)[0] for horizon, values in read.items()}
+        pictures = {horizon: pixels_of(values, *present.shape[:2])[0] for horizon, values in read.items()}
         for horizon, picture in pictures.items():
-            self._expected.setdefault(chunk + horizon, {})[horizon] = picture
+            if horizon > 0:
+                self._expected.setdefault(chunk + horizon, {})[horizon] = _Foreseen(picture, present)
         return pictures
-
-    def _errors(self, chunk: int, arrived: Picture) -> dict[int, float]:
-        return {
-            horizon: float(np.square(picture / 255.0 - arrived / 255.0).mean())
-            for horizon, picture in self._expected.pop(chunk, {}).items()
-            if horizon > 0
-        }

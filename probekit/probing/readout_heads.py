@@ -117,6 +117,30 @@ class ReadoutHead(NamedTuple):
             save_file(tensors, temporary, metadata={_FACTS: facts.model_dump_json()})
 
 
+def find_head(folder: Path, target: str, checkpoint_hash: str | None) -> Path | None:
+    """The head of a target for certain weights anywhere in a folder, the first by path; None where there is none.
+
+    Args:
+        folder: folder that `probekit probe` or `probekit capture` wrote; it may be absent.
+        target: name of the target.
+        checkpoint_hash: hash of the generator whose states it will read.
+
+    Raises:
+        UserError: a file of that name is no head, or is damaged.
+    """
+    found = sorted(folder.rglob(f"{HEADS}/{target}.safetensors"))
+    return next((path for path in found if _open_head(path)[0].checkpoint_hash == checkpoint_hash), None)
+
+
+def _open_head(path: Path) -> tuple[HeadFacts, dict[str, Tensor]]:
+    """What a head states, and its tensors."""
+    with reading(f"{path} is no readout head", "Fit one: probekit probe."), safe_open(path, "pt") as file:
+        stated = (file.metadata() or {}).get(_FACTS, "{}")
+        parts: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}
+        facts = validated(HeadFacts, json.loads(stated), f"the facts in {path}")
+    return facts, parts
+
+
 def read_head(path: Path, checkpoint_hash: str | None) -> ReadoutHead:
     """Read a head that was fitted to the states of certain weights.
 
@@ -127,10 +151,7 @@ def read_head(path: Path, checkpoint_hash: str | None) -> ReadoutHead:
     Raises:
         UserError: the file is no head, is damaged, or was fitted to another generator's states.
     """
-    with reading(f"{path} is no readout head", "Fit one: probekit probe."), safe_open(path, "pt") as file:
-        stated = (file.metadata() or {}).get(_FACTS, "{}")
-        parts: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}
-        facts = validated(HeadFacts, json.loads(stated), f"the facts in {path}")
+    facts, parts = _open_head(path)
     if facts.checkpoint_hash != checkpoint_hash:
         fitted, asked = str(facts.checkpoint_hash)[:12], str(checkpoint_hash)[:12]
         raise UserError(

@@ -44,7 +44,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "probing": {
         "diffusion", "evaluation.reference", "media", "models", "rollout", "run_folder", "sprite_world", "statistics",
     },
-    "live": {"models", "probing", "rollout", "run_folder"},
+    "live": {"media", "models", "probing", "reporting", "rollout", "run_folder", "suites"},
     "reporting": {
         "evaluation.aggregation", "evaluation.interchange", "evaluation.long_horizon", "evaluation.weighting", "media",
         "probing", "run_folder", "statistics", "suites",
@@ -52,8 +52,8 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "workflows": {
         "evaluation.aggregation", "evaluation.clips", "evaluation.interchange", "evaluation.long_horizon",
         "evaluation.natural", "evaluation.reference", "evaluation.scorer", "evaluation.scoring", "evaluation.vbench",
-        "evaluation.weighting", "media", "models", "probing", "reporting", "rollout", "run_folder", "statistics",
-        "suites",
+        "evaluation.weighting", "live", "media", "models", "probing", "reporting", "rollout", "run_folder",
+        "statistics", "suites",
     },
     "trainer.config": set(),
     "trainer.distributed": {"trainer.config", "trainer.errors"},

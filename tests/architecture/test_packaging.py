@@ -28,7 +28,8 @@ PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 
 def test_every_imported_distribution_is_declared() -> None:
     declared = {_distribution(text) for text in PROJECT["project"]["dependencies"]}
-    declared |= {_distribution(text) for text in PROJECT["project"]["optional-dependencies"]["vbench"]}
+    for extra in ("live", "vbench"):
+        declared |= {_distribution(text) for text in PROJECT["project"]["optional-dependencies"][extra]}
     undeclared = {
         f"{module.name} -> {top}"
         for module in modules()

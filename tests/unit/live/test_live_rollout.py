@@ -9,12 +9,7 @@ import torch
 
 from probekit.errors import UserError
 from probekit.live.live_rollout import KEY, LiveChunk, LiveRollout
-from probekit.models.causal_card import CausalCard, write_causal_card
-from probekit.probing.decoder_goals import GoalSpace
-from probekit.probing.decoder_inputs import InputMap
-from probekit.probing.decoders import DecoderStack
 from probekit.probing.futures import BranchedNoise
-from probekit.probing.readout_heads import ReadoutHead
 from probekit.probing.recording import recording
 from probekit.probing.reductions import Reduction
 from probekit.probing.sites import Site
@@ -24,34 +19,8 @@ from probekit.rollout.noise import KeyedNoise
 from probekit.rollout.sampling_config import SamplingConfig
 from probekit.rollout.streaming_rollout import roll_out
 from probekit.rollout.streaming_sampler import StreamingSampler
-from probekit.suites.registry import load_suite
-from tests.helpers.model_folders import write_tiny_model
-
-SUITE = load_suite("sprite-5s")
-PROMPT, OTHER = SUITE.prompts[0].text, SUITE.prompts[1].text
-SITE = Site(1, 1)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = write_tiny_model(tmp_path_factory.mktemp("live") / "student", seed=2)
-    write_causal_card(place, CausalCard(role="dmd_student", chunk_frames=3, shift=5.0, few_steps=(1000, 500)))
-    return place
-
-
-@pytest.fixture(scope="module")
-def sampler(folder: Path) -> StreamingSampler:
-    return StreamingSampler(folder, SUITE)
-
-
-def head(sampler: StreamingSampler, site: Site = SITE) -> ReadoutHead:
-    """A head of random weights: what it reads means nothing, and is a function of the state."""
-    geometry, rng = sampler.geometry, np.random.default_rng(0)
-    tokens, width = geometry.token_rows * geometry.token_columns, 32
-    inputs = InputMap.of_chunks(rng.normal(size=(40, 1, 3, tokens, width)), 8)
-    pixels = geometry.rgb_height * geometry.rgb_width * 3
-    space = GoalSpace(torch.full((pixels,), 0.5), torch.eye(pixels, 6), 0.2)
-    return ReadoutHead(site, (0, 1, 3), inputs, DecoderStack(8, 5, 6, [0, 1, 2]), space, None, (1, 1))
+from tests.helpers.live_examples import OTHER, PROMPT, SITE, SUITE
+from tests.helpers.live_examples import random_head as head
 
 
 def watched(rollout: LiveRollout, chunks: int) -> list[LiveChunk]:
@@ -140,6 +109,10 @@ def test_readouts_are_of_the_state_of_their_chunk_and_errors_of_what_arrived(
         for horizon, error in chunk.errors.items():
             seen = live[index - horizon].readouts[horizon].astype(float)
             assert error == pytest.approx(np.square((seen - chunk.frames[-1]) / 255).mean(), rel=1e-9)
+        assert set(chunk.copies) == set(chunk.errors)
+        for horizon, error in chunk.copies.items():
+            present = live[index - horizon].frames[-1].astype(float)
+            assert error == pytest.approx(np.square((present - chunk.frames[-1]) / 255).mean(), rel=1e-9)
 
 
 def test_a_rollout_ends_where_its_suite_does_and_no_block_is_looked_into(sampler: StreamingSampler) -> None:
@@ -150,3 +123,18 @@ def test_a_rollout_ends_where_its_suite_does_and_no_block_is_looked_into(sampler
         rollout.advance()
     with pytest.raises(UserError, match="inside a block"):
         LiveRollout(sampler, PROMPT, 0, head(sampler, Site(0, 1, "attn1")))
+
+
+def test_a_prompt_that_cannot_be_read_changes_nothing(
+    sampler: StreamingSampler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(prompts: object) -> None:
+        raise UserError("The prompt is too long.", "Shorten it.")
+
+    rollout, twin = LiveRollout(sampler, PROMPT, 0), LiveRollout(sampler, PROMPT, 0)
+    monkeypatch.setattr(sampler, "text", refused)
+    with pytest.raises(UserError, match="too long"):
+        rollout.change(prompt=OTHER, seed=9)
+    monkeypatch.undo()
+    assert (rollout.prompt, rollout.seed) == (PROMPT, 0)
+    np.testing.assert_array_equal(rollout.advance().frames, twin.advance().frames)
