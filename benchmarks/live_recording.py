@@ -21,10 +21,13 @@ from probekit.atomic_files import atomic_path
 from probekit.live.script import Script
 from probekit.live.server import LiveServer
 from probekit.live.watching import WatchShow
+from probekit.probing.feature_store import FeatureStore
+from probekit.probing.head_fitting import keep_head
 from probekit.probing.probe_settings import ProbeSettings
+from probekit.probing.targets import FRAME
 from probekit.rollout.sampling_config import SamplingConfig
 from probekit.suites.registry import load_suite
-from probekit.workflows.probe import probe_arms
+from probekit.workflows.capture import capture_settings, capture_states
 from probekit.workflows.watch import Opened, open_watched
 
 MODELS: Final = ("sprite-dmd-baseline", "sprite-dmd-foresight")
@@ -38,9 +41,12 @@ PATIENCE: Final = 600_000  # milliseconds
 
 
 def fit_heads(folder: Path, prompts: int) -> None:
-    """Fit the heads of both arms to the states of a few prompts."""
+    """Fit the heads of both arms to the states of some prompts, two videos each; what is there is kept."""
     suite = load_suite("sprite-5s").reduced(prompts, 2)
-    probe_arms(*MODELS, suite, folder, settings=ProbeSettings(perceptual=False))
+    for model in MODELS:
+        captured = capture_settings(model, untrained=False)
+        store = FeatureStore(capture_states(model, suite, folder / "states" / model, captured))
+        keep_head(store, ProbeSettings(perceptual=False), FRAME)
 
 
 @contextmanager
