@@ -105,7 +105,8 @@ class DecoderStack(nn.Module):
         readers = len(self.weights[0]) // len(rows)
         side_by_side = self.weights[0].unflatten(0, (readers, len(rows))).permute(1, 2, 0, 3).flatten(2)
         wide = torch.bmm(rows, side_by_side).unflatten(2, (readers, -1))
-        return wide.permute(2, 0, 1, 3).flatten(0, 1) + self.biases[0]
+        first: Tensor = wide.permute(2, 0, 1, 3).flatten(0, 1) + self.biases[0]
+        return first
 
 
 def _linear(inputs: int, outputs: int, seed: int, depth: int) -> tuple[Tensor, Tensor]:

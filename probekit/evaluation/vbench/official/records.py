@@ -12,7 +12,7 @@ from probekit.suites.dimension_constants import VBENCH, VBenchDimension
 PERCENT: Final = "imaging_quality"
 """Its entries run to 100 while the score of the dimension runs to 1."""
 
-_NUMBERS: Final = (int, float)  # asked for every score: a union would be made anew each time
+_NUMBERS: Final = (int, float)  # asked for every score: a union would be made each time
 
 NO_COLOR: Final = "the object is in no frame, or has no colour in any"
 """Why a video has no colour; the official code leaves it out of the file."""
