@@ -128,6 +128,11 @@ readout knows them: their floor is 0 nats.
 """
 
 
+def facts_under(captions_of_another: bool) -> tuple[PlanningFact, ...]:
+    """The facts; where captions are of another sprite, they state nothing of this one."""
+    return tuple(fact._replace(stated=fact.stated and not captions_of_another) for fact in FACTS)
+
+
 def true_states(episode: Episode, frames: Ints) -> MotionState:
     """The sprite's own states in some frames, (n,)."""
     position, velocity = (part[frames, 0] for part in (episode.labels.position, episode.labels.velocity))

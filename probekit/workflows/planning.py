@@ -13,6 +13,7 @@ from probekit.probing.capturing import CaptureSettings, capture
 from probekit.probing.feature_store import FeatureStore
 from probekit.probing.planning_episodes import PlanningEpisodes, chunk_ends
 from probekit.probing.planning_experiment import planning_rows, planning_values
+from probekit.probing.planning_facts import facts_under
 from probekit.probing.planning_gap import PlanningGap, gap_table, planning_gaps
 from probekit.probing.probe_settings import ProbeSettings
 from probekit.reporting.planning_table import planning_table
@@ -90,8 +91,9 @@ def planning_gap(
     suite = bare._replace(name=SUITE_NAME, prompts=tuple(Prompt(*one) for one in shown.prompts), samples=1)
     for name, model, sampler in zip(names, models, samplers, strict=True):
         stores[name] = _captured(sampler, suite, shown, out / "states" / name, captured or capture_settings(model))
+    facts = facts_under(chosen.other_identity)
     values = pd.concat(
-        [planning_values(name, store, rows, chosen.probes) for name, store in stores.items()], ignore_index=True
+        [planning_values(name, store, rows, chosen.probes, facts) for name, store in stores.items()], ignore_index=True
     )
     gaps = planning_gaps(values, names[0], names[1])
     _write(out, values, gaps, stores, chosen)

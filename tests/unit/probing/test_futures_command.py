@@ -126,7 +126,8 @@ def test_futures_that_a_video_has_no_room_for_are_refused(students: tuple[Path, 
 
 
 def test_the_planning_gap_is_written_for_both_arms(students: tuple[Path, Path], tmp_path: Path) -> None:
-    settings = PlanningSettings(episodes=32, seed=1, probes=QUICK._replace(horizons=(2, 3)))
+    """Captions of another sprite state nothing of the one that is seen."""
+    settings = PlanningSettings(episodes=32, seed=1, other_identity=True, probes=QUICK._replace(horizons=(2, 3)))
     captured = capture_settings(str(students[0]), ["blocks.1@commit"])
     result = planning_gap(*map(str, students), tmp_path, settings, captured)
     assert {path.name for path in tmp_path.iterdir()} == {
@@ -134,6 +135,7 @@ def test_the_planning_gap_is_written_for_both_arms(students: tuple[Path, Path], 
     }  # fmt: skip
     assert set(result.values.arm) == {"base", "ours"}
     assert (result.values.error >= result.values.best - 1e-9).all()
+    assert not result.values.stated.any()
     contrasts = set(pd.read_csv(tmp_path / "planning_gap.csv").contrast)
     assert contrasts == {f"base - {BEST}", f"ours - {BEST}", "ours - base"}
 

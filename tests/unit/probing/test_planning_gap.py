@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from probekit.errors import UserError
 from probekit.probing.planning_episodes import PlanningEpisodes
 from probekit.probing.planning_experiment import COLUMNS, PlanningRows, planning_rows, planning_values
-from probekit.probing.planning_facts import FACTS, BestReadout, PlanningFact, entropy, futures_after, true_states
+from probekit.probing.planning_facts import (
+    FACTS,
+    BestReadout,
+    PlanningFact,
+    entropy,
+    facts_under,
+    futures_after,
+    true_states,
+)
 from probekit.probing.planning_gap import (
     BEST,
     expected_cross_entropies,
@@ -175,6 +183,15 @@ def test_captions_may_state_the_identity_of_another_sprite() -> None:
     pairs = [(a.split(), b.split()) for (_, a), (_, b) in zip(SHOWN.prompts, other.prompts, strict=False)]
     assert all(a[4:] == b[4:] for a, b in pairs)  # start, heading, background and pillar
     assert sum(a[:4] != b[:4] for a, b in pairs) > 9
+
+
+def test_a_caption_states_the_identity_of_its_own_sprite_alone() -> None:
+    stated = {fact.name for fact in facts_under(captions_of_another=False) if fact.stated}
+    assert stated == {"sprite-color", "sprite-shape", "sprite-size"}
+    for found, (_, caption) in zip(SHOWN.found, SHOWN.prompts, strict=True):
+        sprite = found.episode.scene.sprites[0]
+        assert {sprite.color, sprite.shape, sprite.size} <= set(caption.split())
+    assert not any(fact.stated for fact in facts_under(captions_of_another=True))
 
 
 def test_too_few_occlusions_are_refused() -> None:
