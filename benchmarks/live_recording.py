@@ -33,8 +33,8 @@ from probekit.workflows.watch import Opened, open_watched
 MODELS: Final = ("sprite-dmd-baseline", "sprite-dmd-foresight")
 HEADS: Final = Path("runs/probes")
 RECORDING: Final = Path(__file__).parents[1] / "docs" / "live.webp"
-SIZE: Final = {"width": 1100, "height": 940}
-PICTURE: Final = (825, 705)
+SIZE: Final = {"width": 1100, "height": 1130}
+PICTURE: Final = (770, 791)
 FRAMES_PER_SHOT: Final = 3
 SHOTS_PER_SECOND: Final = 6
 PATIENCE: Final = 600_000  # milliseconds
@@ -90,13 +90,15 @@ class Recorder:
 
 
 def record(address: str, prompt: str) -> list[Image.Image]:
-    """Watch both arms: four chunks, another prompt, three forks."""
+    """Watch both arms: four chunks, then two forks, then another prompt."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_context(viewport=SIZE, reduced_motion="reduce", bypass_csp=True).new_page()
         page.set_default_timeout(PATIENCE)
         page.goto(address)
         page.wait_for_function("document.documentElement.dataset.ready === 'true'")
+        page.add_style_tag(content="#pace { visibility: hidden; }")  # the speed of one machine at one moment
+        page.locator("#count").select_option("2")
         recorder = Recorder(page)
         recorder.play(8 + 3 * 12)
         recorder.press("#fork")

@@ -49,11 +49,13 @@ def write_still(path: Path, steps: Sequence[Step], frame: int) -> None:
     """
     from PIL import Image
 
-    pictures = film(steps)
-    if not 0 <= frame < len(pictures):
-        raise UserError(f"There is no frame {frame} among {len(pictures)}.", f"Give 0 to {len(pictures) - 1}.")
+    size, ends = _size(steps), np.cumsum([len(step[0].live.frames) for step in steps])
+    if not 0 <= frame < ends[-1]:
+        raise UserError(f"There is no frame {frame} among {ends[-1]}.", f"Give 0 to {ends[-1] - 1}.")
+    place = int(np.searchsorted(ends, frame, side="right"))
+    picture = _sheet(_rows(steps, place), *size)[frame - ends[place]]
     with atomic_path(path) as temporary:
-        Image.fromarray(pictures[frame]).save(temporary, format="PNG")
+        Image.fromarray(picture).save(temporary, format="PNG")
 
 
 def film(steps: Sequence[Step]) -> Picture:
@@ -62,12 +64,26 @@ def film(steps: Sequence[Step]) -> Picture:
     Raises:
         UserError: there is no step.
     """
+    size = _size(steps)
+    return np.concatenate([_sheet(_rows(steps, place), *size) for place in range(len(steps))])
+
+
+def _size(steps: Sequence[Step]) -> tuple[int, int]:
+    """Rows and columns of the largest step. Raises UserError where there is no step."""
     if not steps:
         raise UserError("Nothing has been generated yet.", "Wait for the first chunk.")
-    rows = [_rows(steps, place) for place in range(len(steps))]
-    columns = max(len(row) for of_step in rows for row in of_step)
-    count = max(len(of_step) for of_step in rows)
-    return np.concatenate([_sheet(of_step, count, columns) for of_step in rows])
+    lengths = [_row_lengths(step) for step in steps]
+    return max(map(len, lengths)), max(length for of_step in lengths for length in of_step)
+
+
+def _row_lengths(step: Step) -> list[int]:
+    """Cells of each row, as `_rows` has them."""
+    found = []
+    for model in sorted({lane.model for lane in step}):
+        own, *forks = [lane.live for lane in step if lane.model == model]
+        ahead = sum(horizon > 0 for horizon in own.readouts)
+        found += [1 + ahead, *([1 + ahead] if ahead else []), *([len(forks) + 1] if forks else [])]
+    return found
 
 
 def _rows(steps: Sequence[Step], place: int) -> list[list[Picture | None]]:

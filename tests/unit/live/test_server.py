@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -22,7 +23,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from probekit.errors import UserError
-from probekit.live.live_session import LiveSession, Source
+from probekit.live.live_session import LiveSession, Source, Step
 from probekit.live.script import Change, Script
 from probekit.live.server import LiveServer
 from probekit.live.viewer import WINDOW
@@ -235,6 +236,22 @@ def test_a_closed_tab_frees_its_rollout(server: LiveServer, monkeypatch: pytest.
         assert waits(lambda: len(server.viewers) == others, SECONDS_TO_FREE)
         assert waits(lambda: gc.collect() >= 0 and made[-1]() is None, SECONDS_TO_FREE)
     assert len(made) == 2
+
+
+def test_the_page_is_served_while_the_networks_run(server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on, started, advance = threading.Event(), threading.Event(), WatchShow.advance
+
+    def slow(show: WatchShow) -> Step:
+        started.set()
+        assert goes_on.wait(PATIENCE)
+        return advance(show)
+
+    monkeypatch.setattr(WatchShow, "advance", slow)
+    with opened(server) as connection:
+        assert started.wait(PATIENCE)
+        assert status(server) == 200
+        goes_on.set()
+        assert next_message(connection, "step").head["chunk"] == 0
 
 
 def test_a_film_comes_with_the_command_that_makes_it_again(

@@ -17,7 +17,7 @@ from probekit.probing.readout_heads import head_path
 from probekit.rollout.sampling_config import SamplingConfig
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.run_folder.preferences import Preference
-from probekit.workflows.watch import Opened, need_live_packages, open_watched
+from probekit.workflows.watch import Opened, need_live_packages, open_watched, preference_table
 from tests.helpers.live_examples import OTHER, PROMPT, SUITE, random_head, write_tiny_student
 
 
@@ -80,6 +80,13 @@ def test_a_head_is_found_for_its_model_alone_and_the_page_says_how_to_make_the_o
     heads = models[0].parent / "probes"
     assert f"<code>probekit probe {models[0]} {models[1]} --out {heads}</code>" in text
     assert [f"Read: +{horizon}" in text for horizon in (0, 1, 2, 3)] == [False, True, True, True]
+
+
+def test_questions_are_about_the_prompts_of_the_suite(models: tuple[Path, Path], tmp_path: Path) -> None:
+    table = preference_table(opened(models), tmp_path / "choices.jsonl", 4, 0, 99)
+    assert table.next_trial()[:2] == (SUITE.prompts[0], 4)
+    assert table.chunks == 7
+    assert all(source.head is None for source in table.sources)
 
 
 def test_a_damaged_head_is_named(models: tuple[Path, Path], tmp_path: Path) -> None:
