@@ -12,7 +12,7 @@ from probekit.cli.terminal import say
 def drop(
     short: Annotated[Path, typer.Argument(help="Scored run of the short horizon.")],
     long: Annotated[Path, typer.Argument(help="Scored run of the long horizon of the same model.")],
-    out: Annotated[Path, typer.Option(help="Folder for drop.csv and drop.md.")],
+    out: Annotated[Path, typer.Option(help="Folder for drop.csv, drop.md and protocol.json.")],
     against: Annotated[
         tuple[Path, Path] | None, typer.Option(help="Short and long run of a method to compare with this baseline.")
     ] = None,
@@ -20,10 +20,14 @@ def drop(
 ) -> None:
     """What a model loses from the short to the long horizon, and whether another one loses less."""
     with reporting_errors():
+        from probekit.atomic_files import write_json
         from probekit.reporting.drop_table import drop_table
-        from probekit.workflows.drop import drop_of_runs
+        from probekit.run_folder.protocol_card import PROTOCOL_FILENAME
+        from probekit.workflows.drop import drop_of_runs, drop_protocol
 
         pairs = [(short, long), *([against] if against else [])]
         table = drop_table(drop_of_runs(pairs, seed=seed))
+        protocol = drop_protocol(pairs)
         table.write(out, "drop")
+        write_json(out / PROTOCOL_FILENAME, protocol.model_dump(mode="json"))
         say(table.markdown())

@@ -3,12 +3,25 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from probekit.config import StrictModel
+from probekit.config_errors import read_json_model
 from probekit.errors import UserError
 from probekit.reporting.drop_table import DropReport
-from probekit.run_folder.protocol_card import mismatches
+from probekit.run_folder.protocol_card import PROTOCOL_FILENAME, ProtocolCard, mismatches, read_protocol
 from probekit.statistics.horizon_drop import HorizonScores, drop_difference, horizon_drop
 from probekit.suites.registry import constants_of
 from probekit.workflows.compare import ScoredRun, open_scored_run
+
+
+class DropProtocol(StrictModel):
+    """Origin of stored drops.
+
+    Attributes:
+        runs: cards of the short and the long run by model, the baseline first.
+    """
+
+    runs: dict[str, tuple[ProtocolCard, ProtocolCard]]
+
 
 _HORIZON_FIELDS = ("prompts.file_hash", "prompts.suite", "prompts.n_prompts", "prompts.samples", "generation.frames")
 
@@ -58,3 +71,26 @@ def drop_of_runs(runs: Sequence[tuple[Path, Path]], *, seed: int = 0) -> DropRep
         return DropReport(drops, None)
     baseline, method = scores.values()
     return DropReport(drops, drop_difference(method, baseline, constants, seed=seed))
+
+
+def drop_protocol(runs: Sequence[tuple[Path, Path]]) -> DropProtocol:
+    """What stands beside the drops of these runs.
+
+    Args:
+        runs: (short, long) run folders; the baseline first.
+
+    Raises:
+        UserError: if a card is missing or damaged.
+    """
+    found = [(read_protocol(short), read_protocol(long)) for short, long in runs]
+    names = [cards[0].generation.model or short.name for cards, (short, _) in zip(found, runs, strict=True)]
+    return DropProtocol(runs=dict(zip(names, found, strict=True)))
+
+
+def read_drop_protocol(folder: Path) -> DropProtocol:
+    """Read what stands beside stored drops.
+
+    Raises:
+        UserError: if it is absent or damaged.
+    """
+    return read_json_model(folder / PROTOCOL_FILENAME, DropProtocol, "Run `probekit drop` again.")

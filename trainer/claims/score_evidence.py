@@ -9,13 +9,15 @@ from probekit.errors import UserError
 from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow
 from probekit.statistics.verdicts import LEVEL, Effect
 from probekit.suites.registry import load_suite
+from probekit.suites.suite import Suite
+from probekit.workflows.drop import read_drop_protocol
 from trainer.claims.found import STALE, Found, Named, check_current
 from trainer.claims.kinds import LongerGains, Pairs, TotalUp
 from trainer.claims.paper_numbers import PaperNumber, consistencies, paper_numbers
 from trainer.config.sweep import SweepConfig, find_sweep, load_sweep
 from trainer.reproduction.paper_systems import NAMES
 from trainer.reproduction.places import Places
-from trainer.reproduction.request import Request
+from trainer.reproduction.request import SCALES
 from trainer.reproduction.results import DropRowStored, comparison_of, drops_of
 from trainer.reproduction.targets import LONG, SHORT, Arms, Drop, Rows
 
@@ -31,7 +33,9 @@ def total_up(kind: TotalUp, places: Places) -> Found:
     for system, paper in zip(kind.systems, paper_numbers(kind), strict=True):
         need = Arms(system)
         record = _arms(need, places)
-        (row,) = (row for row in record.rows if row.quantity == _TOTAL)
+        row = next((row for row in record.rows if row.quantity == _TOTAL), None)
+        if row is None:
+            raise UserError(f"{places.file(need)} has no Total.", "Score every dimension, and compare again.")
         name = NAMES[system] if len(kind.systems) > 1 else ""
         effects.append(Named(name, _effect(row, paper.difference, places.file(need))))
         files.append(places.file(need))
@@ -41,9 +45,13 @@ def total_up(kind: TotalUp, places: Places) -> Found:
 def _arms(need: Arms, places: Places) -> ComparisonRecord:
     """A comparison of both arms at the full size, of what is shipped now."""
     record, file = comparison_of(need, places), places.file(need)
-    suite = load_suite(Request("sprite", places.out).suite_name(need.horizon))
-    check_current(record.protocols, suite, file)
+    check_current(record.protocols, _suite(need.horizon), file)
     return record
+
+
+def _suite(horizon: str) -> Suite:
+    """The sprite scale's suite of a horizon, at its full size."""
+    return load_suite(SCALES["sprite"].suites[horizon])
 
 
 def _effect(row: ComparisonRow, claimed: float | None, file: Path) -> Effect:
@@ -55,10 +63,13 @@ def _effect(row: ComparisonRow, claimed: float | None, file: Path) -> Effect:
 def longer_gains(kind: LongerGains, places: Places) -> Found:
     """What foresight takes off the drop from short to long videos. Raises UserError as `total_up`."""
     need = Drop()
-    _arms(Arms(horizon=SHORT), places)
-    record = _arms(Arms(horizon=LONG), places)
     file, rows = places.file(need), drops_of(need, places)
-    baseline, method = record.models()
+    cards = read_drop_protocol(places.result(need)).runs
+    if len(cards) != 2:
+        raise UserError(f"{file} is of {len(cards)} models in place of both arms.", STALE)
+    for number, horizon in enumerate((SHORT, LONG)):
+        check_current({model: own[number] for model, own in cards.items()}, _suite(horizon), file)
+    baseline, method = cards
     contrast = f"drop of {method} - drop of {baseline}"
     found = {row.name: row for row in rows if row.what == contrast}
     effects = []

@@ -47,6 +47,10 @@ class Places(NamedTuple):
                  Futures: "pictures.npz", Cost: "cost.json"}  # fmt: skip
         return self.result(need) / names[type(need)]
 
+    def table(self, need: Probes | Futures) -> Path:
+        """The table of what is read from states; its protocol stands beside it."""
+        return self.result(need) / ("contrasts.csv" if isinstance(need, Probes) else "futures.csv")
+
     def videos(self, need: Arms, model: str) -> Path:
         """Run folder of an arm's videos and scores."""
         return self.result(need) / "runs" / model

@@ -1,13 +1,18 @@
 """From targets to the commands that make what they need; each command resumes by itself."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from probekit.probing.future_experiment import FutureSettings
+from probekit.probing.probe_settings import ProbeSettings
+from probekit.probing.targets import FRAME
 from probekit.run_folder.speed_record import SPEED_FILENAME
 from probekit.suites.suite import Suite
 from trainer.config.places import RECIPES
 from trainer.config.sweep import find_sweep, load_sweep
+from trainer.reproduction.done import cost_is_done, drop_is_done, reading_is_done
 from trainer.reproduction.places import Places
 from trainer.reproduction.rates import UNKNOWN, Estimate, estimate_of
 from trainer.reproduction.request import Request
@@ -28,7 +33,9 @@ from trainer.reproduction.targets import (
 from trainer.reproduction.trainings import Chain, Row, arms_of, rows_of
 
 _CYCLES: Final = 4
-_SMALL_FUTURES: Final = ("--count", "4", "--states", "3")
+_SMALL_FUTURES: Final = FutureSettings(futures=4, states=3)
+_READ: Final = 2
+"""Videos of each prompt whose states are read, unless asked otherwise."""
 
 
 def plan_of(targets: Sequence[str], request: Request) -> Plan:
@@ -146,32 +153,58 @@ class _Planner:
         }
         out = ("--out", str(self._places.result(need)))
         words = ("probekit", "drop", *runs[baseline], "--against", *runs[method], *out)
-        return Step(words, "drop from short to long", self._places.file(need).is_file, self._time("comparison"))
+        suites = [self._request.suite_of(horizon) for horizon in (SHORT, LONG)]
+        table = self._places.file(need)
+        return Step(
+            words, "drop from short to long", lambda: drop_is_done(table, suites, len(runs)), self._time("comparison")
+        )
 
     def _probes(self, need: Probes) -> Step:
-        small = (*self._decoder(), *(("--no-perceptual",) if self._request.size.is_small() else ()))
-        return Step(
-            self._reading("probe", need, small), "probes", self._places.file(need).is_file, self._time("probes")
-        )
+        small = self._request.size.is_small()
+        settings = ProbeSettings(perceptual=not small)
+        if self._request.size.steps is not None:
+            settings = settings._replace(budget=settings.budget._replace(steps=self._request.size.steps))
+        words = (*self._decoder(), *(() if settings.perceptual else ("--no-perceptual",)))
+        done = self._is_read(need, settings._asdict(), FRAME.name)
+        return Step(self._reading("probe", need, words), "probes", done, self._time("probes"))
 
     def _futures(self, need: Futures) -> Step:
-        small = (*self._decoder(), *(_SMALL_FUTURES if self._request.size.is_small() else ()))
-        return Step(
-            self._reading("futures", need, small), "futures", self._places.file(need).is_file, self._time("futures")
-        )
+        settings, words = FutureSettings(), self._decoder()
+        if self._request.size.is_small():
+            settings = _SMALL_FUTURES
+            words = (*words, "--count", str(settings.futures), "--states", str(settings.states))
+        if self._request.size.steps is not None:
+            budget = settings.probes.budget._replace(steps=self._request.size.steps)
+            settings = settings._replace(probes=settings.probes._replace(budget=budget))
+        done = self._is_read(need, settings._asdict() | {"probes": settings.probes._asdict()}, None)
+        return Step(self._reading("futures", need, words), "futures", done, self._time("futures"))
+
+    def _is_read(self, need: Probes | Futures, settings: Mapping[str, Any], target: str | None) -> Callable[[], bool]:
+        """Tells whether both arms were read with these settings."""
+        table, both, size = self._places.table(need), self._both(), self._request.size
+        request = self._request._replace(size=size._replace(samples=size.samples or _READ))
+
+        def is_read() -> bool:
+            there = self._places.file(need).is_file()
+            return there and reading_is_done(table, request.suite_of(SHORT), both, settings, target)
+
+        return is_read
 
     def _reading(self, verb: str, need: Need, small: Sequence[str]) -> tuple[str, ...]:
         """A command that reads both arms' states."""
-        suite = ("--suite", self._request.suite_name(SHORT), *self._request.size.of_suite())
+        size = self._request.size
+        suite = ("--suite", self._request.suite_name(SHORT), *size._replace(samples=size.samples or _READ).of_suite())
         return ("probekit", verb, *self._both(), *suite, *small, "--out", str(self._places.result(need)))
 
     def _cost(self, need: Cost) -> Step:
         recipe = RECIPES / self._request.scale / "dmd_foresight.yaml"
         path = recipe.relative_to(Path.cwd()) if recipe.is_relative_to(Path.cwd()) else recipe
-        cycles = 1 if self._request.size.is_small() else _CYCLES
-        measure = () if self._request.facts.comparable else ("--measure", "--cycles", str(cycles))
+        timed = 1 if self._request.size.is_small() else _CYCLES
+        cycles = None if self._request.facts.comparable else timed
+        measure = () if cycles is None else ("--measure", "--cycles", str(cycles))
         words = ("trainer", "cost", str(path), *measure, "--out", str(self._places.result(need)))
-        return Step(words, "cost of a cycle", self._places.file(need).is_file, self._time("cost"))
+        done = partial(cost_is_done, self._places, path, cycles)
+        return Step(words, "cost of a cycle", done, self._time("cost"))
 
     def _both(self) -> list[str]:
         return [model for _, model in self._models(CHUNKWISE)]

@@ -38,10 +38,9 @@ def claim(kind: type, number: int = 0) -> Claim:
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
     """Stored scores of both arms, to be changed."""
-    for name in ("5s", "30s"):
-        folder = tmp_path / "sprite" / name
-        folder.mkdir(parents=True)
-        shutil.copy(REPOSITORY / RESULTS / name / "comparison.json", folder)
+    folder = tmp_path / "sprite" / "5s"
+    folder.mkdir(parents=True)
+    shutil.copy(REPOSITORY / RESULTS / "5s" / "comparison.json", folder)
     for name in ("drop", "table11"):
         shutil.copytree(REPOSITORY / RESULTS / name, tmp_path / "sprite" / name)
     return tmp_path / "sprite"
@@ -149,11 +148,14 @@ STALE: dict[str, Callable[[dict[str, Any]], object]] = {
 @pytest.mark.parametrize("reason", STALE)
 def test_a_stale_or_small_result_is_not_read_and_says_why(reason: str, results: Path) -> None:
     change(results / "5s", STALE[reason])
-    for kind in (TotalUp, LongerGains):
+    drop = json.loads((results / "drop" / "protocol.json").read_text(encoding="utf-8"))
+    STALE[reason](drop["runs"]["sprite-dmd-foresight"][0])
+    (results / "drop" / "protocol.json").write_text(json.dumps(drop), encoding="utf-8")
+    for kind, folder in ((TotalUp, "5s"), (LongerGains, "drop")):
         line = line_of(claim(kind), Places(results))
         assert line.verdict == NOT_RUN
         assert reason in line.reason
-        assert str(results / "5s") in line.reason
+        assert str(results / folder) in line.reason
         assert line.found is None
 
 
