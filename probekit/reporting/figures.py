@@ -3,6 +3,7 @@
 Equal input gives equal bytes: files carry no date and SVG identifiers are salted with a constant.
 """
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +23,12 @@ DOTS_PER_INCH = 160
 PRINTED_DOTS = 300
 _METHOD_SPACING = 0.24
 _INCHES_A_ROW = 0.34
+_CAPTION_LETTERS = 76
+"""Letters in a line of the caption: as many as fit under the axes."""
+_POINTS = 72
+_LETTER = 0.62
+_MARK = 4.8
+"""Widths of a letter and of a legend's mark with its gaps, in sizes of the letters."""
 
 
 class FigurePalette(NamedTuple):
@@ -59,6 +66,18 @@ def forest_plot(record: ComparisonRecord, palette: FigurePalette = LIGHT) -> Fig
     _label_quantities(axes, record, quantities, palette)
     _style(axes, record, palette)
     return figure
+
+
+def legend_columns(names: Sequence[str], width: float, size: float) -> int:
+    """Columns of a legend that fit side by side, however long the names are.
+
+    Args:
+        names: names in the legend.
+        width: width of the figure in inches.
+        size: size of the letters in points.
+    """
+    entry = (_LETTER * max(map(len, names)) + _MARK) * size / _POINTS
+    return max(1, min(len(names), int(width / entry)))
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -106,19 +125,15 @@ def _style(axes: Axes, record: ComparisonRecord, palette: FigurePalette) -> None
     axes.tick_params(colors=palette.ink, length=0, labelsize=9)
     axes.spines[["left", "right", "top"]].set_visible(False)
     axes.spines["bottom"].set_color(palette.grid)
-    caption = (
-        f"difference from {record.baseline} in percentage points, {level_text(record)} interval, "
-        f"n = {prompts_text(record.rows)}"
-    )
-    axes.set_xlabel(plot_text(caption), color=palette.quiet, fontsize=9)
-    if len(record.methods) > 1:
-        axes.legend(
-            loc="lower left",
-            bbox_to_anchor=(0, 1),
-            ncols=len(record.methods),
-            frameon=False,
-            fontsize=9,
-            labelcolor=palette.ink,
-        )
+    what = f"difference from {record.baseline} in percentage points, {level_text(record)} interval,"
+    size = f"n = {prompts_text(record.rows)}"
+    lines = [*textwrap.wrap(plot_text(what), _CAPTION_LETTERS), size]
+    caption = f"{lines[0]} {size}" if len(f"{what} {size}") <= _CAPTION_LETTERS else "\n".join(lines)
+    axes.set_xlabel(caption, color=palette.quiet, fontsize=9)
+    figure = axes.get_figure(root=True)
+    if len(record.methods) > 1 and figure is not None:
+        names = [plot_text(method) for method in record.methods]
+        columns = legend_columns(names, figure.get_figwidth(), 9)
+        figure.legend(loc="outside upper left", ncols=columns, frameon=False, fontsize=9, labelcolor=palette.ink)
     else:
         axes.set_title(plot_text(record.methods[0]), loc="left", color=palette.ink, fontsize=10)

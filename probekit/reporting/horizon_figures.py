@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from probekit.evaluation.long_horizon.diagnosis import VideoDiagnosis
 from probekit.evaluation.long_horizon.frame_statistics import QUANTITIES, Quantity
-from probekit.reporting.figures import DOTS_PER_INCH, LIGHT, FigurePalette
+from probekit.reporting.figures import DOTS_PER_INCH, LIGHT, FigurePalette, legend_columns
 from probekit.reporting.horizon_record import HorizonRecord
 from probekit.visible_text import plot_text
 
@@ -111,6 +111,7 @@ def _legend(figure: Figure, record: HorizonRecord, palette: FigurePalette) -> No
     if len(prompts) <= _MOST_NAMED:
         handles += [Line2D([], [], color=palette.quiet, linestyle=style) for style in _STYLES[: len(prompts)]]
         names += [plot_text(prompt) for prompt in prompts]
+    columns = legend_columns(names, figure.get_figwidth(), 8)
     figure.legend(
-        handles, names, loc="outside upper left", ncols=len(names), frameon=False, fontsize=8, labelcolor=palette.ink
+        handles, names, loc="outside upper left", ncols=columns, frameon=False, fontsize=8, labelcolor=palette.ink
     )

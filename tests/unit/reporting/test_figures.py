@@ -54,6 +54,20 @@ def test_one_prompt_and_names_with_dollars_are_drawn(tmp_path: Path) -> None:
         assert image.size[0] > 500
 
 
+def test_names_of_any_length_stay_inside_the_figure(tmp_path: Path) -> None:
+    names = [f"dmd-foresight-foresight.offsets-{number}" for number in range(4)]
+    base = "a-baseline-whose-name-is-rather-long-too"
+    rows = [row for name in (BASELINE, *names) for row in score_rows(name, shift={})]
+    record = record_of(score_table(tmp_path, rows), names)
+    figure = forest_plot(record.model_copy(update={"baseline": base}))
+    figure.draw_without_rendering()
+    inside = figure.bbox
+    for part in (*figure.legends, figure.axes[0].xaxis.label):
+        box = part.get_window_extent()
+        assert inside.x0 <= box.x0 < box.x1 <= inside.x1
+        assert inside.y0 <= box.y0 < box.y1 <= inside.y1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
 def test_equal_figures_give_equal_bytes(record: ComparisonRecord, tmp_path: Path, suffix: str) -> None:
@@ -77,7 +91,7 @@ def test_print_has_300_dots_fonts_and_the_number_of_prompts(record: ComparisonRe
     with Image.open(tmp_path / "forest.png") as image:
         assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
     assert b"/FontFile2" in (tmp_path / "forest.pdf").read_bytes()
-    assert re.search(r", n = \d+ prompts$", figure.axes[0].get_xlabel())
+    assert re.search(r",\sn = \d+ prompts$", figure.axes[0].get_xlabel())
 
 
 def test_contact_sheet_shows_the_chosen_frames(tmp_path: Path) -> None:

@@ -241,6 +241,26 @@ def test_a_command_that_fails_or_ends_early_stops_the_plan(tmp_path: Path) -> No
     assert not run_plan(Commands(tmp_path / "x", ["one"]).plan, lambda words: INTERRUPTED)
 
 
+@pytest.mark.parametrize(
+    ("targets", "stated"), [("table01", "1.6 h"), ("table11", "78 min"), ("table14", "1.8 h"), ("figure07", "8 min")]
+)
+def test_the_documented_hours_are_those_of_the_plan(targets: str, stated: str, tmp_path: Path) -> None:
+    plan = plan_of([targets], request("sprite", tmp_path, fresh=True))
+    seconds, unknown = total([step.estimate for step in plan.steps])
+    (row,) = (
+        line for line in (REPOSITORY / "docs" / "reproducing.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("|") and f"`{targets}`" in line
+    )  # fmt: skip
+    assert (duration(seconds), unknown) == (stated, 0)
+    assert stated in row
+
+
+def test_every_sprite_work_but_probes_futures_and_speed_is_timed(tmp_path: Path) -> None:
+    plan = plan_of(list(TARGETS), request("sprite", tmp_path, fresh=True))
+    untimed = {step.what.split(" ")[0] for step in plan.steps if step.estimate.seconds is None}
+    assert untimed == {"probes", "futures", "speed"}
+
+
 def test_targets_are_described_in_the_documentation() -> None:
     text = (REPOSITORY / "docs" / "reproducing.md").read_text(encoding="utf-8")
     assert [name for name in TARGETS if f"`{name}`" not in text] == []
