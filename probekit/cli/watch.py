@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from probekit.choices import Precision
 from probekit.cli.errors import reporting_errors
 from probekit.cli.terminal import say
 from probekit.devices import usable_device
@@ -26,6 +27,7 @@ def watch(
     ),
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)] = 0,
     device: Annotated[str, typer.Option(help="Device of the networks.")] = "cpu",
+    precision: Annotated[Precision, typer.Option(help="Number format of the denoiser.")] = "float32",
     out: Annotated[
         Path | None, typer.Option(help="Film (.mp4) or picture (.png) to write, in place of a page.")
     ] = None,
@@ -59,7 +61,8 @@ def watch(
         first = prompt or next(iter(planned.generation_texts().values()))
         script = script_of(first, seed, at or [])
         models = [model] if other is None else [model, other]
-        opened = open_watched(models, planned, heads, SamplingConfig(device=usable_device(device)))
+        config = SamplingConfig(device=usable_device(device), precision=precision)
+        opened = open_watched(models, planned, heads, config)
         if out is not None:
             watch_to_file(opened, script, out, chunks, frame)
             say(f"wrote {out}")

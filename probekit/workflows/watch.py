@@ -66,6 +66,8 @@ def open_watched(models: Sequence[str], suite: Suite, heads: Path, config: Sampl
     words = ["probekit", "watch", *models, "--suite", suite.name, "--heads", str(heads)]
     if config.device != "cpu":
         words += ["--device", config.device]
+    if config.precision != "float32":
+        words += ["--precision", config.precision]
     return Opened(Watched(sources, tuple(words), suite.fps), suite, advice)
 
 

@@ -89,6 +89,17 @@ def test_questions_are_about_the_prompts_of_the_suite(models: tuple[Path, Path],
     assert all(source.head is None for source in table.sources)
 
 
+def test_half_precision_runs_and_is_in_the_command_that_repeats_it(models: tuple[Path, Path], tmp_path: Path) -> None:
+    heads = models[0].parent / "probes"
+    found = open_watched([str(models[0])], SUITE, heads, SamplingConfig(precision="bfloat16"))
+    show = WatchShow(found.watched, Script(prompt=PROMPT))
+    assert set(show.advance()[0].live.readouts) == {0, 1, 2, 3}
+    film, command = exported(show, ".mp4")
+    assert "--precision bfloat16" in command
+    run(command, tmp_path)
+    assert (tmp_path / "watched.mp4").read_bytes() == film
+
+
 def test_a_damaged_head_is_named(models: tuple[Path, Path], tmp_path: Path) -> None:
     path = head_path(tmp_path, "frame")
     path.parent.mkdir()
