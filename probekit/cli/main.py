@@ -1,6 +1,5 @@
 """The `probekit` command. Each verb has a file of its own, which loads when the verb is called."""
 
-import logging
 import os
 from typing import Final
 
@@ -134,5 +133,3 @@ def configure() -> None:
     end_with_torchrun()
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # ours are plain lines in a log, theirs are not
     log_to_terminal("%(message)s")
-    for noisy in ("matplotlib", "PIL", "httpx", "fontTools"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)

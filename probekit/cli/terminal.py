@@ -10,6 +10,9 @@ from probekit.visible_text import visible
 
 WHERE_REASONS_ARE: Final = "`probekit vbench doctor` says what each of them needs"
 
+_NOISY: Final = ("matplotlib", "PIL", "httpx", "fontTools")
+"""Libraries that tell of every step, such as each glyph of a PDF."""
+
 
 def say(text: object = "", *, err: bool = False, nl: bool = True) -> None:
     """Write a line.
@@ -25,7 +28,7 @@ def say(text: object = "", *, err: bool = False, nl: bool = True) -> None:
 
 
 def log_to_terminal(form: str, times: str | None = None) -> None:
-    """Send progress and warnings to standard error.
+    """Send progress and warnings to standard error; of some libraries only warnings.
 
     Args:
         form: format of a line, see `logging`.
@@ -34,6 +37,8 @@ def log_to_terminal(form: str, times: str | None = None) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_VisibleFormatter(form, times))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    for noisy in _NOISY:
+        logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 class _VisibleFormatter(logging.Formatter):

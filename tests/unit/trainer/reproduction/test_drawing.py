@@ -24,6 +24,7 @@ from tests.helpers.places import REPOSITORY
 from tests.helpers.shared_data import SHARED
 from trainer.reproduction.drawing import draw_target
 from trainer.reproduction.request import Request
+from trainer.reproduction.results import contrasts_of
 from trainer.reproduction.standing import direction, small_mark, standing
 
 STORED = REPOSITORY / "reports" / "sprite"
@@ -138,6 +139,17 @@ def test_probe_figures_are_drawn_in_three_formats_at_print_resolution(tmp_path: 
     height, width = imread(paths[0]).shape[:2]
     assert width > 300 * 7
     assert height > 300 * 4
+
+
+def test_probes_of_many_sites_are_drawn_and_cells_without_a_value_left_out(tmp_path: Path) -> None:
+    """The stored study has a copy of the present frame, whose decibels at horizon 0 have no value."""
+    shutil.copytree(STORED / "probing" / "probes" / "frame", tmp_path / "probes")
+    stored = rows_of(tmp_path / "probes" / "contrasts.csv")
+    empty = [row for row in stored if not row["a"] or not row["b"]]
+    found = contrasts_of(tmp_path / "probes" / "contrasts.csv")
+    assert len(found) == len(stored) - len(empty) < len(stored)
+    paths = draw_target("figure05", Request("sprite", tmp_path))
+    assert [path.name for path in paths] == [f"figure05-right{suffix}" for suffix in (".png", ".svg", ".pdf")]
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
