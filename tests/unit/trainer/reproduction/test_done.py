@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from probekit.suites.registry import load_suite
+from probekit.workflows.drop import drop_protocol, read_drop_protocol
 from tests.helpers.places import REPOSITORY
 from trainer.planning.cost_report import CostRecord, Medians
 from trainer.reproduction.done import cost_is_done, weights_hash
@@ -147,6 +148,15 @@ def test_drops_are_done_between_the_declared_suites_alone(tmp_path: Path) -> Non
     found["runs"].pop(ARMS[0])
     (folder / "protocol.json").write_text(json.dumps(found), encoding="utf-8")
     assert not drops_of_default(request).is_done()
+
+
+def test_the_protocol_of_drops_has_the_cards_of_the_runs_in_their_order() -> None:
+    stored = REPOSITORY / "reports" / "sprite"
+    runs = [(stored / "5s" / "runs" / arm, stored / "30s" / "runs" / arm) for arm in ARMS]
+    found = drop_protocol(runs)
+    assert list(found.runs) == list(ARMS)
+    assert found == read_drop_protocol(stored / "drop")
+    assert [card.prompts.suite for card in found.runs[ARMS[1]]] == ["sprite-5s", "sprite-30s"]
 
 
 def test_a_cost_is_done_for_its_recipe_and_cycles_alone(tmp_path: Path) -> None:
