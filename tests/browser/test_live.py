@@ -226,6 +226,9 @@ def test_the_page_is_readable_and_without_violations(
         results = Axe().run(page)
         assert results.violations_count == 0, results.generate_report()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        table = page.locator(".means").first
+        widths = table.evaluate("table => [table.scrollWidth, table.parentElement.clientWidth]")
+        assert widths[0] <= widths[1], widths
         page.screenshot(path=screens / f"live_{scheme}_{width}.png", full_page=True)
 
 
