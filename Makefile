@@ -15,7 +15,7 @@ help:
 	@echo "make test   the tests (WORKERS=$(WORKERS) processes)"
 	@echo "make quick  rules about the code and short unit tests that load no network, within a minute; it says what it leaves out"
 	@echo "make lint   ruff, ruff format and mypy --strict"
-	@echo "make docs   the API reference from the docstrings, in build/api"
+	@echo "make docs   the documentation as a site, with the API reference from the docstrings, in build/site"
 	@echo "make probing every probing table and figure of the shipped arms, in runs/probing; hours"
 	@echo "make mutants MODULE=probekit.statistics.intervals   the planted faults that tests miss; all modules take a night"
 
@@ -33,9 +33,10 @@ quick: $(INSTALLED)
 mutants: $(INSTALLED)
 	nice -n 19 $(BIN)/python -m benchmarks.mutants $(MODULE)
 
-# A docstring or an annotation that cannot be read is an error.
+# A link, a docstring or an annotation that cannot be read is an error.
 docs: $(INSTALLED)
-	$(BIN)/python -W error::UserWarning -m pdoc --docformat google --output-directory build/api probekit trainer
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky -c docs . build/site
+	$(BIN)/python -W error::UserWarning -m pdoc --docformat google --output-directory build/site/api probekit trainer
 
 # Hours on two cores; a call goes on where an earlier one stopped.
 probing: $(INSTALLED)

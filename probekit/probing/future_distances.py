@@ -90,14 +90,3 @@ def pixel_spread(futures: NDArray[np.uint8]) -> Floats:
     values = futures.astype(np.float64) / 255
     spread: Floats = np.sqrt(values.var(axis=0, ddof=1).mean(axis=-1))
     return spread
-
-
-def rank_histogram(ranks: NDArray[np.integer], futures: int, bins: int = 0) -> NDArray[np.int64]:
-    """How often each rank 0 ... F comes, or each of `bins` equal ranges of ranks.
-
-    Were readouts further futures, all ranks would be equally likely. Readouts nearer to the mean gather at 0.
-    """
-    size = futures + 1
-    if not bins or bins >= size:
-        return np.bincount(ranks, minlength=size).astype(np.int64)
-    return np.bincount(ranks * bins // size, minlength=bins).astype(np.int64)

@@ -1,6 +1,6 @@
 """What futures say over prompts: is a readout nearer to their mean than one of them is? Torch-free."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -95,18 +95,21 @@ def arm_contrasts(values: pd.DataFrame, baseline: str, method: str, seed: int = 
     return found
 
 
-def reliability_rows(values: pd.DataFrame) -> pd.DataFrame:
-    """By arm, horizon and range of the world's probability: its mean, the mean share of futures, classes of places."""
+def reliability_rows(values: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """By arm, horizon and range of the world's probability: its mean, the share of futures with its interval, counts.
+
+    Args:
+        values: rows with the columns of `future_experiment`.
+        seed: seed of the resampling of states.
+    """
     rows = []
     for arm, horizon, group in _groups(values.dropna(subset=["variation"])):
         shares = [
             FieldShares(np.asarray(world, dtype=float), np.asarray(own, dtype=float), count)
             for world, own, count in zip(group.world, group.shares, group.futures, strict=True)
         ]
-        rows += [(arm, horizon, *one) for one in reliability(shares, EDGES)]
-    return pd.DataFrame(rows, columns=["arm", "horizon", "world", "futures", "places"])
-
-
-def ranks_of(values: pd.DataFrame, arms: Sequence[str]) -> dict[str, "np.ndarray[tuple[int], np.dtype[np.int64]]"]:
-    """Ranks of the readouts of each arm, all horizons together."""
-    return {arm: values[values.arm == arm]["rank"].to_numpy(dtype=np.int64) for arm in arms}
+        for one in reliability(shares, EDGES):
+            zeros = np.zeros_like(one.by_state)
+            found = paired_means("share", one.by_state, zeros, rng=generator("reliability", seed))
+            rows.append((arm, horizon, one.world, one.futures, one.places, found.low, found.high, len(shares)))
+    return pd.DataFrame(rows, columns=["arm", "horizon", "world", "futures", "places", "low", "high", "prompts"])

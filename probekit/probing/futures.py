@@ -51,11 +51,6 @@ class Futures(NamedTuple):
     continuations: NDArray[np.uint8]
     horizons: tuple[int, ...]
 
-    def mean(self) -> NDArray[np.uint8]:
-        """Mean frame of the continuations at each horizon, (K, H, W, 3) uint8."""
-        mean: NDArray[np.uint8] = np.round(self.continuations.astype(np.float64).mean(axis=0)).astype(np.uint8)
-        return mean
-
 
 class RowNoise:
     """A batch whose rows draw from sources of their own, each of one row."""

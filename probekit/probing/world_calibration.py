@@ -141,18 +141,37 @@ def _world_classes(scene: Scene, present: MotionState, frames: int) -> Floats:
     return found
 
 
-def reliability(shares: Sequence[FieldShares], edges: Sequence[float]) -> list[tuple[float, float, int]]:
-    """For each range of the world's probability: its mean, the mean share of futures, and how many classes lie there.
+class Reliability(NamedTuple):
+    """Places whose probability in the world lies in one range.
+
+    Attributes:
+        world: mean probability in the world.
+        futures: mean share of futures.
+        places: classes of places in the range, of all states.
+        by_state: (S,) what each state contributes to the share; the mean is `futures`, so that states can be resampled.
+    """
+
+    world: float
+    futures: float
+    places: int
+    by_state: Floats
+
+
+def reliability(shares: Sequence[FieldShares], edges: Sequence[float]) -> list[Reliability]:
+    """For each range of the world's probability that has places: how often futures are there.
 
     Args:
         shares: shares of many states.
         edges: ends of the ranges, rising from 0 to 1; the last range holds 1 itself.
     """
-    world = np.concatenate([one.world for one in shares])
-    seen = np.concatenate([one.futures for one in shares])
+    world = np.stack([one.world for one in shares])
+    seen = np.stack([one.futures for one in shares])
     found = []
     for low, high in pairwise(edges):
         inside = (world >= low) & ((world < high) | (high == edges[-1]))
         if inside.any():
-            found.append((float(world[inside].mean()), float(seen[inside].mean()), int(inside.sum())))
+            share = float(seen[inside].mean())
+            counts, sums = inside.sum(axis=1), np.where(inside, seen, 0.0).sum(axis=1)
+            by_state: Floats = share + (sums - share * counts) / counts.mean()
+            found.append(Reliability(float(world[inside].mean()), share, int(inside.sum()), by_state))
     return found

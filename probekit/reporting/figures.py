@@ -53,8 +53,7 @@ def forest_plot(record: ComparisonRecord, palette: FigurePalette = LIGHT) -> Fig
     """
     quantities = list(dict.fromkeys(row.quantity for row in record.rows))
     lines = len(quantities) * (1.0 + _METHOD_SPACING * (len(record.methods) - 1))
-    figure = Figure(figsize=(7.6, 1.35 + _INCHES_A_ROW * lines), dpi=DOTS_PER_INCH, layout="constrained")
-    figure.set_facecolor(palette.background)
+    figure = blank_figure(7.6, 1.35 + _INCHES_A_ROW * lines, palette)
     axes = figure.add_subplot()
     for index, method in enumerate(record.methods):
         color = palette.methods[index % len(palette.methods)]
@@ -78,6 +77,23 @@ def legend_columns(names: Sequence[str], width: float, size: float) -> int:
     """
     entry = (_LETTER * max(map(len, names)) + _MARK) * size / _POINTS
     return max(1, min(len(names), int(width / entry)))
+
+
+def blank_figure(width: float, height: float, palette: FigurePalette = LIGHT) -> Figure:
+    """An empty figure of some inches in the one style."""
+    figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained")
+    figure.set_facecolor(palette.background)
+    return figure
+
+
+def style_panel(axes: Axes, title: str, palette: FigurePalette = LIGHT) -> None:
+    """Title, colours and grid of a panel in the one style."""
+    axes.set_title(title, loc="left", fontsize=8, color=palette.ink)
+    axes.set_facecolor(palette.background)
+    axes.grid(color=palette.grid, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=palette.quiet, length=0, labelsize=7)
+    axes.spines[:].set_visible(False)
 
 
 def save_figure(figure: Figure, path: Path) -> None:

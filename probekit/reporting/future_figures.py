@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from probekit.media.image_files import read_image
-from probekit.probing.future_distances import pixel_spread, rank_histogram
+from probekit.probing.future_distances import pixel_spread
 from probekit.probing.future_experiment import StateFutures
+from probekit.reporting.bands import Point, curve_points, interval_note
 from probekit.reporting.contact_sheet import shortened
-from probekit.reporting.figures import DOTS_PER_INCH, LIGHT, FigurePalette
+from probekit.reporting.figures import LIGHT, FigurePalette, blank_figure, style_panel
 from probekit.visible_text import plot_text
 
 SHOWN: Final = 4
@@ -23,6 +24,7 @@ SHOWN: Final = 4
 _SIDE = 1.0
 _MOVING_DOTS = 100
 _BINS = 11
+_BAR: Final = 0.4
 _PUBLISHED: Final = ("current", "r1", "r2", "r3", "r4", "rollout_avg", None, "readout")
 """Names of the published images, in the order of the columns; None where nothing is published."""
 
@@ -41,11 +43,21 @@ def future_rows(arms: Mapping[str, StateFutures], horizons: Sequence[int]) -> li
     rows = []
     for arm, state in arms.items():
         for horizon in horizons:
-            futures = state.at(horizon)
             now = state.videos[0, state.ends[state.chunk]]
-            pictures = (*_some(futures), mean_picture(futures), pixel_spread(futures), state.readouts[horizon])
-            rows.append(FutureRow(f"{arm}\n+{horizon}", (now, *pictures)))
+            rows.append(future_row(f"{arm}\n+{horizon}", now, state.at(horizon), state.readouts[horizon]))
     return rows
+
+
+def future_row(label: str, now: Pixels, futures: Pixels, readout: Pixels) -> FutureRow:
+    """One row of the figure.
+
+    Args:
+        label: words to its left.
+        now: (H, W, 3) last frame that the futures share.
+        futures: (F, H, W, 3) all of them at one horizon.
+        readout: (H, W, 3) what is read in the state.
+    """
+    return FutureRow(label, (now, *_some(futures), mean_picture(futures), pixel_spread(futures), readout))
 
 
 def _some(futures: Pixels) -> list[Pixels | None]:
@@ -92,10 +104,7 @@ def futures_figure(
         f"spread, 0 to {most:.2f}",
         "readout",
     ]
-    figure = Figure(
-        figsize=(0.9 + _SIDE * len(titles), 0.5 + _SIDE * len(rows)), dpi=DOTS_PER_INCH, layout="constrained"
-    )
-    figure.set_facecolor(palette.background)
+    figure = blank_figure(0.9 + _SIDE * len(titles), 0.7 + _SIDE * len(rows), palette)
     grid = figure.subplots(len(rows), len(titles), squeeze=False)
     for axes, row in zip(grid, rows, strict=True):
         for axis, picture in zip(axes, row.pictures, strict=True):
@@ -105,6 +114,8 @@ def futures_figure(
     for axis, title in zip(grid[0], titles, strict=True):
         axis.set_title(title, fontsize=7, color=palette.ink)
     figure.suptitle(shortened(prompt), fontsize=7, color=palette.quiet)
+    note = f"one state per model; mean and spread of its n = {count} futures"
+    figure.supxlabel(note, fontsize=6, color=palette.quiet)
     return figure
 
 
@@ -159,58 +170,82 @@ def _moving_rows(arms: Mapping[str, StateFutures], horizons: Sequence[int], fram
     rows = []
     for arm, state in arms.items():
         coming = next(one for one in sorted(horizons) if state.ends[state.chunk + one] >= frame)
-        futures = state.videos[:, frame]
         now = state.videos[0, state.ends[state.chunk]]
-        pictures = (*_some(futures), mean_picture(futures), pixel_spread(futures), state.readouts[coming])
-        rows.append(FutureRow(f"{arm}\nreadout +{coming}", (now, *pictures)))
+        label = f"{arm}\nreadout +{coming}"
+        rows.append(future_row(label, now, state.videos[:, frame], state.readouts[coming]))
     return rows
 
 
-def ranks_figure(
-    ranks: Mapping[str, NDArray[np.int64]], futures: int, reliability: pd.DataFrame, palette: FigurePalette = LIGHT
-) -> Figure:
+def ranks_figure(values: pd.DataFrame, reliability: pd.DataFrame, palette: FigurePalette = LIGHT) -> Figure:
     """Left: ranks of readouts among the futures. Right: how often futures are where the world says, and how often.
 
     Args:
-        ranks: ranks by arm, of 0 to `futures`.
-        futures: futures per state.
+        values: rows with arm, prompt_id, futures and rank; all horizons together.
         reliability: rows of `future_tests.reliability_rows`; none leaves the right panel out.
         palette: colours.
     """
-    figure = Figure(figsize=(7.6, 3.0), dpi=DOTS_PER_INCH, layout="constrained")
-    figure.set_facecolor(palette.background)
+    figure = blank_figure(7.6, 3.2, palette)
     left, *right = figure.subplots(1, 2 if len(reliability) else 1, squeeze=False)[0]
-    _draw_ranks(left, ranks, futures, palette)
+    arms = [str(arm) for arm in dict.fromkeys(values.arm)]
+    points = _draw_ranks(left, values, arms, palette)
     for axes in right:
-        _draw_reliability(axes, reliability, list(ranks), palette)
-    for axes in (left, *right):
-        axes.set_facecolor(palette.background)
-        axes.tick_params(colors=palette.quiet, length=0, labelsize=7)
-        axes.spines[:].set_visible(False)
-        axes.grid(color=palette.grid, linewidth=0.6)
-        axes.set_axisbelow(True)
+        _draw_reliability(axes, reliability, arms, palette)
     left.legend(frameon=False, fontsize=7, labelcolor=palette.ink)
+    note = f"{interval_note(points, 'prompts', 'bar')}; {int(values.futures.max())} futures per state"
+    figure.supxlabel(note, fontsize=7, color=palette.quiet)
     return figure
 
 
-def _draw_ranks(axes: Axes, ranks: Mapping[str, NDArray[np.int64]], futures: int, palette: FigurePalette) -> None:
-    bins = min(_BINS, futures + 1)
-    for index, (arm, own) in enumerate(ranks.items()):
-        heights = rank_histogram(own, futures, bins) / max(1, len(own))
-        place = np.arange(bins) + (index - (len(ranks) - 1) / 2) * 0.4
-        axes.bar(place, heights, 0.4, color=palette.methods[index % len(palette.methods)], label=plot_text(arm))
+def _draw_ranks(axes: Axes, values: pd.DataFrame, arms: Sequence[str], palette: FigurePalette) -> list[Point]:
+    """Share of states in each range of ranks, a prompt's horizons together; returns the points."""
+    futures = int(values.futures.max())
+    bins, drawn = min(_BINS, futures + 1), list[Point]()
+    for index, arm in enumerate(arms):
+        own = values[values.arm == arm]
+        points = curve_points(rank_shares(own, futures, bins), "range")
+        place = [point.x + (index - (len(arms) - 1) / 2) * _BAR for point in points]
+        color = palette.methods[index % len(palette.methods)]
+        axes.bar(place, [point.mean for point in points], _BAR, color=color, label=plot_text(arm))
+        for x, point in zip(place, points, strict=True):
+            if point.low is not None and point.high is not None:
+                axes.plot([x, x], [max(0.0, point.low), point.high], color=palette.ink, linewidth=0.9)
+        drawn += points
     axes.axhline(1 / bins, color=palette.ink, linewidth=0.8, linestyle="--")
-    axes.set_title("rank of the readout by distance from the mean", loc="left", fontsize=8, color=palette.ink)
+    style_panel(axes, "rank of the readout by distance from the mean", palette)
     ends = ["nearest", *[""] * (bins - 2), "farthest"]
     axes.set_xticks(range(bins), ends)
     axes.set_ylabel("share of states", fontsize=7, color=palette.quiet)
+    return drawn
+
+
+def rank_shares(values: pd.DataFrame, futures: int, bins: int) -> pd.DataFrame:
+    """Tidy rows of a histogram: 1 in the range that a state's rank lies in, 0 in the others.
+
+    Args:
+        values: rows with prompt_id and rank.
+        futures: futures per state; ranks are 0 to that number.
+        bins: equal ranges of ranks.
+    """
+    ranges = values["rank"].to_numpy(dtype=np.int64) * bins // (futures + 1)
+    return pd.DataFrame(
+        {
+            "prompt_id": np.repeat(values.prompt_id.to_numpy(), bins),
+            "range": np.tile(np.arange(bins), len(values)),
+            "value": (ranges[:, None] == np.arange(bins)).reshape(-1).astype(float),
+        }
+    )
 
 
 def _draw_reliability(axes: Axes, table: pd.DataFrame, arms: Sequence[str], palette: FigurePalette) -> None:
+    """One marker per arm, horizon and range of probability, with the interval of the share."""
     axes.plot([0, 1], [0, 1], color=palette.ink, linewidth=0.8, linestyle="--")
     for index, arm in enumerate(arms):
-        own = table[table.arm == arm].groupby("world").futures.mean()
-        axes.plot(own.index, own.to_numpy(), "o", markersize=4, color=palette.methods[index % len(palette.methods)])
-    axes.set_title("places of the sprite", loc="left", fontsize=8, color=palette.ink)
+        color = palette.methods[index % len(palette.methods)]
+        own = table[table.arm == arm]
+        axes.plot(own.world, own.futures, "o", markersize=4, color=color)
+        for world, low, high in own[["world", "low", "high"]].astype(float).dropna().to_numpy().tolist():
+            axes.plot([world, world], [low, high], color=color, linewidth=1.2, alpha=0.6)
+    bare = "" if table.low.notna().any() else ", no interval"
+    style_panel(axes, f"places of the sprite, n = {int(table.prompts.max())} prompts{bare}", palette)
     axes.set_xlabel("probability in the world", fontsize=7, color=palette.quiet)
     axes.set_ylabel("share of futures", fontsize=7, color=palette.quiet)

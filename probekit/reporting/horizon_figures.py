@@ -1,18 +1,22 @@
-"""Figures of long-horizon diagnostics: curves over seconds, and similarity against the gap in time."""
+"""Figures of long-horizon diagnostics: curves over seconds, and similarity against the gap in time.
+
+Both are drawn from the tidy rows that are written beside them: a thin line per video, a thick one for the mean over
+prompts, and its interval as a band.
+"""
 
 from collections.abc import Sequence
 from typing import Final, Literal
 
-import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
 
-from probekit.evaluation.long_horizon.diagnosis import VideoDiagnosis
-from probekit.evaluation.long_horizon.frame_statistics import QUANTITIES, Quantity
-from probekit.reporting.figures import DOTS_PER_INCH, LIGHT, FigurePalette, legend_columns
+from probekit.evaluation.long_horizon.frame_statistics import QUANTITIES
+from probekit.reporting.bands import Point, curve_points, draw_band, interval_note
+from probekit.reporting.figures import LIGHT, FigurePalette, blank_figure, legend_columns, style_panel
 from probekit.reporting.horizon_record import HorizonRecord
+from probekit.reporting.horizon_tables import CURVE_COLUMNS, SIMILARITY_COLUMNS, curve_rows, similarity_rows
 from probekit.visible_text import plot_text
 
 _COLUMNS = 2
@@ -20,65 +24,63 @@ _Style = Literal["-", "--", ":", "-."]
 _STYLES: Final[tuple[_Style, ...]] = ("-", "--", ":", "-.")
 _MOST_NAMED = 4
 """Prompts that are told apart by the line's style; more than that and only models are."""
+_SECOND_MIDDLE: Final = 0.5
+_VIDEO: Final = ["prompt_id", "sample"]
 
 
 def curves_figure(record: HorizonRecord, palette: FigurePalette = LIGHT) -> Figure:
-    """One panel per quantity: a thin line per video, a thick one for the mean of each model's videos."""
+    """One panel per quantity: a thin line per video, a thick one with its band for the mean over prompts."""
+    table = pd.DataFrame(curve_rows(record), columns=list(CURVE_COLUMNS))
+    table = table.assign(second=table.second + _SECOND_MIDDLE)
     rows = -(-len(QUANTITIES) // _COLUMNS)
-    figure = _figure(7.6, 1.75 * rows + 0.4, palette)
+    figure = blank_figure(7.6, 1.75 * rows + 0.6, palette)
     grid = figure.subplots(rows, _COLUMNS, sharex=True, squeeze=False)
+    points: list[Point] = []
     for axes, quantity in zip(grid.flat, QUANTITIES, strict=False):
-        _draw_curves(axes, record, quantity, palette)
+        points += _draw_panel(axes, table[table.quantity == quantity.name], "second", record, palette)
+        style_panel(axes, f"{quantity.name.replace('_', ' ')} ({quantity.unit})", palette)
     for axes in grid.flat[len(QUANTITIES) :]:
         axes.set_visible(False)
     for axes in grid[-1]:
         axes.set_xlabel("second", color=palette.quiet, fontsize=8)
-    _legend(figure, record, palette)
+    _legend(figure, record, points, palette)
     return figure
 
 
 def similarity_figure(record: HorizonRecord, palette: FigurePalette = LIGHT) -> Figure:
-    """Mean similarity of frames against the seconds between them."""
-    with_ssim = all(gap.ssim is not None for one in record.diagnoses for gap in one.similarity)
-    panels = ["cosine", "ssim"] if with_ssim else ["cosine"]
-    figure = _figure(7.6, 3.2, palette)
-    for axes, name in zip(figure.subplots(1, len(panels), squeeze=False).flat, panels, strict=True):
-        for one in record.diagnoses:
-            values = [getattr(gap, name) for gap in one.similarity]
-            (line,) = axes.plot([gap.seconds for gap in one.similarity], values, linewidth=1.4)
-            _dress(line, record, one, palette)
-        _style(axes, "SSIM of block means" if name == "ssim" else "cosine", palette)
+    """Mean similarity of frames against the seconds between them; one panel per measure that all videos have."""
+    table = pd.DataFrame(similarity_rows(record), columns=list(SIMILARITY_COLUMNS))
+    titles = {"cosine": "cosine"} | ({"ssim": "SSIM of block means"} if table.ssim.notna().all() else {})
+    figure = blank_figure(7.6, 3.4, palette)
+    points: list[Point] = []
+    for axes, (name, title) in zip(figure.subplots(1, len(titles), squeeze=False).flat, titles.items(), strict=True):
+        points += _draw_panel(axes, table.rename(columns={name: "value"}), "gap_seconds", record, palette)
+        style_panel(axes, title, palette)
         axes.set_xlabel("seconds between frames", color=palette.quiet, fontsize=8)
-    _legend(figure, record, palette)
+    _legend(figure, record, points, palette)
     return figure
 
 
-def _draw_curves(axes: Axes, record: HorizonRecord, quantity: Quantity, palette: FigurePalette) -> None:
-    for one in record.diagnoses:
-        values = one.seconds[quantity.name]
-        (line,) = axes.plot(np.arange(len(values)) + 0.5, values, linewidth=0.8, alpha=0.75)
-        _dress(line, record, one, palette)
+def _draw_panel(axes: Axes, rows: pd.DataFrame, x: str, record: HorizonRecord, palette: FigurePalette) -> list[Point]:
+    """One panel from tidy rows; returns the points of the means."""
+    prompts, points = _prompts(record), list[Point]()
     for label in record.labels:
-        curves = [one.seconds[quantity.name] for one in record.diagnoses if one.label == label]
-        if len(curves) > 1:
-            mean = _mean_curve(curves)
-            axes.plot(np.arange(len(mean)) + 0.5, mean, color=_color(record, label, palette), linewidth=2.2)
-    _style(axes, f"{quantity.name.replace('_', ' ')} ({quantity.unit})", palette)
+        own, color = rows[rows.label == label], _color(record, label, palette)
+        videos = own.groupby(_VIDEO, sort=False)
+        for (prompt, _), video in videos:
+            style = _STYLES[prompts.index(str(prompt))] if len(prompts) <= _MOST_NAMED else "-"
+            axes.plot(video[x], video.value.astype(float), style, color=color, linewidth=0.8, alpha=0.75)
+        found = curve_points(_shared(own, x, videos.ngroups), x)
+        points += found
+        if videos.ngroups > 1:
+            draw_band(axes, found, color)
+    return points
 
 
-def _mean_curve(curves: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Mean over the seconds that all videos have."""
-    length = min(map(len, curves))
-    mean: NDArray[np.float64] = np.mean([curve[:length] for curve in curves], axis=0)
-    return mean
-
-
-def _dress(line: Line2D, record: HorizonRecord, one: VideoDiagnosis, palette: FigurePalette) -> None:
-    """The model's colour and, where prompts are few, the prompt's style."""
-    prompts = _prompts(record)
-    line.set_color(_color(record, one.label, palette))
-    if len(prompts) <= _MOST_NAMED:
-        line.set_linestyle(_STYLES[prompts.index(one.prompt_id)])
+def _shared(rows: pd.DataFrame, x: str, videos: int) -> pd.DataFrame:
+    """Rows at the places that all videos have: a mean of fewer would jump where a video ends."""
+    counts = rows.dropna(subset=["value"]).groupby(x).size()
+    return rows[rows[x].isin(counts[counts == videos].index)]
 
 
 def _prompts(record: HorizonRecord) -> list[str]:
@@ -89,23 +91,8 @@ def _color(record: HorizonRecord, label: str, palette: FigurePalette) -> str:
     return palette.methods[record.labels.index(label) % len(palette.methods)]
 
 
-def _figure(width: float, height: float, palette: FigurePalette) -> Figure:
-    figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained")
-    figure.set_facecolor(palette.background)
-    return figure
-
-
-def _style(axes: Axes, title: str, palette: FigurePalette) -> None:
-    axes.set_title(title, loc="left", fontsize=8, color=palette.ink)
-    axes.set_facecolor(palette.background)
-    axes.grid(color=palette.grid, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=palette.quiet, length=0, labelsize=7)
-    axes.spines[:].set_visible(False)
-
-
-def _legend(figure: Figure, record: HorizonRecord, palette: FigurePalette) -> None:
-    handles = [Line2D([], [], color=_color(record, label, palette), linewidth=2.2) for label in record.labels]
+def _legend(figure: Figure, record: HorizonRecord, points: Sequence[Point], palette: FigurePalette) -> None:
+    handles = [Line2D([], [], color=_color(record, label, palette), linewidth=2.0) for label in record.labels]
     names = [plot_text(label) for label in record.labels]
     prompts = _prompts(record)
     if len(prompts) <= _MOST_NAMED:
@@ -115,3 +102,5 @@ def _legend(figure: Figure, record: HorizonRecord, palette: FigurePalette) -> No
     figure.legend(
         handles, names, loc="outside upper left", ncols=columns, frameon=False, fontsize=8, labelcolor=palette.ink
     )
+    note = f"thin: a video, {len(record.diagnoses)} in all; thick: mean per model, {interval_note(points)}"
+    figure.supxlabel(note, fontsize=7, color=palette.quiet)

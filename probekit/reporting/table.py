@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from probekit.atomic_files import write_text
-from probekit.reporting.cells import NO_VALUE, STAR, score_text
+from probekit.reporting.cells import NO_VALUE, score_text
 from probekit.reporting.markup import (
     latex_comment,
     latex_line,
+    latex_number,
     latex_text,
     markdown_line,
     markdown_text,
@@ -176,7 +177,6 @@ def _latex_cell(text: str, numeric: bool, bold: bool) -> str:
     if text == NO_VALUE or not text:
         return text
     if numeric and not any(character.isalpha() for character in text):
-        # Mathematics mode turns hyphens into minus signs; the star must not become an operator.
-        return f"${text.replace(STAR, f'^{{{STAR}}}')}$"
+        return latex_number(text)
     escaped = latex_text(text)
     return rf"\textbf{{{escaped}}}" if bold or isinstance(text, Strong) else escaped

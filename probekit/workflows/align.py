@@ -27,7 +27,8 @@ from probekit.probing.encoder_features import encoder_features
 from probekit.probing.feature_store import FeatureStore
 from probekit.probing.probe_settings import TRAINED
 from probekit.reporting.alignment_table import alignment_table
-from probekit.reporting.site_maps import plot_site_maps
+from probekit.reporting.figures import save_figure
+from probekit.reporting.site_maps import site_maps_figure
 from probekit.user_files.inside import folder_names
 
 _FEATURES: Final = "features"
@@ -147,5 +148,5 @@ def _write(
     write_json(out / "protocol.json", {"arms": cards, "encoder": encoder, "settings": settings._asdict()})
     for metric in (CKA, NEIGHBOURS):
         chosen = values[(values.source == TRAINED) & (values.metric_id == metric)]
-        means = chosen.groupby(["arm", "site", "offset"], sort=False).value.mean().reset_index(name="value")
-        plot_site_maps(means.rename(columns={"offset": "horizon"}), metric, out / f"{metric}.png")
+        maps = site_maps_figure(chosen.rename(columns={"offset": "horizon"}), metric)
+        save_figure(maps, out / f"{metric}.png")

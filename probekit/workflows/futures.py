@@ -20,7 +20,7 @@ from probekit.probing.future_experiment import (
     state_values,
     values_table,
 )
-from probekit.probing.future_tests import FutureTest, arm_contrasts, future_tests, ranks_of, reliability_rows
+from probekit.probing.future_tests import FutureTest, arm_contrasts, future_tests, reliability_rows
 from probekit.probing.splits import PromptSplit, split_prompts
 from probekit.reporting.figures import save_figure
 from probekit.reporting.future_figures import (
@@ -150,8 +150,7 @@ def _draw(
     horizons, prompt = settings.probes.horizons, next(iter(drawn.values())).request.prompt
     rows = future_rows(drawn, horizons) + ([] if below is None else [below])
     save_figure(futures_figure(rows, settings.futures, prompt), out / "futures.png")
-    ranks = ranks_figure(ranks_of(values, list(drawn)), settings.futures, reliability_rows(values))
-    save_figure(ranks, out / "ranks.png")
+    save_figure(ranks_figure(values, reliability_rows(values)), out / "ranks.png")
     frames = moving_futures(drawn, horizons, prompt)
     write_video(out / "futures.mp4", frames, fps, crf=_CRF)
     write_gif(out / "futures.gif", frames, fps)

@@ -1,7 +1,7 @@
 """Probing two arms of a streaming generator: states, probes, controls, comparison, figures."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -20,11 +20,13 @@ from probekit.probing.futures import Futures, continue_state
 from probekit.probing.head_fitting import keep_head
 from probekit.probing.probe_comparison import compare_probes, contrast_table, seed_spread
 from probekit.probing.probe_experiment import ArmData, Readout, probe_values
-from probekit.probing.probe_figures import plot_futures, plot_probe_errors
 from probekit.probing.probe_settings import TRAINED, ProbeSettings
 from probekit.probing.readout_judge import ACCURACY_ID, LPIPS_SIDE, SQUARED_ERROR_ID
 from probekit.probing.splits import split_prompts
 from probekit.probing.targets import FRAME, ProbeTarget, pixels_of
+from probekit.reporting.figures import save_figure
+from probekit.reporting.future_figures import FutureRow, future_row, futures_figure
+from probekit.reporting.probe_figures import probe_errors_figure
 from probekit.reporting.probe_table import conclusion_table, probe_table, spread_table
 from probekit.rollout.generation_runner import Request
 from probekit.rollout.sampling_config import SamplingConfig
@@ -160,7 +162,7 @@ def probe_stores(
     values = pd.concat(tables, ignore_index=True)
     contrasts = contrast_table(compare_probes(values, *stores))
     _write_tables(out, values, contrasts, stores, settings, target)
-    plot_probe_errors(values, MAIN_METRIC[target.kind], out / "probes.png")
+    save_figure(probe_errors_figure(values, MAIN_METRIC[target.kind]), out / "probes.png")
     if figure is not None:
         figure.draw(out / "futures.png")
     return ProbeResult(values, contrasts, out)
@@ -245,8 +247,14 @@ class _FutureFigure:
         key = next(key for key in self._suite.keys() if key.prompt_id in self._split.test)
         request = Request(key, self._suite.generation_texts()[key.prompt_id])
         futures = {name: self._futures(model, request) for name, model in self._models.items()}
-        readouts = {name: self._stacked(name) for name in self._models}
-        plot_futures(futures, readouts, request.prompt, path)
+        rows = [row for name, found in futures.items() for row in self._rows(name, found)]
+        count = len(next(iter(futures.values())).continuations)
+        save_figure(futures_figure(rows, count, request.prompt), path)
+
+    def _rows(self, arm: str, found: Futures) -> Iterator[FutureRow]:
+        for index, horizon in enumerate(found.horizons):
+            label = f"{arm}\n+{horizon}"
+            yield future_row(label, found.current, found.continuations[:, index], self._readouts[arm][horizon])
 
     def _futures(self, model: str, request: Request) -> Futures:
         sampler = StreamingSampler(model_folder(model), self._suite, SamplingConfig(seed=self._seed))

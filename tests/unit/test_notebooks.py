@@ -1,34 +1,103 @@
+"""Notebooks answer what they open with: they run from any folder, draw where they are told, and hold no mathematics."""
+
+import ast
 import os
 from pathlib import Path
 
+import jupytext
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from probekit.errors import UserError
 from probekit.reporting.comparison_io import write_comparison
+from probekit.workflows.notebook import OUT_VARIABLE, RESULTS_VARIABLE, chosen_folder, out_folder, results_folder
 from tests.helpers.places import REPOSITORY
 from tests.helpers.reporting_examples import BASELINE, record_of, score_rows, score_table
 
 NOTEBOOKS = REPOSITORY / "notebooks"
+PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
+REPORTS = REPOSITORY / "reports" / "sprite"
 METHOD = "Video-Mirai"
 
+WRITES = {
+    "compare_two_models": {"5s/differences.png"},
+    "significance": {
+        "5s/differences.png", "5s/resampling.csv", "5s/resampling.md", "5s/significance.csv", "5s/significance.md",
+    },
+    "vbench_tables": {
+        "table08/table08.md", "table09/table09.md", "table15/table15.md", "drop/drop.csv", "drop/drop.md",
+    },
+    "future_frame_probes": {"probes/probes.png", "figure05/figure05-right.png", "appendixF/appendixF.pdf"},
+    "futures": {
+        "probing/futures/ranks.png", "probing/futures/futures.csv", "figure01/figure01.png", "figure06/figure06.svg",
+    },
+    "training_and_cost": {"training/curves.png", "training/cost_sprite.csv", "training/cost_wan.tex"},
+    "your_videos": {
+        "your_videos/differences.png", "your_videos/horizon/curves.png", "your_videos/horizon/curves.parquet",
+        "your_videos/report/index.html",
+    },
+}  # fmt: skip
+"""What each notebook writes, or some of it."""
 
-def test_comparison_notebook_runs_on_a_stored_comparison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = score_table(tmp_path, [*score_rows(BASELINE, shift={}), *score_rows(METHOD, shift={"color": 0.05})])
-    write_comparison(tmp_path, record_of(table, [METHOD]))
-    monkeypatch.setenv("PROBEKIT_COMPARISON_DIR", str(tmp_path))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(NOTEBOOKS.parent), os.environ.get("PYTHONPATH", "")]))
-    notebook = read_notebook(NOTEBOOKS / "compare_two_models.ipynb")
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
-    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
-    assert any("image/png" in output.get("data", {}) for output in outputs)
+SAME = {
+    "5s/resampling.csv", "5s/significance.csv", "table08/table08.csv", "table09/table09.csv", "table15/table15.csv",
+    "training/cost_sprite.csv", "training/cost_wan.csv", "probing/futures/futures.csv",
+}  # fmt: skip
+"""Tables of the reports that notebooks make again, number by number."""
+
+
+def test_every_notebook_is_listed_here() -> None:
+    assert {path.stem for path in PATHS} == WRITES.keys()
+    assert all((REPORTS / name).is_file() for name in SAME)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_a_notebook_runs_from_any_folder_and_draws_where_it_is_told(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere, out = tmp_path / "elsewhere", tmp_path / "out"
+    elsewhere.mkdir()
+    monkeypatch.setenv(OUT_VARIABLE, str(out))
+    outputs = executed(path, elsewhere, monkeypatch)
+    written = {file.relative_to(out).as_posix() for file in out.rglob("*") if file.is_file()}
+    assert WRITES[path.stem] - written == set()
+    assert list(elsewhere.iterdir()) == []
+    shown = [kind for output in outputs for kind in output.get("data", {})]
+    assert "text/markdown" in shown
+    assert ("image/png" in shown) == any(name.endswith(".png") for name in WRITES[path.stem])
+    for name in SAME & written:
+        assert (out / name).read_text() == (REPORTS / name).read_text(), (
+            f"{name} of the reports is not what is drawn now"
+        )
+
+
+@pytest.mark.slow
+def test_the_comparison_notebook_reads_the_results_that_are_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = tmp_path / "results" / "5s"
+    table = score_table(results, [*score_rows(BASELINE, shift={}), *score_rows(METHOD, shift={"color": 0.05})])
+    write_comparison(results, record_of(table, [METHOD]))
+    monkeypatch.setenv(RESULTS_VARIABLE, str(tmp_path / "results"))
+    monkeypatch.setenv(OUT_VARIABLE, str(tmp_path / "out"))
+    outputs = executed(NOTEBOOKS / "compare_two_models.ipynb", tmp_path, monkeypatch)
     shown = "\n".join(str(output.get("data", {})) for output in outputs)
     assert "higher in color" in shown
-    assert f"color: {METHOD} - {BASELINE}" in shown
+    assert f"color: mean over the videos of each prompt, in percent; {METHOD} - {BASELINE}" in shown
 
 
-@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.name)
-def test_notebooks_are_stored_without_outputs(path: Path) -> None:
+def executed(path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[nbformat.NotebookNode]:
+    """The outputs of a notebook that ran in a folder."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
+    notebook = read_notebook(path)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
+    return [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_a_notebook_is_stored_without_outputs(path: Path) -> None:
     notebook = read_notebook(path)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -36,7 +105,61 @@ def test_notebooks_are_stored_without_outputs(path: Path) -> None:
     assert [cell.execution_count for cell in code] == [None for _ in code]
 
 
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_a_notebook_opens_with_what_it_answers(path: Path) -> None:
+    first = read_notebook(path).cells[0]
+    assert first.cell_type == "markdown"
+    title, answers, *_ = first.source.split("\n\n")
+    assert title.startswith("# ")
+    assert answers.startswith("**Answers:** ")
+    assert answers.endswith("?")
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_a_notebook_and_its_script_agree(path: Path) -> None:
+    """`jupytext --sync notebooks/*.py` makes them agree."""
+    script = jupytext.read(path.with_suffix(".py"))
+    both = [[(cell.cell_type, cell.source) for cell in one.cells] for one in (read_notebook(path), script)]
+    assert both[0] == both[1]
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_a_notebook_is_thin(path: Path) -> None:
+    """No cell computes: it asks functions that have tests of their own. A slash joins paths."""
+    code = [cell.source for cell in read_notebook(path).cells if cell.cell_type == "code"]
+    assert arithmetic("\n".join(code)) == []
+
+
+def arithmetic(source: str) -> list[str]:
+    """Operations on numbers, and imports of packages that compute."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.BinOp) and not isinstance(node.op, ast.Div):
+            found.append(ast.unparse(node))
+        if isinstance(node, ast.Import):
+            found += [name.name for name in node.names if name.name in ("numpy", "scipy", "torch")]
+    return found
+
+
+def test_arithmetic_would_be_found() -> None:
+    assert arithmetic("import numpy\nx = 100 * (a - b)\np = folder / 'name'") == ["numpy", "100 * (a - b)", "a - b"]
+
+
 def read_notebook(path: Path) -> nbformat.NotebookNode:
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     assert isinstance(notebook, nbformat.NotebookNode)
     return notebook
+
+
+def test_places_are_those_of_the_checkout_or_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in (RESULTS_VARIABLE, OUT_VARIABLE):
+        monkeypatch.delenv(variable, raising=False)
+    assert (results_folder(), out_folder()) == (REPORTS, REPORTS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(OUT_VARIABLE, "mine")
+    assert out_folder() == tmp_path / "mine"
+    monkeypatch.setenv(RESULTS_VARIABLE, str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match="There is no folder of results"):
+        results_folder()
+    monkeypatch.setenv(RESULTS_VARIABLE, "")
+    assert chosen_folder(RESULTS_VARIABLE) is None

@@ -7,13 +7,11 @@ from typing import Any, Final, NamedTuple
 
 from probekit.atomic_files import write_text
 from probekit.errors import UserError
-from probekit.reporting.cells import score_text
 from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.reporting.contact_sheet import SheetRow, contact_sheet
 from probekit.reporting.future_figures import futures_figure
 from probekit.reporting.future_pictures import read_pictures
-from probekit.reporting.paper_reference import paper_rows, printed
-from probekit.reporting.table import Column, Table
+from probekit.reporting.table import Table
 from probekit.run_folder.manifest import load_video_set, manifest_files
 from probekit.suites.registry import load_suite
 from probekit.suites.suite import Suite
@@ -24,6 +22,7 @@ from trainer.config.recipe import load_recipe
 from trainer.config.sweep import SweepConfig, find_sweep, load_sweep
 from trainer.engine.checkpoint import newest_checkpoint
 from trainer.reproduction.beside import BesideRow, aggregate_rows, beside_table, dimension_rows, horizon_rows
+from trainer.reproduction.cost_table import cost_table
 from trainer.reproduction.figures import losses_figure, probe_figure, readouts_figure, write_figure
 from trainer.reproduction.places import Places
 from trainer.reproduction.request import Request
@@ -62,7 +61,7 @@ class Drawing(NamedTuple):
     @property
     def folder(self) -> Path:
         """Where the table or figure goes."""
-        return self.places.drawn(self.name)
+        return (self.request.drawn or self.request.out) / self.name
 
     def arms(self) -> dict[tuple[str, str], ComparisonRecord]:
         """Comparisons of base systems, by system and horizon."""
@@ -192,36 +191,7 @@ def _run_folders(need: Arms, drawing: Drawing, records: Mapping[tuple[str, str],
 
 
 def _cost(drawing: Drawing) -> list[Path]:
-    record = cost_of(drawing.places)
-    printed_rows = {row["step_type"].split(" ")[0]: row for row in paper_rows(7)}
-    rows: list[tuple[str, float | None, float | None, float | None, float | None]] = []
-    for part, (without, with_it) in record.measured.seconds.items() if record.measured else ():
-        paper = printed_rows.get("Per-cycle" if part == "cycle" else part.split(" ")[0].capitalize())
-        change = 100 * (with_it / without - 1) if without else None
-        rows.append(
-            (f"{part}, seconds", without, with_it, change, printed(paper["overhead_percent"]) if paper else None)
-        )
-    cycle = printed(printed_rows["Per-cycle"]["overhead_percent"])
-    rows += [
-        (f"cycle, operations as {name}", None, None, 100 * share, cycle) for name, share in record.overhead.items()
-    ]
-    columns: list[Column[tuple[str, float | None, float | None, float | None, float | None]]] = [
-        Column("part", lambda row: row[0]),
-        Column("without", lambda row: _blank(row[1], ".3f"), True),
-        Column("with foresight", lambda row: _blank(row[2], ".3f"), True),
-        Column("overhead, %", lambda row: _blank(row[3], "+.1f"), True),
-        Column("paper: overhead, %", lambda row: _blank(row[4], "+.1f"), True),
-    ]
-    notes = [
-        "A share of time depends on sizes and machine: the paper's is of Wan on H100.", f"Made by: {record.command}.",
-        *(f"Measured on {record.measured.hardware}, {record.measured.cycles} cycles." for _ in [0] if record.measured),
-        *_notes(drawing, ()),
-    ]  # fmt: skip
-    return _write(drawing, Table(columns, rows, notes))
-
-
-def _blank(value: float | None, style: str) -> str:
-    return "" if value is None else score_text(value, style)
+    return _write(drawing, cost_table(cost_of(drawing.places), _notes(drawing, ())))
 
 
 def _losses(drawing: Drawing) -> list[Path]:

@@ -13,6 +13,7 @@ from probekit.reporting.contact_sheet import shortened
 from probekit.reporting.figures import LIGHT, save_figure
 from probekit.reporting.future_figures import draw_picture
 from probekit.reporting.future_pictures import FuturePictures
+from probekit.reporting.summary import prompts_text
 from probekit.visible_text import plot_text
 from trainer.reproduction.results import ProbeContrastRow, arms_contrast
 from trainer.sweep_table import SweepLine
@@ -57,7 +58,7 @@ def probe_figure(rows: Sequence[ProbeContrastRow], metrics: Sequence[str], direc
     prompts = max(row.prompts for row in rows)
     handles, labels = grid[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=4, frameon=False, fontsize=7)
-    figure.supxlabel(f"{prompts} held-out prompts; {_BARS}", fontsize=6, color=LIGHT.quiet)
+    figure.supxlabel(f"n = {prompts} held-out prompts; {_BARS}", fontsize=6, color=LIGHT.quiet)
     return figure
 
 
@@ -89,7 +90,8 @@ def losses_figure(lines: Sequence[SweepLine], notes: str) -> Figure:
         _draw_difference(axes, place, total)
     axes.set_yticks(range(len(shown)), [plot_text(label) for label, _ in shown])
     axes.set_ylim(len(shown) - 0.5, -0.5)
-    axes.set_xlabel(plot_text(notes), fontsize=7, color=LIGHT.quiet)
+    counted = prompts_text([total for _, total in shown])
+    axes.set_xlabel(plot_text(f"{notes}; n = {counted}"), fontsize=7, color=LIGHT.quiet)
     _plain(axes)
     return figure
 

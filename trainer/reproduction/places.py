@@ -59,10 +59,6 @@ class Places(NamedTuple):
         """Run folder of a row's videos and scores."""
         return self.rows / row / "videos"
 
-    def drawn(self, target: str) -> Path:
-        """Folder of the finished table or figure."""
-        return self.out / target
-
 
 def _of_system(name: str, system: str) -> str:
     """The name alone for the default system."""

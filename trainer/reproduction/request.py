@@ -98,6 +98,7 @@ class Request(NamedTuple):
         overrides: changes of every row's training, `key=value`.
         suite: suite in place of the scale's; None keeps those.
         fresh: whether what the working folder has already is planned too, so that a plan is the same everywhere.
+        drawn: folder of finished tables and figures; None puts them below `out` too.
     """
 
     scale: str
@@ -107,6 +108,7 @@ class Request(NamedTuple):
     overrides: tuple[str, ...] = ()
     suite: str | None = None
     fresh: bool = False
+    drawn: Path | None = None
 
     @property
     def facts(self) -> Scale:

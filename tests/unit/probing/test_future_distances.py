@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from probekit.errors import UserError
-from probekit.probing.future_distances import future_distances, pixel_spread, places_among, rank_histogram
+from probekit.probing.future_distances import future_distances, pixel_spread, places_among
 from probekit.probing.future_tests import arm_contrasts, future_tests, reliability_rows
 from probekit.probing.world_calibration import FieldShares, field_shares, reliability
 from probekit.reporting.future_table import arm_table, future_table
@@ -59,12 +59,10 @@ def test_the_spread_of_a_pixel_is_the_root_of_its_mean_variance_over_channels() 
     assert found[1, 3, 2] == pytest.approx((sum(variances) / 3) ** 0.5)
 
 
-def test_spread_and_ranks_by_hand() -> None:
+def test_spread_by_hand() -> None:
     futures = np.zeros((2, 1, 1, 3), np.uint8)
     futures[1] = 255
     assert pixel_spread(futures)[0, 0] == pytest.approx(np.sqrt(0.5))
-    assert rank_histogram(np.array([0, 0, 3]), 3).tolist() == [2, 0, 0, 1]
-    assert rank_histogram(np.array([0, 1, 2, 3]), 3, 2).tolist() == [2, 2]
     with pytest.raises(UserError, match="no spread"):
         future_distances(np.zeros(2), np.zeros((1, 2)))
 
@@ -154,6 +152,6 @@ def test_reliability_by_hand() -> None:
     assert shares.total_variation == pytest.approx(0.4)
     assert shares.by_chance < 0.2
     low, middle, high = reliability([shares], (0.0, 0.05, 0.5, 1.0))
-    assert low == (0.0, 0.0, 15)
-    assert middle == pytest.approx((0.1, 0.5, 1))
-    assert high == pytest.approx((0.9, 0.5, 1))
+    assert low[:3] == (0.0, 0.0, 15)
+    assert middle[:3] == pytest.approx((0.1, 0.5, 1))
+    assert high[:3] == pytest.approx((0.9, 0.5, 1))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probekit.probing.future_tests import EDGES, arm_contrasts, future_tests, ranks_of, reliability_rows
+from probekit.probing.future_tests import EDGES, arm_contrasts, future_tests, reliability_rows
 from probekit.seeding import generator
 from probekit.statistics.exchange import exchange_test
 from probekit.statistics.paired_means import paired_means
@@ -96,15 +96,9 @@ def test_reliability_is_by_arm_horizon_and_range_of_the_worlds_probability() -> 
         known("a", 2, 0, 0.1, [1.0, 0.0, 0.0], [0.25, 0.75, 0.0]),
     ])  # fmt: skip
     found = reliability_rows(table)
-    assert list(found.columns) == ["arm", "horizon", "world", "futures", "places"]
+    assert list(found.columns) == ["arm", "horizon", "world", "futures", "places", "low", "high", "prompts"]
     rows = [tuple(one) for one in found.itertuples(index=False)]
     expected = [("a", 1, 0.0, 0.1, 2), ("a", 1, 0.13, 0.3, 2), ("a", 1, 0.87, 0.6, 2), ("a", 2, 0.0, 0.375, 2),
                 ("a", 2, 1.0, 0.25, 1)]  # fmt: skip
-    assert [one[:2] + one[4:] for one in rows] == [one[:2] + one[4:] for one in expected]
+    assert [one[:2] + one[4:5] for one in rows] == [one[:2] + one[4:] for one in expected]
     np.testing.assert_allclose([one[2:4] for one in rows], [one[2:4] for one in expected], atol=1e-12)
-
-
-def test_ranks_of_an_arm_are_those_of_all_its_horizons() -> None:
-    ranks = ranks_of(TABLE, ["a", "b"])
-    assert ranks["a"].tolist() == [0, 1, 2, 0, 1]
-    assert ranks["b"].tolist() == [0, 1, 2]

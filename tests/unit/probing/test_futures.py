@@ -1,21 +1,9 @@
-"""Forked futures by hand: their noise and their mean."""
+"""Forked futures by hand: their noise."""
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from probekit.probing.futures import BranchedNoise, Futures
-
-
-def constant_frames(*levels: int) -> np.ndarray:
-    return np.stack([np.full((4, 4, 3), level, np.uint8) for level in levels])
-
-
-def test_the_mean_of_futures_is_over_all_of_them() -> None:
-    continuations = np.stack([constant_frames(0, 10), constant_frames(60, 20), constant_frames(240, 33)])
-    found = Futures(constant_frames(0)[0], continuations, (1, 2)).mean()
-    assert found[0, 0, 0, 0] == 100
-    assert found[1, 0, 0, 0] == 21
+from probekit.probing.futures import BranchedNoise
 
 
 class Named:

@@ -10,7 +10,6 @@ from probekit.reporting.future_figures import (
     mean_picture,
     most_spread,
     moving_futures,
-    ranks_figure,
 )
 from probekit.rollout.generation_runner import Request
 from probekit.run_folder.sample_key import SampleKey
@@ -67,14 +66,8 @@ def test_the_moving_figure_begins_and_ends_as_the_still_one() -> None:
     assert not np.array_equal(frames[0], frames[-1])
 
 
-def test_ranks_are_drawn_with_and_without_a_world() -> None:
-    import pandas as pd
-
-    ranks = {"base": np.array([0, 0, 5]), "ours": np.array([5, 5, 5])}
-    none = pd.DataFrame({"arm": [], "horizon": [], "world": [], "futures": [], "places": []})
-    some = pd.DataFrame({"arm": ["base"], "horizon": [1], "world": [0.5], "futures": [0.4], "places": [3]})
-    (left,) = ranks_figure(ranks, 5, none).axes
-    heights = [bar.get_height() for bar in left.patches]
-    assert sum(heights) == 2
-    assert heights[0] == 2 / 3
-    assert len(ranks_figure(ranks, 5, some).axes) == 2
+def test_the_figure_says_of_how_many_futures_mean_and_spread_are() -> None:
+    figure = futures_figure(future_rows(ARMS, (1,)), 5, "a prompt")
+    assert figure.get_supxlabel() == "one state per model; mean and spread of its n = 5 futures"
+    titles = [axes.get_title() for axes in figure.axes[:8]]
+    assert titles[:6] == ["now", "future 1", "future 2", "future 3", "future 4", "mean of 5"]

@@ -197,7 +197,7 @@ def test_figures_draw_every_video_and_mean() -> None:
     panels = [axes for axes in curves_figure(record).axes if axes.get_visible()]
     assert len(panels) == len(QUANTITIES)
     assert all(len(axes.lines) == 4 + 2 for axes in panels)
-    assert [len(axes.lines) for axes in similarity_figure(record).axes] == [4, 4]
+    assert [len(axes.lines) for axes in similarity_figure(record).axes] == [4 + 2, 4 + 2]
 
 
 def test_too_short_videos_say_so() -> None:
