@@ -28,7 +28,9 @@ WRITES = {
     "vbench_tables": {
         "table08/table08.md", "table09/table09.md", "table15/table15.md", "drop/drop.csv", "drop/drop.md",
     },
-    "future_frame_probes": {"probing/probes/frame/probes.png", "figure05/figure05-right.png", "appendixF/appendixF.pdf"},
+    "future_frame_probes": {
+        "probing/probes/frame/probes.png", "figure05/figure05-right.png", "appendixF/appendixF.pdf",
+    },
     "futures": {
         "probing/futures/ranks.png", "probing/futures/futures.csv", "figure01/figure01.png", "figure06/figure06.svg",
     },
