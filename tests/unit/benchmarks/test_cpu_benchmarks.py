@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import bootstrap, compare, growth, probing
+from benchmarks import bootstrap, compare, growth, live, probing
 from benchmarks.arithmetic import operations, product_speed
 from benchmarks.children import Cost, cost_of_command, costs_in_child, print_costs
 from benchmarks.growth_steps import STEPS
@@ -86,6 +86,16 @@ def test_what_a_loop_could_lose_stands_beside_what_it_lost() -> None:
     assert "| one site, one by one | 30.0 | 1.50 |" in text
     assert "busy processes | 44.0 | 2.20 |" in text
     assert f"{probing.fit_operations() / 1e12:.2f} TFLOP" in text
+
+
+@pytest.mark.slow
+def test_the_live_view_runs_at_small_size(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    text = small_run(live, capsys, monkeypatch)
+    assert "| two models in step | 2 | 6 |" in text
+
+
+def test_a_pace_is_frames_over_seconds() -> None:
+    assert live.Pace([0.5, 1.0, 2.0], 12).row(16.0) == "12.0 | 6.0 | 0.75"
 
 
 @pytest.mark.slow
