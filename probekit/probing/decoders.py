@@ -94,19 +94,12 @@ class DecoderStack(nn.Module):
         return stack.requires_grad_(False)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Outputs (E, b, outputs) for rows (b, inputs) of all, or (S, b, inputs): decoder e reads rows e mod S."""
-        hidden = self._first_layer(rows if rows.dim() == 3 else rows[None])
-        for weight, bias in zip(self.weights[1:], self.biases[1:], strict=True):
-            hidden = torch.baddbmm(bias, F.gelu(hidden), weight)
+        """(E, b, inputs), or (b, inputs) that all read, to (E, b, outputs)."""
+        hidden = rows.expand(len(self.weights[0]), -1, -1) if rows.dim() == 2 else rows
+        for depth, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            hidden = torch.baddbmm(bias, hidden, weight)
+            hidden = F.gelu(hidden) if depth < 2 else hidden
         return hidden
-
-    def _first_layer(self, rows: Tensor) -> Tensor:
-        """(S, b, inputs) to (E, b, width): those that read the same rows are one wide product."""
-        readers = len(self.weights[0]) // len(rows)
-        side_by_side = self.weights[0].unflatten(0, (readers, len(rows))).permute(1, 2, 0, 3).flatten(2)
-        wide = torch.bmm(rows, side_by_side).unflatten(2, (readers, -1))
-        first: Tensor = wide.permute(2, 0, 1, 3).flatten(0, 1) + self.biases[0]
-        return first
 
 
 def _linear(inputs: int, outputs: int, seed: int, depth: int) -> tuple[Tensor, Tensor]:
@@ -194,7 +187,7 @@ def _fit(
         for _ in rates
     ]
     groups = [{"params": list(stack.parameters()), "lr": rate} for stack, rate in zip(stacks, rates, strict=True)]
-    optimizer = torch.optim.AdamW(groups, weight_decay=budget.weight_decay, fused=True)
+    optimizer = torch.optim.AdamW(groups, weight_decay=budget.weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, budget.steps)
     best = [_Best(stack, budget.patience) for stack in stacks]
     batches = [_row_batches(len(train), budget.batch, seed) for seed in seeds]
@@ -229,7 +222,7 @@ def _row_batches(rows: int, batch: int, seed: int) -> Iterator[Tensor]:
 
 
 class _Batch(NamedTuple):
-    """A step of G·S decoders: inputs (S, b, D), values (G·S, b, P) and which of them count (G·S, b)."""
+    """A step of G·S decoders: inputs (G·S, b, D), values (G·S, b, P) and which of them count (G·S, b)."""
 
     inputs: Tensor
     values: Tensor
@@ -238,7 +231,8 @@ class _Batch(NamedTuple):
 
 def _batch(inputs: Tensor, goals: Goals, rows: Tensor) -> _Batch:
     """The step that all learning rates share, from the rows (S, b) of each seed."""
-    return _Batch(inputs[rows], goals.values[:, rows].flatten(0, 1), goals.known[:, rows].flatten(0, 1))
+    read = inputs[rows].repeat(len(goals.values), 1, 1)
+    return _Batch(read, goals.values[:, rows].flatten(0, 1), goals.known[:, rows].flatten(0, 1))
 
 
 @torch.no_grad()

@@ -118,23 +118,14 @@ def test_a_stack_is_its_decoders_side_by_side() -> None:
     stack = DecoderStack(6, 8, 2, seeds=[3, 4, 3])
     inputs = rows(5)
     read = stack(inputs)
-    torch.testing.assert_close(read[0], read[2])
-    assert not torch.allclose(read[0], read[1], atol=1e-3)
+    assert torch.equal(read[0], read[2])
+    assert not torch.equal(read[0], read[1])
     alone = nn.Sequential(nn.Linear(6, 8), nn.GELU(), nn.Linear(8, 8), nn.GELU(), nn.Linear(8, 2))
     with torch.no_grad():
         for depth, layer in enumerate((alone[0], alone[2], alone[4])):
             layer.weight.copy_(stack.weights[depth][1].T)
             layer.bias.copy_(stack.biases[depth][1, 0])
     torch.testing.assert_close(alone(inputs), read[1])
-
-
-def test_decoders_that_share_rows_read_what_each_would_read_alone() -> None:
-    """Three goals of two seeds: decoder e reads the rows of seed e mod 2."""
-    stack = DecoderStack(6, 8, 2, seeds=range(6))
-    inputs = torch.stack([rows(5, seed=1), rows(5, seed=2)])
-    torch.testing.assert_close(stack(inputs), stack(inputs.repeat(3, 1, 1)))
-    for decoder in range(6):
-        torch.testing.assert_close(stack(inputs)[decoder], stack(inputs[decoder % 2])[decoder])
 
 
 def test_fits_repeat_exactly() -> None:
