@@ -44,11 +44,6 @@ def _time(step: Step) -> str:
     return found.basis if found.seconds is None else f"{duration(found.seconds)} ({found.basis})"
 
 
-def remaining(plan: Plan) -> tuple[float, int]:
-    """Seconds of the commands that are not done, as far as rates are measured, and how many commands have none."""
-    return total([step.estimate for step in plan.steps if not step.is_done()])
-
-
 def run_plan(plan: Plan, call: Call) -> bool:
     """Run the commands that are not done, in order.
 
