@@ -15,8 +15,10 @@ from cosmic_ray.work_db import WorkDB
 from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkItem, WorkResult
 
 from benchmarks.mutants import faults
+from benchmarks.mutants.modules import module_name
 from benchmarks.mutants.traces import Traces, function_at, limits
 from benchmarks.mutants.workplace import Workplace
+from probekit.seeding import generator
 
 LONGEST_SECONDS: Final = 1800.0
 """A test run with a change, whatever its tests."""
@@ -41,6 +43,18 @@ class Change(NamedTuple):
     after: str
 
 
+class Earlier(NamedTuple):
+    """What a table says of a module's changes, all of which were tested.
+
+    Attributes:
+        total: number of changes.
+        survivors: line, text before and text after of those that no test noticed.
+    """
+
+    total: int
+    survivors: frozenset[tuple[int, str, str]]
+
+
 class Outcome(NamedTuple):
     """A change with what became of it.
 
@@ -56,9 +70,22 @@ class Outcome(NamedTuple):
 
 
 class Session:
-    """Changes of one module, tested one after another."""
+    """Changes of one module, tested one after another.
 
-    def __init__(self, workplace: Workplace, traces: Traces, folder: Path, module: Path, tests: list[str]) -> None:
+    Attributes:
+        total: number of changes that can be made; 0 before `run`.
+    """
+
+    def __init__(
+        self,
+        workplace: Workplace,
+        traces: Traces,
+        folder: Path,
+        module: Path,
+        tests: list[str],
+        sample: int | None = None,
+        earlier: Earlier | None = None,
+    ) -> None:
         """Open the session of a module's present text, or begin one.
 
         Args:
@@ -67,7 +94,14 @@ class Session:
             folder: place of the sessions.
             module: file of the module, relative to the repository.
             tests: test files of the module.
+            sample: number of changes that are drawn and tested; None is all.
+            earlier: changes as a table has them, so that a new session tests its survivors alone; it counts only if
+                the number of changes is the same and each survivor is among them.
         """
+        self._earlier = earlier
+        self.total = 0
+        self._sample = sample
+        self._drawn: set[str] = set()
         self._workplace = workplace
         self._traces = traces
         self._module = module
@@ -80,35 +114,64 @@ class Session:
         self._tests_state = traces.digest(tests)
 
     def run(self) -> Iterator[tuple[int, int, Outcome]]:
-        """Test every change that has no result, and every survivor if tests have changed; place, number and outcome."""
-        with closing(WorkDB(self._path, WorkDB.Mode.create)) as session:
-            if not session.num_work_items:
-                init([self._workplace.tree / self._module], session, {})
-            self._skip(session)
-            pending = sorted(self._pending(session), key=lambda item: item.mutations[0].start_pos)
-            made = {_key(outcome.change): outcome.change.job for outcome in self._outcomes(session)}
+        """Test each drawn change without a result, and each survivor if tests have changed; place, number, outcome."""
+        if not self._path.exists():
+            self._begin()
+        with closing(WorkDB(self._path, WorkDB.Mode.open)) as session:
+            self._drawn = self._draw(session)
+            pending = sorted((item for item in self._pending(session) if item.job_id in self._drawn), key=_place)
             for place, item in enumerate(pending):
-                change, text = self._change(item)
-                if (
-                    text == self._source
-                    or made.setdefault(_key(change), change.job) != change.job
-                    or not _compiles(text)
-                ):
-                    reason = "no change, one that is made already, or one that Python cannot read"
-                    session.set_result(item.job_id, WorkResult(WorkerOutcome.SKIPPED, output=reason))
-                    continue
-                outcome = self._test(change, text)
+                outcome = self._test(*self._change(item))
                 session.set_result(item.job_id, _stored(outcome, self._tests_state))
                 yield place + 1, len(pending), outcome
 
     def outcomes(self) -> list[Outcome]:
-        """All outcomes so far, in the order of the text."""
+        """Outcomes of the drawn changes so far, in the order of the text."""
         with closing(WorkDB(self._path, WorkDB.Mode.open)) as session:
-            return self._outcomes(session)
+            results = [result for _, result in session.completed_work_items if _was_tested(result)]
+        found = [outcome for outcome in map(_read, results) if outcome.change.job in self._drawn]
+        return sorted(found, key=lambda outcome: (outcome.change.line, outcome.change.after))
 
-    def _outcomes(self, session: WorkDB) -> list[Outcome]:
-        results = [result for _, result in session.completed_work_items if _was_tested(result)]
-        return sorted(map(_read, results), key=lambda outcome: (outcome.change.line, outcome.change.after))
+    def _begin(self) -> None:
+        """Make the session's file, with what is not tested marked; it has its name once it is whole."""
+        new = self._path.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        with closing(WorkDB(new, WorkDB.Mode.create)) as session:
+            init([self._workplace.tree / self._module], session, {})
+            self._skip(session)
+            self._skip_useless(session)
+            if self._earlier is not None:
+                self._take_over(session, self._earlier)
+        new.rename(self._path)
+
+    def _draw(self, session: WorkDB) -> set[str]:
+        """Jobs of the sample: the same changes for the same text of the module, whatever was tested before."""
+        tested = [item for item, result in session.completed_work_items if _was_tested(result)]
+        possible = sorted([*session.pending_work_items, *tested], key=_place)
+        self.total = len(possible)
+        if self._sample is None or self._sample >= self.total:
+            return {item.job_id for item in possible}
+        chosen = generator("mutants", module_name(self._module)).permutation(self.total)[: self._sample]
+        return {possible[place].job_id for place in chosen}
+
+    def _take_over(self, session: WorkDB, earlier: Earlier) -> None:
+        """Mark what a table says was noticed; what survived then is left to be tested."""
+        changes = [self._change(item)[0] for item in session.pending_work_items]
+        if len(changes) == earlier.total and earlier.survivors <= set(map(_key, changes)):
+            for change in changes:
+                if _key(change) not in earlier.survivors:
+                    session.set_result(change.job, _stored(Outcome(change, "killed", ""), self._tests_state))
+
+    def _skip_useless(self, session: WorkDB) -> None:
+        """Mark what is no change, one that is made already, or one that Python cannot read."""
+        made: set[tuple[int, str, str]] = set()
+        useless = []
+        for item in sorted(session.pending_work_items, key=_place):
+            change, text = self._change(item)
+            if text == self._source or _key(change) in made or not _compiles(text):
+                useless.append(item.job_id)
+            made.add(_key(change))
+        session.set_multiple_results(useless, WorkResult(WorkerOutcome.SKIPPED, output="no change of its own"))
 
     def _skip(self, session: WorkDB) -> None:
         """Mark the changes of cosmic-ray that are not made, with the rule."""
@@ -155,6 +218,11 @@ class Session:
             self._workplace.write(self._module, self._source)
         result = {"passed": "survived", "none": "survived", "timeout": "timeout"}.get(answer["outcome"], "killed")
         return Outcome(change, result, answer["failed"])
+
+
+def _place(item: WorkItem) -> tuple[tuple[int, int], str, int]:
+    mutation = item.mutations[0]
+    return mutation.start_pos, mutation.operator_name, mutation.occurrence
 
 
 def _key(change: Change) -> tuple[int, str, str]:

@@ -12,7 +12,8 @@ HEADER: Final = """# Mutation tests
 `make mutants MODULE=probekit.statistics.intervals` repeats the row of one module; `make mutants` repeats all of them,
 which takes a night. cosmic-ray changes a module in one place at a time; a change is *killed* if a test of the module
 fails, or takes five times as long. What is changed, and what is not, is in `benchmarks/mutants/faults.py`. The share is
-that of the changes that are not equivalent.
+that of the changes that are not equivalent. Where "n of m" stands, n of the m changes were drawn at random by a seed
+that the module names (`--sample`), and the share is an estimate.
 
 """
 COLUMNS: Final = ("module", "changes", "killed", "timeouts", "survived", "equivalent", "accepted", "open", "share")
@@ -33,10 +34,21 @@ class Survivor(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What became of the changes of one module."""
+    """What became of the changes of one module.
+
+    Attributes:
+        module: name by which the module is imported.
+        file: its file, relative to the repository.
+        total: number of changes that can be made.
+        changes: number of those that were tested; fewer where a sample was drawn.
+        killed: number of those that a test noticed.
+        timeouts: number of those whose tests took too long.
+        survivors: the others.
+    """
 
     module: str
     file: str
+    total: int
     changes: int
     killed: int
     timeouts: int
@@ -54,17 +66,19 @@ class Row(NamedTuple):
 
     def cells(self) -> tuple[str, ...]:
         """Cells of the table."""
-        counts = (self.changes, self.killed, self.timeouts, len(self.survivors))
+        tested = str(self.changes) if self.changes == self.total else f"{self.changes} of {self.total}"
+        counts = (self.killed, self.timeouts, len(self.survivors))
         kinds = (self.count(kind) for kind in ("equivalent", "accepted", "open"))
-        return f"`{self.module}`", *(str(count) for count in (*counts, *kinds)), f"{self.share:.1f} %"
+        return f"`{self.module}`", tested, *(str(count) for count in (*counts, *kinds)), f"{self.share:.1f} %"
 
 
-def row_of(module: str, file: Path, outcomes: list[Outcome], reasons: list[str]) -> Row:
+def row_of(module: str, file: Path, total: int, outcomes: list[Outcome], reasons: list[str]) -> Row:
     """Row of a module.
 
     Args:
         module: its name.
         file: its file, relative to the repository.
+        total: number of changes that can be made.
         outcomes: what became of its changes.
         reasons: why each survives, in the same order; empty texts where it is not known.
     """
@@ -75,7 +89,7 @@ def row_of(module: str, file: Path, outcomes: list[Outcome], reasons: list[str])
     )
     results = [outcome.result for outcome in outcomes]
     counts = (len(results), results.count("killed"), results.count("timeout"))
-    return Row(module, file.as_posix(), *counts, survivors)
+    return Row(module, file.as_posix(), total, *counts, survivors)
 
 
 def add_row(row: Row, markdown: Path) -> None:

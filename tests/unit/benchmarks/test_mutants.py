@@ -9,7 +9,7 @@ from benchmarks.mutants.__main__ import ROOT, run_module
 from benchmarks.mutants.accepted import ACCEPTED, Known, read_accepted
 from benchmarks.mutants.faults import excluded_spans
 from benchmarks.mutants.modules import EXTRA, INSTEAD, LISTED, module_files, module_name, own_tests
-from benchmarks.mutants.session import Session
+from benchmarks.mutants.session import Earlier, Session
 from benchmarks.mutants.table import Row, Survivor, add_row, read_rows
 from benchmarks.mutants.traces import FailingTests, Traces, function_at
 from benchmarks.mutants.workplace import Workplace
@@ -87,18 +87,18 @@ def write(root: Path, name: str, text: str) -> None:
     (root / name).write_text(text)
 
 
-def run(project: Path, known: tuple[Known, ...] = ()) -> Row:
+def run(project: Path, known: tuple[Known, ...] = (), sample: int | None = None) -> Row:
     with Workplace(project, project.parent / "work") as workplace:
         traces = Traces(workplace, project.parent / "work" / "traces")
-        return run_module(workplace, traces, MODULE, list(known), verbose=False)
+        return run_module(workplace, traces, MODULE, list(known), verbose=False, sample=sample)
 
 
-def changes_tested(project: Path) -> list[str]:
+def changes_tested(project: Path, earlier: Earlier | None = None) -> list[str]:
     """What a further call tests."""
     with Workplace(project, project.parent / "work") as workplace:
         traces = Traces(workplace, project.parent / "work" / "traces")
         tests = own_tests(project, module_name(MODULE))
-        session = Session(workplace, traces, project.parent / "work" / "sessions", MODULE, tests)
+        session = Session(workplace, traces, project.parent / "work" / "sessions", MODULE, tests, earlier=earlier)
         return [outcome.change.after for _, _, outcome in session.run()]
 
 
@@ -152,6 +152,27 @@ def test_an_interrupted_session_goes_on_with_what_is_left(project: Path) -> None
     assert not {outcome.change.after for _, _, outcome in first} & set(left)
 
 
+def test_a_sample_is_the_same_changes_whether_or_not_the_others_are_tested_already(
+    project: Path, tried: tuple[Path, Row]
+) -> None:
+    whole_project, whole = tried
+    drawn = run(project, sample=4)
+    assert (drawn.changes, drawn.killed + len(drawn.survivors), drawn.total) == (4, 4, whole.changes)
+    assert run(whole_project, sample=4) == drawn
+    assert run(whole_project, sample=99) == whole
+
+
+def test_a_new_session_takes_over_what_a_table_says_was_noticed_if_the_changes_are_the_same(
+    tried: tuple[Path, Row],
+) -> None:
+    project, row = tried
+    listed = frozenset((one.line, one.before, one.after) for one in row.survivors)
+    wrong = (Earlier(row.total + 1, listed), Earlier(row.total, listed | {(1, "a", "b")}))
+    for earlier, expected in ((Earlier(row.total, listed), len(listed)), *((one, row.total) for one in wrong)):
+        shutil.rmtree(project.parent / "work" / "sessions")
+        assert len(changes_tested(project, earlier)) == expected
+
+
 def test_known_survivors_have_their_reason_and_equivalent_ones_do_not_count(tried: tuple[Path, Row]) -> None:
     project, plain = tried
     same = Known("probekit.sizes", "unused", "return 7", "*", "equivalent: nobody asks")
@@ -195,20 +216,22 @@ def test_a_change_belongs_to_the_innermost_function_that_holds_it() -> None:
 
 def test_a_new_row_takes_the_place_of_its_modules_old_one_alone(tmp_path: Path) -> None:
     target = tmp_path / "mutation.md"
-    add_row(Row("b", "b.py", 10, 8, 1, (Survivor(3, "x + 1", "x - 1", ""),)), target)
-    add_row(Row("a", "a.py", 4, 4, 0, ()), target)
-    add_row(Row("b", "b.py", 10, 9, 1, ()), target)
+    add_row(Row("b", "b.py", 10, 10, 8, 1, (Survivor(3, "x + 1", "x - 1", ""),)), target)
+    add_row(Row("a", "a.py", 4, 4, 4, 0, ()), target)
+    add_row(Row("b", "b.py", 10, 10, 9, 1, ()), target)
     assert [(row.module, row.share) for row in read_rows(target.with_suffix(".json"))] == [("a", 100.0), ("b", 100.0)]
     lines = [line for line in target.read_text().splitlines() if line.startswith("| `")]
     assert lines == [
         "| `a` | 4 | 4 | 0 | 0 | 0 | 0 | 0 | 100.0 % |",
         "| `b` | 10 | 9 | 1 | 0 | 0 | 0 | 0 | 100.0 % |",
     ]
+    add_row(Row("b", "b.py", 80, 10, 9, 1, ()), target)
+    assert "| `b` | 10 of 80 | 9 | 1 | 0 | 0 | 0 | 0 | 100.0 % |\n" in target.read_text()
 
 
 def test_a_survivor_stands_with_its_place_its_change_and_its_reason(tmp_path: Path) -> None:
     survivor = Survivor(3, "x + 1", "x - 1", "equivalent: x is never read")
-    add_row(Row("b", "b.py", 10, 9, 0, (survivor,)), tmp_path / "mutation.md")
+    add_row(Row("b", "b.py", 10, 10, 9, 0, (survivor,)), tmp_path / "mutation.md")
     assert "- b.py:3: `x + 1` → `x - 1`: equivalent: x is never read\n" in (tmp_path / "mutation.md").read_text()
 
 
