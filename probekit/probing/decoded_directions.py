@@ -49,10 +49,9 @@ def decoded_directions(states: NDArray[np.floating], targets: NDArray[np.floatin
         raise UserError(f"The target is known in {len(inputs)} states.", "Capture more videos, or read another target.")
     mean = inputs.mean(axis=0)
     centred, goals = inputs - mean, wanted - wanted.mean(axis=0)
-    spread = float((goals**2).sum())
-    if spread == 0:
+    if _is_rounding(goals, wanted):
         raise UserError("The target is the same in every state.", "Read another target, or capture other videos.")
-    if np.abs(centred).max() <= len(inputs) * np.finfo(np.float64).eps * np.abs(inputs).max():
+    if _is_rounding(centred, inputs):
         raise UserError("The states are all the same.", "Capture another site, or other videos.")
     values, vectors = np.linalg.eigh(centred @ centred.T)
     scale = float(values.mean())
@@ -61,15 +60,20 @@ def decoded_directions(states: NDArray[np.floating], targets: NDArray[np.floatin
     weights = centred.T @ (vectors / (values + best * scale) @ (vectors.T @ goals))
     basis, lengths, _ = np.linalg.svd(weights, full_matrices=False)
     kept = lengths > 1e-9 * lengths.max()
-    return DecodedDirections(basis[:, kept], mean, 1 - errors[best] / spread, best)
+    return DecodedDirections(basis[:, kept], mean, 1 - errors[best] / float((goals**2).sum()), best)
+
+
+def _is_rounding(centred: Floats, values: Floats) -> bool:
+    """Whether what is left of values (M, ...) without their mean is no more than a sum's rounding."""
+    return bool(np.abs(centred).max() <= len(values) * np.finfo(np.float64).eps * np.abs(values).max())
 
 
 def _left_out_error(values: Floats, vectors: Floats, goals: Floats, penalty: float) -> float:
     """Summed squared error of each row when it is left out: residual / (1 - leverage); the mean is fitted too."""
-    shrunk = values.clip(0) / (values.clip(0) + penalty)
+    shrunk = values / (values + penalty)
     residuals = goals - (vectors * shrunk) @ (vectors.T @ goals)
     leverage = (vectors**2 * shrunk).sum(axis=1) + 1 / len(goals)
-    return float(((residuals / (1 - leverage).clip(1e-9)[:, None]) ** 2).sum())
+    return float(((residuals / (1 - leverage)[:, None]) ** 2).sum())
 
 
 def random_directions_like(basis: Floats, *names: str | int) -> Floats:

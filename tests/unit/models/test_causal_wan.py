@@ -49,6 +49,31 @@ def test_one_chunk_of_the_whole_video_is_diffusers_pass() -> None:
         torch.testing.assert_close(found, plain()(video, level, TEXT, return_dict=False)[0], rtol=1e-4, atol=1e-5)
 
 
+def test_a_streams_first_chunk_is_diffusers_pass_however_long_it_is() -> None:
+    video, level = latents(3)[:, :, :5], torch.tensor([300.0, 700.0])
+    with torch.no_grad():
+        rule = MODEL.streaming(MODEL.new_cache(ContextPolicy(), video), video)
+        found = MODEL(video, level[:, None], TextContext(TEXT), rule)
+        torch.testing.assert_close(found, plain()(video, level, TEXT, return_dict=False)[0], rtol=1e-4, atol=1e-5)
+
+
+def test_frames_that_leave_a_window_leave_the_rest_whole() -> None:
+    """In one block keys and values are of a chunk alone: the one that stays is seen as if it had been the first."""
+    model = tiny_causal(heads=2, layers=1, patch_size=PATCH)
+    policy = ContextPolicy(window_frames=2 * FRAMES, rotary="re-indexed")
+    flows = []
+    for seeds in ((8, 3, 9), (3, 9)):
+        cache = model.new_cache(policy, latents(1))
+        for seed in seeds:
+            rule = model.streaming(cache, latents(1, seed))
+            rule.committing = True
+            with torch.no_grad():
+                flow = model(latents(1, seed), torch.full((2, 1), 600.0), TextContext(TEXT), rule)
+            cache.close_chunk(FRAMES)
+        flows.append(flow)
+    torch.testing.assert_close(flows[0], flows[1], rtol=1e-4, atol=1e-5)
+
+
 def test_the_token_grid_is_counted_in_patches_and_a_cache_holds_as_many_tokens_of_each_frame() -> None:
     assert MODEL.token_grid(latents(1)) == (HEIGHT // 2, WIDTH // 3)
     cache = MODEL.new_cache(ContextPolicy(), latents(1))
@@ -134,7 +159,27 @@ def test_captured_outputs_are_those_of_the_blocks_named_and_no_hook_stays() -> N
     assert first[0].shape == (2, FRAMES * 2 * 4, 24)
 
 
+def test_blocks_are_run_plainly_only_while_outputs_are_captured() -> None:
+    model, video = tiny_causal(heads=2, layers=2, patch_size=PATCH), latents(1)
+    run: list[int] = []
+
+    def runner(block: Any, *arguments: Any) -> Tensor:
+        run.append(1)
+        found: Tensor = block.forward(*arguments)  # as a compiled block: no hook is called
+        return found
+
+    model.block_runner = runner
+    counts = []
+    for layers in ([], [0, 1]):
+        with torch.no_grad(), capture_blocks(model, layers) as captured:
+            model(video, torch.zeros(2, 1), TextContext(TEXT), model.parallel(video, range(FRAMES), [[0]]))
+        counts.append((len(run), sorted(captured)))
+    assert counts == [(2, []), (2, [0, 1])]
+    assert model.block_runner is runner
+
+
 def test_the_configuration_and_the_weights_names_are_wans() -> None:
     assert isinstance(MODEL, CausalWan)
     assert MODEL.config.num_layers == 3
+    assert CausalWan.from_config(MODEL.config).config == MODEL.config
     assert MODEL.state_dict().keys() == plain().state_dict().keys()

@@ -66,6 +66,8 @@ def test_numbers_of_a_target_that_say_the_same_have_one_direction() -> None:
     states, targets = given()
     found = decoded_directions(states, np.column_stack([targets[:, 0], -2 * targets[:, 0], np.full(14, 7.0)]))
     assert found.basis.shape == (6, 1)
+    for unit in (1e-6, 1e6):
+        assert decoded_directions(states, unit * np.outer(targets[:, 0], [1.0, -2.0])).basis.shape == (6, 1)
 
 
 def test_a_weak_number_of_a_target_has_a_direction_too() -> None:
@@ -93,6 +95,12 @@ def test_ten_known_states_are_enough_and_nine_are_not() -> None:
 def test_states_that_do_not_vary_but_for_rounding_are_refused(level: float) -> None:
     with pytest.raises(UserError, match="The states are all the same"):
         decoded_directions(np.full((14, 6), level), given()[1])
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3, -1e9 / 7])
+def test_a_target_that_does_not_vary_but_for_rounding_is_refused(value: float) -> None:
+    with pytest.raises(UserError, match="The target is the same in every state"):
+        decoded_directions(given()[0], np.full((14, 2), value))
 
 
 def test_states_that_vary_a_little_have_directions() -> None:

@@ -8,10 +8,13 @@ from hypothesis import strategies as st
 
 from probekit.probing.decoder_inputs import (
     Components,
+    InputMap,
     Scaling,
     chunk_rows,
     from_patches,
+    latent_tokens,
     patches,
+    pixel_tokens,
     place_features,
     token_rows,
     with_places,
@@ -149,3 +152,35 @@ def test_patches_come_back_as_pixels(grid: tuple[int, int], patch: tuple[int, in
     pixels = np.arange(2 * 5 * size, dtype=np.float32).reshape(2, 5, size)
     for some in (pixels, pixels[0], pixels[0, 0]):
         np.testing.assert_array_equal(from_patches(patches(some, grid, patch), grid, patch), some)
+
+
+def test_whole_chunks_are_read_on_their_components_and_positions_with_their_place() -> None:
+    """Fitted to some chunks, applied to others."""
+    training, others = np.split(np.random.default_rng(0).normal(size=(4, 6, 2, 6, 3)).astype(np.float32), 2)
+    whole = InputMap.of_chunks(training, 2)
+    expected = Components.of(chunk_rows(training), 2)
+    assert whole.grid is None
+    assert torch.equal(whole(others), expected(chunk_rows(others)))
+    by_position = InputMap.of_tokens(training, (3, 2))
+    standard = Scaling.of(token_rows(training))(token_rows(others))
+    assert torch.equal(by_position(others), with_places(standard, (3, 2)))
+
+
+def test_a_token_of_latents_is_all_channels_of_the_patch_under_it() -> None:
+    """Two videos of 3 channels, 4 latent frames in chunks of 2, 4 x 9 latents under 2 x 3 tokens."""
+    latents = np.arange(2 * 3 * 4 * 4 * 9, dtype=np.float32).reshape(2, 3, 4, 4, 9)
+    tokens = latent_tokens(latents, (2, 3), 2)
+    assert tokens.shape == (2, 2, 2, 6, 3 * 2 * 3)
+    for video, chunk, frame, row, column in np.ndindex(2, 2, 2, 2, 3):
+        under = latents[video, :, 2 * chunk + frame, 2 * row : 2 * row + 2, 3 * column : 3 * column + 3]
+        np.testing.assert_array_equal(tokens[video, chunk, frame, 3 * row + column], under.flatten())
+
+
+def test_a_token_of_pixels_is_their_intensities_in_the_patch_under_it() -> None:
+    """Black is 0 and white is 1."""
+    frames = np.random.default_rng(0).integers(0, 256, (2, 3, 2, 4, 6, 3)).astype(np.uint8)
+    tokens = pixel_tokens(frames, (2, 2), (2, 3))
+    assert (tokens.shape, tokens.dtype) == ((2, 3, 2, 4, 2 * 3 * 3), np.float32)
+    for video, chunk, frame, row, column in np.ndindex(2, 3, 2, 2, 2):
+        under = frames[video, chunk, frame, 2 * row : 2 * row + 2, 3 * column : 3 * column + 3]
+        np.testing.assert_allclose(tokens[video, chunk, frame, 2 * row + column], under.flatten() / 255.0, rtol=1e-6)

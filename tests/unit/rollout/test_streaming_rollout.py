@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from probekit.errors import UserError
 from probekit.models.causal_wan import capture_blocks
 from probekit.models.context_policy import ContextPolicy
 from probekit.models.text_context import TextContext
@@ -173,6 +174,41 @@ def test_observers_see_every_pass_with_the_blocks_that_any_of_them_asked_for() -
         flow = MODEL(NOISE(0, 0), torch.full((2, 1), 1000.0), TextContext(PROMPTS), rule)
     torch.testing.assert_close(opening.flow, flow)
     torch.testing.assert_close(opening.hidden[2], captured[2])
+
+
+@pytest.mark.parametrize(("whole", "passes"), [(None, CHUNKS * len(LEVELS)), (True, CHUNKS * len(LEVELS) + 2)])
+def test_a_chunk_is_committed_without_a_whole_pass_unless_that_is_asked_for(whole: bool | None, passes: int) -> None:
+    """The output layer is what the shorter way leaves out."""
+    seen: list[int] = []
+    handle = MODEL.proj_out.register_forward_hook(lambda *_: seen.append(1))
+    with torch.no_grad():
+        roll_out(rollout_of() if whole is None else rollout_of(whole_commit=whole))
+    handle.remove()
+    assert len(seen) == passes
+
+
+@pytest.mark.parametrize("given", [0, 3])
+def test_a_video_longer_than_the_rotary_table_is_refused_its_given_frames_counted(given: int) -> None:
+    model = tiny_causal(layers=1, rope_max_seq_len=given + CHUNKS * FRAMES)
+    start = drawn(given) if given else None
+
+    def rollout(chunks: int) -> Rollout:
+        return Rollout(model, TextContext(PROMPTS), NOISE, FewStepDenoiser((1.0,)), chunks=chunks, start=start)
+
+    with torch.no_grad():
+        assert roll_out(rollout(CHUNKS)).shape[2] == given + CHUNKS * FRAMES
+    with pytest.raises(UserError, match=f"{given + (CHUNKS + 1) * FRAMES} latent frames"):
+        rollout(CHUNKS + 1)
+    short = tiny_causal(layers=1, rope_max_seq_len=given + CHUNKS * FRAMES - 1)
+    with pytest.raises(UserError, match="the table ends at"):
+        Rollout(short, TextContext(PROMPTS), NOISE, FewStepDenoiser((1.0,)), chunks=CHUNKS, start=start)
+
+
+def test_commits_of_given_latents_are_told_as_chunk_minus_one() -> None:
+    seen = Kept()
+    with torch.no_grad():
+        roll_out(rollout_of(start=drawn(2 * FRAMES), observers=[seen]))
+    assert [(p.chunk, p.first_frame, p.step) for p in seen.passes[:3]] == [(-1, 0, None), (-1, FRAMES, None), (0, 4, 0)]
 
 
 def test_a_chunk_is_committed_once_and_only_when_it_is_needed() -> None:

@@ -313,6 +313,21 @@ def test_scores_that_do_not_pair_are_refused(a: Scores, b: Scores, message: str)
         compare(a, b)
 
 
+def test_by_default_there_are_ten_thousand_replicates_and_intervals_cover_95_percent() -> None:
+    a = random_scores(0, TWO_DIMENSIONS, 6)
+    b = shifted(a, 1)
+    found = paired_bootstrap(a, b, TWO_DIMENSIONS, rng=generator("test", 0))
+    assert found == compare(a, b, TWO_DIMENSIONS, replicates=10_000, level=0.95)
+    assert found != compare(a, b, TWO_DIMENSIONS, replicates=9_999)
+
+
+def test_two_replicates_are_enough_for_a_standard_error() -> None:
+    a = random_scores(0, TWO_DIMENSIONS, 6)
+    total = compare(a, shifted(a, 1), TWO_DIMENSIONS, replicates=2).total
+    assert total is not None
+    assert total.standard_error is not None
+
+
 @pytest.mark.parametrize(("replicates", "level"), [(1, 0.95), (0, 0.95), (10, 0.0), (10, 1.0), (10, 95.0)])
 def test_impossible_settings_are_refused(replicates: int, level: float) -> None:
     with pytest.raises(UserError, match=r"replicates|level"):

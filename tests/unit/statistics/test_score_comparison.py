@@ -17,7 +17,13 @@ from probekit.statistics.paired_bootstrap import paired_bootstrap
 from probekit.statistics.prompt_pairing import pair_scores
 from probekit.statistics.prompt_scores import Method
 from probekit.statistics.score_arrays import read_columns
-from probekit.statistics.score_comparison import MethodComparison, compare_score_tables
+from probekit.statistics.score_comparison import (
+    MethodComparison,
+    ScoredMethod,
+    compare_methods,
+    compare_recipes,
+    compare_score_tables,
+)
 from probekit.suites.dimension_constants import SPRITE_CONSTANTS, DimensionConstant
 
 THIRTY = BootstrapSettings(replicates=30)
@@ -166,6 +172,37 @@ def test_seed_names_the_resampling() -> None:
     rows = full_rows(("base", "ours"))
     assert compare_one(rows, seed=1) == compare_one(rows, seed=1)
     assert compare_one(rows, seed=1).bootstrap != compare_one(rows, seed=2).bootstrap
+
+
+def test_by_default_the_seed_is_0_and_recipes_are_resampled_by_their_runs() -> None:
+    rows = full_rows(("base", "ours"))
+    assert compare_one(rows) == compare_one(rows, seed=0)
+    columns = read_columns(table_of(rows))
+    base, ours = (
+        ScoredMethod(method, [columns.of_method(method)]) for method in (Method("base", "run0"), Method("ours", "run0"))
+    )
+    named = compare_methods(base, [ours], SPRITE_CONSTANTS, seed=0, settings=THIRTY)
+    assert compare_methods(base, [ours], SPRITE_CONSTANTS, settings=THIRTY) == named == (compare_one(rows),)
+    rows += [one | {"training_run": "run1", "value": 0.5 + one["value"] / 2} for one in rows]
+    by_runs = BootstrapSettings(resampling="runs")
+    recipes = compare_recipes(table_of(rows), "base", ["ours"], SPRITE_CONSTANTS)
+    assert recipes == compare_recipes(table_of(rows), "base", ["ours"], SPRITE_CONSTANTS, seed=0, settings=by_runs)
+    assert recipes[0].bootstrap != compare_recipes(
+        table_of(rows), "base", ["ours"], SPRITE_CONSTANTS, settings=by_runs.model_copy(update={"replicates": 30})
+    )[0].bootstrap  # fmt: skip
+
+
+@pytest.mark.parametrize("model", ["base", "ours"])
+def test_a_mean_that_the_formula_cannot_produce_is_refused_and_one_outside_the_range_is_told(
+    model: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of either side: bounds are facts of the formula, the range one of the normalisation."""
+    rows = [row(one, prompt, 1.25 if one == model else 0.5) for one in ("base", "ours") for prompt in range(6)]
+    wide = DimensionConstant("color", "semantic", 0.0, 1.0, 1.0, "test", floor=0.0, ceiling=2.0)
+    compare_one(rows, constants=(wide,))
+    assert "1.2500 is outside its normalisation range" in caplog.text
+    with pytest.raises(UserError, match=r"color.*1\.25"):
+        compare_one(rows, constants=(wide._replace(ceiling=1.0),))
 
 
 def test_a_dict_of_columns_is_a_table_too() -> None:

@@ -74,7 +74,7 @@ def flow_motion(flow: Tensor) -> list[float]:
 def aesthetic(features: Tensor, head: torch.nn.Linear) -> Score:
     """Mean over frames of the predictor's score / 10 (vbench/aesthetic_quality.py). Features (T, C)."""
     with torch.inference_mode():
-        scores = head(F.normalize(features.to(head.weight.device), dim=-1)).squeeze(-1) / 10
+        scores = head(F.normalize(features.to(head.weight.device), dim=-1)) / 10
     return Score(float(scores.mean()))
 
 

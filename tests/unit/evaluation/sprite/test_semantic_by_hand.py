@@ -89,6 +89,13 @@ def test_a_sprite_is_found_by_its_shape_and_coloured_if_that_shape_has_its_colou
     assert color(video([FIRST], nothing)).reason == "no prompted shape was found"
 
 
+def test_an_object_of_unknown_shape_is_none_and_one_partly_in_view_stands_for_no_other() -> None:
+    last = FIRST._replace(shape=SHAPES[UNKNOWN])
+    assert set(count_shapes(video([last], drawn(last, shape=UNKNOWN))).found) == {0}
+    counts = count_shapes(video([FIRST, SECOND], drawn(FIRST, [PARTIAL] * T), drawn(SECOND, [ABSENT] * T)))
+    assert (set(counts.due), set(counts.found)) == ({1}, {0})
+
+
 def test_two_sprites_of_one_shape_need_two() -> None:
     twin = SECOND._replace(shape="circle")
     assert set(count_shapes(video([FIRST, twin], drawn(FIRST))).found) == {1}
@@ -134,7 +141,13 @@ def test_looks_are_confirmed_to_the_extent_of_clear_and_absent_frames() -> None:
     assert facts(one)[0] == pytest.approx(4 / 8 + 6 / 8 + 6 / 8 + 1 + 1 + count + 1 + 1)
 
 
-@pytest.mark.parametrize(("shift", "confirmed"), [(0.9, 2), (-0.9, 2), (1.1, 0)])
+def test_one_clear_frame_is_enough_for_looks_and_none_confirms_none() -> None:
+    """The count, the background and the pillar are confirmed either way, the start in the clear frame."""
+    assert facts(drawn(FIRST, [CLEAR] + [HIDDEN] * (T - 1)))[0] == 3 + 1 + 3
+    assert facts(drawn(FIRST, [HIDDEN] * T))[0] == 3
+
+
+@pytest.mark.parametrize(("shift", "confirmed"), [(0.9, 2), (-0.9, 2), (1.0, 2), (1.1, 0)])
 def test_start_and_heading_are_within_a_pixel_on_average(shift: float, confirmed: int) -> None:
     assert facts(drawn(FIRST, shift=shift))[0] == 6 + confirmed
 

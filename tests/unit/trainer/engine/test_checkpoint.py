@@ -198,3 +198,51 @@ def test_a_failure_that_is_no_write_failure_stays_what_it_is(tmp_path: Path) -> 
         with pytest.raises(CheckpointException, match="a plan"):
             writer(tmp_path).save(2, state_of(1), "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_newest_checkpoint_is_the_one_to_go_on_from(tmp_path: Path) -> None:
+    written = writer(tmp_path / "not" / "there" / "yet")
+    for steps in (9, 10):
+        written.save(steps, state_of(0), f"recipe {steps}")
+    folder = tmp_path / "not" / "there" / "yet"
+    assert newest(folder) == (folder / "step-0000010", 10, "recipe 10")
+    (folder / "step-0000010" / "checkpoint.json").write_text("[")
+    with pytest.raises(UserError, match="step-0000010"):
+        newest_checkpoint(folder)
+
+
+def test_a_checkpoint_holds_nothing_of_an_earlier_attempt(tmp_path: Path) -> None:
+    written = writer(tmp_path)
+    left = tmp_path / "step-0000001.partial"
+    left.mkdir()
+    (left / "stale.distcp").write_text("of before")
+    written.save(1, state_of(0), "")
+    assert not (tmp_path / "step-0000001" / "stale.distcp").exists()
+
+
+def test_what_cannot_be_removed_stops_no_run(tmp_path: Path) -> None:
+    """Files in place of folders, which the removal of folders fails on."""
+    for name in ("step-0000003.partial", "step-0000001"):
+        (tmp_path / name).write_text("a file")
+    written = writer(tmp_path, keep=1)
+    written.save(2, state_of(0), "")
+    assert newest(tmp_path).steps_done == 2
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="Cannot write"):
+        writer(tmp_path / "file").save(1, state_of(0), "")
+
+
+def test_a_full_disk_is_a_sentence_even_if_nothing_was_left_of_the_checkpoint(tmp_path: Path) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+
+    def fail(*arguments: Any, **options: Any) -> None:
+        (tmp_path / "step-0000001.partial").rmdir()
+        raise CheckpointException("write", {0: (full, [])})  # type: ignore[dict-item]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, "save", fail)
+        with pytest.raises(UserError, match=r"Cannot write .*step-0000001"):
+            writer(tmp_path).save(1, state_of(1), "")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from probekit.diffusion.flow_matching import stratified_sigmas
+from probekit.errors import UserError
 from probekit.models.loading import load_text_encoder
 from probekit.models.model_folder import SHIPPED_MODELS
 from probekit.models.text_encoding import TextEncoder
@@ -117,3 +118,16 @@ def test_the_validation_loss_is_the_mean_over_64_held_out_rows(stage: Bidirectio
     assert [len(given["hidden_states"]) for given in calls.given] == [2] * 32  # batches of the last phase
     each = [stage.held_out_loss(range(row, row + 2)) for row in range(0, 64, 2)]
     assert found == pytest.approx(sum(each) / 32)
+
+
+def test_the_validation_loss_keeps_no_graph(stage: BidirectionalStage) -> None:
+    recording: list[bool] = []
+    handle = stage.ema.model.register_forward_pre_hook(lambda *_: recording.append(torch.is_grad_enabled()))
+    stage.validation_loss()
+    handle.remove()
+    assert set(recording) == {False}
+
+
+def test_a_batch_of_any_phase_that_cannot_be_shared_out_is_refused_before_the_first_step(clips: Path) -> None:
+    with pytest.raises(UserError, match="batch_size: 2 cannot be shared"):
+        BidirectionalStage(config_of(clips, scale={"gradient_accumulation": 4}))

@@ -16,6 +16,7 @@ from probekit.models.loading import load_text_encoder, load_transformer
 from probekit.models.model_folder import SHIPPED_MODELS
 from probekit.models.text_context import TextContext
 from probekit.models.text_encoding import TextEncoder
+from probekit.rollout.fixed_batch import fixed_batch_size
 from probekit.rollout.noise import SeededNoise, normal_rows
 from probekit.seeding import generator
 from tests.helpers.latent_folders import CHANNELS, FRAMES, SIDE, TRAIN_CLIPS, write_clips
@@ -24,8 +25,9 @@ from trainer.config.causal import TrajectoryConfig
 from trainer.data.latent_clips import LatentClips
 from trainer.data.prompts import PromptFile, sprite_prompts
 from trainer.data.trajectories import Trajectories, TrajectoryBatch, trajectory_path
+from trainer.distributed.world import SINGLE
 from trainer.stages.flows import teacher_forced_flow
-from trainer.stages.ode_trajectories import make_trajectories, teacher_trajectories
+from trainer.stages.ode_trajectories import _solver, make_trajectories, teacher_trajectories
 from trainer.stages.opening import open_generator
 from trainer.stages.whole_clip_trajectories import prompts_of, stored_steps, whole_clip_shard
 
@@ -122,6 +124,8 @@ def test_an_ar_teacher_solves_every_chunk_after_the_ground_truth_before_it(
         assert_same(found, forced(folders, clips.captions, clips.latents, noise, scale))
         assert found.clean is not None
         assert torch.equal(found.clean, clips.latents)
+        assert teacher.proj_out.weight.requires_grad
+        assert not found.endpoint.requires_grad
 
 
 def test_shards_share_out_a_permutation_of_the_clips_that_begins_again_at_its_end(
@@ -152,6 +156,27 @@ def test_finished_shards_stay_and_a_worker_makes_its_own_alone(folders: dict[str
     assert trajectory_path(tmp_path / "made", 0).exists()
 
 
+@pytest.mark.parametrize("teacher", ["ar", "base"])
+def test_rows_of_a_shard_are_the_same_alone_as_in_it(folders: dict[str, Any], tmp_path: Path, teacher: str) -> None:
+    config = config_of(folders, tmp_path / "made", teacher, guidance=1.0)
+    make_trajectories(config, numbers=[1])
+    whole_shard = Trajectories(tmp_path / "made", LEVELS).take(np.arange(3))
+    with torch.no_grad():
+        alone = _solver(config, SINGLE).solve(1, range(1, 3))
+    assert alone.captions == whole_shard.captions[1:]
+    torch.testing.assert_close(alone.endpoint, whole_shard.endpoint[1:], rtol=5e-3, atol=5e-3)
+
+
+@pytest.mark.parametrize(("teacher", "frames"), [("ar", 2), ("base", 40)])
+def test_as_many_rows_are_solved_together_as_fill_a_pass(
+    folders: dict[str, Any], tmp_path: Path, teacher: str, frames: int
+) -> None:
+    """An AR teacher's pass is one chunk of 2 frames, a bidirectional one's the whole clip, here of 160 tokens."""
+    solver = _solver(config_of(folders, tmp_path, teacher, latent_frames=40), SINGLE)
+    assert solver.size == fixed_batch_size(frames * (SIDE // 2) ** 2)
+    assert fixed_batch_size(160) == 3
+
+
 def test_passes_are_in_bf16_only_if_the_recipe_says_so(folders: dict[str, Any], tmp_path: Path) -> None:
     ends = []
     for precision in ("fp32", "bf16"):
@@ -170,7 +195,8 @@ def test_a_bidirectional_teacher_solves_whole_clips_from_the_noise_of_their_rows
     folders: dict[str, Any], tmp_path: Path, scale: float
 ) -> None:
     config, rows = config_of(folders, tmp_path, "base", guidance=scale), range(1, 3)
-    found = whole_clip_shard(load_transformer(folders["base"]), encoder(), config, 1, rows)
+    teacher = load_transformer(folders["base"]).requires_grad_(True)
+    found = whole_clip_shard(teacher, encoder(), config, 1, rows)
     captions = sprite_prompts("train", 3, "trajectory", SEED, 1)[1:]
     noise = normal_rows((CHANNELS, FRAMES, SIDE, SIDE), rows, "trajectory", SEED, 1)
     assert_same(found, whole(folders, captions, noise, scale))
