@@ -95,7 +95,7 @@ INSTEAD: Final[dict[str, tuple[str, ...]]] = {
     "probekit.probing.sites": ("tests/unit/probing/test_sites.py",),
     "probekit.probing.splits": ("tests/unit/probing/test_splits.py",),
     "probekit.probing.store_cards": ("tests/unit/probing/test_store_cards.py",),
-    "probekit.probing.targets": ("tests/unit/probing/test_targets.py",),
+    "probekit.probing.targets": ("tests/unit/probing/test_motion_targets.py", "tests/unit/probing/test_targets.py"),
     "probekit.probing.teacher_forcing": ("tests/unit/probing/test_teacher_forcing.py",),
     "probekit.probing.world_calibration": ("tests/unit/probing/test_world_calibration.py",),
     "probekit.rollout.bidirectional_sampler": (

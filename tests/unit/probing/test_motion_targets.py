@@ -8,6 +8,7 @@ import pytest
 from probekit.probing.targets import NEXT_TURN, TARGETS, VELOCITY, TargetInput, first_turns
 from probekit.sprite_world.dynamics import MotionState, walk
 from probekit.sprite_world.episodes import episode
+from tests.helpers.sprite_videos import OPEN, clip_of
 
 SIZE = 3
 ENDS = np.array([0, *range(4, 81, 4)])  # last RGB frame of each latent frame
@@ -38,6 +39,32 @@ def test_a_reflection_is_no_turn_and_a_turn_in_the_first_step_has_no_value() -> 
     assert np.isnan(turns_of(late)[2])
     unseen = [(10.0 + i, 16.0) if i != 4 else (np.nan, np.nan) for i in range(9)]
     assert np.isnan(turns_of(unseen)[1])
+
+
+def test_half_a_pixel_off_the_straight_path_is_a_turn_and_less_is_none() -> None:
+    for off, expected in ((0.4, 1.0), (0.6, 1 / 3)):
+        path = [(10.0 + i, 16.0 if i < 4 else 16.0 + off) for i in range(6)]
+        assert turns_of(path)[1] == pytest.approx(expected)
+
+
+def test_motion_is_told_frame_by_frame_where_a_store_keeps_one_frame_of_each_chunk() -> None:
+    """A sprite moves 2.5 px to the east from each tenth frame to the next, and never turns."""
+    frames = clip_of(OPEN).frames[None, ::10]
+    data = TargetInput(frames, np.zeros((1, 1, 1, 1, 1), np.float32), 1)
+    moved = VELOCITY.values(data)
+    assert moved.shape == (1, 9, 2)
+    assert np.isnan(moved[0, 0]).all()
+    np.testing.assert_allclose(moved[0, 1:], np.tile([2.5, 0.0], (8, 1)), atol=0.35)
+    turns = NEXT_TURN.values(data)
+    assert turns.shape == (1, 9, 1)
+    assert turns[0, 2:].tolist() == [[1.0]] * 7
+
+
+def test_a_video_without_a_sprite_has_no_motion() -> None:
+    empty = np.full((1, 2, SIZE, 32, 32, 3), 90, np.uint8)
+    data = TargetInput(empty[:, :, -1], np.zeros((1, 1, 1, 1, 1), np.float32), SIZE, empty)
+    assert np.isnan(VELOCITY.values(data)).all()
+    assert np.isnan(NEXT_TURN.values(data)).all()
 
 
 def test_velocity_is_read_from_true_videos() -> None:

@@ -225,6 +225,27 @@ def test_identifiers_that_are_no_file_name_cost_one_line(tmp_path: Path, prompt_
     assert named in problem.problem
 
 
+def test_whole_rows_of_a_damaged_manifest_are_read_wherever_they_begin(tmp_path: Path) -> None:
+    """At the first character, right after a brace that opens nothing, and after one that opens too much."""
+    first, second, third = write_set(tmp_path, ("a", "b", "c"))
+    texts = [json.dumps(row.model_dump(mode="json")) for row in (first, second, third)]
+    deep = '{"a":' * 1_500  # more than JSON is read to
+    manifest_path(tmp_path).write_text(f"{texts[0]}, {{{texts[1]}, {deep} {texts[2]}")
+    found = load_video_set(tmp_path)
+    assert found.rows == (first, second, third)
+    assert [problem.path for problem in found.problems] == [manifest_path(tmp_path)]
+
+
+def test_three_rows_of_a_key_that_differ_are_one_problem(tmp_path: Path) -> None:
+    rows = write_set(tmp_path)
+    others = [rows[0].model_copy(update={"sha256": digit * 64}) for digit in "01"]
+    write_manifest(tmp_path, others, Shard(0, 1))
+    found = load_video_set(tmp_path)
+    assert found.rows == (rows[1],)
+    (problem,) = found.problems
+    assert problem.problem.startswith("lists sprite-test__a__000.mp4 unlike manifest.json")
+
+
 def test_a_set_without_any_legal_row_is_refused(tmp_path: Path) -> None:
     write_set(tmp_path, ("a",))
     _rewrite(tmp_path, prompt_id="a/b")

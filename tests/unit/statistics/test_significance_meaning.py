@@ -1,9 +1,11 @@
 """Tests of significance against counts and variances worked out by hand."""
 
+import warnings
+
 import numpy as np
 import pytest
 
-from probekit.statistics.significance import sign_flip_p_values, variance_shares
+from probekit.statistics.significance import sign_flip_p_values, standardised_effect, variance_shares
 from tests.helpers.paired_scores import one_component
 
 
@@ -26,6 +28,15 @@ def test_components_of_unlike_size_share_a_variance_by_that_of_their_means() -> 
     slopes = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
     shares = variance_shares(influence, slopes, quantity=2, dimensions=2)
     np.testing.assert_allclose(shares, [(1 / 4) / (1 / 4 + 1 / 16), (1 / 16) / (1 / 4 + 1 / 16)])
+
+
+def test_what_does_not_vary_has_shares_of_0_and_one_prompt_has_no_effect() -> None:
+    with np.errstate(all="raise"):
+        shares = variance_shares([np.zeros((4, 2))], np.eye(2), quantity=0, dimensions=2)
+    assert shares.tolist() == [0.0, 0.0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert standardised_effect(np.array([0.3])) is None
 
 
 def test_a_covariance_is_split_in_halves() -> None:
