@@ -184,6 +184,7 @@ INSTEAD: Final[dict[str, tuple[str, ...]]] = {
     "trainer.stages.ode_trajectories": ("tests/unit/trainer/stages/test_ode_trajectories.py",),
     "trainer.stages.opening": ("tests/unit/trainer/stages/test_opening.py",),
     "trainer.stages.random_rows": ("tests/unit/trainer/stages/test_random_rows.py",),
+    "trainer.stages.rollout_prompts": ("tests/unit/trainer/stages/test_rollout_prompts.py",),
     "trainer.stages.single_model": (
         "tests/unit/trainer/stages/test_bidirectional.py",
         "tests/unit/trainer/stages/test_single_model.py",

@@ -21,7 +21,7 @@ from probekit.probing.decoder_inputs import (
     place_features,
     token_rows,
 )
-from probekit.probing.decoders import DecoderStack, Goals, errors, fit_decoders
+from probekit.probing.decoders import DecoderStack, Goals, _Best, errors, fit_decoders
 from probekit.probing.probe_settings import DecoderBudget
 from probekit.probing.targets import FRAME, ProbeTarget
 from probekit.seeding import counter_seed
@@ -274,6 +274,21 @@ def test_thousands_of_rows_are_validated_and_read_as_one() -> None:
     assert read.shape == (4100, 3)
     expected = (read - wanted)[known[0]].square().mean()
     assert fitted.validation[0, 0] == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_a_decoder_whose_patience_is_over_keeps_its_weights_while_another_goes_on() -> None:
+    """It would stop alone, so what it becomes beside another must not count."""
+    stack = DecoderStack(1, 1, 1, seeds=[0, 1])
+    best = _Best(stack, patience=1)
+    looks = []
+    for step, error in enumerate(([2.0, 2.0], [3.0, 1.5], [0.1, 1.0], [0.1, 1.0]), start=1):
+        with torch.no_grad():
+            stack.weights[0].fill_(float(step))
+        looks.append(best.see(stack, torch.tensor(error), step))
+    assert looks == [True, True, True, False]
+    assert (best.error.tolist(), best.step.tolist()) == ([2.0, 1.0], [1, 3])
+    best.restore(stack)
+    assert stack.weights[0].flatten().tolist() == [1.0, 3.0]
 
 
 def test_weights_are_drawn_as_torchs_linear_layers_draw_theirs() -> None:

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from probekit.errors import UserError
-from probekit.probing.head_fitting import fit_head
+from probekit.probing.head_fitting import fit_head, keep_head
 from probekit.probing.probe_experiment import ArmData, arm_data, site_readouts
 from probekit.probing.probe_settings import DecoderBudget, ProbeSettings
-from probekit.probing.readout_heads import ReadoutHead, head_path, read_head
+from probekit.probing.readout_heads import ReadoutHead, find_head, head_path, read_head
 from probekit.probing.splits import split_prompts
 from probekit.probing.targets import COLOR, FRAME, ProbeTarget
 from tests.helpers.feature_stores import SITE, counting_frames, write_store
@@ -83,3 +84,44 @@ def test_a_head_is_made_of_one_decoder_per_horizon(tmp_path: Path) -> None:
     head = fit_head(data_of(tmp_path), FRAME, settings("chunk"), SITE)
     assert isinstance(head, ReadoutHead)
     assert len(head.stack.weights[0]) == len(head.horizons) == 2
+
+
+def test_a_head_is_found_by_the_weights_whose_states_it_reads(tmp_path: Path) -> None:
+    head = fit_head(data_of(tmp_path / "states"), FRAME, settings("chunk"), SITE)
+    for store, weights in (("a", "one"), ("b", "two"), ("c", "two")):
+        head.save(head_path(tmp_path / "probe" / store, "frame"), weights)
+    assert find_head(tmp_path / "probe", "frame", "two") == head_path(tmp_path / "probe" / "b", "frame")
+    assert find_head(tmp_path / "probe", "frame", "one") == head_path(tmp_path / "probe" / "a", "frame")
+    assert find_head(tmp_path / "probe", "frame", "three") is None
+    assert find_head(tmp_path / "probe", "latent", "one") is None
+    assert find_head(tmp_path / "absent", "frame", "one") is None
+
+
+def test_a_head_without_one_of_its_parts_is_refused_by_the_parts_name(tmp_path: Path) -> None:
+    whole = tmp_path / "head.safetensors"
+    fit_head(data_of(tmp_path / "store"), FRAME, settings("chunk"), SITE).save(whole, None)
+    with safe_open(whole, "pt") as file:
+        stated = file.metadata()
+    for lost in ("mean", "spread", "goal_mean", "w0", "b2"):
+        tensors = {name: tensor for name, tensor in load_file(whole).items() if name != lost}
+        save_file(tensors, tmp_path / "short.safetensors", metadata=stated)
+        with pytest.raises(UserError, match=f"lacks {lost}"):
+            read_head(tmp_path / "short.safetensors", None)
+
+
+def test_a_kept_head_is_of_the_middle_site_and_fitted_again_only_if_it_would_differ(tmp_path: Path) -> None:
+    store = data_of(tmp_path / "store").store
+    path = head_path(store.folder, "frame")
+
+    def kept(asked: ProbeSettings) -> int:
+        keep_head(store, asked, FRAME)
+        return path.stat().st_mtime_ns
+
+    first = kept(settings("chunk"))
+    assert read_head(path, store.card.generation.checkpoint_hash).site == store.sites[len(store.sites) // 2]
+    assert kept(settings("chunk")) == first
+    second = kept(settings("chunk")._replace(horizons=(1,)))
+    assert second > first
+    assert read_head(path, store.card.generation.checkpoint_hash).horizons == (1,)
+    path.unlink()
+    assert kept(settings("chunk")._replace(horizons=(1,))) > second
