@@ -40,7 +40,6 @@ EXTRA: Final[dict[str, tuple[str, ...]]] = {
         "tests/equivalence/test_streaming_rollout.py",
     ),
     "probekit.rollout": ("tests/equivalence/test_streaming_rollout.py",),
-    "probekit.rollout.bidirectional_sampler": ("tests/equivalence/test_bidirectional_sampler.py",),
 }
 """Tests of a module or package elsewhere than in the folder that mirrors it."""
 
@@ -99,8 +98,8 @@ INSTEAD: Final[dict[str, tuple[str, ...]]] = {
     "probekit.probing.teacher_forcing": ("tests/unit/probing/test_teacher_forcing.py",),
     "probekit.probing.world_calibration": ("tests/unit/probing/test_world_calibration.py",),
     "probekit.rollout.bidirectional_sampler": (
-        "tests/unit/rollout/test_fixed_batch.py",
-        "tests/unit/rollout/test_generation_runner.py",
+        "tests/equivalence/test_bidirectional_sampler.py",
+        "tests/unit/rollout/test_samplers_by_hand.py",
     ),
     "probekit.rollout.causal_pipeline": ("tests/unit/rollout/test_causal_pipeline.py",),
     "probekit.rollout.chunk_denoisers": ("tests/unit/rollout/test_chunk_denoisers.py",),
@@ -115,7 +114,10 @@ INSTEAD: Final[dict[str, tuple[str, ...]]] = {
     "probekit.rollout.sampling_config": ("tests/unit/rollout/test_sampling_config.py",),
     "probekit.rollout.speed": ("tests/unit/rollout/test_speed.py",),
     "probekit.rollout.streaming_rollout": ("tests/unit/rollout/test_streaming_rollout.py",),
-    "probekit.rollout.streaming_sampler": ("tests/unit/rollout/test_streaming_sampler.py",),
+    "probekit.rollout.streaming_sampler": (
+        "tests/unit/rollout/test_samplers_by_hand.py",
+        "tests/unit/rollout/test_streaming_sampler.py",
+    ),
     "probekit.rollout.world_sampler": ("tests/unit/rollout/test_world_sampler.py",),
     "probekit.run_folder.manifest": ("tests/unit/run_folder/test_manifest.py",),
     "probekit.run_folder.protocol_card": ("tests/unit/run_folder/test_protocol_card.py",),

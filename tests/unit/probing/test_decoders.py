@@ -303,3 +303,11 @@ def test_weights_are_drawn_as_torchs_linear_layers_draw_theirs() -> None:
 
 def test_a_decoder_without_known_rows_has_no_error() -> None:
     assert errors(torch.ones(1, 2, 1), torch.zeros(1, 2, 1), torch.zeros(1, 2), 0).tolist() == [0.0]
+
+
+def test_a_goal_that_no_validation_row_knows_has_an_error_of_0_and_keeps_its_first_look() -> None:
+    train, train_goals, validation, validation_goals, test, _ = data()
+    unknown = validation_goals._replace(known=torch.zeros_like(validation_goals.known))
+    fitted = fit_decoders(train, train_goals, validation, unknown, test, BUDGET._replace(steps=40))
+    assert fitted.validation.flatten().tolist() == [0.0, 0.0]
+    assert fitted.steps.flatten().tolist() == [20, 20]
