@@ -272,11 +272,27 @@ def test_dimension_of_one_method_only_is_refused_by_name() -> None:
         compare_one([*rows, row("ours", 0, 0.5, dimension="object_class")])
 
 
+def test_a_video_is_complete_where_it_is_listed_and_every_clip_of_it_has_a_score() -> None:
+    rows = [row("ours", 0, 0.5), row("ours", 0, 0.7, clip=1), row("ours", 1, 0.5, sample=1)]
+    rows += [row("ours", 1, 0.5), row("ours", 1, None, clip=1), row("ours", 2, None)]
+    found = read_columns(table_of(rows)).of_method(Method("ours", "run0"))["color"]
+    assert found.listed.tolist() == [[True, False], [True, True], [True, False]]
+    assert found.complete.tolist() == [[True, False], [False, True], [False, False]]
+    np.testing.assert_array_equal(found.values, [[0.6, np.nan], [0.5, 0.5], [np.nan, np.nan]])
+    assert found.extremes == (0.5, 0.7)
+
+
 def test_repeated_rows_count_once_unless_they_contradict() -> None:
     rows = [row(model, prompt, 0.5) for model in ("base", "ours") for prompt in range(3)]
     assert compare_one([*rows, rows[0], rows[5]]) == compare_one(rows)
     with pytest.raises(UserError, match=r"color.*p001.*two different values"):
         compare_one([*rows, row("base", 1, 0.75)])
+    with pytest.raises(UserError, match=r"color.*p001.*two different values"):
+        compare_one([*rows, row("base", 1, None)])
+    nothing = row("base", 9, None)
+    assert compare_one([*rows, row("ours", 9, 0.5), nothing, nothing]) == compare_one(
+        [*rows, row("ours", 9, 0.5), nothing]
+    )
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

@@ -118,6 +118,18 @@ def test_pixels_within_a_sprites_radius_and_three_more_do_not_count_in_either_fr
     assert value(background_consistency(Video((moved,), there))) == 1.0  # type: ignore[arg-type]
 
 
+def test_one_free_pixel_is_a_background() -> None:
+    """Three sprites leave the last pixel of the last row."""
+    reach = np.array([12.3, 12.3])  # 15.3 px with the margin
+    covers = [
+        thing([CLEAR, CLEAR], x=x, y=y)._replace(radius=reach) for x, y in ((15.5, 15.5), (40.0, 15.5), (15.5, 40.0))
+    ]
+    frames = np.zeros((2, 32, 32, 3), np.uint8)
+    frames[1] = 200
+    frames[1, 31, 31] = 16
+    assert value(background_consistency(Video(tuple(covers), frames))) == 0.5  # type: ignore[arg-type]
+
+
 def test_no_free_pixel_gives_no_background() -> None:
     everywhere = thing([CLEAR, CLEAR], x=16.0, y=16.0)._replace(radius=np.array([40.0, 40.0]))
     found = background([0, 0], everywhere)
@@ -216,6 +228,14 @@ def test_looks_are_the_most_frequent_of_sixteen_clear_frames_on_each_side() -> N
     sight = [CLEAR] * 33 + [HIDDEN] * 2 + [CLEAR] * 33
     found = permanence(thing(sight, color=[*before, 0, 0, *after]))
     assert found.value == pytest.approx(2 / 3)
+
+
+def test_the_sixteenth_frame_decides_and_the_seventeenth_does_not() -> None:
+    """Fifteen frames are a tie of 0 and 1, sixteen have most of 1, and seventeen would be a tie again."""
+    before = [0] + [1] + [0] * 7 + [1] * 7 + [2]
+    sight, same = [CLEAR] * 17 + [HIDDEN] * 2 + [CLEAR] * 17, [1] * 17
+    assert value(permanence(thing(sight, color=[*before, 0, 0, *same]))) == 1.0
+    assert value(permanence(thing(sight, color=[*same, 0, 0, *before[::-1]]))) == 1.0
 
 
 @pytest.mark.parametrize(

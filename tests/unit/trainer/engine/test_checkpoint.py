@@ -206,8 +206,8 @@ def test_the_newest_checkpoint_is_the_one_to_go_on_from(tmp_path: Path) -> None:
         written.save(steps, state_of(0), f"recipe {steps}")
     folder = tmp_path / "not" / "there" / "yet"
     assert newest(folder) == (folder / "step-0000010", 10, "recipe 10")
-    (folder / "step-0000010" / "checkpoint.json").write_text("[")
-    with pytest.raises(UserError, match="step-0000010"):
+    (folder / "step-0000010" / "checkpoint.json").write_text(json.dumps({"steps_done": 1}))
+    with pytest.raises(UserError, match="step-0000010 cannot be read"):
         newest_checkpoint(folder)
 
 
