@@ -131,7 +131,10 @@ INSTEAD: Final[dict[str, tuple[str, ...]]] = {
     "probekit.statistics.coverage": ("tests/unit/statistics/test_coverage.py",),
     "probekit.statistics.difference_estimate": ("tests/unit/statistics/test_difference_estimate.py",),
     "probekit.statistics.exchange": ("tests/unit/statistics/test_exchange.py",),
-    "probekit.statistics.group_bootstrap": ("tests/unit/statistics/test_group_bootstrap.py",),
+    "probekit.statistics.group_bootstrap": (
+        "tests/unit/statistics/test_group_bootstrap.py",
+        "tests/unit/statistics/test_training_runs.py",
+    ),
     "probekit.statistics.horizon_drop": ("tests/unit/statistics/test_horizon_drop.py",),
     "probekit.statistics.influence": ("tests/unit/statistics/test_influence.py",),
     "probekit.statistics.interval_choice": ("tests/unit/statistics/test_interval_choice.py",),

@@ -10,7 +10,7 @@ from probekit.errors import UserError
 from probekit.seeding import generator
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.difference_estimate import DifferenceEstimate
-from probekit.statistics.group_bootstrap import group_bootstrap
+from probekit.statistics.group_bootstrap import group_bootstrap, is_scored
 from probekit.statistics.paired_units import PairedSamples, split_by_shared_prompts
 from probekit.suites.dimension_constants import SPRITE_CONSTANTS, VBENCH_CONSTANTS, DimensionConstant
 
@@ -209,3 +209,31 @@ def test_vbench_has_eleven_components_where_prompts_are_shared_as_there() -> Non
         for constant in VBENCH_CONSTANTS
     }
     assert len(split_by_shared_prompts(pairs)) == 11
+
+
+def test_prompts_behind_a_composite_are_those_of_its_smallest_dimension() -> None:
+    constants = (*ONE, ONE[0]._replace(dimension="color", group="semantic"))
+    rng = generator("counts")
+    pairs = {
+        name: PairedSamples(prompts(count, name), rng.random((2, count, 1)))
+        for name, count in (("subject_consistency", 9), ("color", 6))
+    }
+    pairs["color"].values[0, 5] = np.nan  # no score of the method
+    found = group_bootstrap(pairs, constants, BootstrapSettings(replicates=5), rng=rng)
+    counts = {estimate.name: estimate.n_prompts for estimate in found.estimates()}
+    assert counts == {"subject_consistency": 9, "color": 5, "quality": 9, "semantic": 5, "total": 5}
+
+
+@pytest.mark.parametrize(
+    ("scores", "by_prompt", "by_video"),
+    [
+        ([[1, np.nan, 1], [np.nan, 1, 1]], True, True),
+        ([[1, np.nan], [np.nan, 1]], False, True),
+        ([[1, 1], [np.nan, np.nan]], False, False),
+    ],
+)
+def test_a_dimension_is_scored_where_a_prompt_has_all_scores_or_videos_weigh_alike_and_all_series_have_any(
+    scores: list[list[float]], by_prompt: bool, by_video: bool
+) -> None:
+    pair = PairedSamples(prompts(len(scores[0])), np.array(scores, float)[..., None])
+    assert (is_scored(pair, "prompt-mean"), is_scored(pair, "video-mean")) == (by_prompt, by_video)
