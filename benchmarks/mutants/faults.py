@@ -72,12 +72,12 @@ def _spans(node: ast.AST, lines: list[str]) -> Iterator[Span]:
             yield _span(node.annotation, "annotation", lines)
         case ast.FunctionDef() | ast.AsyncFunctionDef():
             yield from _signature(node, lines)
-            yield from (_span(mark, "decorator", lines) for mark in node.decorator_list if _name(mark) in _MARKS)
+            yield from _marks(node, lines)
         case ast.ClassDef() if any(_name(base) == "Protocol" for base in node.bases):
             parts: list[ast.expr | ast.stmt] = [node, *node.decorator_list]
             yield Span(min(_start(part, lines) for part in parts), _end(node, lines), "protocol")
         case ast.ClassDef():
-            yield from (_span(mark, "decorator", lines) for mark in node.decorator_list if _name(mark) in _MARKS)
+            yield from _marks(node, lines)
         case ast.Call() if _is_message(node.func):
             yield _span(node, "message", lines)
         case ast.Call(func=ast.Name(id="zip")):
@@ -88,6 +88,13 @@ def _spans(node: ast.AST, lines: list[str]) -> Iterator[Span]:
             yield _span(node, "names", lines)
         case ast.If() if _name(node.test) == "TYPE_CHECKING":
             yield _span(node, "types only", lines)
+
+
+def _marks(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, lines: list[str]) -> Iterator[Span]:
+    """Decorators that stay, from the beginning of their line: a change begins at the sign before the name."""
+    for mark in node.decorator_list:
+        if _name(mark) in _MARKS:
+            yield Span((mark.lineno, 0), _end(mark, lines), "decorator")
 
 
 def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef, lines: list[str]) -> Iterator[Span]:

@@ -3,7 +3,9 @@
 import shutil
 from pathlib import Path
 
+import parso
 import pytest
+from cosmic_ray.plugins import get_operator
 
 from benchmarks.mutants.__main__ import ROOT, run_module
 from benchmarks.mutants.accepted import ACCEPTED, Known, read_accepted
@@ -202,6 +204,26 @@ def test_annotations_messages_and_signatures_are_left_as_they_are() -> None:
         for part in ("| None =", "+ 4", "*,", "5)", "| None:")
     }
     assert excluded == {"| None =": True, "+ 4": False, "*,": True, "5)": False, "| None:": True}
+
+
+def test_marks_of_caches_and_type_checkers_stay_and_other_decorators_do_not() -> None:
+    text = (
+        "class A:\n    @abstractmethod\n    @property\n    @functools.lru_cache(maxsize=8)\n    def size(self): ...\n"
+    )
+    removed = decorator_places(text)
+    assert removed == [(2, 4), (3, 4), (4, 4)]
+    spans = [span for span in excluded_spans(text) if span.rule == "decorator"]
+    assert [any(span.holds(place) for span in spans) for place in removed] == [True, False, True]
+
+
+def decorator_places(text: str) -> list[tuple[int, int]]:
+    """Where cosmic-ray begins to remove a decorator."""
+    operator, nodes, found = get_operator("core/RemoveDecorator")(), [parso.parse(text)], []
+    while nodes:
+        node = nodes.pop()
+        found += [start for start, _ in operator.mutation_positions(node)]
+        nodes += getattr(node, "children", [])[::-1]
+    return found
 
 
 def test_a_change_belongs_to_the_innermost_function_that_holds_it() -> None:
