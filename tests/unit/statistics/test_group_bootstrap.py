@@ -237,3 +237,15 @@ def test_a_dimension_is_scored_where_a_prompt_has_all_scores_or_videos_weigh_ali
 ) -> None:
     pair = PairedSamples(prompts(len(scores[0])), np.array(scores, float)[..., None])
     assert (is_scored(pair, "prompt-mean"), is_scored(pair, "video-mean")) == (by_prompt, by_video)
+
+
+def test_dimensions_that_share_prompts_are_drawn_with_the_key_of_the_first() -> None:
+    """So the first one's numbers are those that it has alone, and the other one's are not."""
+    constants = (*ONE, ONE[0]._replace(dimension="color", group="semantic"))
+    rng = generator("keys")
+    pairs = {constant.dimension: PairedSamples(prompts(9), rng.random((2, 9, 1))) for constant in constants}
+    both = group_bootstrap(pairs, constants, SMALL.model_copy(update={"resampling": "joint"}), rng=generator("k"))
+    alone = group_bootstrap(pairs, constants, SMALL, rng=generator("k"))
+    errors = [[estimate.standard_error for estimate in found.dimensions] for found in (both, alone)]
+    assert errors[0][0] == pytest.approx(errors[1][0], rel=1e-9)
+    assert errors[0][1] != pytest.approx(errors[1][1], rel=1e-9)
