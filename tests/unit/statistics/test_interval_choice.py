@@ -10,12 +10,16 @@ from probekit.seeding import generator
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.difference_estimate import DifferenceEstimate
 from probekit.statistics.group_bootstrap import group_bootstrap
+from probekit.statistics.influence import Units
 from probekit.statistics.interval_choice import (
     MIN_BOOTSTRAP_UNITS,
     NO_SPREAD,
     TOO_FEW_FOR_INTERVAL,
     TOO_FEW_PROMPTS,
     TOO_FEW_RUNS,
+    Evidence,
+    Interval,
+    choose_interval,
 )
 from probekit.statistics.paired_means import paired_means
 from probekit.statistics.paired_units import PairedSamples, Runs
@@ -178,3 +182,51 @@ def test_yes_and_no_answers_never_give_an_interval_beyond_reason(
     else:
         assert -4 <= found.low <= found.high <= 4
         assert found.interval is not None
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "excluded"),
+    [
+        (0.1, 0.2, True),
+        (-0.2, -0.1, True),
+        (-0.1, 0.1, False),
+        (0.0, 0.1, False),
+        (-0.1, 0.0, False),
+        (None, None, False),
+    ],
+)
+def test_a_star_is_an_interval_that_lies_wholly_on_one_side_of_zero(
+    low: float | None, high: float | None, excluded: bool
+) -> None:
+    assert Interval(low, high).excludes_zero() == excluded
+
+
+def evidence(prompts_behind: int = 50, runs: int | None = None, unscored: int = 0) -> Evidence:
+    """A hundred replicates of a difference of 0.2, and units of one normal spread."""
+    rng = generator("evidence")
+    units = Units(rng.normal(size=(prompts_behind, 1)), np.array([prompts_behind]), np.array([prompts_behind - 1.0]))
+    replicates = 0.2 + rng.normal(0, 0.1, 100)
+    replicates[:unscored] = np.nan
+    return Evidence(0.2, replicates, [units], 1.0, prompts_behind, runs)
+
+
+@pytest.mark.parametrize(
+    ("given_evidence", "instead"),
+    [
+        (evidence(50), None),
+        (evidence(49), "fewer than 50 prompts"),
+        (evidence(runs=50), None),
+        (evidence(runs=49), "fewer than 50 training runs"),
+        (evidence(unscored=1), None),
+        (evidence(unscored=2), "many replicates drew no scored prompt"),
+    ],
+)
+def test_replicates_are_trusted_from_fifty_units_and_up_to_one_in_a_hundred_without_a_value(
+    given_evidence: Evidence, instead: str | None
+) -> None:
+    found = choose_interval(given_evidence, "percentile", 0.95)
+    assert (found.kind, found.instead) == ("percentile" if instead is None else "t", instead)
+    assert found.low is not None
+    if instead is None:
+        low, high = np.nanquantile(given_evidence.replicates, [0.025, 0.975])
+        assert (found.low, found.high) == pytest.approx((low, high), abs=0.02)
