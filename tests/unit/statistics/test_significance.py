@@ -163,6 +163,28 @@ def test_one_prompt_and_constant_scores_have_no_false_certainty() -> None:
     assert significance_rows({}, SPRITE_CONSTANTS) == []
 
 
+def test_two_prompts_have_a_spread_and_scores_of_nothing_but_zero_have_none() -> None:
+    (two, *_) = significance_rows(one_pair(np.array([[0.1], [0.3]])), SPRITE_CONSTANTS, margin=5.0)
+    assert two.reason is None
+    assert two.standard_error == pytest.approx(0.1)
+    zeros = {"color": PairedSamples(prompts(8), np.zeros((2, 8, 1)))}
+    (nothing, *_) = significance_rows(zeros, SPRITE_CONSTANTS, margin=5.0)
+    assert (nothing.reason, nothing.effect, nothing.equivalence_p, nothing.p_value) == (NO_SPREAD, None, None, 1.0)
+
+
+def test_by_default_ten_thousand_patterns_are_drawn_from_seed_0() -> None:
+    """Of 25 prompts there are more patterns than are tried."""
+    pairs = one_pair(generator("default").normal(0.02, 0.1, size=(25, 1)))
+    found = [row.p_value for row in significance_rows(pairs, SPRITE_CONSTANTS)]
+    named, other, fewer = (
+        [row.p_value for row in significance_rows(pairs, SPRITE_CONSTANTS, seed=seed, permutations=count)]
+        for seed, count in ((0, 10_000), (1, 10_000), (0, 9_999))
+    )
+    assert found == named
+    assert found != other
+    assert found != fewer
+
+
 def test_rounding_is_no_difference() -> None:
     rng = generator("rounding")
     base = rng.random((30, 3))
