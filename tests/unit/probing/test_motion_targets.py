@@ -5,9 +5,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from probekit.probing.targets import NEXT_TURN, TARGETS, VELOCITY, TargetInput, first_turns
+from probekit.probing.targets import NEXT_TURN, TARGETS, VELOCITY, TargetInput, _velocity, first_turns
 from probekit.sprite_world.dynamics import MotionState, walk
 from probekit.sprite_world.episodes import episode
+from probekit.sprite_world.tracker_objects import TrackedObject
 from tests.helpers.sprite_videos import OPEN, clip_of
 
 SIZE = 3
@@ -65,6 +66,17 @@ def test_a_video_without_a_sprite_has_no_motion() -> None:
     data = TargetInput(empty[:, :, -1], np.zeros((1, 1, 1, 1, 1), np.float32), SIZE, empty)
     assert np.isnan(VELOCITY.values(data)).all()
     assert np.isnan(NEXT_TURN.values(data)).all()
+
+
+def test_velocity_is_the_last_step_of_each_chunk() -> None:
+    """A sprite that moves one pixel further in every step, and is not in view in the seventh frame."""
+    x = np.array([0, 1, 3, 6, 10, 15, np.nan, 28, 36], np.float32)
+    nothing = np.zeros(9, np.int64)
+    sprite = TrackedObject(nothing, nothing, nothing, nothing, x, -2 * x, np.full(9, 4.0, np.float32))
+    np.testing.assert_array_equal(_velocity(sprite, SIZE), [[2, -4], [5, -10], [8, -16]])
+    np.testing.assert_array_equal(
+        _velocity(sprite, 1)[[0, 1, 6, 7]], [[np.nan] * 2, [1, -2], [np.nan] * 2, [np.nan] * 2]
+    )
 
 
 def test_velocity_is_read_from_true_videos() -> None:

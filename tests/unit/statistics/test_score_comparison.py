@@ -205,6 +205,28 @@ def test_a_mean_that_the_formula_cannot_produce_is_refused_and_one_outside_the_r
         compare_one(rows, constants=(wide._replace(ceiling=1.0),))
 
 
+def test_a_recipes_score_is_the_mean_of_its_own_runs_however_many_the_other_has() -> None:
+    rows = [row("base", prompt, 0.25 + 0.01 * prompt, training_run="a") for prompt in range(6)]
+    rows += [row("ours", prompt, 0.5 + 0.1 * run, training_run=f"r{run}") for run in range(3) for prompt in range(6)]
+    (found,) = compare_recipes(
+        table_of(rows), "base", ["ours"], SPRITE_CONSTANTS, settings=THIRTY.model_copy(update={"resampling": "runs"})
+    )
+    (estimate,) = found.bootstrap.dimensions
+    assert (estimate.a, estimate.b) == pytest.approx((0.6, 0.275))
+
+
+def test_prompts_of_one_method_alone_count_only_where_videos_weigh_alike() -> None:
+    rows = [row("base", prompt, 0.5) for prompt in range(6)] + [
+        row("ours", prompt, 0.1 * prompt) for prompt in range(6)
+    ]
+    rows[0] |= {"value": None, "reason": "no object found"}
+    for weighting, expected in (("prompt-mean", 0.3), ("video-mean", 0.25)):
+        found = compare_one(rows, settings=BootstrapSettings(replicates=30, weighting=weighting))  # type: ignore[arg-type]
+        (estimate,) = found.bootstrap.dimensions
+        assert (estimate.a, estimate.b) == pytest.approx((expected, 0.5))
+        assert estimate.n_prompts == 5  # the pairs
+
+
 def test_a_dict_of_columns_is_a_table_too() -> None:
     rows = full_rows(("base", "ours"))
     columns = {name: [entry[name] for entry in rows] for name in rows[0]}

@@ -5,8 +5,9 @@ import warnings
 import numpy as np
 import pytest
 
+from probekit.statistics.paired_units import PairedSamples, split_by_shared_prompts
 from probekit.statistics.significance import sign_flip_p_values, standardised_effect, variance_shares
-from tests.helpers.paired_scores import one_component
+from tests.helpers.paired_scores import one_component, prompts
 
 
 def test_a_random_permutation_test_counts_the_observed_pattern() -> None:
@@ -19,6 +20,13 @@ def test_a_random_permutation_test_counts_the_observed_pattern() -> None:
 def test_an_exact_permutation_test_counts_both_tails() -> None:
     found = sign_flip_p_values([one_component(np.ones(5))], np.eye(1), np.random.default_rng(0))
     assert found[0] == pytest.approx(2 / 2**5)
+
+
+def test_a_pattern_that_leaves_a_method_without_any_score_counts() -> None:
+    """The method has a score of one prompt, the baseline of the other: half of the patterns compare with nothing."""
+    pair = PairedSamples(prompts(2), np.array([[[0.9], [np.nan]], [[np.nan], [0.5]]]))
+    components = split_by_shared_prompts({"d": pair}, "video-mean")
+    assert sign_flip_p_values(components, np.eye(1), np.random.default_rng(0)).tolist() == [1.0]
 
 
 def test_components_of_unlike_size_share_a_variance_by_that_of_their_means() -> None:

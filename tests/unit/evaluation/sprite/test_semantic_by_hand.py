@@ -96,6 +96,13 @@ def test_an_object_of_unknown_shape_is_none_and_one_partly_in_view_stands_for_no
     assert (set(counts.due), set(counts.found)) == ({1}, {0})
 
 
+def test_no_more_sprites_are_found_than_are_due() -> None:
+    """A third object is hidden, and may be either of the two: one is due, and one at most is found and coloured."""
+    hidden = drawn(FIRST, [HIDDEN] * T)
+    counts = count_shapes(video([FIRST, SECOND], drawn(FIRST), drawn(SECOND), hidden))
+    assert (set(counts.due), set(counts.found), set(counts.colored)) == ({1}, {1}, {1})
+
+
 def test_two_sprites_of_one_shape_need_two() -> None:
     twin = SECOND._replace(shape="circle")
     assert set(count_shapes(video([FIRST, twin], drawn(FIRST))).found) == {1}
