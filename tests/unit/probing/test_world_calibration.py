@@ -153,3 +153,7 @@ def test_ranges_hold_their_lower_end_and_the_last_one_1_too() -> None:
         (0.2, pytest.approx(0.1), 1),
         (pytest.approx(0.9), pytest.approx(0.7), 2),
     ]
+    # In the first range lie one place of the first state and two of the other: 1.5 on average, 0.1 and 0.4 of futures.
+    third = 0.5 / 3
+    assert found[0].by_state.tolist() == pytest.approx([third + (0.1 - third) / 1.5, third + (0.4 - 2 * third) / 1.5])
+    assert all(one.by_state.mean() == pytest.approx(one.futures) for one in found)

@@ -141,6 +141,11 @@ def test_the_number_of_prompts_worked_out_by_hand() -> None:
     two = [Effect(0.1, -0.3, 0.5, 100, 0.4), Effect(0.1, -0.1, 0.3, 100, 0.4)]
     assert math.floor(100 * (0.8 / 0.4 * 2.241403 / 1.959964) ** 2) + 1 == 524
     assert what_decides(two) == Decision(524, None)
+    # Of two against the claim the faster one decides: reach 0.2 from -0.1, stretched for two looks.
+    against = [Effect(-0.1, -0.5, 0.2, 100), Effect(-0.1, -0.3, 0.1, 100)]
+    assert math.floor(100 * (0.2 / 0.1 * 2.241403 / 1.959964) ** 2) + 1 == 524
+    assert what_decides(against) == Decision(524, "not supported")
+    assert what_decides([*against, Effect(0.1, -0.3, 0.5, 100)]) is not None
 
 
 @given(effects(sizes), numbers)
