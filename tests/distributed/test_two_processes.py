@@ -1,4 +1,4 @@
-"""Training by two processes (gloo, CPU), as torchrun starts them: the same run, however it is shared out."""
+"""Training by two processes (gloo, CPU): the same run, however it is shared out. Where one fails, torchrun starts them."""
 
 import json
 import os
@@ -15,35 +15,31 @@ from torch import Tensor
 from torch.distributed.checkpoint.state_dict_loader import load
 
 from tests.helpers.places import REPOSITORY
+from tests.helpers.warm_python import run_together, start_python
 from tests.unit.trainer.stages.test_asymmetric_dmd import folders  # noqa: F401
 from trainer.data.prompts import sprite_prompts
 from trainer.engine.checkpoint import checkpoint_paths, newest_checkpoint
 from trainer.engine.safe_checkpoint_files import SafeReader, TensorPlanner
 
 RECIPES = REPOSITORY / "trainer" / "recipes" / "sprite"
-STEPS = 4
+STEPS = 3
 MACHINE = ("seconds", "tokens_per_second", "peak_memory_mib")
 
 
-def launch(processes: int, *arguments: str) -> "subprocess.Popen[str]":
+def train_arguments(recipe: Path, out: Path, *settings: str) -> list[str]:
+    changes = [part for setting in settings for part in ("--set", setting)]
+    return ["-m", "trainer", "train", str(recipe), "--out", str(out), "--allow-recipe-change", *changes]
+
+
+def torchrun(processes: int, *arguments: str) -> "subprocess.Popen[str]":
     launcher = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--rdzv-backend", "c10d"]
-    launcher += ["--rdzv-endpoint", "localhost:0"]
-    command = [sys.executable, *(launcher if processes > 1 else []), *arguments]
+    command = [sys.executable, *launcher, "--rdzv-endpoint", "localhost:0", *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
 
 
-def start(processes: int, recipe: Path, out: Path, *settings: str) -> "subprocess.Popen[str]":
-    changes = [part for setting in settings for part in ("--set", setting)]
-    return launch(
-        processes, "-m", "trainer", "train", str(recipe), "--out", str(out), "--allow-recipe-change", *changes
-    )
-
-
 def train(processes: int, recipe: Path, out: Path, *settings: str) -> None:
-    process = start(processes, recipe, out, *settings)
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors[-3000:]
+    run_together(processes, train_arguments(recipe, out, *settings), out.with_name(f"{out.name}-processes"))
 
 
 @pytest.fixture
@@ -66,10 +62,10 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def final_state(out: Path) -> dict[str, Tensor]:
+def final_state(out: Path, steps: int = STEPS) -> dict[str, Tensor]:
     newest = newest_checkpoint(out / "checkpoints")
     assert newest is not None
-    assert newest.steps_done == STEPS
+    assert newest.steps_done == steps
     return read_state(newest.path)
 
 
@@ -90,7 +86,8 @@ def logged(out: Path) -> list[dict[str, float]]:
 
 def test_two_processes_equal_one_and_micro_batches_equal_the_batch(recipe: Path, tmp_path: Path) -> None:
     """Small rates, because Adam turns tiny differences of tiny gradients into steps of the size of the rate."""
-    gentle = ("optimizer.learning_rate=1e-5", "critic_optimizer.learning_rate=1e-5", "foresight.learning_rate=1e-5")
+    gentle = ["optimizer.learning_rate=1e-5", "critic_optimizer.learning_rate=1e-5", "foresight.learning_rate=1e-5"]
+    gentle += ["steps=2", "checkpoint_every=2"]
     runs = {
         "one": (1, ()),
         "two": (2, ()),
@@ -99,9 +96,9 @@ def test_two_processes_equal_one_and_micro_batches_equal_the_batch(recipe: Path,
     }
     for name, (processes, settings) in runs.items():
         train(processes, recipe, tmp_path / name, *gentle, *settings)
-    reference = weights(final_state(tmp_path / "one"))
+    reference = weights(final_state(tmp_path / "one", 2))
     for name in ("two", "accumulated", "both"):
-        assert_close(weights(final_state(tmp_path / name)), reference, 1e-5)
+        assert_close(weights(final_state(tmp_path / name, 2)), reference, 1e-5)
         for ours, theirs in zip(logged(tmp_path / name), logged(tmp_path / "one"), strict=True):
             assert ours == pytest.approx(theirs, rel=1e-3, abs=1e-5), name
 
@@ -109,7 +106,7 @@ def test_two_processes_equal_one_and_micro_batches_equal_the_batch(recipe: Path,
 def test_killed_and_resharded_runs_go_on_as_if_nothing_had_happened(recipe: Path, tmp_path: Path) -> None:
     """kill -9 of one worker ends both, and the run goes on bit for bit; then 2, 1 and 2 processes take turns."""
     train(2, recipe, tmp_path / "whole")
-    victim = start(2, recipe, tmp_path / "broken")
+    victim = torchrun(2, *train_arguments(recipe, tmp_path / "broken"))
     deadline = time.monotonic() + 180
     while not checkpoint_paths(tmp_path / "broken" / "checkpoints") and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -124,14 +121,14 @@ def test_killed_and_resharded_runs_go_on_as_if_nothing_had_happened(recipe: Path
 
 
 def test_sigterm_saves_and_ends_with_success(recipe: Path, tmp_path: Path) -> None:
-    process = start(1, recipe, tmp_path, "steps=10000", "checkpoint_every=5000")
+    out = tmp_path / "run"
+    process = start_python(train_arguments(recipe, out, "steps=10000", "checkpoint_every=5000"), tmp_path)
     deadline = time.monotonic() + 120
-    while not (tmp_path / "metrics.jsonl").is_file() and time.monotonic() < deadline:
+    while not (out / "metrics.jsonl").is_file() and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=120)
-    assert process.returncode == 0
-    assert len(checkpoint_paths(tmp_path / "checkpoints")) == 1
+    assert process.wait() == 0
+    assert len(checkpoint_paths(out / "checkpoints")) == 1
 
 
 FAILING = """
@@ -149,7 +146,7 @@ with joined_world() as world:
 def test_the_error_of_one_process_ends_the_others_with_that_error(tmp_path: Path) -> None:
     script = tmp_path / "failing.py"
     script.write_text("import logging\nlogging.basicConfig()\n" + FAILING)
-    process = launch(2, str(script))
+    process = torchrun(2, str(script))
     _, errors = process.communicate(timeout=120)
     assert process.returncode != 0
     assert "another process failed, rank 1: the shard clips-00007 is gone." in errors
@@ -201,11 +198,7 @@ def test_every_model_is_sharded_and_a_number_that_is_not_finite_stops_all_proces
     recipe: Path, tmp_path: Path
 ) -> None:
     """The process without the fault raises too, names the prompts of the one with it, and no weight has changed."""
-    script = tmp_path / "sharded.py"
-    script.write_text(SHARDED)
-    process = launch(2, str(script), str(recipe), str(tmp_path))
-    _, errors = process.communicate(timeout=180)
-    assert process.returncode == 0, errors[-3000:]
+    run_together(2, ["-c", SHARDED, str(recipe), str(tmp_path)], tmp_path / "processes")
     found = [(tmp_path / f"rank-{rank}.txt").read_text() for rank in range(2)]
     assert "step 0" in found[0]
     assert "seed 6" in found[0]

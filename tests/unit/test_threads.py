@@ -19,6 +19,7 @@ class Watch:
     def find_spec(self, name, path=None, target=None):
         if name == "torch":
             print("torch sees", os.environ.get("OMP_WAIT_POLICY"), flush=True)
+            os._exit(0)
 
 sys.meta_path.insert(0, Watch())
 from {module} import app

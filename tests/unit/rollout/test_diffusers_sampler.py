@@ -1,7 +1,5 @@
 """Pipelines of diffusers sample suites under the same keys, noise and card as our own models."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -30,6 +28,7 @@ from probekit.suites.suite import Suite
 from tests.helpers.model_folders import write_tiny_model
 from tests.helpers.pipeline_folders import FORCING, PIPELINES, write_pipeline
 from tests.helpers.places import REPOSITORY
+from tests.helpers.warm_python import run_python
 
 SUITE = load_suite("sprite-5s").reduced(2, 2)._replace(frames=9)
 CHANGES: tuple[dict[str, object], ...] = (
@@ -193,9 +192,9 @@ def test_the_command_samples_scores_and_measures_another_system(folders: dict[st
     (tmp_path / "prompts.txt").write_text("a small red circle north heading east over the night in the open\n")
     common = ["--prompts", tmp_path / "prompts.txt", "--size", "32x32", "--seconds", 0.1, "--steps", 1]
     arguments = ["sample", "--model", folders["LTXPipeline"], "--out", tmp_path / "run", *common]
-    command = [sys.executable, "-c", "from probekit.cli.main import app; app()", *map(str, arguments)]
+    command = ["-c", "from probekit.cli.main import app; app()", *map(str, arguments)]
     options = ["--measure", "--warm-up", "0", "--repeats", "2"]
-    result = subprocess.run([*command, *options], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    result = run_python([*command, *options], tmp_path / "process", cwd=REPOSITORY)
     assert result.returncode == 0, result.stderr
     assert "\r" not in result.stderr + result.stdout  # a log of plain lines
     videos = load_video_set(tmp_path / "run")

@@ -1,8 +1,6 @@
 """Generation: resumable by key, shardable, refusing mixed protocols; with a real tiny model."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from probekit.run_folder.writers import writing
 from probekit.suites.registry import load_suite
 from probekit.suites.suite import Suite
 from tests.helpers.model_folders import write_tiny_model
+from tests.helpers.warm_python import run_python
 
 SUITE = load_suite("sprite-5s").reduced(3, 2)._replace(frames=9)
 
@@ -184,7 +183,7 @@ def test_a_full_disk_is_one_clear_error_and_keeps_what_is_finished(model: Path, 
         f"sys.argv[1:] = ['sample', '--model', {str(model)!r}, '--out', {str(tmp_path / 'run')!r}, '--prompts', '1',"
         " '--samples', '2', '--steps', '1']; app()"
     )
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    result = run_python(["-c", script], tmp_path / "process")
     assert result.returncode == 2
     assert "\r" not in result.stderr  # a log of plain lines
     errors = [line for line in result.stderr.splitlines() if line.startswith("error:")]

@@ -9,6 +9,7 @@ from probekit.models.causal_card import CausalCard, write_causal_card
 from probekit.reporting.story import Section, write_story
 from probekit.reporting.table import Column, Table
 from tests.helpers.model_folders import write_tiny_model
+from tests.helpers.warm_python import WarmChildren
 from trainer.demo import train_briefly, training_section
 
 
@@ -28,7 +29,8 @@ def test_the_page_holds_its_sections_and_escapes_what_is_not_markup(tmp_path: Pa
     assert "http" not in page.replace("http-equiv", "")
 
 
-def test_both_arms_are_trained_briefly_side_by_side(tmp_path: Path) -> None:
+def test_both_arms_are_trained_briefly_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer.demo.start_child", WarmChildren(tmp_path / "children").start_child)
     student = write_tiny_model(tmp_path / "student", seed=1)
     card = CausalCard(role="ode_student", chunk_frames=3, shift=5.0, few_steps=(1000, 750, 500, 250))
     write_causal_card(student, card)

@@ -10,6 +10,7 @@ from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, write_causal_card
 from tests.helpers.model_folders import write_tiny_model
 from tests.helpers.shared_data import SHARED
+from tests.helpers.warm_python import WarmChildren
 from trainer.cli import app
 from trainer.config.causal import CausalOdeConfig
 from trainer.config.recipe import BidirectionalConfig, DmdConfig, load_recipe
@@ -146,7 +147,8 @@ def test_the_papers_numbers_are_copied_right(path: Path) -> None:
     assert [(paper.quality, paper.semantic, paper.total) for paper in found if paper] == expected
 
 
-def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path) -> None:
+def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer.sweep.run_child", WarmChildren(tmp_path / "children").run_child)
     student = write_tiny_model(tmp_path / "student")
     write_causal_card(
         student, CausalCard(role="ode_student", chunk_frames=3, shift=5.0, few_steps=(1000, 750, 500, 250))

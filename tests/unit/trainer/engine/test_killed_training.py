@@ -1,9 +1,6 @@
 """A training killed with SIGKILL goes on as if nothing had happened, bit for bit."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -11,17 +8,16 @@ import torch
 from torch.distributed.checkpoint.state_dict_loader import load
 
 from tests.helpers.places import REPOSITORY
+from tests.helpers.warm_python import WarmProcess, start_python
 from tests.unit.trainer.stages.test_asymmetric_dmd import folders  # noqa: F401
 from trainer.engine.checkpoint import checkpoint_paths, newest_checkpoint
 from trainer.engine.safe_checkpoint_files import SafeReader, TensorPlanner
 
-STEPS = 6
+STEPS = 3
 
 
-def start(recipe: Path, out: Path) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "trainer", "train", str(recipe), "--out", str(out)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+def start(recipe: Path, out: Path) -> WarmProcess:
+    return start_python(["-m", "trainer", "train", str(recipe), "--out", str(out)], recipe.parent)
 
 
 def write_recipe(path: Path, folders: dict[str, str]) -> Path:  # noqa: F811
@@ -50,7 +46,7 @@ def test_killed_and_started_again_equals_undisturbed(folders: dict[str, str], tm
     undisturbed = start(recipe, whole)
     victim = start(recipe, broken)
     deadline = time.monotonic() + 600
-    while not checkpoint_paths(broken / "checkpoints") and time.monotonic() < deadline and victim.poll() is None:
+    while not checkpoint_paths(broken / "checkpoints") and time.monotonic() < deadline and victim.returncode is None:
         time.sleep(0.01)
     victim.send_signal(signal.SIGKILL)
     assert victim.wait() == -signal.SIGKILL

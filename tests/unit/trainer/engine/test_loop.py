@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from probekit.errors import UserError
 from probekit.models.loading import load_codec, load_model
 from probekit.models.model_folder import SHIPPED_MODELS
 from tests.helpers.places import REPOSITORY
+from tests.helpers.warm_python import run_python
 from trainer.config.recipe import BidirectionalConfig
 from trainer.data.latent_clips import LatentClips, shard_path
 from trainer.data.sprite_latents import encode_shard
@@ -123,8 +122,7 @@ app(["train", sys.argv[1], "--out", sys.argv[2]])
 
 
 def test_a_default_run_needs_no_network(config: BidirectionalConfig, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", NO_NETWORK, str(tmp_path / "tiny.yaml"), str(tmp_path / "run")]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    ended = run_python(["-c", NO_NETWORK, str(tmp_path / "tiny.yaml"), str(tmp_path / "run")], tmp_path)
     assert ended.returncode == 0, ended.stderr[-2000:]
     assert (tmp_path / "run" / "export").is_dir()
 

@@ -1,7 +1,6 @@
 """Stage 3 at tiny size: its formulas, its pairing of arms, resumption, and the plug-in that it does not need."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from probekit.models.model_folder import SHIPPED_MODELS
 from tests.helpers.model_folders import write_tiny_model
 from tests.helpers.places import REPOSITORY
 from tests.helpers.training_states import copy_state
+from tests.helpers.warm_python import run_python
 from trainer.config.foresight import ForesightConfig
 from trainer.config.optimizer import OptimizerConfig
 from trainer.config.recipe import DmdConfig, load_recipe
@@ -139,6 +139,8 @@ def test_the_arms_share_everything_but_the_objective(folders: dict[str, str]) ->
 
 WITHOUT_TRAINER = """
 import sys
+for name in [name for name in sys.modules if name.split(".")[0] == "trainer"]:
+    del sys.modules[name]
 class Hidden:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] == "trainer":
@@ -169,10 +171,8 @@ def test_once_the_plug_in_is_dropped_the_foresight_arm_is_the_baselines_code_and
     assert differing == {"export/transformer/diffusion_pytorch_model.safetensors"}
     keys = [list(load_transformer(tmp_path / name / "export").state_dict()) for name in ("plain", "loud")]
     assert keys[0] == keys[1]
-    sampled = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TRAINER, str(tmp_path / "loud" / "export"), str(tmp_path / "videos")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    arguments = [str(tmp_path / "loud" / "export"), str(tmp_path / "videos")]
+    sampled = run_python(["-c", WITHOUT_TRAINER, *arguments], tmp_path)
     assert sampled.returncode == 0, sampled.stderr[-2000:]
 
 
@@ -217,6 +217,8 @@ def test_a_layer_that_does_not_exist_is_named(folders: dict[str, str]) -> None:
 
 WITHOUT_FORESIGHT = """
 import sys
+for name in [name for name in sys.modules if name.split(".")[0] in ("trainer", "tests")]:
+    del sys.modules[name]
 class Hidden:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[:2] == ["trainer", "foresight"]:
@@ -227,7 +229,7 @@ sys.exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *sys.argv[1:]]))
 """
 
 
-def test_every_stage_runs_without_the_foresight_package(folders: dict[str, str]) -> None:
+def test_every_stage_runs_without_the_foresight_package(tmp_path: Path) -> None:
     here = Path(__file__)
     chosen = [
         f"{here}::test_a_non_finite_gradient_stops_and_is_named",
@@ -241,10 +243,7 @@ def test_every_stage_runs_without_the_foresight_package(folders: dict[str, str])
         f"{here.parents[1] / 'engine' / 'test_loop.py'}::test_the_export_opens_and_holds_the_average_in_bf16",
         f"{here.parents[1] / 'planning' / 'test_describe.py'}::test_a_recipe_without_the_block_is_described_and_costed",
     ]
-    found = subprocess.run(
-        [sys.executable, "-c", WITHOUT_FORESIGHT, *chosen],
-        capture_output=True, text=True, cwd=REPOSITORY, check=False,
-    )  # fmt: skip
+    found = run_python(["-c", WITHOUT_FORESIGHT, *chosen], tmp_path, cwd=REPOSITORY)
     assert found.returncode == 0, found.stdout[-3000:]
 
 
