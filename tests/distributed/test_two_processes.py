@@ -1,4 +1,4 @@
-"""Training by two processes (gloo, CPU): the same run, however it is shared out. Where one fails, torchrun starts them."""
+"""Training by two processes (gloo, CPU): the same run, however it is shared out; torchrun where one of them fails."""
 
 import json
 import os

@@ -2,12 +2,15 @@
 
 import ast
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import jupytext
 import nbformat
 import pytest
+from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell
 
 from probekit.errors import UserError
 from probekit.reporting.comparison_io import write_comparison
@@ -54,15 +57,24 @@ def test_every_notebook_is_listed_here() -> None:
     assert all((REPORTS / name).is_file() for name in SAME)
 
 
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[KernelManager]:
+    """A kernel that stays: what one notebook has imported, the next need not load."""
+    manager = KernelManager(kernel_name="python3")
+    places = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
+    manager.start_kernel(env=os.environ | {"PYTHONPATH": places})
+    yield manager
+    manager.shutdown_kernel(now=True)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_a_notebook_runs_from_any_folder_and_draws_where_it_is_told(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, tmp_path: Path, kernel: KernelManager
 ) -> None:
     elsewhere, out = tmp_path / "elsewhere", tmp_path / "out"
     elsewhere.mkdir()
-    monkeypatch.setenv(OUT_VARIABLE, str(out))
-    outputs = executed(path, elsewhere, monkeypatch)
+    outputs = executed(kernel, path, elsewhere, {OUT_VARIABLE: out})
     written = {file.relative_to(out).as_posix() for file in out.rglob("*") if file.is_file()}
     assert WRITES[path.stem] - written == set()
     assert list(elsewhere.iterdir()) == []
@@ -76,25 +88,29 @@ def test_a_notebook_runs_from_any_folder_and_draws_where_it_is_told(
 
 
 @pytest.mark.slow
-def test_the_comparison_notebook_reads_the_results_that_are_chosen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_comparison_notebook_reads_the_results_that_are_chosen(tmp_path: Path, kernel: KernelManager) -> None:
     results = tmp_path / "results" / "5s"
     table = score_table(results, [*score_rows(BASELINE, shift={}), *score_rows(METHOD, shift={"color": 0.05})])
     write_comparison(results, record_of(table, [METHOD]))
-    monkeypatch.setenv(RESULTS_VARIABLE, str(tmp_path / "results"))
-    monkeypatch.setenv(OUT_VARIABLE, str(tmp_path / "out"))
-    outputs = executed(NOTEBOOKS / "compare_two_models.ipynb", tmp_path, monkeypatch)
+    places = {RESULTS_VARIABLE: tmp_path / "results", OUT_VARIABLE: tmp_path / "out"}
+    outputs = executed(kernel, NOTEBOOKS / "compare_two_models.ipynb", tmp_path, places)
     shown = "\n".join(str(output.get("data", {})) for output in outputs)
     assert "higher in color" in shown
     assert f"color: mean over the videos of each prompt, in percent; {METHOD} - {BASELINE}" in shown
 
 
-def executed(path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[nbformat.NotebookNode]:
-    """The outputs of a notebook that ran in a folder."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
+def executed(
+    kernel: KernelManager, path: Path, folder: Path, places: Mapping[str, Path]
+) -> list[nbformat.NotebookNode]:
+    """The outputs of a notebook that ran in a folder, with variables for its places and no names of others."""
     notebook = read_notebook(path)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
+    variables = {name: str(place) for name, place in places.items()}
+    others = [name for name in (OUT_VARIABLE, RESULTS_VARIABLE) if name not in places]
+    start = "%reset -f\nimport os\n"
+    start += f"os.chdir({str(folder)!r}); os.environ.update({variables!r})\n"
+    start += f"for name in {others!r}: os.environ.pop(name, None)\n"
+    notebook.cells.insert(0, new_code_cell(start))  # type: ignore[no-untyped-call]
+    NotebookClient(notebook, km=kernel, timeout=300).execute()
     return [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
 
 

@@ -174,12 +174,13 @@ def test_an_error_in_the_middle_of_a_batch_loses_no_finished_video(
 
 
 def test_a_full_disk_is_one_clear_error_and_keeps_what_is_finished(model: Path, tmp_path: Path) -> None:
-    generate_suite(sampler(model), SUITE.reduced(1, 2), tmp_path / "run", training_run="r")
+    suite = load_suite("sprite-5s").reduced(1, 2)
+    generate_suite(sampler(model, suite), suite, tmp_path / "run", training_run="r")
     finished = json.loads((tmp_path / "run" / "manifest.json").read_text())
     (tmp_path / "run" / finished[1]["path"]).unlink()
     script = (
         "import resource, sys; from probekit.cli.main import app;"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300));"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000));"
         f"sys.argv[1:] = ['sample', '--model', {str(model)!r}, '--out', {str(tmp_path / 'run')!r}, '--prompts', '1',"
         " '--samples', '2', '--steps', '1']; app()"
     )
@@ -189,6 +190,7 @@ def test_a_full_disk_is_one_clear_error_and_keeps_what_is_finished(model: Path, 
     errors = [line for line in result.stderr.splitlines() if line.startswith("error:")]
     assert len(errors) == 1
     assert str(tmp_path / "run") in errors[0]
+    assert "File too large" in errors[0]
     assert (tmp_path / "run" / finished[0]["path"]).exists()
 
 
