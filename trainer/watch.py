@@ -20,10 +20,10 @@ from probekit.suites.registry import constants_of
 from probekit.suites.suite import Suite
 from probekit.workflows.sample import sample_suite
 from probekit.workflows.score import score_run
+from trainer.engine.evaluation_hook import EXPORTS
 
 LOGGER = logging.getLogger("trainer")
 
-EXPORTS = "exports"
 _SHEET_PROMPTS = 3
 _NAMES = 3  # fields of a step that name it or count
 

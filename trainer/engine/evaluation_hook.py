@@ -1,4 +1,7 @@
-"""What is looked at while a training runs: contact sheets, scores on a small suite, the export that a rule selects."""
+"""What is looked at while a training runs: contact sheets, scores on a small suite, the export that a rule selects.
+
+Figures and tables are loaded when they are needed: most runs watch nothing.
+"""
 
 import logging
 import shutil
@@ -10,24 +13,18 @@ from probekit.atomic_files import copy_folder, write_json
 from probekit.errors import UserError
 from probekit.evaluation.aggregation import Aggregate
 from probekit.models.loading import hash_checkpoint
-from probekit.reporting.contact_sheet import SheetRow, contact_sheet
-from probekit.reporting.figures import save_figure
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.protocol_card import read_protocol
-from probekit.run_folder.score_table import SCORES_FOLDER, read_scores
-from probekit.statistics.score_total import total_of_table
 from probekit.suites.registry import constants_of, load_suite
 from probekit.suites.suite import Suite
 from probekit.user_files.json_files import read_json_object
-from probekit.workflows.sample import sample_suite
-from probekit.workflows.score import score_run
 from trainer.config.watch import WatchConfig
-from trainer.watch import EXPORTS
 
 LOGGER = logging.getLogger("trainer")
 
 SELECTION = "selection.json"
 EVALUATIONS = "evaluations"
+EXPORTS = "exports"
 Log = Callable[[int, dict[str, float]], None]
 
 
@@ -66,6 +63,9 @@ class Watcher:
             self._evaluate(done, export, log)
 
     def _draw(self, done: int, export: Path) -> None:
+        from probekit.reporting.contact_sheet import SheetRow, contact_sheet
+        from probekit.reporting.figures import save_figure
+
         suite = load_suite(self._config.suite).reduced(self._config.sheet_prompts, 1)
         videos = self._run / "samples" / f"step-{done:07d}"
         _sample(export, suite, videos)
@@ -74,6 +74,8 @@ class Watcher:
         save_figure(contact_sheet([f"{self._model}, step {done}"], rows, n_frames=8), videos.with_suffix(".png"))
 
     def _evaluate(self, done: int, export: Path, log: Log) -> None:
+        from probekit.workflows.score import score_run
+
         kept = self._run / EXPORTS / f"step-{done:04d}"
         if not kept.is_dir() or hash_checkpoint(kept) != hash_checkpoint(export):
             copy_folder(export, kept)
@@ -104,6 +106,9 @@ class Watcher:
 
 
 def _totals(videos: Path, suite: Suite) -> Aggregate:
+    from probekit.run_folder.score_table import SCORES_FOLDER, read_scores
+    from probekit.statistics.score_total import total_of_table
+
     return total_of_table(read_scores(videos / SCORES_FOLDER), constants_of(suite.name)).aggregate
 
 
@@ -120,6 +125,8 @@ def _evaluated_in(folder: Path, suite: Suite) -> Iterator[Evaluated]:
 
 def _sample(export: Path, suite: Suite, videos: Path) -> None:
     """Sample an export; videos of other weights, from before an interruption, are removed first."""
+    from probekit.workflows.sample import sample_suite
+
     if videos.is_dir() and not _shows(videos, export):
         shutil.rmtree(videos)
     sample_suite(str(export), suite, videos)
