@@ -87,7 +87,7 @@ def logged(out: Path) -> list[dict[str, float]]:
 def test_two_processes_equal_one_and_micro_batches_equal_the_batch(recipe: Path, tmp_path: Path) -> None:
     """Small rates, because Adam turns tiny differences of tiny gradients into steps of the size of the rate."""
     gentle = ["optimizer.learning_rate=1e-5", "critic_optimizer.learning_rate=1e-5", "foresight.learning_rate=1e-5"]
-    gentle += ["steps=2", "checkpoint_every=2"]
+    gentle += ["steps=2", "checkpoint_every=2", "optimizer.kind=muon"]
     runs = {
         "one": (1, ()),
         "two": (2, ()),

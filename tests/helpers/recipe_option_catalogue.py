@@ -38,6 +38,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "CausalRunConfig.latent_frames": _RUN,
     "CausalRunConfig.shift": _RUN,
     "CausalRunConfig.few_steps": _DMD,
+    "OptimizerConfig.kind": _RUN,
     "OptimizerConfig.learning_rate": _RUN,
     "OptimizerConfig.betas": _RUN,
     "OptimizerConfig.weight_decay": f"{_OPTIONS}::test_only_matrices_decay",

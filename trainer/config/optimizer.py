@@ -1,6 +1,6 @@
 """Optimizer and learning-rate schedule of a recipe."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -10,8 +10,9 @@ Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class OptimizerConfig(FiniteModel):
-    """AdamW with linear warm-up, a constant stretch and linear decay to zero."""
+    """AdamW, or Muon for the matrices of blocks, with linear warm-up, a constant stretch and linear decay to zero."""
 
+    kind: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = Field(gt=0)
     betas: tuple[Beta, Beta] = (0.9, 0.99)
     weight_decay: float = Field(default=0.01, ge=0)

@@ -4,6 +4,7 @@ from torch import nn
 from torch.optim import AdamW, Optimizer
 
 from trainer.config.optimizer import OptimizerConfig
+from trainer.engine.muon import Muon
 
 
 def build_adamw(model: nn.Module, config: OptimizerConfig) -> AdamW:
@@ -12,6 +13,28 @@ def build_adamw(model: nn.Module, config: OptimizerConfig) -> AdamW:
     others = [p for name, p in model.named_parameters() if p.ndim < 2 or "scale_shift_table" in name]
     groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
     return AdamW(groups, lr=config.learning_rate, betas=config.betas)
+
+
+def build_optimizer(model: nn.Module, config: OptimizerConfig) -> Optimizer:
+    """Optimizer that a recipe asks for; Muon works on the matrices of blocks, and decays what AdamW would."""
+    if config.kind == "adamw":
+        return build_adamw(model, config)
+    matrices, decayed, others = [], [], []
+    for name, parameter in model.named_parameters():
+        if parameter.ndim < 2 or "scale_shift_table" in name:
+            others.append(parameter)
+        elif parameter.ndim == 2 and name.startswith("blocks."):
+            matrices.append(parameter)
+        else:
+            decayed.append(parameter)
+    return Muon(
+        matrices,
+        decayed,
+        others,
+        learning_rate=config.learning_rate,
+        betas=config.betas,
+        weight_decay=config.weight_decay,
+    )
 
 
 def learning_rate_factor(step: int, total_steps: int, config: OptimizerConfig) -> float:

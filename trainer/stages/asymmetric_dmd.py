@@ -33,7 +33,7 @@ from trainer.data.training_text import TrainingText
 from trainer.distributed.sharding import autocast, frozen_dtype, place
 from trainer.distributed.update import MicroBatch, UpdateNames, update
 from trainer.distributed.world import SINGLE, World
-from trainer.engine.optimizers import build_adamw, set_learning_rate
+from trainer.engine.optimizers import build_optimizer, set_learning_rate
 from trainer.engine.state import TrainingState
 from trainer.objectives.auxiliary import AuxiliaryModels, AuxiliaryObjective, MakeAuxiliary
 from trainer.objectives.dmd import critic_loss, dmd_gradient, dmd_loss, official_critic_loss, score_timesteps
@@ -77,7 +77,7 @@ class AsymmetricDmdStage:
         self.optimizer = self._trained.optimizer
         self.real = self._open_score(config.real_model, "the real score")
         self.critic = self._open_score(config.critic_model, "the critic", trained=True)
-        self.critic_optimizer = build_adamw(self.critic, config.critic_optimizer)
+        self.critic_optimizer = build_optimizer(self.critic, config.critic_optimizer)
         models = AuxiliaryModels(
             self.model, self.real, self.ema.model, self._open_base, lambda module: place(module, world, config.scale)
         )

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from torch import nn
-from torch.optim import AdamW
+from torch.optim import Optimizer
 
 from trainer.config.run import RunConfig
 from trainer.distributed.sharding import place
 from trainer.distributed.world import World
 from trainer.engine.ema import ExponentialMovingAverage
-from trainer.engine.optimizers import build_adamw
+from trainer.engine.optimizers import build_optimizer
 from trainer.engine.state import TrainingState
 
 M = TypeVar("M", bound=nn.Module)
@@ -23,12 +23,12 @@ class AveragedModel(Generic[M]):
     Attributes:
         model: the model.
         ema: its average.
-        optimizer: AdamW of its weights.
+        optimizer: optimizer of its weights.
     """
 
     model: M
     ema: ExponentialMovingAverage[M]
-    optimizer: AdamW
+    optimizer: Optimizer
 
     @classmethod
     def start(cls, model: M, config: RunConfig, world: World) -> "AveragedModel[M]":
@@ -36,7 +36,7 @@ class AveragedModel(Generic[M]):
         ema = ExponentialMovingAverage(model, config.ema_decay)
         place(model, world, config.scale)
         place(ema.model, world, config.scale.model_copy(update={"activation_checkpointing": False}))
-        return cls(model, ema, build_adamw(model, config.optimizer))
+        return cls(model, ema, build_optimizer(model, config.optimizer))
 
     def state(self) -> TrainingState:
         """Everything that the model's next update depends on."""

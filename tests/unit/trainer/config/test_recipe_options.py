@@ -90,6 +90,7 @@ AR: Final[dict[str, tuple[object, str, str]]] = {
     "chunk_frames": (1, "loss@0", ""),
     "initial_model": ("another", "loss@0", ""),
     "ema_decay": (0.0, "ema", "model loss@1"),
+    "optimizer.kind": ("muon", "model", "loss@0 gradient_norm@0"),
     "optimizer.learning_rate": (1e-2, "model", "loss@0"),
     "optimizer.betas": ((0.0, 0.5), "model", "loss@0"),
     "optimizer.weight_decay": (0.5, "model", "loss@0"),

@@ -72,6 +72,8 @@ def weights(stage: BidirectionalStage) -> dict[str, torch.Tensor]:
 
 
 def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(config: BidirectionalConfig, tmp_path: Path) -> None:
+    """With Muon, which keeps AdamW's state for some weights and its own for others."""
+    config = config.model_copy(update={"optimizer": config.optimizer.model_copy(update={"kind": "muon"})})
     whole = BidirectionalStage(config)
     assert run(whole, config, tmp_path / "whole") is Ending.COMPLETE
     assert run(StoppedEarly(config), config, tmp_path / "parts") is Ending.INTERRUPTED
