@@ -36,7 +36,8 @@ def orthogonalized(matrices: Tensor) -> Tensor:
     for _ in range(_ITERATIONS):
         gram = wide @ wide.mT
         wide = a * wide + (b * gram + c * gram @ gram) @ wide
-    return wide if matrices.shape[-2] <= matrices.shape[-1] else wide.mT
+    found: Tensor = wide if matrices.shape[-2] <= matrices.shape[-1] else wide.mT
+    return found
 
 
 class Muon(Optimizer):
