@@ -7,12 +7,13 @@ WORKERS ?= 2
 # Threads without work sleep; spinning ones take the cores from whatever runs beside them.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help demo test quick lint docs mutants probing
+.PHONY: help demo test test-all quick lint docs mutants probing
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   the whole path on the sprite world: train two arms briefly; sample, score, compare, probe the shipped ones"
-	@echo "make test   the tests (WORKERS=$(WORKERS) processes)"
+	@echo "make test   the tests but for the long ones, in minutes (WORKERS=$(WORKERS) processes)"
+	@echo "make test-all  every test, the long ones too: several processes, compilers, notebooks, whole trainings"
 	@echo "make quick  rules about the code and short unit tests that load no network, within a minute; it says what it leaves out"
 	@echo "make lint   ruff, ruff format and mypy --strict"
 	@echo "make docs   the documentation as a site, with the API reference from the docstrings, in build/site"
@@ -24,10 +25,13 @@ demo: $(INSTALLED)
 
 # One thread for each worker: two workers with two threads each would fight over two cores.
 test: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not long"
+
+test-all: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 quick: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --quick -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --quick -m "not slow and not long"
 
 # At the lowest priority; a call goes on where an earlier one stopped.
 mutants: $(INSTALLED)

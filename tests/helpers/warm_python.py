@@ -18,7 +18,15 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 _SERVER: Final = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["trainer.launch", "probekit.cli.main", "probekit.rollout.sampling", __name__])
+PRELOADED: Final = (
+    "probekit.cli.main",
+    "probekit.workflows.sample",
+    "trainer.cli",
+    "trainer.launch",
+    "trainer.stages.asymmetric_dmd",
+    __name__,
+)
+_SERVER.set_forkserver_preload(list(PRELOADED))  # a name that is none is passed over in silence
 _PATIENCE: Final = 300.0
 
 

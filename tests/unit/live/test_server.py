@@ -3,11 +3,8 @@
 import base64
 import http.client
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -42,6 +39,7 @@ from tests.helpers.live_examples import (
     tell,
     unpacked,
 )
+from tests.helpers.warm_python import start_python
 
 SCRIPT = Script(prompt=PROMPT, seed=1)
 SECONDS_TO_FREE = 5.0
@@ -280,21 +278,18 @@ def test_a_port_that_is_taken_is_refused(server: LiveServer, watched: Watched) -
 @pytest.mark.slow
 def test_ctrl_c_ends_the_command_cleanly_while_a_page_watches(folder: Path, tmp_path: Path) -> None:
     code = "from probekit.cli.entry import probekit; probekit()"
-    command = [sys.executable, "-c", code, "watch", str(folder), "--suite", "sprite-5s"]
-    with subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
-    ) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        address = line.split()[1]
-        with urllib.request.urlopen(address, timeout=PATIENCE) as page:
-            assert "probekit probe" in page.read().decode()  # there is no head, so the page says how to make one
-        with connect(address.replace("http", "ws") + "socket", max_size=None, proxy=None) as connection:
-            assert unpacked(next(part for part in connection if isinstance(part, bytes))).head["chunk"] == 0
-            process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 130
-    assert "Traceback" not in errors
-    assert "Aborted!" in errors
+    process = start_python(["-c", code, "watch", str(folder), "--suite", "sprite-5s"], tmp_path, cwd=tmp_path)
+    while "\n" not in process.output:
+        assert process.returncode is None, process.errors
+        time.sleep(0.01)
+    address = process.output.split()[1]
+    with urllib.request.urlopen(address, timeout=PATIENCE) as page:
+        assert "probekit probe" in page.read().decode()  # there is no head, so the page says how to make one
+    with connect(address.replace("http", "ws") + "socket", max_size=None, proxy=None) as connection:
+        assert unpacked(next(part for part in connection if isinstance(part, bytes))).head["chunk"] == 0
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 130
+    assert "Traceback" not in process.errors
+    assert "Aborted!" in process.errors
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(address, timeout=PATIENCE)
