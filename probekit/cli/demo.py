@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from probekit.workflows.demo import DemoPlan
 
 
-_PROMPTS: Final = 20
+_PROMPTS: Final = 16
 _SAMPLES: Final = 2
 _LONG_PROMPTS: Final = 6
 """The fewest that have an interval."""

@@ -11,7 +11,7 @@ from probekit.cli.terminal import say
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for runs, tables and the page.")] = Path("demo"),
-    updates: Annotated[int, typer.Option(help="Generator updates of the short run.", min=1)] = 3,
+    updates: Annotated[int, typer.Option(help="Generator updates of the short run.", min=1)] = 2,
     smoke: Annotated[bool, typer.Option("--smoke", help="The same chain at the smallest size.")] = False,
 ) -> None:
     """Train both arms briefly from the shipped student, then sample, score, compare and probe the shipped arms."""
