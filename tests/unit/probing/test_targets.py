@@ -35,7 +35,7 @@ def test_a_frame_is_its_pixels_between_0_and_1() -> None:
 
 
 def test_a_latent_is_the_last_one_of_each_chunk() -> None:
-    latents = np.arange(2 * 3 * 6 * 2 * 2, dtype=np.float32).reshape(2, 3, 6, 2, 2)
+    latents = np.arange(2 * 3 * 6 * 4 * 1, dtype=np.float32).reshape(2, 3, 6, 4, 1)
     values = LATENT.values(TargetInput(np.zeros((2, 2, 1, 1, 3), np.uint8), latents, 3))
     assert values.shape == (2, 2, 12)
     for video in range(2):
