@@ -23,7 +23,7 @@ from probekit.probing.alignment import (
 from probekit.probing.capturing import CaptureSettings, capture
 from probekit.probing.encoder_features import encoder_features
 from probekit.probing.feature_store import FeatureStore
-from probekit.probing.probe_settings import TRAINED, UNTRAINED
+from probekit.probing.probe_settings import CURRENT_LATENTS, TRAINED, UNTRAINED
 from probekit.probing.similarity import cka_without_each, debiased_cka, gram
 from probekit.probing.sites import Site
 from probekit.probing.targets import TargetInput, target_named
@@ -81,6 +81,39 @@ def test_a_prompts_value_is_its_pseudo_value_averaged_over_chunks(tmp_path: Path
     without = np.mean([cka_without_each(*pair) for pair in pairs], axis=0)
     assert chosen.value.to_numpy() == pytest.approx(PROMPTS * whole - (PROMPTS - 1) * without)
     assert list(chosen.prompt_id) == [f"p{index:03d}" for index in range(PROMPTS)]
+
+
+def test_the_clean_latents_of_a_chunk_are_compared_as_a_state_is(tmp_path: Path) -> None:
+    """Chunks of two latent frames; what a chunk says is its frames, channels and pixels together."""
+    rng = generator("alignment-test", "latents")
+    latents = rng.normal(size=(PROMPTS, 2, 2 * CHUNKS, 3, 1)).astype(np.float32)
+    seen = rng.normal(size=(PROMPTS, 2 * CHUNKS, 1, WIDTH))
+    frames = np.repeat(counting_frames(np.zeros((PROMPTS, CHUNKS))), 2, axis=2)
+    store = write_store(tmp_path, rng.normal(size=(PROMPTS, CHUNKS, 2, 1, 4)), frames, latents=latents)
+    table = alignment_values("arm", store, seen, SETTINGS)
+    chosen = table[(table.metric_id == CKA) & (table.offset == 1) & (table.source == CURRENT_LATENTS)]
+    pairs = [
+        (
+            gram(latents[:, :, 2 * i : 2 * i + 2].reshape(PROMPTS, -1)),
+            gram(seen[:, 2 * i + 2 : 2 * i + 4].reshape(PROMPTS, -1)),
+        )
+        for i in range(CHUNKS - 2)
+    ]
+    whole = np.mean([debiased_cka(*pair) for pair in pairs])
+    without = np.mean([cka_without_each(*pair) for pair in pairs], axis=0)
+    assert chosen.value.to_numpy() == pytest.approx(PROMPTS * whole - (PROMPTS - 1) * without, abs=1e-3)
+    assert chosen.depth.isna().all()
+
+
+def test_by_default_four_chunks_ten_neighbours_and_the_middle_of_the_encoder_are_asked_for() -> None:
+    assert AlignmentSettings() == ((0, 1, 2, 3), 10, 0.5)
+
+
+@pytest.mark.parametrize("offsets", [(), (-1, 0), (0, CHUNKS)])
+def test_offsets_that_leave_the_video_are_refused(offsets: tuple[int, ...], tmp_path: Path) -> None:
+    store = make_store(tmp_path, states_that_know(1, features(), "a"))
+    with pytest.raises(UserError, match=f"do not fit videos of {CHUNKS} chunks"):
+        alignment_values("arm", store, features()[:, :, None], SETTINGS._replace(offsets=offsets))
 
 
 def test_only_the_first_video_of_a_prompt_counts(tmp_path: Path) -> None:

@@ -228,5 +228,9 @@ def test_the_same_seed_gives_the_same_interval_and_another_a_close_one() -> None
     assert first.models[0].low != other.models[0].low
     assert first.models[0].low == pytest.approx(other.models[0].low, abs=0.1)
     assert first.models[0].interval == "percentile"
+    row, fit = first.models[0], fitted(rows)
+    expected = [expected_score(end, float(fit.parameters[-1])) for end in (row.low, row.log_worth, row.high)]  # type: ignore[arg-type]
+    assert [row.score_low, row.score, row.score_high] == pytest.approx([float(one) for one in expected])
+    assert first == compare_preferences(rows, A, seed=1, replicates=800, level=0.95)
     few = compare_preferences(choices((9, 4, 7), (6, 5, 11), prompts=12), A, seed=1, replicates=800).models[0]
     assert few.interval == "t"

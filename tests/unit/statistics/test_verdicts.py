@@ -145,7 +145,10 @@ def test_the_number_of_prompts_worked_out_by_hand() -> None:
     against = [Effect(-0.1, -0.5, 0.2, 100), Effect(-0.1, -0.3, 0.1, 100)]
     assert math.floor(100 * (0.2 / 0.1 * 2.241403 / 1.959964) ** 2) + 1 == 524
     assert what_decides(against) == Decision(524, "not supported")
-    assert what_decides([*against, Effect(0.1, -0.3, 0.5, 100)]) is not None
+    for open_still in (Effect(0.1, -0.3, 0.5, 100), Effect(0.0, -0.5, 0.5, 100)):  # needs more, or has no number
+        decision = what_decides([*against, open_still])
+        assert decision is not None
+        assert decision.then == "not supported"
 
 
 @given(effects(sizes), numbers)
