@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from probekit.probing.world_calibration import CLASSES, FieldShares, field_shares, fork_state, reliability
+from probekit.probing.world_calibration import CLASSES, FieldShares, _field, field_shares, fork_state, reliability
 from probekit.seeding import generator
 from probekit.sprite_world.captions import facts_of
 from probekit.sprite_world.dynamics import visible_fractions
@@ -157,3 +157,8 @@ def test_ranges_hold_their_lower_end_and_the_last_one_1_too() -> None:
     third = 0.5 / 3
     assert found[0].by_state.tolist() == pytest.approx([third + (0.1 - third) / 1.5, third + (0.4 - 2 * third) / 1.5])
     assert all(one.by_state.mean() == pytest.approx(one.futures) for one in found)
+
+
+def test_the_frame_has_four_by_four_fields_of_eight_pixels_row_by_row() -> None:
+    x, y = np.array([0.0, 7.9, 8.0, 31.9, 32.0, 3.0]), np.array([0.0, 3.0, 3.0, 31.9, 0.0, 24.0])
+    assert _field(x, y).tolist() == [0, 0, 1, 15, 3, 12]
