@@ -53,7 +53,7 @@ def light_modules() -> list[str]:
     return sorted(LIGHT | claiming | inside)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_modules_load_nothing_heavy() -> None:
     """All in one process: only the first that loads something heavy is named."""
     code = "\n".join(
@@ -63,7 +63,7 @@ def test_modules_load_nothing_heavy() -> None:
     assert _run(f"import sys\n{code}") == "[]"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_test_file_without_torch_starts_without_torch() -> None:
     result = subprocess.run([sys.executable, "-c", NOT_TORCH], cwd=REPOSITORY, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr

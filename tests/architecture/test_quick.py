@@ -38,7 +38,7 @@ def test_a_file_that_reaches_torch_through_a_helper_is_not_quick() -> None:
     assert not is_quick(path, "def test_x():\n    import torch\n")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_importing_the_quick_files_loads_no_torch() -> None:
     """The choice by reading agrees with what importing does."""
     files = [path for path in sorted(TESTS.rglob("test_*.py")) if is_quick(path)]

@@ -9,7 +9,7 @@ import pytest
 from tests.helpers.places import REPOSITORY
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_site_is_built_without_a_warning_and_has_every_page(tmp_path: Path) -> None:
     options = ["--quiet", "--fail-on-warning", "--keep-going", "--nitpicky", "-c", "docs"]
     build = [sys.executable, "-m", "sphinx", *options, "-d", str(tmp_path / "doctrees"), ".", str(tmp_path / "site")]

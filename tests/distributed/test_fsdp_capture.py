@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from probekit.models.causal_card import CausalCard, write_causal_card
 from tests.helpers.model_folders import write_tiny_model
 from tests.helpers.warm_python import run_together
+
+pytestmark = pytest.mark.long
 
 
 def test_states_of_a_sharded_generator_are_those_of_the_whole_one(tmp_path: Path) -> None:

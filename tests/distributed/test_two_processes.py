@@ -21,6 +21,8 @@ from trainer.data.prompts import sprite_prompts
 from trainer.engine.checkpoint import checkpoint_paths, newest_checkpoint
 from trainer.engine.safe_checkpoint_files import SafeReader, TensorPlanner
 
+pytestmark = pytest.mark.long
+
 RECIPES = REPOSITORY / "trainer" / "recipes" / "sprite"
 STEPS = 3
 MACHINE = ("seconds", "tokens_per_second", "peak_memory_mib")

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 import torch
 from diffusers import WanTransformer3DModel
 
@@ -11,6 +12,8 @@ from probekit.models.model_folder import SHIPPED_MODELS
 from probekit.models.presets import SPRITE_TEXT_WIDTH, WAN_1_3B, WAN_14B
 from probekit.models.saving import complete_model_folder, save_transformer
 from tests.distributed.test_two_processes import RECIPES, train
+
+pytestmark = pytest.mark.long
 
 
 def narrow(config: dict[str, object], heads: int, folder: Path, seed: int) -> Path:

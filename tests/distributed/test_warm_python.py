@@ -11,6 +11,8 @@ import pytest
 
 from tests.helpers.warm_python import PRELOADED, run_python, run_together, start_python
 
+pytestmark = pytest.mark.long
+
 ABOUT = """
 import json, os, sys
 print(json.dumps([sys.argv, os.getcwd(), os.environ.get("COLOUR"), sys.stdin.read(), __name__, sys.path[0]]))

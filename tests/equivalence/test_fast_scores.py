@@ -100,6 +100,7 @@ def _shown(case: Case, transform: Transform, indices: list[int] | None = None) -
 # What the networks are shown is the same to the last bit.
 
 
+@pytest.mark.long
 def test_frames_are_decoded_alike(case: Case) -> None:
     utils = official_module("utils")
     assert torch.equal(utils.load_video(str(case.path)), as_tensor(case.frames, torch.device("cpu")).float())
@@ -212,7 +213,7 @@ def test_raft_sees_the_same_flow_whichever_pairs_are_asked_together(
     assert meter.motion(range(2, 3)) == pytest.approx([official.get_score(images[:1], flows[2])], abs=FLOW)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_dynamic_degree(short: Case, tmp_path: Path) -> None:
     submodules = {"model": str(files.RAFT_THINGS.path)}
     _same(short, "dynamic_degree", _official(short, "dynamic_degree", submodules, tmp_path))

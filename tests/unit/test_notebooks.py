@@ -67,7 +67,7 @@ def kernel() -> Iterator[KernelManager]:
     manager.shutdown_kernel(now=True)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_a_notebook_runs_from_any_folder_and_draws_where_it_is_told(
     path: Path, tmp_path: Path, kernel: KernelManager

@@ -32,7 +32,7 @@ def small_run(module: object, capsys: pytest.CaptureFixture[str], monkeypatch: p
     return capsys.readouterr().out
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_growth_runs_at_small_size_and_writes_no_report(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, reports: dict[str, str]
 ) -> None:
@@ -58,6 +58,7 @@ def test_growth_runs_at_small_size_and_writes_no_report(
     assert {path.name: path.read_text(encoding="utf-8") for path in REPORTS.glob("*.md")} == reports
 
 
+@pytest.mark.long
 def test_a_rollout_of_ours_has_fewer_operations_and_no_layer_is_left_out() -> None:
     """A chunk: 3 frames of 64 tokens; products: 4 of self-attention, 2 of cross-attention, 2 of 4 widths."""
     one, two = streaming_operations(1), streaming_operations(2)
@@ -81,6 +82,7 @@ def test_the_products_of_a_fit_are_counted_as_by_hand() -> None:
     assert probing.fit_operations() == probing.BUDGET.steps * step
 
 
+@pytest.mark.long
 def test_what_a_loop_could_lose_stands_beside_what_it_lost() -> None:
     text = "\n".join(probing.report(120.0, 20.0, 30.0, 44.0))
     assert "| one site, one by one | 30.0 | 1.50 |" in text
@@ -88,7 +90,7 @@ def test_what_a_loop_could_lose_stands_beside_what_it_lost() -> None:
     assert f"{probing.fit_operations() / 1e12:.2f} TFLOP" in text
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_live_view_runs_at_small_size(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     text = small_run(live, capsys, monkeypatch)
     assert "| two models in step | 2 | 6 |" in text
@@ -98,7 +100,7 @@ def test_a_pace_is_frames_over_seconds() -> None:
     assert live.Pace([0.5, 1.0, 2.0], 12).row(16.0) == "12.0 | 6.0 | 0.75"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_compare_runs_at_small_size(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     text = small_run(compare, capsys, monkeypatch)
     assert "| every prompt in every dimension | 800 | paper |" in text

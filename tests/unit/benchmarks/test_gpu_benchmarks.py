@@ -53,6 +53,7 @@ def test_a_line_through_two_depths_gives_the_whole_model() -> None:
     assert two.cycle == 3 + 5 * 2 + 4 * 1
 
 
+@pytest.mark.long
 def test_a_failing_step_costs_itself_alone_and_finished_steps_are_passed_over(tmp_path: Path) -> None:
     for name in STEPS:
         if name not in {"facts", "parity"}:
@@ -70,6 +71,7 @@ def test_without_time_nothing_is_started(tmp_path: Path) -> None:
     assert all(line.endswith("no time left") for line in lines)
 
 
+@pytest.mark.long
 def test_no_step_needs_what_a_bare_gpu_machine_lacks() -> None:
     """PyAV is a wheel of 35 MB, so it does not travel with the checkout."""
     modules = [f"benchmarks.gpu.{path.stem}" for path in Path(facts.__file__).parent.glob("[a-z]*.py")]

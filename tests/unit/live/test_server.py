@@ -275,7 +275,7 @@ def test_a_port_that_is_taken_is_refused(server: LiveServer, watched: Watched) -
         LiveServer(lambda nonce: "", lambda: WatchShow(watched, SCRIPT), port)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ctrl_c_ends_the_command_cleanly_while_a_page_watches(folder: Path, tmp_path: Path) -> None:
     code = "from probekit.cli.entry import probekit; probekit()"
     process = start_python(["-c", code, "watch", str(folder), "--suite", "sprite-5s"], tmp_path, cwd=tmp_path)

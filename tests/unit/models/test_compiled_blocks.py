@@ -111,7 +111,7 @@ def test_without_a_compiler_the_model_stays_plain_and_one_line_says_so(
     assert made.block_runner is None
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_compiler_that_fails_is_found_out_before_the_first_video(tmp_path: Path) -> None:
     broken = tmp_path / "g++"
     broken.write_text("#!/bin/sh\necho 'no headers here' >&2\nexit 1\n")

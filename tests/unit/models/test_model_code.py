@@ -120,7 +120,7 @@ def test_a_kernel_of_the_hub_is_code_too(tmp_path: Path, wan: Path) -> None:
         load_model(folder)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("answer", ["y\n" * 20, ""])
 @pytest.mark.parametrize("kind", ["wan", "pipeline"])
 def test_nobody_is_asked_with_standard_input_open_or_closed(

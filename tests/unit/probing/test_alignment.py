@@ -203,7 +203,7 @@ def test_features_are_those_of_the_whole_clean_video_at_timestep_zero(
         encoder_features(encoder, captured.latents()[:, 1:], texts, 0.5)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_stores_are_aligned_and_no_video_is_read_twice(
     captured: FeatureStore, encoder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -80,6 +80,7 @@ def futures(students: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactor
     return out
 
 
+@pytest.mark.long
 def test_tables_and_figures_of_futures_are_written(futures: Path) -> None:
     names = {path.name for path in futures.iterdir() if path.is_file()}
     assert names == {
@@ -125,6 +126,7 @@ def test_futures_that_a_video_has_no_room_for_are_refused(students: tuple[Path, 
         FutureSettings(futures=1, probes=QUICK).check(7)
 
 
+@pytest.mark.long
 def test_the_planning_gap_is_written_for_both_arms(students: tuple[Path, Path], tmp_path: Path) -> None:
     """Captions of another sprite state nothing of the one that is seen."""
     settings = PlanningSettings(episodes=32, seed=1, other_identity=True, probes=QUICK._replace(horizons=(2, 3)))

@@ -85,6 +85,7 @@ def mean_of(values: pd.DataFrame, source: str, horizon: int) -> float:
     return float(chosen.value.mean())
 
 
+@pytest.mark.long
 def test_states_and_frames_are_those_of_the_clips(store: FeatureStore) -> None:
     assert store.card.videos == "natural clips"
     assert store.frames().shape[1:] == (3, 3, SIDE, SIDE, 3)
@@ -92,6 +93,7 @@ def test_states_and_frames_are_those_of_the_clips(store: FeatureStore) -> None:
     assert np.isfinite(store.states(Site(1, 1)).astype(np.float32)).all()
 
 
+@pytest.mark.long
 def test_every_control_is_there_and_orders_as_natural_video_must(values: pd.DataFrame) -> None:
     assert set(values.source) == {TRAINED, *CONTROLS} - {CONTROL_TASK}  # which classes alone have
     for horizon in (0, 1):

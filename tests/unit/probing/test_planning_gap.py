@@ -129,6 +129,7 @@ def values(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     return pd.concat([tables(folder / "guesses", rows, False), tables(folder / "knows", rows, True)])
 
 
+@pytest.mark.long
 def test_what_is_planted_is_nearer_to_the_floor_and_no_gap_is_negative(values: pd.DataFrame) -> None:
     assert tuple(values.columns) == COLUMNS
     assert (values.error >= values.best - 1e-9).all()

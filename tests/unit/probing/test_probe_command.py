@@ -133,6 +133,7 @@ def test_stores_that_do_not_fit_are_refused(students: tuple[Path, Path], probed:
     assert not (tmp_path / "few").exists()
 
 
+@pytest.mark.long
 def test_the_commands_capture_probe_and_plan(students: tuple[Path, Path], tmp_path: Path) -> None:
     model = students[0]
     planned = run("capture", model, "--out", tmp_path / "s", "--prompts", 5, "--samples", 1, "--plan")

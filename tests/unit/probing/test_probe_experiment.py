@@ -84,6 +84,7 @@ def test_horizons_fitted_together_are_not_mixed(tmp_path: Path) -> None:
     assert error[1] > 0.8 / 12
 
 
+@pytest.mark.long
 def test_equal_stores_differ_by_exactly_nothing_and_probes_repeat(tmp_path: Path) -> None:
     store = planted(tmp_path)
     a, b = (probe_values(name, store, settings(horizons=(1, 2))) for name in ("a", "b"))

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pandas as pd
+import pytest
 from matplotlib.figure import Figure
 
 from probekit.evaluation.long_horizon.diagnosis import diagnose
@@ -40,6 +41,7 @@ def diagnoses(prompts: int) -> HorizonRecord:
     return horizon_record(found, replicates=100)
 
 
+@pytest.mark.long
 def test_horizon_curves_have_bands_and_the_number_of_prompts() -> None:
     for draw in (curves_figure, similarity_figure):
         figure = draw(diagnoses(6))

@@ -188,6 +188,7 @@ def test_a_hub_snapshot_has_the_models_name(tmp_path: Path) -> None:
     assert model_name(tmp_path / "arm" / "export") == "arm"
 
 
+@pytest.mark.long
 def test_the_command_samples_scores_and_measures_another_system(folders: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "prompts.txt").write_text("a small red circle north heading east over the night in the open\n")
     common = ["--prompts", tmp_path / "prompts.txt", "--size", "32x32", "--seconds", 0.1, "--steps", 1]

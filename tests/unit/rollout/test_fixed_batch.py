@@ -213,6 +213,7 @@ for kind in here.KINDS:
 """
 
 
+@pytest.mark.long
 def test_the_same_holds_with_the_kernels_of_an_older_processor_whose_videos_are_close(
     models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

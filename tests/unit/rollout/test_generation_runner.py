@@ -173,6 +173,7 @@ def test_an_error_in_the_middle_of_a_batch_loses_no_finished_video(
     assert (tmp_path / "run" / listed["path"]).is_file()
 
 
+@pytest.mark.long
 def test_a_full_disk_is_one_clear_error_and_keeps_what_is_finished(model: Path, tmp_path: Path) -> None:
     suite = load_suite("sprite-5s").reduced(1, 2)
     generate_suite(sampler(model, suite), suite, tmp_path / "run", training_run="r")

@@ -73,6 +73,7 @@ def test_a_chunk_of_wan_costs_what_the_arithmetic_of_the_papers_says() -> None:
     assert passes / 1e12 == pytest.approx(202.0, rel=0.02)
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_length() -> None:
     model = causal(sprite_transformer_config(1, 2))
     peaks = []

@@ -44,6 +44,7 @@ def test_a_video_begins_with_what_its_prompt_states() -> None:
             assert np.abs(np.subtract((track.x[0], track.y[0]), STARTS[sprite.start])).max() < 1.5
 
 
+@pytest.mark.long
 def test_videos_of_one_prompt_part_and_one_key_has_one_video() -> None:
     one = videos(SUITE)
     assert one.shape == (24, 81, 32, 32, 3)

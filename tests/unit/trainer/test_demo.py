@@ -29,6 +29,7 @@ def test_the_page_holds_its_sections_and_escapes_what_is_not_markup(tmp_path: Pa
     assert "http" not in page.replace("http-equiv", "")
 
 
+@pytest.mark.long
 def test_both_arms_are_trained_briefly_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trainer.demo.start_child", WarmChildren(tmp_path / "children").start_child)
     student = write_tiny_model(tmp_path / "student", seed=1)

@@ -31,6 +31,7 @@ def changes() -> dict[str, list[str]]:
     return {name: settings + (NO_SCHEDULE if name != "sprite-trajectories" else []) for name, settings in TINY.items()}
 
 
+@pytest.mark.long
 def test_the_whole_scale_from_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trainer.data.sprite_latents.SHARD_SIZE", 4)
     sizes = {"shards": 1, "codec_episodes": 4, "text_steps": 1}

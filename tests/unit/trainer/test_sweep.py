@@ -147,6 +147,7 @@ def test_the_papers_numbers_are_copied_right(path: Path) -> None:
     assert [(paper.quality, paper.semantic, paper.total) for paper in found if paper] == expected
 
 
+@pytest.mark.long
 def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trainer.sweep.run_child", WarmChildren(tmp_path / "children").run_child)
     student = write_tiny_model(tmp_path / "student")

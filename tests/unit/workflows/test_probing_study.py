@@ -49,7 +49,7 @@ def test_two_processes_never_make_one_study(recipe: Path, tmp_path: Path) -> Non
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_part_is_made_once_and_shown(recipe: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "probekit")
     page = run_study(read_study(recipe), tmp_path / "out")

@@ -21,7 +21,7 @@ def test_every_command_is_one_of_ours_and_short() -> None:
     assert {words[0] for words in commands} == PROGRAMS.keys()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_commands_of_the_tutorial_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for program, *arguments in shell_commands(PAGE):

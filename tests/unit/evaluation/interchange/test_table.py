@@ -143,7 +143,7 @@ def test_absent_table_and_binary_table_are_named(tmp_path: Path) -> None:
         video_set_from_csv(tmp_path / "binary.csv")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_published_videos() -> None:
     sets = {
         (video_set.rows[0].model, video_set.rows[0].horizon): video_set

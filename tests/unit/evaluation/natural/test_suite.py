@@ -76,6 +76,7 @@ def test_without_weights_two_dimensions_run_and_the_others_name_one_command() ->
     assert {each.reason for each in found.not_run} == {"needs weights; `probekit natural setup` brings them"}
 
 
+@pytest.mark.long
 def test_a_folder_is_scored_compared_and_reported_without_weights(videos: Path, tmp_path: Path) -> None:
     other = videos.with_name("Model B")
     other.mkdir()

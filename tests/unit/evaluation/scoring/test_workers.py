@@ -87,6 +87,7 @@ def expect_table(out: Path, table: pd.DataFrame, without: tuple[tuple[str, str],
     pd.testing.assert_frame_equal(read_scores(out), expected, check_exact=True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_any_number_of_workers_makes_the_same_table(
     videos: VideoSet, table: pd.DataFrame, tmp_path: Path, plan: Plan, workers: int
@@ -96,6 +97,7 @@ def test_any_number_of_workers_makes_the_same_table(
     assert Counter(plan.calls()) == Counter(f"{name} {prompt}" for name in DIMENSIONS for prompt in PROMPTS)
 
 
+@pytest.mark.long
 def test_shards_in_processes_of_their_own_merge_to_the_same_table(
     videos: VideoSet, table: pd.DataFrame, tmp_path: Path
 ) -> None:
@@ -353,6 +355,7 @@ def test_a_scorer_that_takes_too_long_is_given_up_and_reported(
     expect_table(tmp_path, table, (("b", "p1"),))
 
 
+@pytest.mark.long
 def test_a_scorer_that_never_comes_back_is_ended_with_its_process(
     videos: VideoSet, table: pd.DataFrame, tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:

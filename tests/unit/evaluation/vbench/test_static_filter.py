@@ -132,6 +132,7 @@ def _filter(run: Path) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in given], terminal_width=200)
 
 
+@pytest.mark.long
 def test_what_raft_sees_no_motion_in_stays(run: Path) -> None:
     _write_raft(still=True)
     result = _filter(run)
@@ -142,6 +143,7 @@ def test_what_raft_sees_no_motion_in_stays(run: Path) -> None:
     assert mismatches(kept.protocol, load_video_set(run).protocol)[0].field == "prompts.static_filter"
 
 
+@pytest.mark.long
 def test_what_moves_goes_and_counts_as_unscored(run: Path) -> None:
     """The verdict on the second video is known from a run before; RAFT of random weights sees motion in the first."""
     from probekit.run_folder.score_table import read_scores

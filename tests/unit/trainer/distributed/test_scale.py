@@ -130,6 +130,7 @@ def test_recomputation_keeps_less_for_the_backward_pass(folders: dict[str, str])
     assert kept[1] < 0.5 * kept[0]
 
 
+@pytest.mark.long
 def test_compiled_parts_keep_the_names_of_their_weights(
     folders: dict[str, str],  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
@@ -195,6 +196,7 @@ def test_asynchronous_checkpoints_hold_the_state_at_the_time_of_saving(
     assert read.training_step(1) == later.training_step(1)
 
 
+@pytest.mark.long
 def test_a_run_writes_its_checkpoints_as_the_recipe_says(
     folders: dict[str, str],  # noqa: F811
     tmp_path: Path,

@@ -4,6 +4,7 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
 import torch
 from torch.distributed.checkpoint.state_dict_loader import load
 
@@ -40,6 +41,7 @@ def state_of(out: Path) -> dict[str, torch.Tensor]:
     return state
 
 
+@pytest.mark.long
 def test_killed_and_started_again_equals_undisturbed(folders: dict[str, str], tmp_path: Path) -> None:  # noqa: F811
     recipe = write_recipe(tmp_path / "recipe.yaml", folders)
     whole, broken = tmp_path / "whole", tmp_path / "broken"

@@ -123,6 +123,7 @@ app(["train", sys.argv[1], "--out", sys.argv[2]])
 """
 
 
+@pytest.mark.long
 def test_a_default_run_needs_no_network(config: BidirectionalConfig, tmp_path: Path) -> None:
     ended = run_python(["-c", NO_NETWORK, str(tmp_path / "tiny.yaml"), str(tmp_path / "run")], tmp_path)
     assert ended.returncode == 0, ended.stderr[-2000:]

@@ -50,7 +50,7 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_commands_of_a_wan_plan_run_from_training_to_the_table(working_folder: Path) -> None:
     changes = [word for change in CHANGES for word in ("--set", change)]
     arguments = ["reproduce", "table15", "--scale", "wan", *SMALL, *HERE, *changes, "--out", "out"]

@@ -101,6 +101,7 @@ def test_each_official_switch_changes_what_it_names(folders: dict[str, str], swi
     assert {name for name in ("gradient_norm", "critic_loss") if ours[name] != theirs[name]} == changed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("foresight", [None, FORESIGHT])
 def test_interrupted_and_resumed_equals_uninterrupted(
     folders: dict[str, str], foresight: ForesightConfig | None, tmp_path: Path
@@ -151,6 +152,7 @@ app(["sample", "--model", sys.argv[1], "--out", sys.argv[2], "--prompts", "1", "
 """
 
 
+@pytest.mark.long
 def test_once_the_plug_in_is_dropped_the_foresight_arm_is_the_baselines_code_and_keys(
     folders: dict[str, str],
     tmp_path: Path,
@@ -229,6 +231,7 @@ sys.exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *sys.argv[1:]]))
 """
 
 
+@pytest.mark.long
 def test_every_stage_runs_without_the_foresight_package(tmp_path: Path) -> None:
     here = Path(__file__)
     chosen = [
