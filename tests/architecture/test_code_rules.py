@@ -3,6 +3,8 @@
 import ast
 import re
 
+import pytest
+
 from tests.architecture.source_tree import Module, modules, nodes
 
 MODULE_LINES = 300
@@ -17,6 +19,7 @@ COMMAND_LINE = re.compile(r"(probekit|trainer)\.cli(\.|$)")
 CONFIG_LIKE = re.compile("config|args|cfg", re.IGNORECASE)
 
 
+@pytest.mark.long
 def test_modules_stay_small() -> None:
     lines = {module.name: len(module.text.splitlines()) for module in modules()}
     assert {name: count for name, count in lines.items() if count > MODULE_LINES} == {}

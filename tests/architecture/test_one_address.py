@@ -3,11 +3,14 @@
 import ast
 from collections.abc import Iterator
 
+import pytest
+
 from tests.architecture.source_tree import Module, modules, nodes, read_modules
 
 OTHERS = ("tests", "benchmarks")
 
 
+@pytest.mark.long
 def test_a_name_is_imported_from_where_it_is_defined() -> None:
     known = {module.name: module for module in modules()}
     names = {name: set(defined_names(module.tree)) for name, module in known.items()}

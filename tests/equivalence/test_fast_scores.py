@@ -256,6 +256,7 @@ def test_aesthetic_quality(case: Case, tmp_path: Path) -> None:
     _same(case, "aesthetic_quality", _official(case, "aesthetic_quality", submodules, tmp_path))
 
 
+@pytest.mark.long
 def test_imaging_quality(short: Case) -> None:
     official, _ = official_module("imaging_quality").technical_quality(_official_musiq(), [str(short.path)], "cpu")
     _same(short, "imaging_quality", official)

@@ -60,6 +60,7 @@ def test_every_command_looks_at_the_device_first(command: tuple[str, ...], devic
     assert len(result.output.strip().splitlines()) == 1
 
 
+@pytest.mark.long
 def test_the_command_itself_ends_in_one_line(tmp_path: Path) -> None:
     arguments = ["sample", "--model", "sprite-dmd-baseline", "--out", str(tmp_path / "out"), "--device", "gpu"]
     command = [sys.executable, "-c", "from probekit.cli.main import app; app()", *arguments]

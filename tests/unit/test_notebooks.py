@@ -169,6 +169,7 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
     return notebook
 
 
+@pytest.mark.long
 def test_places_are_those_of_the_checkout_or_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in (RESULTS_VARIABLE, OUT_VARIABLE):
         monkeypatch.delenv(variable, raising=False)

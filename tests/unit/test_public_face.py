@@ -68,6 +68,7 @@ def test_the_bootstrap_example_takes_three_lines(capsys: pytest.CaptureFixture[s
     assert float(printed[1]) == pytest.approx(0.1, abs=0.01)
 
 
+@pytest.mark.long
 def test_the_probe_example_takes_ten_statements(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,6 +60,7 @@ SCRIPTS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
 def test_torchvision_imports_in_a_fresh_process(script: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     empty = str(tmp_path_factory.mktemp("empty"))
@@ -67,6 +68,7 @@ def test_torchvision_imports_in_a_fresh_process(script: str, tmp_path_factory: p
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.long
 def test_the_trainer_alone_can_open_a_diffusers_model() -> None:
     script = "import trainer; from diffusers import WanTransformer3DModel"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

@@ -28,6 +28,7 @@ def pair() -> tuple[Tensor, Tensor]:
     return clean, noise
 
 
+@pytest.mark.long
 @given(level=LEVELS, shift=st.floats(0.5, 8))
 def test_a_level_is_shifted_alike_as_float_and_tensor(level: float, shift: float) -> None:
     assert shift_sigma(torch.tensor(level, dtype=torch.float64), shift).item() == shift_sigma(level, shift)

@@ -62,6 +62,7 @@ def video(made: CausalWan, policy: ContextPolicy = FULL_CONTEXT, guidance: float
         )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("policy", "guidance"), [(FULL_CONTEXT, 1.0), (ROLLING, 1.0), (ROLLING, 3.0)])
 def test_blocks_in_three_parts_roll_out_as_whole_ones(policy: ContextPolicy, guidance: float) -> None:
     parts = model(CompiledBlocks(backend="eager"))
@@ -84,7 +85,7 @@ def test_three_graphs_serve_every_block_step_chunk_and_prompt() -> None:
     assert len(captured) == 3
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_compiled_rollout_is_the_plain_one_within_rounding(caplog: pytest.LogCaptureFixture) -> None:
     """By the real compiler, which takes seconds."""
     made = model()

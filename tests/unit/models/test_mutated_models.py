@@ -119,6 +119,7 @@ def test_any_index_is_read_or_named(tmp_path_factory: pytest.TempPathFactory, in
     judged(lambda: open_transformer(str(folder)))
 
 
+@pytest.mark.long
 @EXAMPLES
 @given(part=st.sampled_from(PARTS), key=st.integers(0, 200), value=st.one_of(EXTREMES, JSON), remove=st.booleans())
 def test_any_value_of_any_configuration_is_taken_or_named(
@@ -136,6 +137,7 @@ def test_any_value_of_any_configuration_is_taken_or_named(
     every_way(folder)
 
 
+@pytest.mark.long
 @EXAMPLES
 @given(
     part=st.sampled_from(PARTS),

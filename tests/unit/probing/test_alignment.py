@@ -142,7 +142,7 @@ def test_differences_are_paired_and_a_store_against_itself_is_zero(tmp_path: Pat
     assert own.n_prompts == PROMPTS
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_intervals_of_unrelated_states_hold_zero_as_often_as_they_say(tmp_path: Path) -> None:
     held = []
     for number in range(40):

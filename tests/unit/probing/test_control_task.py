@@ -74,6 +74,7 @@ def accuracies(folder: Path, states: np.ndarray, looks: np.ndarray, coming: np.n
     return {**means.to_dict(), "selectivity": found[f"one - {CONTROL_TASK}"]}
 
 
+@pytest.mark.long
 def test_a_state_that_knows_what_comes_is_selective(tmp_path: Path) -> None:
     """Looks are in the latents, not in the state, so that their labels cannot be learned."""
     rng = np.random.default_rng(4)
@@ -89,6 +90,7 @@ def test_a_state_that_knows_what_comes_is_selective(tmp_path: Path) -> None:
     assert found["selectivity"] > 0.25
 
 
+@pytest.mark.long
 def test_a_state_of_few_looks_is_right_and_not_selective(tmp_path: Path) -> None:
     """The class is a function of what the chunk looks like, and so is every random label: a decoder learns both."""
     looks, kinds = looks_of(3)
@@ -98,6 +100,7 @@ def test_a_state_of_few_looks_is_right_and_not_selective(tmp_path: Path) -> None
     assert abs(found["selectivity"]) < 0.03
 
 
+@pytest.mark.long
 def test_the_control_task_is_of_the_present_and_judged_by_its_own_labels(tmp_path: Path) -> None:
     coming = np.zeros((VIDEOS, CHUNKS, 1), np.float32)
     coming[::2] = 1

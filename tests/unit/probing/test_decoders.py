@@ -55,6 +55,7 @@ def test_what_is_linear_in_the_state_is_read_and_goals_are_not_mixed() -> None:
     assert (error < 0.05 * truth.square().mean()).all()
 
 
+@pytest.mark.long
 def test_a_batch_of_fits_equals_fits_one_by_one() -> None:
     train, train_goals, validation, validation_goals, test, _ = data()
     budget = BUDGET._replace(seeds=(0, 1), learning_rates=(1e-3, 1e-2))

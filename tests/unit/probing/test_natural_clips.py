@@ -103,6 +103,7 @@ def test_every_control_is_there_and_orders_as_natural_video_must(values: pd.Data
     assert mean_of(values, COPY, 1) > 0
 
 
+@pytest.mark.long
 def test_latents_are_read_too(store: FeatureStore) -> None:
     read = probe_values("tiny", store, ProbeSettings((1,), budget=BUDGET, perceptual=False), LATENT)
     chosen = read[read.metric_id.str.contains("squared")].groupby("source").value.mean()

@@ -174,7 +174,7 @@ def test_what_no_later_chunk_reads_is_refused(sampler: StreamingSampler, site: S
         patch_videos(sampler, requests(), site, chunk, {}, arm="student")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_model_is_patched_along_the_directions_of_its_store(
     sampler: StreamingSampler, student: Path, tmp_path: Path
 ) -> None:

@@ -94,6 +94,7 @@ def test_true_states_are_those_of_the_simulator() -> None:
     np.testing.assert_array_equal(np.array(DIRECTIONS)[states.direction], signs)
 
 
+@pytest.mark.long
 def test_futures_after_an_occlusion_hold_the_truth_and_what_is_in_view() -> None:
     asked = 0
     for found in SHOWN.found[:12]:

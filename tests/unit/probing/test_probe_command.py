@@ -65,6 +65,7 @@ def probed(students: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
     return out
 
 
+@pytest.mark.long
 def test_tables_and_figures_are_written_with_every_control(probed: Path) -> None:
     names = {path.name for path in probed.iterdir()}
     assert names == {
@@ -96,6 +97,7 @@ def test_the_middle_sites_decoders_are_kept_beside_the_states(probed: Path) -> N
         assert pictures[3].shape == (2 * 7, 32 * 32 * 3)
 
 
+@pytest.mark.long
 def test_finished_states_and_arms_are_kept(students: tuple[Path, Path], probed: Path, tmp_path: Path) -> None:
     out = tmp_path / "again"
     shutil.copytree(probed, out)
@@ -115,6 +117,7 @@ def test_finished_states_and_arms_are_kept(students: tuple[Path, Path], probed: 
     assert set(other.values.horizon) == {2}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("horizons", [(0,), (2,)])
 def test_futures_are_drawn_at_the_horizons_that_are_probed(
     students: tuple[Path, Path], tmp_path: Path, horizons: tuple[int, ...]
@@ -190,6 +193,7 @@ def test_what_cannot_be_captured_is_refused_before_anything_runs(students: tuple
     assert "not a causal generator" in refused("probe", plain, plain, "--out", out)
 
 
+@pytest.mark.long
 def test_two_models_may_have_folders_of_one_name(tmp_path: Path) -> None:
     """Every training exports to a folder called `export`."""
     models = [write_student(tmp_path / run / "export", seed) for run, seed in (("one", 1), ("two", 5))]

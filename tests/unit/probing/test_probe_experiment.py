@@ -54,6 +54,7 @@ def errors_of(values: pd.DataFrame) -> "pd.Series[float]":
     return values[values.metric_id == MSE.metric_id].groupby("source").value.mean()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("decoder", ["chunk", "token"])
 def test_a_planted_signal_is_found_and_noise_is_not(tmp_path: Path, decoder: str) -> None:
     error = errors_of(probe_values("arm", planted(tmp_path), settings(decoder=decoder)))
@@ -64,6 +65,7 @@ def test_a_planted_signal_is_found_and_noise_is_not(tmp_path: Path, decoder: str
     assert error[COPY] > 1.5 * uninformed  # two independent levels differ by twice the variance
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("horizon", [0, 1, 2, 3])
 def test_the_target_lies_horizon_chunks_ahead_and_the_copy_is_of_the_present(tmp_path: Path, horizon: int) -> None:
     """Chunk i has grey level start + 20·i, and a state holds its own level and nothing else."""
@@ -77,6 +79,7 @@ def test_the_target_lies_horizon_chunks_ahead_and_the_copy_is_of_the_present(tmp
     assert error[TRAINED] < 0.2 * (20 / 255) ** 2  # a readout of another chunk would be 20 levels off
 
 
+@pytest.mark.long
 def test_horizons_fitted_together_are_not_mixed(tmp_path: Path) -> None:
     values = probe_values("arm", planted(tmp_path, horizon=2), settings(horizons=(1, 2)))
     error = values[(values.metric_id == MSE.metric_id) & (values.source == TRAINED)].groupby("horizon").value.mean()
@@ -94,6 +97,7 @@ def test_equal_stores_differ_by_exactly_nothing_and_probes_repeat(tmp_path: Path
     assert all(item.estimate.difference == 0 and item.verdict == "open" for item in arms)
 
 
+@pytest.mark.long
 def test_conclusions_say_which_controls_a_readout_is_better_than(tmp_path: Path) -> None:
     values = pd.concat([
         probe_values("knows", planted(tmp_path / "a"), settings()),
@@ -213,6 +217,7 @@ def test_motion_is_the_mean_change_between_frames() -> None:
     assert motion_of(frames).tolist() == [0.0, 1.0]
 
 
+@pytest.mark.long
 def test_sprite_targets_are_read_by_the_tracker(tmp_path: Path) -> None:
     episodes = [episode("train", 0, index) for index in range(12)]
     frames = np.stack([one.frames[::4].reshape(7, 3, 32, 32, 3) for one in episodes])

@@ -46,6 +46,7 @@ def test_a_missing_value_costs_its_own_place_alone() -> None:
     assert second.mean == pytest.approx(np.nanmean(values[:, 1]))
 
 
+@pytest.mark.long
 @given(st.lists(st.floats(-1e3, 1e3), min_size=50, max_size=60, unique=True))
 def test_with_fifty_prompts_the_interval_holds_the_mean_and_lies_within_the_values(found: list[float]) -> None:
     (point,) = curve_points(rows(np.array(found)[:, None]), "second")

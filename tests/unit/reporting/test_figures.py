@@ -68,7 +68,7 @@ def test_names_of_any_length_stay_inside_the_figure(tmp_path: Path) -> None:
         assert inside.y0 <= box.y0 < box.y1 <= inside.y1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
 def test_equal_figures_give_equal_bytes(record: ComparisonRecord, tmp_path: Path, suffix: str) -> None:
     files = [tmp_path / f"{name}{suffix}" for name in ("first", "second")]

@@ -96,6 +96,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Report:
     return make_report(tmp_path_factory.mktemp("three"), (BASELINE, METHOD, THIRD), max_prompts=2)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "n_videos"), [("two", 3 * 2), ("three", 2 * 3)])
 def test_page_needs_nothing_from_outside_its_folder(name: str, n_videos: int, request: pytest.FixtureRequest) -> None:
     report = request.getfixturevalue(name)
@@ -171,6 +172,7 @@ def test_page_says_what_a_reader_must_know(two: Report) -> None:
         assert command in text
 
 
+@pytest.mark.long
 def test_scores_of_the_page_are_those_of_the_record(tmp_path: Path) -> None:
     models = (BASELINE, METHOD)
     table = score_table(tmp_path, [row for model in models for row in score_rows(model, shift={})])
@@ -197,6 +199,7 @@ def test_prompts_are_the_first_the_best_and_the_worst() -> None:
     assert chosen_prompts(names, gains, 0) == []
 
 
+@pytest.mark.long
 def test_one_prompt_gives_a_page_without_intervals(tmp_path: Path) -> None:
     models = (BASELINE, METHOD)
     rows = [row for model in models for row in score_rows(model, shift={}, n_prompts=1)]
@@ -207,6 +210,7 @@ def test_one_prompt_gives_a_page_without_intervals(tmp_path: Path) -> None:
     assert "nothing can be said about a difference" in page.text()
 
 
+@pytest.mark.long
 def test_a_prompt_that_one_model_lacks_is_shown_with_a_gap(tmp_path: Path) -> None:
     table = score_table(tmp_path, [*score_rows(BASELINE, shift={}), *score_rows(METHOD, shift={})])
     sets = [

@@ -26,6 +26,7 @@ def seeded() -> torch.Generator:
     return torch.Generator().manual_seed(3)
 
 
+@pytest.mark.long
 def test_the_stream_equals_the_whole(pipeline: CausalWanPipeline) -> None:
     whole = pipeline(PROMPT, **SIZE, num_frames=81, generator=seeded()).frames
     assert whole.shape == (1, 81, 32, 32, 3)

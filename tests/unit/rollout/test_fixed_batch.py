@@ -163,6 +163,7 @@ def hashes(folder: Path, generator: VideoGenerator, workers: int = 1, batch_size
     return {row.key(): row.sha256 for row in rows}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_files_do_not_depend_on_batches_workers_or_what_was_finished(
     kind: str, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

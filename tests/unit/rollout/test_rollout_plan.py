@@ -37,6 +37,7 @@ def run(model: CausalWan, size: tuple[int, int], chunks: int, policy: ContextPol
             pass
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("policy", [FULL_CONTEXT, TRAINED_WINDOW, SHORT_WINDOW])
 @pytest.mark.parametrize(
     ("config", "size"),

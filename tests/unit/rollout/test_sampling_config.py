@@ -57,6 +57,7 @@ def test_every_field_but_the_device_is_tried_here() -> None:
     assert set(SamplingConfig.model_fields) - {"device"} == set(VALUES)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("field", VALUES)
 @pytest.mark.parametrize("kind", ["clip", *CARDS])
 def test_a_field_changes_the_card_or_is_refused_before_anything_loads(

@@ -37,6 +37,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.long
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(sorted(READERS)), changes=CHANGES)
 def test_any_bytes_are_state_or_a_named_mistake(whole: Path, tmp_path: Path, name: str, changes: list[Change]) -> None:

@@ -140,6 +140,7 @@ def test_a_damaged_table_is_set_aside_and_the_others_stay(tmp_path: Path, caplog
     assert str(first) in caplog.text
 
 
+@pytest.mark.long
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=CHANGES, of_table=st.booleans())
 def test_any_bytes_in_a_score_folder_cost_at_most_what_they_changed(

@@ -134,7 +134,7 @@ def test_t_intervals_over_training_runs_are_welchs_where_prompts_do_not_differ()
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("suite", "method"), [case for case in CASES if case[1] != "runs"])
 def test_quantiles_of_replicates_agree_with_a_plain_loop(suite: str, method: str) -> None:
     constants, pairs = SUITES[suite], pairs_of(suite, method)
@@ -165,7 +165,7 @@ def test_bca_intervals_agree_with_the_skewness_of_a_jackknife(suite: str, method
         assert (estimate.low, estimate.high) == pytest.approx(ends, abs=0.2 * estimate.closed_form_error), name
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("suite", SUITES)
 @pytest.mark.parametrize("method", ["paper", "joint"])
 def test_studentised_intervals_agree_with_a_plain_computation(suite: str, method: str) -> None:

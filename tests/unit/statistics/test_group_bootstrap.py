@@ -181,7 +181,7 @@ def coverage(
     return hits / simulations
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("effect", [0.0, 0.02])
 def test_the_joint_interval_covers_and_the_papers_does_not_when_dimensions_move_together(effect: float) -> None:
     """A small study of what `benchmarks/calibration.py` does at full size."""

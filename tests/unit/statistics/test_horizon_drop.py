@@ -69,7 +69,7 @@ def test_prompts_of_one_horizon_only_are_left_out() -> None:
     assert next(both) == next(both)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @given(st.integers(0, 1000))
 def test_equal_arms_lose_equally_and_swapping_flips_the_sign(seed: int) -> None:
     one, other = HorizonScores(scores(seed), scores(seed + 1)), HorizonScores(scores(seed + 2), scores(seed + 3))

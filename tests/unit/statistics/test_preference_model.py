@@ -207,7 +207,7 @@ def simulated(rng: np.random.Generator, prompts: int, each: int) -> list[Prefere
     return rows
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("prompts", [15, 60])
 def test_intervals_cover_in_studies_whose_prompts_differ(prompts: int) -> None:
     """About 95 % of 120 studies, within what chance does to a share; choices as units would cover far less."""

@@ -130,7 +130,7 @@ def test_a_batch_holds_sketches_and_norms_of_every_loss_and_block(config: DmdCon
             np.testing.assert_allclose(batch.sketches[row, column], expected, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_gradients_are_gone_on_with_and_are_those_of_the_checkpoint(
     recipe: Path, config: DmdConfig, trained: Path, tmp_path: Path
 ) -> None:

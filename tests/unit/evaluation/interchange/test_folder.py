@@ -19,6 +19,7 @@ from tests.helpers.bad_videos import write_frames, write_sound, write_truncated
 from tests.helpers.permissions import folder_of_all, ordinary_user
 
 
+@pytest.mark.long
 @given(st.text(min_size=1, max_size=300))
 def test_any_text_has_a_legal_identifier(text: str) -> None:
     key = SampleKey("custom", safe_identifier(text), 0)

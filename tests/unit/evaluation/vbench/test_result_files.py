@@ -203,6 +203,7 @@ def test_imaging_quality_on_the_wrong_scale_is_warned_about(tmp_path: Path, capl
         assert ("imaging_quality: the scores of its videos end at 0.72" in caplog.text) == warned
 
 
+@pytest.mark.long
 def test_a_comparison_of_imported_results_lists_no_weights_to_get(tmp_path: Path) -> None:
     for name, shift in (("base", 0.0), ("ours", 0.1)):
         write_results(tmp_path / name, shift)

@@ -130,6 +130,7 @@ def test_a_recipe_that_is_nowhere_names_the_shipped_ones() -> None:
         recipe_file(Path("nowhere.yaml"))
 
 
+@pytest.mark.long
 def test_nothing_is_printed_of_a_recipe_whose_parts_are_not_there(tmp_path: Path) -> None:
     recipe = tmp_path / "mine.yaml"
     text = (RECIPES / "sprite" / "dmd_baseline.yaml").read_text()

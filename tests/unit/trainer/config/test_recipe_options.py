@@ -188,6 +188,7 @@ def dmd_reference(folders: dict[str, str]) -> dict[str, float]:  # noqa: F811
     return fingerprint(dmd_stage(dmd_config(folders, critic_updates=1)))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("option", DMD)
 def test_each_option_of_dmd_changes_what_it_names(
     option: str,

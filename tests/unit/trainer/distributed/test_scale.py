@@ -148,6 +148,7 @@ def test_compiled_parts_keep_the_names_of_their_weights(
     assert stage.training_step(0) == pytest.approx(plain.training_step(0), rel=1e-4)
 
 
+@pytest.mark.long
 def test_precomputed_prompts_are_the_encoders_and_stay_on_disk(
     folders: dict[str, str],  # noqa: F811
     tmp_path: Path,
@@ -177,6 +178,7 @@ def test_processes_and_micro_batches_share_a_batch_without_gap_or_overlap() -> N
     assert torch.equal(whole(torch.ones(2)), torch.ones(2))
 
 
+@pytest.mark.long
 def test_asynchronous_checkpoints_hold_the_state_at_the_time_of_saving(
     folders: dict[str, str],  # noqa: F811
     tmp_path: Path,

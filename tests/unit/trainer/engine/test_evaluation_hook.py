@@ -30,6 +30,7 @@ def records(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.long
 def test_a_run_draws_evaluates_and_selects(folders: dict[str, str], tmp_path: Path) -> None:  # noqa: F811
     watch = {"samples_every": 1, "evaluate_every": 2, "prompts": 2, "sheet_prompts": 1, "select": "best_total"}
     config = dmd_config(folders, foresight=FORESIGHT, steps=2, latent_frames=6, watch=watch)
@@ -43,6 +44,7 @@ def test_a_run_draws_evaluates_and_selects(folders: dict[str, str], tmp_path: Pa
     assert len(read_scores(tmp_path / "evaluations" / "step-0000002" / "scores")) == 2 * 10
 
 
+@pytest.mark.long
 def test_the_suite_of_the_recipe_is_sampled(folders: dict[str, str], tmp_path: Path) -> None:  # noqa: F811
     """`sprite-30s`, not the default; the same prompts and noise at every step, so that sheets can be compared."""
     watch = {"samples_every": 1, "suite": "sprite-30s", "sheet_prompts": 1}
@@ -119,6 +121,7 @@ def test_a_missing_service_names_its_package(monkeypatch: pytest.MonkeyPatch) ->
     assert missing.value.fix == "Run `pip install wandb`."
 
 
+@pytest.mark.long
 def test_the_log_is_the_reference_log_and_another_seeds_is_not(
     folders: dict[str, str],  # noqa: F811
     tmp_path: Path,

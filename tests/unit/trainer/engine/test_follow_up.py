@@ -100,6 +100,7 @@ def test_what_is_no_export_is_not_replaced(config: BidirectionalConfig, tmp_path
 WATCH = {"samples_every": 2, "evaluate_every": 1, "prompts": 2, "sheet_prompts": 1, "select": "best_total"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", ["_draw", "_select"])
 def test_a_killed_evaluation_is_repeated(
     folders: dict[str, str],  # noqa: F811

@@ -19,6 +19,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", RUNS)
 def test_a_recipe_trains_as_its_reference_log_says(name: str, root: Path, tmp_path: Path) -> None:
     """Runs are in the order of the stages: trajectories are made before what learns from them."""

@@ -71,6 +71,7 @@ def weights(stage: BidirectionalStage) -> dict[str, torch.Tensor]:
     return {**stage.model.state_dict(), **{f"ema.{k}": v for k, v in stage.ema.model.state_dict().items()}}
 
 
+@pytest.mark.long
 def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(config: BidirectionalConfig, tmp_path: Path) -> None:
     """With Muon, which keeps AdamW's state for some weights and its own for others."""
     config = config.model_copy(update={"optimizer": config.optimizer.model_copy(update={"kind": "muon"})})
@@ -150,6 +151,7 @@ def test_the_export_opens_and_holds_the_average_in_bf16(config: BidirectionalCon
         assert torch.equal(tensor, stage.ema.model.state_dict()[name].bfloat16().float()), name
 
 
+@pytest.mark.long
 def test_another_recipe_in_the_same_folder_is_refused_unless_allowed(
     config: BidirectionalConfig, tmp_path: Path
 ) -> None:

@@ -65,6 +65,7 @@ def test_the_command_prints_both_accountings_of_a_recipe() -> None:
         assert word in result.output
 
 
+@pytest.mark.long
 def test_measured_times_name_generator_critic_and_replay() -> None:
     arguments = ["cost", str(RECIPES / "sprite" / "dmd_foresight.yaml"), "--measure", "--cycles", "1"]
     shrink = ["--set", "batch_size=1", "--set", "latent_frames=6", "--set", "critic_updates=2"]

@@ -278,6 +278,7 @@ def test_exports_are_kept_as_often_as_asked(folders: dict[str, str], tmp_path: P
     assert [path.name for path in (tmp_path / "exports").iterdir()] == ["step-0003"]
 
 
+@pytest.mark.long
 def test_official_steps_count_critic_updates(folders: dict[str, str], tmp_path: Path) -> None:
     """100 are 20 generator updates, and the average, which begins at 200, never does."""
     late = FORESIGHT.model_copy(update={"start_step": 3})

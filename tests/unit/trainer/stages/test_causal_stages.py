@@ -116,6 +116,7 @@ def assert_resumes(make: object, config: AutoregressiveConfig | CausalOdeConfig,
         assert torch.equal(tensor, second.ema.model.state_dict()[name]), name
 
 
+@pytest.mark.long
 def test_ar_finetuning_resumes_exactly_and_exports_a_teacher(clips: Path, base: Path, tmp_path: Path) -> None:
     assert_resumes(AutoregressiveStage, ar_config(clips, base), tmp_path)
     card = read_causal_card(tmp_path / "whole" / "export")
@@ -202,6 +203,7 @@ def test_levels_off_the_euler_grid_are_refused(clips: Path, teacher: Path, tmp_p
         trajectory_config(clips, teacher, tmp_path, euler_steps=6)
 
 
+@pytest.mark.long
 def test_ode_distillation_resumes_exactly_and_exports_a_student(
     trajectories: Path, teacher: Path, tmp_path: Path
 ) -> None:
@@ -210,6 +212,7 @@ def test_ode_distillation_resumes_exactly_and_exports_a_student(
     assert (card.role, card.few_steps, card.guidance) == ("ode_student", (1000, 750, 500, 250), 1.0)
 
 
+@pytest.mark.long
 def test_ode_distillation_learns(trajectories: Path, teacher: Path) -> None:
     stage = CausalOdeStage(ode_config(trajectories, teacher, steps=40, ema_decay=0.5))
     before = stage.validation_loss()

@@ -34,6 +34,7 @@ def test_an_euler_step_of_the_true_flow_ends_at_the_data() -> None:
     torch.testing.assert_close(euler_step(noisy, noise - clean, 0.6, 0.0), clean)
 
 
+@pytest.mark.long
 def test_it_resumes_exactly_and_exports_a_student(clips: Path, teacher: Path, tmp_path: Path) -> None:  # noqa: F811
     assert_resumes(ConsistencyStage, config_of(clips, teacher), tmp_path)
     card = read_causal_card(next(tmp_path.rglob("causal.json")).parent)
@@ -56,6 +57,7 @@ def test_every_level_has_a_finite_loss_and_the_last_one_is_anchored(clips: Path,
     assert losses[-1] == pytest.approx(0.0, abs=1e-9)  # the student is the teacher, and both end the same step
 
 
+@pytest.mark.long
 def test_it_learns(clips: Path, teacher: Path) -> None:  # noqa: F811
     stage = ConsistencyStage(config_of(clips, teacher, steps=30, guidance=3.0))
     before = stage.validation_loss()

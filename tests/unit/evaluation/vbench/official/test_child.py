@@ -42,6 +42,7 @@ def on(path: Path) -> OfficialInput:
     return OfficialInput(str(path), "a cat")
 
 
+@pytest.mark.long
 def test_one_process_scores_many_videos_and_survives_a_bad_one(tmp_path: Path) -> None:
     good, other = write_clip_video(tmp_path / "good.mp4"), write_clip_video(tmp_path / "other.mp4", 7)
     bad = tmp_path / "bad.mp4"
@@ -62,6 +63,7 @@ def test_one_process_scores_many_videos_and_survives_a_bad_one(tmp_path: Path) -
     assert first == {"video_path": str(good), "video_results": score.value}
 
 
+@pytest.mark.long
 def test_a_process_that_died_is_started_again(tmp_path: Path) -> None:
     good = write_clip_video(tmp_path / "good.mp4")
     with ChildSession(HERE, "temporal_flickering", "cpu") as session:
@@ -72,6 +74,7 @@ def test_a_process_that_died_is_started_again(tmp_path: Path) -> None:
         assert session(on(good)) == first
 
 
+@pytest.mark.long
 def test_a_process_that_cannot_score_at_all_says_why(tmp_path: Path) -> None:
     with ChildSession(HERE, "background_consistency", "cpu") as session:
         with pytest.raises(UserError, match=r"ViT-B-32\.pt"):
@@ -106,6 +109,7 @@ def test_a_video_that_kills_its_process_twice_is_the_failure(tmp_path: Path) -> 
             session(on(tmp_path / "any.mp4"))
 
 
+@pytest.mark.long
 def test_the_worker_needs_nothing_of_ours(tmp_path: Path) -> None:
     blocked = "".join(f"sys.modules[{name!r}] = None; " for name in FOREIGN)
     run = "from probekit.evaluation.vbench.official.worker import main; sys.exit(main(['color', '--check']))"
@@ -116,6 +120,7 @@ def test_the_worker_needs_nothing_of_ours(tmp_path: Path) -> None:
     assert '"detectron2"' in result.stdout
 
 
+@pytest.mark.long
 def test_an_environment_of_its_own_is_asked_what_it_lacks(tmp_path: Path) -> None:
     assert "its own environment" in readiness(VBENCH["scene"]).environment[0]
     assert len(readiness(VBENCH["color"]).environment) == 3

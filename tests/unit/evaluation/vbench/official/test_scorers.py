@@ -134,7 +134,7 @@ def test_appearance_style_looks_for_what_the_list_states(tmp_path: Path) -> None
         this.score(opened(path, "a cat", "9999"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_motion_and_dynamics_are_the_official_ones(tmp_path: Path) -> None:
     path = write_clip_video(tmp_path / "a cat-0.mp4", height=128, width=160)
     torch.manual_seed(0)
@@ -158,7 +158,7 @@ def test_motion_and_dynamics_are_the_official_ones(tmp_path: Path) -> None:
     assert scorer("dynamic_degree").score(opened(path)).value == float(moves)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_imaging_quality_is_the_official_one_divided_by_100(tmp_path: Path) -> None:
     path = write_clip_video(tmp_path / "a cat-0.mp4", 2)
     torch.manual_seed(0)
@@ -169,6 +169,7 @@ def test_imaging_quality_is_the_official_one_divided_by_100(tmp_path: Path) -> N
     assert value == pytest.approx(expected, abs=1e-9) == records[0]["video_results"] / 100
 
 
+@pytest.mark.long
 def test_human_action_agrees_with_the_official_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = official_module("human_action")
     names = module.build_dict()
