@@ -33,6 +33,7 @@ def numbers(texts: list[str]) -> list[float]:
     return [float(text.rstrip("★").replace("\N{MINUS SIGN}", "-")) for text in texts]
 
 
+@pytest.mark.long
 def test_both_videos_stay_on_one_frame_while_they_play_and_when_they_stop(page: Page) -> None:
     page.wait_for_function(LOADED)
     page.locator("#play").click()

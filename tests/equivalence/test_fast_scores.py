@@ -196,6 +196,7 @@ def test_amt_interpolates_the_same(case: Case) -> None:
     _close(ours, answer)
 
 
+@pytest.mark.long
 def test_raft_sees_the_same_flow_whichever_pairs_are_asked_together(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:

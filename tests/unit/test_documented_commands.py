@@ -23,7 +23,7 @@ OURS = {"probekit": app, "trainer": trainer_app}
 LEFT_OPEN = {"...", "…"}
 WRITTEN = [(page.name, tuple(words)) for page in documents() for words in written_commands(page.text)]
 MENTIONED = [(page.name, tuple(words)) for page in documents() for words in mentioned_commands(page.text)]
-TARGETS = set(re.findall(r"^(\w+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+TARGETS = set(re.findall(r"^([\w-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
 
 
 def named(value: object) -> str:

@@ -41,6 +41,7 @@ def seen_by_torch(module: str, folder: Path, policy: str | None) -> str:
     return next(line for line in done.stdout.splitlines() if line.startswith("torch sees"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("module", COMMANDS)
 def test_threads_wait_passively_before_torch_loads_unless_the_user_says_otherwise(module: str, tmp_path: Path) -> None:
     assert seen_by_torch(module, tmp_path, None) == "torch sees PASSIVE"

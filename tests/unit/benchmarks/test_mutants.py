@@ -117,6 +117,7 @@ def test_changes_that_tests_notice_are_killed_and_the_others_are_listed(first_ca
     assert row.file == MODULE.as_posix()
 
 
+@pytest.mark.long
 def test_a_change_that_never_ends_is_given_up(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.mutants.traces.MORE_SECONDS", 1.0)
     write(project, MODULE.as_posix(), "def rest(left):\n    while left > 0:\n        left -= 1\n    return left\n")
@@ -164,6 +165,7 @@ def test_a_sample_is_the_same_changes_whether_or_not_the_others_are_tested_alrea
     assert run(whole_project, sample=99) == whole
 
 
+@pytest.mark.long
 def test_a_new_session_takes_over_what_a_table_says_was_noticed_if_the_changes_are_the_same(
     tried: tuple[Path, Row],
 ) -> None:

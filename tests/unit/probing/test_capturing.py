@@ -182,6 +182,7 @@ def test_a_straight_flow_is_inverted_exactly_and_the_generators_levels_are_shown
     assert [sigma for step, sigma, _ in shown if step == INVERSION] == sorted({0.625, *euler_sigmas(5, 5.0)[1:]})
 
 
+@pytest.mark.long
 def test_inverted_videos_depend_on_no_noise_and_are_named(
     sampler: StreamingSampler, student: Path, tmp_path: Path
 ) -> None:

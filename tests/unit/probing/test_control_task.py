@@ -39,6 +39,7 @@ def test_chunks_that_look_alike_are_of_one_type_in_every_video() -> None:
     assert len(set(types.ravel())) == LOOKS
 
 
+@pytest.mark.long
 def test_a_type_has_one_label_and_labels_come_as_often_as_real_ones() -> None:
     looks = np.random.default_rng(1).normal(size=(600, CHUNKS, 8)).astype(np.float32)
     real = np.zeros((600, CHUNKS, 1), np.float32)

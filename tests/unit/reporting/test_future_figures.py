@@ -1,6 +1,7 @@
 """Figures of futures: what is in which place, and that the moving one is the still one, frame by frame."""
 
 import numpy as np
+import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from probekit.probing.future_experiment import StateFutures
@@ -66,6 +67,7 @@ def test_the_moving_figure_begins_and_ends_as_the_still_one() -> None:
     assert not np.array_equal(frames[0], frames[-1])
 
 
+@pytest.mark.long
 def test_the_figure_says_of_how_many_futures_mean_and_spread_are() -> None:
     figure = futures_figure(future_rows(ARMS, (1,)), 5, "a prompt")
     assert figure.get_supxlabel() == "one state per model; mean and spread of its n = 5 futures"

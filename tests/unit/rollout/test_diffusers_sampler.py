@@ -97,6 +97,7 @@ def test_the_card_says_how(folders: dict[str, Path], name: str) -> None:
     assert card.codec == ("AutoencoderKLLTXVideo" if name == "LTXPipeline" else "AutoencoderKLWan")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "changed"),
     [

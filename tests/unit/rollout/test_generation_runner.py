@@ -191,7 +191,7 @@ def test_a_full_disk_is_one_clear_error_and_keeps_what_is_finished(model: Path, 
     errors = [line for line in result.stderr.splitlines() if line.startswith("error:")]
     assert len(errors) == 1
     assert str(tmp_path / "run") in errors[0]
-    assert "File too large" in errors[0]
+    assert "file size limit exceeded" in errors[0]
     assert (tmp_path / "run" / finished[0]["path"]).exists()
 
 

@@ -12,6 +12,7 @@ from tests.helpers.model_folders import write_tiny_model
 from trainer.watch import watch
 
 
+@pytest.mark.long
 def test_every_export_is_sampled_scored_and_shown(tmp_path: Path) -> None:
     card = CausalCard(role="dmd_student", chunk_frames=3, shift=5.0, few_steps=(1000, 500))
     for step in (2, 4):

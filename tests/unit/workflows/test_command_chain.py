@@ -51,6 +51,7 @@ def copy_of_run(runs: list[Path], tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
+@pytest.mark.long
 def test_every_video_has_every_dimension(runs: list[Path]) -> None:
     table = read_scores(runs[0] / "scores")
     assert len(table) == 4 * 10
@@ -86,6 +87,7 @@ def test_a_run_compared_with_its_copy_differs_nowhere(runs: list[Path], tmp_path
     assert all(row.difference in (0, None) and not row.star for row in rows)
 
 
+@pytest.mark.long
 def test_the_report_stands_on_its_own(runs: list[Path], tmp_path: Path) -> None:
     result = probekit("report", *runs, "--out", tmp_path / "report", "--replicates", 100)
     assert result.exit_code == 0, result.output
@@ -107,6 +109,7 @@ def test_runs_of_different_seeds_are_not_compared(runs: list[Path], tmp_path: Pa
     assert "PROTOCOLS DIFFER in generation.seed" in (tmp_path / "out" / "comparison.md").read_text()
 
 
+@pytest.mark.long
 def test_scores_against_a_reference_run_say_that_the_backbone_is_random(copy_of_run: Path, runs: list[Path]) -> None:
     result = probekit("score", copy_of_run, "--reference", runs[1], "--lpips", "random")
     assert result.exit_code == 0, result.output
@@ -153,6 +156,7 @@ def test_bad_arguments_are_one_line_with_the_culprit(
     assert named in error_line(probekit(*arguments))
 
 
+@pytest.mark.long
 def test_published_videos_get_the_official_flickering_values(tmp_path: Path) -> None:
     """Golden values of the official vbench 0.1.5, custom input."""
     table = shared_path("data/video_mirai_page/videos.csv")

@@ -70,6 +70,7 @@ def small_diagnoses(prompts: int, drift: float, label: str) -> list[VideoDiagnos
     return [small_diagnosis(prompt, drift)._replace(label=label) for prompt in range(prompts)]
 
 
+@pytest.mark.long
 def test_command_writes_tables_and_figures(runs: tuple[Path, Path], tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["horizon", *map(str, runs), "--out", str(tmp_path), "--replicates", "200"])
     assert result.exit_code == 0, result.output
@@ -90,6 +91,7 @@ def test_command_writes_tables_and_figures(runs: tuple[Path, Path], tmp_path: Pa
     assert "| brightness | ours - base |" in page
 
 
+@pytest.mark.long
 def test_changes_are_paired_over_prompts() -> None:
     base, ours = small_diagnoses(7, 5.0, "base"), small_diagnoses(7, 40.0, "ours")
     record = horizon_record([*base, *ours], seed=3, replicates=500)
@@ -134,6 +136,7 @@ def test_paired_means_equal_the_two_step_calculation() -> None:
     assert paired_means("x", a[:0], b[:0], rng=generator("rng")).n_prompts == 0
 
 
+@pytest.mark.long
 def test_a_broken_video_costs_one_line(runs: tuple[Path, Path], tmp_path: Path) -> None:
     run = make_run(tmp_path / "broken", "broken", 0.0)
     video = next(iter(sorted((run / "videos").iterdir())))

@@ -77,6 +77,7 @@ def test_scores_are_fused_from_clips_of_two_seconds(run: Path, tmp_path: Path) -
     assert found.fused == pytest.approx(0.5 * inclip + 0.25 * mapped, abs=1e-5)
 
 
+@pytest.mark.long
 def test_a_second_call_scores_what_is_new(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert slow_fast(run).exit_code == 0
     first = (run / "fused" / "slow_fast.csv").read_text()

@@ -94,6 +94,7 @@ def test_options_that_do_not_go_together_are_refused_before_anything_is_read(
     assert "no scores" not in done.stderr
 
 
+@pytest.mark.long
 def test_weighting_reaches_every_table(results: list[Path], tmp_path: Path) -> None:
     """One prompt with a single video of two: prompts alike and videos alike differ, in all tables."""
     scores = vbench_scores(texts_of, 1, 0.01, samples=2)

@@ -49,6 +49,7 @@ def exported(show: WatchShow, suffix: str, frame: int = 0) -> tuple[bytes, str]:
     return base64.b64decode(message["content"]), message["command"]
 
 
+@pytest.mark.long
 def test_the_command_of_a_page_makes_its_film_and_its_picture_bit_for_bit(
     models: tuple[Path, Path], tmp_path: Path
 ) -> None:

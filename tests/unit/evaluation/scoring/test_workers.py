@@ -109,6 +109,7 @@ def test_shards_in_processes_of_their_own_merge_to_the_same_table(
     expect_table(tmp_path, table)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", ["killed", "ended", "defect"])
 def test_a_video_that_kills_its_worker_is_named_and_the_rest_is_scored(
     videos: VideoSet, table: pd.DataFrame, tmp_path: Path, plan: Plan, fault: str
@@ -123,6 +124,7 @@ def test_a_video_that_kills_its_worker_is_named_and_the_rest_is_scored(
     assert Counter(plan.calls())["a p1"] == 1  # what the dead process had finished is not done again
 
 
+@pytest.mark.long
 def test_a_worker_that_dies_once_is_reported_and_its_video_scored(
     videos: VideoSet, table: pd.DataFrame, tmp_path: Path, plan: Plan, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -190,6 +192,7 @@ def test_a_second_run_reads_no_video_and_makes_no_worker(
         assert run(videos, tmp_path, plan, workers=workers).n_scored == len(PROMPTS)
 
 
+@pytest.mark.long
 def test_a_second_run_of_the_command_loads_neither_torch_nor_a_decoder(videos: VideoSet, tmp_path: Path) -> None:
     shutil.copytree(videos.root, tmp_path / "run")
     card = tmp_path / "run" / "protocol.json"
@@ -254,6 +257,7 @@ def test_a_rank_of_torchrun_sees_its_own_gpu_alone(monkeypatch: pytest.MonkeyPat
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "6"
 
 
+@pytest.mark.long
 def test_each_process_of_the_pool_sees_its_own_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
     with WorkerPool[str, str](device_reader, 2) as pool:
@@ -326,6 +330,7 @@ def test_the_commands_options_reach_the_scorers(
     assert "device" in refused.output
 
 
+@pytest.mark.long
 @pytest.mark.dist
 def test_ranks_of_torchrun_share_the_videos(videos: VideoSet, tmp_path: Path) -> None:
     one, many = tmp_path / "one", tmp_path / "many"
@@ -377,6 +382,7 @@ def test_a_scorer_that_never_comes_back_is_ended_with_its_process(
     expect_table(tmp_path, table)
 
 
+@pytest.mark.long
 def test_an_interruption_ends_the_workers_and_keeps_what_they_did(
     videos: VideoSet, table: pd.DataFrame, tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:

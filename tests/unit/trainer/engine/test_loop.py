@@ -184,6 +184,7 @@ def test_learning_rate_warms_up_and_decays(config: BidirectionalConfig) -> None:
     assert rates == pytest.approx([5e-4, 1e-3, 1e-3, 1e-3, 1e-3, 5e-4])
 
 
+@pytest.mark.long
 def test_a_broken_checkpoint_is_named(config: BidirectionalConfig, tmp_path: Path) -> None:
     run(BidirectionalStage(config), config, tmp_path)
     newest = checkpoint_paths(tmp_path / "checkpoints")[-1]

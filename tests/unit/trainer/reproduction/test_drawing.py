@@ -133,6 +133,7 @@ def test_a_table_of_fewer_prompts_says_so_first(tmp_path: Path) -> None:
     assert "SMALL RUN" in (tmp_path / "table15" / "table15.tex").read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 def test_probe_figures_are_drawn_in_three_formats_at_print_resolution(tmp_path: Path) -> None:
     paths = draw_target("appendixF", copied(tmp_path, "probes"))
     assert [path.name for path in paths] == ["appendixF.png", "appendixF.svg", "appendixF.pdf"]
@@ -141,6 +142,7 @@ def test_probe_figures_are_drawn_in_three_formats_at_print_resolution(tmp_path: 
     assert height > 300 * 4
 
 
+@pytest.mark.long
 def test_probes_of_many_sites_are_drawn_and_cells_without_a_value_left_out(tmp_path: Path) -> None:
     """The stored study has a copy of the present frame, whose decibels at horizon 0 have no value."""
     shutil.copytree(STORED / "probing" / "probes" / "frame", tmp_path / "probes")
@@ -191,6 +193,7 @@ def test_stored_pictures_draw_the_row_that_the_rollout_draws(tmp_path: Path) -> 
         read_pictures(tmp_path / PICTURES_FILE)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("target", ["figure01", "figure06"])
 def test_figures_of_futures_are_drawn_from_stored_pictures(target: str, tmp_path: Path) -> None:
     pictures = [

@@ -123,6 +123,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert read_causal_card(tmp_path / "whole" / "export").role == "dmd_student"
 
 
+@pytest.mark.long
 def test_the_arms_share_everything_but_the_objective(folders: dict[str, str]) -> None:
     """With weight 0 the foresight arm is the baseline, bit for bit; with weight 0.2 it is not."""
     plain, silent, loud = (

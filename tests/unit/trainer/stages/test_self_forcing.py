@@ -154,6 +154,7 @@ def rng() -> torch.Generator:
     return torch.Generator().manual_seed(3)
 
 
+@pytest.mark.long
 def test_every_stage_runs_frame_by_frame(clips: Path, base: Path, tmp_path: Path) -> None:  # noqa: F811
     """Chunks of one latent frame: AR, trajectories, ODE, consistency, DMD with foresight."""
     first = AutoregressiveStage(ar_config(clips, base, chunk_frames=1, latent_frames=3))
