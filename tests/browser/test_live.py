@@ -23,7 +23,7 @@ from probekit.run_folder.preferences import read_preferences
 from probekit.workflows.watch import Opened
 from tests.helpers.live_examples import OTHER, PROMPT, SUITE, random_head, running, write_tiny_student
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 SCRIPT = Script(prompt=PROMPT, seed=3)
 FPS = 64

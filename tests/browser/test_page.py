@@ -17,7 +17,7 @@ from probekit.reporting.table import Column, Table
 from tests.helpers.report_examples import HOSTILE, METHOD, N_LONG, N_PROMPTS
 from tests.helpers.reporting_examples import BASELINE, FPS, SIDE
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 TIMES = "Array.from(document.querySelectorAll('#views video')).map((video) => video.currentTime)"
 LOADED = "Array.from(document.querySelectorAll('#views video')).every((v) => v.readyState >= 2 && !v.seeking)"

@@ -23,6 +23,7 @@ def test_facts_name_the_speed_of_products_and_copies(tmp_path: Path) -> None:
     assert {"bf16 product", "TF32 product", "copy", "torch"} <= set(found)
 
 
+@pytest.mark.long
 def test_the_device_gives_the_streams_of_the_cpu(tmp_path: Path) -> None:
     found = {(against, precision): float(value) for against, precision, value in cells(parity.run(TINY, tmp_path, 60))}
     assert all(value < 1e-4 for (_, precision), value in found.items() if precision == "float32")

@@ -141,6 +141,7 @@ def test_a_second_call_tests_nothing_again_and_a_better_test_the_survivors_alone
     assert not any("count" in text for text in survivors(second))
 
 
+@pytest.mark.long
 def test_an_interrupted_session_goes_on_with_what_is_left(project: Path) -> None:
     with Workplace(project, project.parent / "work") as workplace:
         traces = Traces(workplace, project.parent / "work" / "traces")

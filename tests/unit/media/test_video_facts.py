@@ -187,7 +187,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return {path.suffix: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(suffix=st.sampled_from((".mp4", ".mkv", ".avi", ".ts")), head=st.booleans(), changes=CHANGES)
 def test_any_bytes_are_a_video_or_a_named_mistake(

@@ -164,6 +164,7 @@ def test_a_plan_says_the_bytes_that_are_written(students: tuple[Path, Path], tmp
     assert float(line.split()[1]) * 2**20 * 5 == pytest.approx(written, rel=0.02)
 
 
+@pytest.mark.long
 def test_two_models_read_the_same_videos(students: tuple[Path, Path], tmp_path: Path) -> None:
     sample_suite(str(students[0]), SUITE, tmp_path / "run", SamplingConfig())
     stores = []

@@ -77,6 +77,7 @@ def test_what_is_hidden_for_long_is_spread_and_what_is_seen_is_known_but_for_a_t
         assert found.probability.sum() == pytest.approx(1)
 
 
+@pytest.mark.long
 def test_events_happen_as_often_as_the_posterior_says() -> None:
     """Calibration: of every event of probability p, counted over episodes, a share p happens (within 4 deviations)."""
     said: dict[str, list[float]] = {"goes on straight": [], "stays within 2 px": []}

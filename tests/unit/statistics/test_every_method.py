@@ -149,7 +149,7 @@ def test_quantiles_of_replicates_agree_with_a_plain_loop(suite: str, method: str
         assert (basic[name].low, basic[name].high) == pytest.approx((twice - high, twice - low), abs=near), name
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("suite", SUITES)
 @pytest.mark.parametrize("method", ["paper", "joint"])
 def test_bca_intervals_agree_with_the_skewness_of_a_jackknife(suite: str, method: str) -> None:

@@ -45,6 +45,7 @@ def test_fitted_parts_open_and_the_codec_is_good_already_on_few_episodes(tmp_pat
     assert 10 * torch.log10(255**2 / (decoded.float() - frames.float()).square().mean()) > 26
 
 
+@pytest.mark.long
 def test_from_clips_to_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trainer.data.sprite_latents.SHARD_SIZE", 4)
     for split in ("train", "validation"):

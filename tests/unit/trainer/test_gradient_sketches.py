@@ -161,7 +161,7 @@ def test_recipes_and_runs_without_two_losses_are_refused(recipe: Path, tmp_path:
         sketch_gradients(recipe, None, tmp_path / "late", SketchSettings(1, SIZE), ["foresight.start_step=5"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_cosines_of_the_predictor_are_given_by_prompt_beside_those_of_other_videos(
     recipe: Path, config: DmdConfig, trained: Path, tmp_path: Path
 ) -> None:

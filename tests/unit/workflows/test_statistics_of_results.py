@@ -50,6 +50,7 @@ def totals_of(run: Path, out: Path, weighting: str = "prompt-mean") -> dict[str,
         return {row["quantity"]: row for row in csv.DictReader(file)}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", ["paper", "joint", "two-level"])
 def test_every_method_prints_the_totals_of_the_runs(method: str, results: list[Path], tmp_path: Path) -> None:
     done = probekit("compare", *results[:2], "--out", tmp_path, "--method", method, "--replicates", 100)
@@ -61,6 +62,7 @@ def test_every_method_prints_the_totals_of_the_runs(method: str, results: list[P
             assert rows[name][side] == pytest.approx(float(totals[name]["normalised_percent"]), abs=1e-6)
 
 
+@pytest.mark.long
 def test_runs_print_the_mean_of_the_totals_of_their_runs(results: list[Path], tmp_path: Path) -> None:
     done = probekit("compare", *results, "--out", tmp_path, "--method", "runs", "--replicates", 200)
     assert done.exit_code == 0, done.output

@@ -136,6 +136,7 @@ def test_a_worker_that_dies_once_is_reported_and_its_video_scored(
     assert any(videos.rows[1].path in line and "SIGKILL" in line for line in reported)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("workers", [None, 1])
 def test_a_broken_dimension_does_not_take_the_others(
     videos: VideoSet, table: pd.DataFrame, tmp_path: Path, plan: Plan, workers: int | None

@@ -46,6 +46,7 @@ def results(tmp_path: Path) -> Path:
     return tmp_path / "sprite"
 
 
+@pytest.mark.long
 def test_the_committed_page_is_what_the_command_writes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
     assert page(ledger(RESULTS)) == (REPOSITORY / "reports" / "claims.md").read_text(encoding="utf-8"), (

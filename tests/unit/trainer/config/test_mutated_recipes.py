@@ -49,6 +49,7 @@ def judged(path: Path, *overrides: str) -> None:
     assert "\n" not in said
 
 
+@pytest.mark.long
 @EXAMPLES
 @given(name=st.sampled_from(NAMES), changes=st.lists(st.tuples(st.integers(0, 400), VALUES), min_size=1, max_size=3))
 @example("sprite/dmd_foresight", [(0, 10**18)])

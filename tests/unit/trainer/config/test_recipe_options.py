@@ -293,6 +293,7 @@ def test_each_option_of_trajectories_changes_them(option: str, base: Path, tmp_p
     assert (ours.captions == theirs.captions) == (option not in ("seed", "prompts", "clips_per_shard"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("teacher_kind", ["bidirectional", "ar"])
 def test_how_trajectories_are_solved_does_not_change_what_they_are(
     teacher_kind: str,

@@ -48,6 +48,7 @@ def test_all_formats_give_the_same_prompts_once(tmp_path: Path) -> None:
         read_prompts(tmp_path / "nothing.txt")
 
 
+@pytest.mark.long
 def test_a_stage_trains_on_the_file(folders: dict[str, str], tmp_path: Path) -> None:  # noqa: F811
     path = write(tmp_path / "p.txt", ["a small red circle", "a large blue square", "a green triangle"])
     own, sprite = dmd_stage(dmd_config(folders, prompts=path)), dmd_stage(dmd_config(folders))

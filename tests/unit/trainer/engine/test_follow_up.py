@@ -51,6 +51,7 @@ def expect_last_export(stage: BidirectionalStage, run_folder: Path) -> None:
         assert torch.equal(tensor, average[name].bfloat16().float()), name
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("exports", [0, 1])
 def test_killed_between_checkpoint_and_export_ends_with_the_last_export(
     config: BidirectionalConfig,  # noqa: F811
@@ -69,6 +70,7 @@ def test_killed_between_checkpoint_and_export_ends_with_the_last_export(
     expect_last_export(stage, tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("content", ["{", '{"step": 3}'])
 def test_a_damaged_note_costs_one_export(
     config: BidirectionalConfig,  # noqa: F811

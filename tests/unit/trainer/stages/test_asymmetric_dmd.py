@@ -87,6 +87,7 @@ def test_the_critic_learns_the_flow_to_its_noise() -> None:
     assert critic_loss(noise - video, video, noise) == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("switch", "changed"),
     [

@@ -92,6 +92,7 @@ def torch_free_rng(seed: int):  # type: ignore[no-untyped-def]
     return np.random.default_rng(seed)
 
 
+@pytest.mark.long
 def test_the_chain_from_bidirectional_base_to_dmd_with_foresight(whole_clips: Path, base: Path, tmp_path: Path) -> None:  # noqa: F811
     stage = CausalOdeStage(ode_config(whole_clips, base, clean_context=False, steps=20))
     before = stage.validation_loss()

@@ -127,6 +127,7 @@ def test_the_frame_weighted_sums_pool_as_the_official_score_does() -> None:
     assert scorer.score(ScoringInput(_video(1), 16, "")).reason == "a single frame has no neighbour"
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("weights")
 def test_lower_precision_only_when_asked() -> None:
     video = ScoringInput(_video(), 16, "")
