@@ -38,8 +38,8 @@ def left_out_text(files: Iterable[Path]) -> str:
     counts = Counter("/".join(path.relative_to(REPOSITORY / "tests").parts[:-1][:2]) for path in files)
     listed = ", ".join(f"{folder} {count}" for folder, count in sorted(counts.items()))
     return (
-        f"left out: {counts.total()} test files that load networks or start commands ({listed}), tests marked slow, "
-        "and most examples of each property; make test runs all"
+        f"left out: {counts.total()} test files that load networks or start commands ({listed}), slow and long tests, "
+        "and most examples of each property; make test-all runs all"
     )
 
 
