@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from probekit.workflows.demo import DemoPlan
 
 
-_PROMPTS: Final = 16
+_PROMPTS: Final = 20
+"""Of fewer, under six have a sprite that comes back, and the total would have no interval."""
 _SAMPLES: Final = 2
 _LONG_PROMPTS: Final = 6
 """The fewest that have an interval."""
