@@ -1,10 +1,12 @@
 """Tiny real model folders, made once a test session."""
 
 from pathlib import Path
+from typing import Final
 
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 
+from probekit.models.causal_card import CausalCard, write_causal_card
 from probekit.models.model_folder import SHIPPED_MODELS
 from probekit.models.presets import sprite_transformer_config
 from probekit.models.saving import complete_model_folder, save_transformer
@@ -55,3 +57,18 @@ def write_tiny_model(folder: Path, seed: int = 0) -> Path:
     save_transformer(tiny_transformer(seed), folder)
     complete_model_folder(folder, SHIPPED_MODELS / "sprite-base", flow_shift=3.0)
     return folder
+
+
+CARDS: Final = {
+    "student": CausalCard(role="dmd_student", chunk_frames=3, shift=5.0, few_steps=(1000, 500)),
+    "ar": CausalCard(role="ar_teacher", chunk_frames=3, shift=5.0, euler_steps=2, guidance=3.0),
+}
+"""What the causal models of `write_tiny_models` are."""
+
+
+def write_tiny_models(root: Path) -> dict[str, Path]:
+    """Folders of a bidirectional model, `clip`, and of a causal one for each of `CARDS`, all with the same weights."""
+    made = {name: write_tiny_model(root / name) for name in ("clip", *CARDS)}
+    for name, card in CARDS.items():
+        write_causal_card(made[name], card)
+    return made

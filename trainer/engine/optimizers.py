@@ -9,8 +9,8 @@ from trainer.engine.muon import Muon
 
 def build_adamw(model: nn.Module, config: OptimizerConfig) -> AdamW:
     """AdamW that decays matrices only: biases, norms and modulation tables are left alone."""
-    matrices = [p for name, p in model.named_parameters() if p.ndim >= 2 and "scale_shift_table" not in name]
-    others = [p for name, p in model.named_parameters() if p.ndim < 2 or "scale_shift_table" in name]
+    matrices = [p for name, p in model.named_parameters() if _decays(name, p)]
+    others = [p for name, p in model.named_parameters() if not _decays(name, p)]
     groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
     return AdamW(groups, lr=config.learning_rate, betas=config.betas)
 
@@ -21,7 +21,7 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig) -> Optimizer:
         return build_adamw(model, config)
     matrices, decayed, others = [], [], []
     for name, parameter in model.named_parameters():
-        if parameter.ndim < 2 or "scale_shift_table" in name:
+        if not _decays(name, parameter):
             others.append(parameter)
         elif parameter.ndim == 2 and name.startswith("blocks."):
             matrices.append(parameter)
@@ -35,6 +35,11 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig) -> Optimizer:
         betas=config.betas,
         weight_decay=config.weight_decay,
     )
+
+
+def _decays(name: str, parameter: nn.Parameter) -> bool:
+    """Whether weight decay is for a parameter: not for biases, norms and modulation tables."""
+    return parameter.ndim >= 2 and "scale_shift_table" not in name
 
 
 def learning_rate_factor(step: int, total_steps: int, config: OptimizerConfig) -> float:

@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from probekit.models.causal_card import CausalCard, write_causal_card
 from probekit.models.context_policy import TRAINED_WINDOW, ContextPolicy
 from probekit.models.loading import load_text_encoder
 from probekit.models.text_context import TextContext
@@ -20,26 +19,18 @@ from probekit.rollout.sampling_config import SamplingConfig
 from probekit.rollout.streaming_rollout import Rollout, roll_out
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.suites.registry import load_suite
-from tests.helpers.model_folders import write_tiny_model
+from tests.helpers.model_folders import CARDS, write_tiny_models
 from tests.helpers.network_calls import Calls
 
 SUITE = load_suite("sprite-5s").reduced(2, 1)
 CLIPS, STREAMS = SUITE._replace(frames=9), SUITE._replace(frames=33)  # 3 latent frames, and 3 chunks of 3
 REQUESTS = [Request(key, SUITE.texts()[key.prompt_id]) for key in SUITE.keys()]
 SHAPE = (16, 3, 8, 8)
-CARDS = {
-    "student": CausalCard(role="dmd_student", chunk_frames=3, shift=5.0, few_steps=(1000, 500)),
-    "ar": CausalCard(role="ar_teacher", chunk_frames=3, shift=5.0, euler_steps=2, guidance=3.0),
-}
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    root = tmp_path_factory.mktemp("models")
-    made = {name: write_tiny_model(root / name) for name in ("clip", *CARDS)}
-    for name, card in CARDS.items():
-        write_causal_card(made[name], card)
-    return made
+    return write_tiny_models(tmp_path_factory.mktemp("models"))
 
 
 def texts(folder: Path, *prompts: str) -> Tensor:

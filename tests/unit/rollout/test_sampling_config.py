@@ -9,7 +9,6 @@ from typer.testing import CliRunner
 
 from probekit.cli.main import app
 from probekit.errors import UserError
-from probekit.models.causal_card import CausalCard, write_causal_card
 from probekit.models.context_policy import TRAINED_WINDOW, ContextPolicy
 from probekit.rollout.bidirectional_sampler import BidirectionalSampler
 from probekit.rollout.generation_runner import VideoGenerator
@@ -17,13 +16,9 @@ from probekit.rollout.sampling_config import SOLVER_FIELDS, STREAM_FIELDS, Sampl
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.run_folder.protocol_card import GenerationCard
 from probekit.suites.registry import load_suite
-from tests.helpers.model_folders import write_tiny_model
+from tests.helpers.model_folders import CARDS, write_tiny_models
 
 SUITE = load_suite("sprite-5s")
-CARDS = {
-    "student": CausalCard(role="dmd_student", chunk_frames=3, shift=5.0, few_steps=(1000, 500)),
-    "ar": CausalCard(role="ar_teacher", chunk_frames=3, shift=5.0, euler_steps=2, guidance=3.0),
-}
 VALUES: dict[str, Any] = {
     "steps": 3,
     "guidance": 2.0,
@@ -42,11 +37,7 @@ UNUSED = {("student", "negative_prompt")}  # it has no guidance, and its card sa
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    root = tmp_path_factory.mktemp("models")
-    made = {name: write_tiny_model(root / name) for name in ("clip", *CARDS)}
-    for name, card in CARDS.items():
-        write_causal_card(made[name], card)
-    return made
+    return write_tiny_models(tmp_path_factory.mktemp("models"))
 
 
 def sampler(kind: str, folder: Path, config: SamplingConfig) -> VideoGenerator:
