@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.helpers.report_examples import full_report
+
+PATIENCE = 60_000
+"""Milliseconds that a busy machine may take for what a person sees at once."""
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from probekit.media.video_files import read_video
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.run_folder.preferences import read_preferences
 from probekit.workflows.watch import Opened
+from tests.browser.conftest import PATIENCE
 from tests.helpers.live_examples import OTHER, PROMPT, SUITE, random_head, running, write_tiny_student
 
 pytestmark = pytest.mark.long
@@ -28,7 +29,6 @@ pytestmark = pytest.mark.long
 SCRIPT = Script(prompt=PROMPT, seed=3)
 FPS = 64
 PIXELS = """(canvas) => Array.from(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data)"""
-PATIENCE = 60_000
 
 
 @pytest.fixture(scope="module")

@@ -33,13 +33,28 @@
     });
   }
 
+  /* "seeked" says that the position is reached, which can be before its picture can be drawn: a busy machine drew
+     nothing then. This waits for the picture itself. */
+  function pictureAt(video, time, tolerance) {
+    return new Promise(function (resolve, reject) {
+      function look(_, metadata) {
+        if (Math.abs(metadata.mediaTime - time) <= tolerance) resolve();
+        else video.requestVideoFrameCallback(look);
+      }
+      video.requestVideoFrameCallback(look);
+      video.addEventListener("error", function () { reject(new Error("the video cannot be read")); }, { once: true });
+    });
+  }
+
   async function picture(one, frame) {
     const video = document.createElement("video");
+    const length = 1 / one.facts.fps;
     video.muted = true;
     video.src = await bytesOf(one);
     await event(video, "loadeddata");
-    const there = event(video, "seeked");
-    video.currentTime = Math.min((frame + 0.5) / one.facts.fps, Math.max(0, video.duration - 0.5 / one.facts.fps));
+    const time = Math.min((frame + 0.5) * length, Math.max(0, video.duration - 0.5 * length));
+    const there = pictureAt(video, time, 0.75 * length);
+    video.currentTime = time;
     await there;
     const canvas = document.createElement("canvas");
     canvas.width = one.facts.width;
