@@ -1,5 +1,6 @@
 """A model's card: what made it and what it was measured to do."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,6 +43,23 @@ def read_metrics(run: Path) -> list[dict[str, float]]:
     return [entry.value for entry in read_journal(path) if isinstance(entry.value, dict) and "step" in entry.value]
 
 
+def trained_seconds(run: Path) -> float:
+    """Wall time in seconds of the steps that a run has logged; 0 where it has not begun.
+
+    Raises:
+        UserError: if its configuration cannot be read.
+    """
+    if not (run / "metrics.jsonl").is_file():
+        return 0.0
+    config: dict[str, Any] = read_yaml(run / "config.yaml", what="configuration", fix="Train it again.")
+    return _seconds(read_metrics(run), config["log_every"])
+
+
+def _seconds(metrics: Sequence[Mapping[str, float]], log_every: int) -> float:
+    """Each record has the seconds of one step, and stands for those since the record before."""
+    return float(log_every * sum(record["seconds"] for record in metrics if "seconds" in record))
+
+
 def write_model_card(run: Path, command: str, samples: Path) -> Path:
     """Write `model_card.json` and `README.md` into a run's export.
 
@@ -62,14 +80,13 @@ def write_model_card(run: Path, command: str, samples: Path) -> Path:
     generation = videos.protocol.generation
     if generation.checkpoint_hash != hash_checkpoint(export):
         raise UserError(f"The videos in {samples} were not made with {export}.", "Sample them again with the export.")
-    logged = [record for record in metrics if "seconds" in record]
     card = {
         "name": config["name"],
         "stage": config["stage"],
         "command": command,
         "seed": config["seed"],
         "steps": int(max(record["step"] for record in metrics)),
-        "hours": round(sum(record["seconds"] for record in logged) * config["log_every"] / 3600, 2),
+        "hours": round(_seconds(metrics, config["log_every"]) / 3600, 2),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "ema": True,
         "held_out_loss": [record["validation_loss"] for record in metrics if "validation_loss" in record][-1],

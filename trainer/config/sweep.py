@@ -15,6 +15,9 @@ SCALE: Final = "{scale}"
 """Stands in a recipe's path for the folder of a scale, e.g. `../{scale}/dmd_foresight.yaml`."""
 
 
+Seeds = Annotated[int, Field(gt=0, le=100)]
+
+
 class PaperScores(StrictModel):
     """What the paper reports for a row (Wan size, VBench, percent)."""
 
@@ -68,12 +71,16 @@ class SweepScale(StrictModel):
         prompts: number of the suite's prompts.
         samples: videos per prompt.
         set: overrides of every recipe, e.g. `steps=1000`.
+        seeds: training runs of each row. With several, intervals are over training runs and prompts.
+        more_seeds: training runs of rows that have another number, by name.
     """
 
     suite: str = "sprite-5s"
     prompts: int = Field(default=100, gt=0)
     samples: int = Field(default=1, gt=0)
     set: tuple[str, ...] = ()
+    seeds: Seeds = 1
+    more_seeds: dict[str, Seeds] = Field(default_factory=dict)
 
 
 class SweepConfig(SweepScale):
@@ -97,6 +104,10 @@ class SweepConfig(SweepScale):
         names = [row.name.casefold() for row in self.rows]
         if len(set(names)) < len(names):
             raise ValueError("give every row a name of its own, in any letter case")
+        for block in list[SweepScale]([self, *self.scales.values()]):
+            for name in block.more_seeds:
+                if name.casefold() not in names:
+                    raise ValueError(f"more_seeds names {name!r}, which is no row")
         return self
 
     def at(self, scale: str) -> "SweepConfig":
@@ -109,6 +120,12 @@ class SweepConfig(SweepScale):
             raise UserError(f"{self.title!r} has no scale {scale!r}.", f"Choose {', '.join(self.scales)}.")
         own = self.scales[scale].model_dump(exclude_unset=True) if self.scales else {}
         return self.model_copy(update=own | {"rows": tuple(_row_at(row, scale) for row in self.rows), "scales": {}})
+
+    def with_seeds(self, seeds: int | None) -> "SweepConfig":
+        """The sweep with this number of training runs of every row; None leaves its own numbers."""
+        if seeds is None:
+            return self
+        return self.model_copy(update={"seeds": seeds, "more_seeds": {}})
 
 
 def _row_at(row: SweepRow, scale: str) -> SweepRow:

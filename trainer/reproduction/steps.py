@@ -15,7 +15,7 @@ from trainer.config.recipe import load_recipe
 from trainer.data.latent_clips import shard_path
 from trainer.data.trajectories import trajectory_path
 from trainer.reproduction.rates import UNKNOWN, Estimate
-from trainer.sweep import Training
+from trainer.sweep_runs import Training
 
 _EXPORTED: Final = "export/model_index.json"
 

@@ -19,7 +19,7 @@ from trainer.reproduction.rates import Estimate, estimate_of, training_estimate
 from trainer.reproduction.request import Request
 from trainer.reproduction.steps import Step, clips_are_done, training_is_done
 from trainer.reproduction.targets import SYSTEMS
-from trainer.sweep import Training, trainings_of
+from trainer.sweep_runs import RowRun, Training, trainings_of
 
 _WORK: Final = "runs"
 _LATENTS: Final = "-latents"
@@ -66,7 +66,7 @@ def _row(row: SweepRow, shared: Sequence[str], request: Request) -> Row:
     name = row_name(row, shared)
     named = row.model_copy(update={"name": name})
     changes = (*shared, *request.size.of_training(), *request.overrides)
-    trainings = trainings_of(named, SWEEPS, Places(request.out).rows, changes)
+    trainings = trainings_of(RowRun(named, 0, 1), SWEEPS, Places(request.out).rows, changes)
     return Row(name, row.label, tuple(one._replace(recipe=_shortest(one.recipe)) for one in trainings))
 
 

@@ -15,7 +15,9 @@ from trainer.cli import app
 from trainer.config.causal import CausalOdeConfig
 from trainer.config.recipe import BidirectionalConfig, DmdConfig, load_recipe
 from trainer.config.sweep import SWEEPS, SweepConfig, SweepRow, find_sweep, load_sweep
-from trainer.sweep import run_sweep, trainings_of
+from trainer.sweep import run_sweep
+from trainer.sweep_runs import RowRun, runs_of, trainings_of
+from trainer.sweep_status import status_lines, sweep_status
 
 SCALES = ("sprite", "wan")
 RECIPES = SWEEPS.parent
@@ -25,9 +27,14 @@ each_shipped = pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.st
 each_scale = pytest.mark.parametrize("scale", SCALES)
 
 
+def only(row: SweepRow) -> RowRun:
+    """The one training run of a row."""
+    return RowRun(row, 0, 1)
+
+
 def trained_by(row: SweepRow, sweep: SweepConfig) -> list[DmdConfig | CausalOdeConfig]:
     """Every stage of a shipped row with the changes of the row and of the scale."""
-    recipes = [load_recipe(stage.recipe, stage.changes) for stage in trainings_of(row, SWEEPS, Path(), sweep.set)]
+    recipes = [load_recipe(stage.recipe, stage.changes) for stage in trainings_of(only(row), SWEEPS, Path(), sweep.set)]
     assert all(isinstance(recipe, DmdConfig | CausalOdeConfig) for recipe in recipes)
     return [recipe for recipe in recipes if isinstance(recipe, DmdConfig | CausalOdeConfig)]
 
@@ -66,7 +73,7 @@ def test_tables_of_stage_two_train_a_thousand_updates_at_wan_size(number: int) -
 def test_a_row_trains_with_its_own_changes_and_the_callers_win(tmp_path: Path) -> None:
     row = load_sweep(SWEEPS / "table11.yaml").rows[1]
     assert row.name == "weight-0.1"
-    (training,) = trainings_of(row, SWEEPS, tmp_path, ["foresight.weight=0.7", "steps=9"])
+    (training,) = trainings_of(only(row), SWEEPS, tmp_path, ["foresight.weight=0.7", "steps=9"])
     assert training.changes == ("name=weight-0.1", "foresight.weight=0.1", "foresight.weight=0.7", "steps=9")
     config = load_recipe(training.recipe, training.changes[:2])
     assert isinstance(config, DmdConfig)
@@ -107,7 +114,7 @@ def test_a_later_stage_starts_from_the_export_before_it_on_as_many_processes() -
     row = SweepRow.model_validate(
         {"name": "both", "label": "", "recipe": "first.yaml", "set": ["seed=1"], "then": ["second.yaml"]}
     )
-    first, second = trainings_of(row, Path("recipes"), Path("out"), ["steps=1"])
+    first, second = trainings_of(only(row), Path("recipes"), Path("out"), ["steps=1"])
     assert first == (Path("recipes/first.yaml"), Path("out/both.stage-0"), ("name=both", "seed=1", "steps=1"))
     assert second.changes == ("name=both", f"initial_model={Path('out/both.stage-0/export')}", "steps=1")
     assert " -m trainer train recipes/second.yaml --out out/both --set name=both" in " ".join(second.command(1))
@@ -117,7 +124,7 @@ def test_a_later_stage_starts_from_the_export_before_it_on_as_many_processes() -
 def test_what_a_row_sets_belongs_to_the_recipe_it_stands_beside() -> None:
     later = {"recipe": "second.yaml", "set": ["foresight.weight=0.3"]}
     row = SweepRow.model_validate({"name": "both", "label": "", "recipe": "first.yaml", "then": [later]})
-    first, second = trainings_of(row, Path("recipes"), Path("out"))
+    first, second = trainings_of(only(row), Path("recipes"), Path("out"))
     assert first.changes == ("name=both",)
     assert second.changes[-1] == "foresight.weight=0.3"
 
@@ -147,6 +154,47 @@ def test_the_papers_numbers_are_copied_right(path: Path) -> None:
     assert [(paper.quality, paper.semantic, paper.total) for paper in found if paper] == expected
 
 
+def test_runs_of_one_number_share_a_seed_and_the_first_of_every_row_comes_first(tmp_path: Path) -> None:
+    (tmp_path / "five.yaml").write_text(
+        "title: t\nsource: s\nseeds: 2\nmore_seeds: {plain: 3}\nrows:\n"
+        '  - {name: plain, label: none, recipe: "../{scale}/dmd_baseline.yaml"}\n'
+        '  - {name: ours, label: ours, recipe: "../{scale}/dmd_foresight.yaml"}\n'
+    )
+    sweep = load_sweep(tmp_path / "five.yaml")
+    runs = runs_of(sweep)
+    assert [run.folder.as_posix() for run in runs] == [
+        "plain",
+        "ours",
+        "_runs/1/plain",
+        "_runs/1/ours",
+        "_runs/2/plain",
+    ]
+    assert runs[3].label == "ours, run 2 of 2"
+    recipes = [
+        load_recipe(stage.recipe, stage.changes)
+        for run in runs
+        for stage in trainings_of(run, SWEEPS, tmp_path, ["steps=20"])
+    ]
+    base = load_recipe(RECIPES / "sprite" / "dmd_baseline.yaml").seed
+    assert [recipe.seed - base for recipe in recipes] == [0, 0, 1000, 1000, 2000]
+    assert [recipe.name for recipe in recipes] == ["plain", "ours", "plain", "ours", "plain"]  # runs of one model
+    assert [len(runs_of(sweep.with_seeds(seeds))) for seeds in (None, 1, 4)] == [5, 2, 8]
+
+
+def test_more_seeds_of_a_row_that_is_not_there_are_refused(tmp_path: Path) -> None:
+    rows = "rows:\n  - {name: a, label: a, recipe: a.yaml}\n  - {name: b, label: b, recipe: a.yaml}\n"
+    (tmp_path / "mine.yaml").write_text(f"title: t\nsource: s\nmore_seeds: {{c: 2}}\n{rows}")
+    with pytest.raises(UserError, match="more_seeds names 'c'"):
+        load_sweep(tmp_path / "mine.yaml")
+
+
+def test_a_seed_that_is_set_moves_with_the_run() -> None:
+    row = SweepRow(name="one", label="", recipe=Path("../sprite/dmd_baseline.yaml"))
+    (training,) = trainings_of(RowRun(row, 2, 3), SWEEPS, Path("out"), ["seed=40"])
+    assert load_recipe(training.recipe, training.changes).seed == 2040
+    assert training.folder == Path("out/_runs/2/one")
+
+
 @pytest.mark.long
 def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trainer.sweep.run_child", WarmChildren(tmp_path / "children").run_child)
@@ -165,6 +213,7 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
         "  - {name: plain, label: none, recipe: base.yaml}\n"
         "  - {name: twice, label: two stages, recipe: base.yaml, then: [ours.yaml]}\n"
     )
+    assert status(tmp_path) == ["none: base trained 0 of 1 steps", "two stages: base trained 0 of 1 steps", "0 of 2"]
     record = run_sweep(tmp_path / "tiny.yaml", tmp_path / "out", jobs=2)
     assert {row.method.split(" ")[0] for row in record.rows} == {"twice"}
     table = (tmp_path / "out" / "table" / "sweep.md").read_text()
@@ -174,6 +223,23 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
     written = exported.stat().st_mtime_ns
     run_sweep(tmp_path / "tiny.yaml", tmp_path / "out")
     assert exported.stat().st_mtime_ns == written
+    done = "trained, sampled and scored"
+    assert status(tmp_path) == [f"none: {done}", f"two stages: {done}", "2 of 2"]
+    assert status(tmp_path, 2)[2:] == [
+        "none, run 2 of 2: base trained 0 of 1 steps", "two stages, run 2 of 2: base trained 0 of 1 steps", "2 of 4",
+    ]  # fmt: skip
+    both = run_sweep(tmp_path / "tiny.yaml", tmp_path / "out", seeds=2)
+    assert exported.stat().st_mtime_ns == written
+    assert both.settings.resampling == "runs"
+    assert "Training runs: none 2, two stages 2." in (tmp_path / "out" / "table" / "sweep.md").read_text()
+    assert status(tmp_path, 2)[-1] == "4 of 4"
+
+
+def status(folder: Path, seeds: int | None = None) -> list[str]:
+    """The lines without their times."""
+    found = sweep_status(folder / "tiny.yaml", folder / "out", "sprite", (), seeds)
+    assert sum(one.seconds > 0 for one in found) == sum(one.finished for one in found)
+    return [line.rpartition(";")[0].removesuffix(" runs are finished") for line in status_lines(found)]
 
 
 def test_rows_that_would_share_a_run_folder_are_refused(tmp_path: Path) -> None:

@@ -1,0 +1,113 @@
+"""What a sweep trains: the training runs of its rows, and the stages of a run, each a command and a folder."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from trainer.config.causal import TrajectoryConfig
+from trainer.config.recipe import load_recipe
+from trainer.config.sweep import SweepConfig, SweepRow
+from trainer.engine.checkpoint import newest_checkpoint
+
+_SEEDS_APART: Final = 1000
+_FURTHER_RUNS: Final = "_runs"
+"""No row can have this name."""
+
+
+class Training(NamedTuple):
+    """One stage of a row.
+
+    Attributes:
+        recipe: recipe of the stage.
+        folder: run folder.
+        changes: overrides of the recipe, in the order in which they are applied.
+    """
+
+    recipe: Path
+    folder: Path
+    changes: tuple[str, ...]
+
+    def command(self, processes: int) -> list[str]:
+        """Command that trains the stage on a number of processes."""
+        return [sys.executable, "-m", *self.module_and_arguments(processes)]
+
+    def module_and_arguments(self, processes: int) -> tuple[str, ...]:
+        """Module that the command runs, and its arguments."""
+        launcher = ("torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m")
+        changes = (part for change in self.changes for part in ("--set", change))
+        command = ("trainer", "train", str(self.recipe), "--out", str(self.folder), *changes)
+        return (*launcher, *command) if processes > 1 else command
+
+    def steps(self) -> tuple[int, int | None]:
+        """Steps of its newest checkpoint, and those of its recipe; None for trajectories, which have none."""
+        recipe = load_recipe(self.recipe, self.changes)
+        newest = newest_checkpoint(self.folder / "checkpoints")
+        planned = None if isinstance(recipe, TrajectoryConfig) else recipe.total_steps
+        return (0 if newest is None else newest.steps_done), planned
+
+    def is_finished(self) -> bool:
+        """Whether the stage has trained all steps of its recipe."""
+        done, planned = self.steps()
+        return done == planned
+
+
+class RowRun(NamedTuple):
+    """One of a row's training runs.
+
+    Attributes:
+        row: row of the sweep.
+        number: which of its runs, from 0. Run k trains every stage with the recipe's seed plus 1000 k. So rows of one
+            number whose recipes share a seed share prompts, noise and exits, and are pairs.
+        runs: how many runs the row has.
+    """
+
+    row: SweepRow
+    number: int
+    runs: int
+
+    @property
+    def folder(self) -> Path:
+        """Run folder of its last stage, in that of the sweep; all runs of a row end in its name, as the model's."""
+        return Path(self.row.name) if self.number == 0 else Path(_FURTHER_RUNS, str(self.number), self.row.name)
+
+    @property
+    def label(self) -> str:
+        """Text in logs and lists."""
+        return self.row.label if self.runs == 1 else f"{self.row.label}, run {self.number + 1} of {self.runs}"
+
+
+def runs_of(config: SweepConfig) -> list[RowRun]:
+    """Every training run: the first of all rows, then the second, so that a sweep cut short has whole pairs."""
+    counts = [config.more_seeds.get(row.name, config.seeds) for row in config.rows]
+    return [
+        RowRun(row, number, count)
+        for number in range(max(counts))
+        for row, count in zip(config.rows, counts, strict=True)
+        if number < count
+    ]
+
+
+def trainings_of(run: RowRun, recipes: Path, out: Path, overrides: Sequence[str] = ()) -> list[Training]:
+    """A run's stages in order; each later one starts from the export of the one before.
+
+    Args:
+        run: run of a row of the sweep.
+        recipes: folder that the paths of recipes are relative to.
+        out: folder of the runs.
+        overrides: changes of every stage, applied after the stage's own.
+    """
+    trainings = list[Training]()
+    for number, stage in enumerate(run.row.stages):
+        name = run.row.name if number == len(run.row.then) else f"{run.row.name}.stage-{number}"
+        before = (f"initial_model={trainings[-1].folder / 'export'}",) if trainings else ()
+        recipe = recipes / stage.recipe
+        changes = _reseeded(recipe, (f"name={run.row.name}", *before, *stage.set, *overrides), run)
+        trainings.append(Training(recipe, out / run.folder.with_name(name), changes))
+    return trainings
+
+
+def _reseeded(recipe: Path, changes: tuple[str, ...], run: RowRun) -> tuple[str, ...]:
+    if run.number == 0:
+        return changes
+    return (*changes, f"seed={load_recipe(recipe, changes).seed + _SEEDS_APART * run.number}")
