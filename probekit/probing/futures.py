@@ -82,7 +82,8 @@ def forked_videos(
     """
     _check_future(sampler, chunk, ahead)
     requests = filled([request], sampler.batch_size)
-    rollout = sampler.start(requests)
+    keys = [request.key] * sampler.batch_size
+    rollout = sampler.start(requests, noise=KeyedNoise(keys, sampler.chunk_shape(), seed))
     past = torch.cat([next(rollout).latents for _ in range(chunk + 1)], dim=2)
     fork = rollout.snapshot()
     found = []

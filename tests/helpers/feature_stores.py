@@ -23,17 +23,23 @@ def write_store(
     latents: NDArray[np.float32] | None = None,
     model: str = "arm",
     samples: int = 1,
+    sites: tuple[Site, ...] = (SITE,),
+    grid: tuple[int, int] = (1, 1),
+    blocks: int = 4,
 ) -> FeatureStore:
-    """Write states (V, N, n, T, W) and frames (V, N, n, H, W, 3) as a store of two shards; T is one token per frame.
+    """Write states (V, N, n, T, W) and frames (V, N, n, H, W, 3) as a store of two shards.
 
     Args:
         folder: folder of the store.
-        states: states of the trained network at `SITE`.
+        states: states of the trained network, at every site.
         frames: one frame of each latent frame.
         untrained: states of the twin; None takes zeros.
         latents: clean videos (V, C, L, 1, 1); None takes zeros.
         model: name of the model.
         samples: videos of each prompt.
+        sites: what is captured.
+        grid: rows and columns of tokens, T in all; height and width of the frames are multiples.
+        blocks: depth of the network.
     """
     videos, chunks, size = states.shape[:3]
     height, width = frames.shape[3:5]
@@ -41,13 +47,13 @@ def write_store(
         prompts=PromptsCard(file_hash="0", suite="s", n_prompts=videos // samples, samples=samples),
         generation=GenerationCard(model=model, checkpoint_hash=model, seed=0),
         passes="own rollout",
-        sites=(SITE.name,),
+        sites=tuple(site.name for site in sites),
         reduction="all",
         sources=(TRAINED, UNTRAINED),
-        blocks=4,
+        blocks=blocks,
         chunk_frames=size,
-        grid=(1, 1),
-        patch=(height, width),
+        grid=grid,
+        patch=(height // grid[0], width // grid[1]),
     )
     claim_store(folder, card)
     keys = [SampleKey("s", f"p{index // samples:03d}", index % samples) for index in range(videos)]
@@ -55,8 +61,9 @@ def write_store(
     clean = np.zeros((videos, 2, chunks * size, 1, 1), np.float32) if latents is None else latents
     for number, rows in enumerate(np.array_split(np.arange(videos), 2)):
         found = {
-            (TRAINED, SITE.name): states[rows].astype(np.float16),
-            (UNTRAINED, SITE.name): twin[rows].astype(np.float16),
+            (source, site.name): part[rows].astype(np.float16)
+            for source, part in ((TRAINED, states), (UNTRAINED, twin))
+            for site in sites
         }
         chosen = tuple(keys[i] for i in rows)
         texts = tuple(f"the text of {key.prompt_id}" for key in chosen)

@@ -1,6 +1,7 @@
 """Alignment of a store with an encoder: what it finds, what its intervals mean, what is kept."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, write_causal_card
 from probekit.models.feature_reader import read_features
 from probekit.models.loading import load_model
+from probekit.probing import encoder_features as module
 from probekit.probing.alignment import (
     CKA,
     NEIGHBOURS,
@@ -201,6 +203,23 @@ def test_features_are_those_of_the_whole_clean_video_at_timestep_zero(
         encoder_features(student, captured.latents(), texts, 0.5)
     with pytest.raises(UserError, match="latents of 16 channels, and the videos have 15"):
         encoder_features(encoder, captured.latents()[:, 1:], texts, 0.5)
+
+
+def test_videos_are_read_in_passes_of_one_size_and_without_a_graph(
+    captured: FeatureStore, encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 6 latent frames of 16 tokens, 5 videos fill a pass of 512; the sixth is repeated until its pass is full."""
+    seen = []
+
+    def read(model: Any, video: torch.Tensor, *rest: Any) -> torch.Tensor:
+        seen.append((len(video), torch.is_grad_enabled()))
+        return read_features(model, video, *rest)
+
+    monkeypatch.setattr(module, "read_features", read)
+    short = captured.latents()[:, :, :6]
+    found = encoder_features(encoder, short, list(SUITE.texts().values()), 0.5)
+    assert seen == [(5, False), (5, False)]
+    assert found.shape == (6, 6, 16, 32)
 
 
 @pytest.mark.long

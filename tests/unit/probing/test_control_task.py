@@ -62,6 +62,44 @@ def test_types_are_the_training_chunks_groups() -> None:
     assert (types_of(changed, train)[:40] == types_of(looks, train)[:40]).all()
 
 
+def test_looks_are_told_apart_on_sixteen_principal_axes_and_no_more() -> None:
+    """Two chunks on every axis, each shorter than the one before: those of the 17th look alike, wherever 0 is."""
+    lengths = np.geomspace(100, 1, 17)
+    looks = 50 + np.concatenate([np.diag(lengths), -np.diag(lengths)]).reshape(-1, 1, 17).astype(np.float32)
+    types = types_of(looks, everything(34, 1))[:, 0]
+    assert types[16] == types[33]
+    assert len(set(types)) == 33
+
+
+@pytest.mark.parametrize(("apart", "types"), [(4e-7, 3), (4e-6, 4)])
+def test_looks_that_are_equal_to_six_digits_are_one(apart: float, types: int) -> None:
+    looks = np.array([-1, -apart / 2, apart / 2, 1], np.float32).reshape(4, 1, 1)
+    assert len(set(types_of(looks, everything(4, 1))[:, 0])) == types
+
+
+def test_chunks_of_more_looks_share_sixty_four_types() -> None:
+    looks = np.random.default_rng(6).normal(size=(100, CHUNKS, 8)).astype(np.float32)
+    assert set(types_of(looks, everything(100)).ravel()) == set(range(64))
+
+
+def test_the_type_of_a_chunk_is_the_nearest_centre_on_all_axes_together() -> None:
+    """Every training look is a centre of its own, so a chunk is of the type of the look that it lies beside."""
+    known = np.random.default_rng(7).normal(size=(20, 1, 6)).astype(np.float32)
+    beside = known + 0.01 * np.random.default_rng(8).normal(size=known.shape).astype(np.float32)
+    train = side_of([str(index) for index in range(40)], frozenset(map(str, range(20))), 1)
+    types = types_of(np.concatenate([known, beside]), train)[:, 0]
+    assert len(set(types[:20])) == 20
+    np.testing.assert_array_equal(types[20:], types[:20])
+
+
+def test_where_no_real_label_is_known_every_class_is_as_likely() -> None:
+    looks = np.random.default_rng(9).normal(size=(100, CHUNKS, 8)).astype(np.float32)
+    unknown = np.full((100, CHUNKS, 1), np.nan, np.float32)
+    drawn = np.concatenate([control_labels(looks, unknown, everything(100), 2, str(name)) for name in range(8)])
+    assert set(drawn.ravel()) == {0, 1}
+    assert drawn.mean() == pytest.approx(0.5, abs=0.1)
+
+
 def accuracies(folder: Path, states: np.ndarray, looks: np.ndarray, coming: np.ndarray) -> dict[str, float]:
     """Accuracy by source, and the selectivity that the comparison of two equal arms states."""
     frames = counting_frames(np.zeros((VIDEOS, CHUNKS)))

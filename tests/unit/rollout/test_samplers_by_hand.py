@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
 from torch import Tensor
 
 from probekit.models.context_policy import TRAINED_WINDOW, ContextPolicy
@@ -74,6 +75,31 @@ def test_a_clip_is_solved_from_its_keys_noise_with_the_steps_guidance_and_shift_
     assert (card.steps, card.guidance, card.shift, card.seed) == (steps, guidance, shift, seed)
     assert card.negative_prompt == (negative if halves == 2 else None)
     assert (card.frames, card.fps, card.height, card.width, card.ema) == (9, SUITE.fps, 32, 32, sampler._parts.ema)
+
+
+def euler_scheduler(shift: float) -> Any:
+    return FlowMatchEulerDiscreteScheduler(shift=shift)
+
+
+def unipc_scheduler(shift: float) -> Any:
+    return UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift)
+
+
+@pytest.mark.parametrize("made", [euler_scheduler, unipc_scheduler])
+def test_a_schedule_is_shifted_anew_whatever_the_scheduler_calls_its_shift(made: Any) -> None:
+    """A copy of the one with shift 3 is the one that was made with shift 5, and the one with shift 3 stays."""
+    kept, expected = made(3.0), made(5.0)
+    expected.set_timesteps(4)
+    assert torch.equal(shifted_scheduler(kept, 4, 5.0).timesteps, expected.timesteps)
+    assert kept.config == made(3.0).config
+    assert len(kept.timesteps) == 1000
+
+
+def test_a_clip_is_sampled_without_a_graph(folders: dict[str, Path]) -> None:
+    sampler, seen = BidirectionalSampler(folders["clip"], CLIPS, SamplingConfig(steps=2, guidance=1.0)), []
+    sampler._transformer.register_forward_pre_hook(lambda *_: seen.append(torch.is_grad_enabled()))
+    assert sampler.generate(REQUESTS[:1]).shape == (1, 9, 32, 32, 3)
+    assert seen == [False, False]
 
 
 LEVELS = {1000: 1.0, 500: 5 * 0.5 / (1 + 4 * 0.5)}

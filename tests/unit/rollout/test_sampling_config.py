@@ -1,12 +1,13 @@
 """One configuration for every kind of model: each field changes the card, or is refused by name before loading."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
+from probekit.choices import Precision
 from probekit.cli.main import app
 from probekit.errors import UserError
 from probekit.models.context_policy import TRAINED_WINDOW, ContextPolicy
@@ -64,6 +65,19 @@ def test_a_field_changes_the_card_or_is_refused_before_anything_loads(
         return
     plain, changed = (sampler(kind, folders[kind], one).card for one in (SamplingConfig(), config))
     assert (plain != changed) == ((kind, field) not in UNUSED)
+
+
+def test_what_the_configuration_leaves_open_is_stated_on_the_card(folders: dict[str, Path]) -> None:
+    card = sampler("clip", folders["clip"], SamplingConfig()).card
+    assert (card.steps, card.guidance, card.shift, card.seed, card.compile) == (10, 4.0, 4.0, 0, None)
+    assert SamplingConfig(seed=0, compile=False) == SamplingConfig()
+    assert SamplingConfig().stream_policy == TRAINED_WINDOW
+    assert SamplingConfig(policy=ContextPolicy()).stream_policy == ContextPolicy()
+
+
+def test_a_card_states_a_number_format_only_where_it_is_not_the_usual_one() -> None:
+    found = {precision: SamplingConfig(precision=precision).card_precision for precision in get_args(Precision)}
+    assert found == {"float32": None, "bfloat16": "bfloat16"}
 
 
 def test_a_field_that_the_card_states_has_the_name_of_the_card() -> None:

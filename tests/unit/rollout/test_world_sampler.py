@@ -44,6 +44,16 @@ def test_a_video_begins_with_what_its_prompt_states() -> None:
             assert np.abs(np.subtract((track.x[0], track.y[0]), STARTS[sprite.start])).max() < 1.5
 
 
+def test_without_a_configuration_the_seed_is_zero_and_every_seed_has_its_own_videos() -> None:
+    suite = SUITE.reduced(2, 1)._replace(frames=33)
+    requests = [Request(key, suite.generation_texts()[key.prompt_id]) for key in suite.keys()]
+    plain = WorldSampler(suite)
+    np.testing.assert_array_equal(plain.generate(requests), videos(suite, seed=0))
+    assert (plain.generate(requests) != videos(suite, seed=1)).any()
+    assert (plain.card.seed, plain.card.batch_size, plain.card.fps) == (0, 1, 16)
+    assert WorldSampler(suite, SamplingConfig(seed=3)).card.seed == 3
+
+
 @pytest.mark.long
 def test_videos_of_one_prompt_part_and_one_key_has_one_video() -> None:
     one = videos(SUITE)
