@@ -169,15 +169,15 @@ from trainer.launch import build_stage
 with joined_world() as world:
     stage = build_stage(load_recipe(Path(sys.argv[1])), world)
     models = {
-        "generator": stage.model, "average": stage.ema.model, "critic": stage.critic, "real": stage.real,
+        "generator": stage.model, "average": stage.ema.model, "critic": stage.scores.critic, "real": stage.scores.real,
         "predictor": stage.auxiliary.predictor,
     }
     for name, model in models.items():
         assert isinstance(model, FSDPModule), name
         assert all(isinstance(block, FSDPModule) for block in blocks_of(model)), name
         assert all(isinstance(parameter, DTensor) for parameter in model.parameters()), name
-    total = sum(parameter.numel() for parameter in stage.critic.parameters())
-    own = sum(parameter.to_local().numel() for parameter in stage.critic.parameters())
+    total = sum(parameter.numel() for parameter in stage.scores.critic.parameters())
+    own = sum(parameter.to_local().numel() for parameter in stage.scores.critic.parameters())
     assert own < 0.6 * total, (own, total)
 
     before = [parameter.to_local().clone() for parameter in stage.model.parameters()]

@@ -84,6 +84,11 @@ class DmdConfig(CausalRunConfig):
     Attributes:
         real_model: folder or name of the frozen real score (and foresight encoder).
         critic_model: folder or name that the fake score starts from.
+        causal_scores: whether both are AR teachers, which judge each chunk by the clean chunks before it, and not
+            bidirectional models, which know the future.
+        base_model: bidirectional base that foresight reads with (`encoder: base`); None is the critic's start.
+        history_gradient: let the loss of a chunk reach the passes that wrote the states of the chunks before it; a
+            rollout's cache carries no gradient.
         guidance: standard scale w of the real score's guidance, u + w·(c - u); the official c + 3·(c - u) is 4.
         critic_updates: critic updates for each generator update.
         critic_optimizer: optimizer of the fake score.
@@ -99,6 +104,9 @@ class DmdConfig(CausalRunConfig):
     stage: Literal["asymmetric_dmd"]
     real_model: str
     critic_model: str
+    causal_scores: bool = False
+    base_model: str | None = None
+    history_gradient: bool = False
     guidance: Guidance = 4.0
     critic_updates: int = Field(default=5, gt=0)
     critic_optimizer: OptimizerConfig
@@ -114,6 +122,15 @@ class DmdConfig(CausalRunConfig):
     def generator_updates(self, count: int) -> int:
         """Generator updates in a count of the recipe."""
         return math.ceil(count / self.critic_updates) if self.official.trainer_steps else count
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if self.history_gradient and self.official.noisy_commit:
+            raise ValueError("history_gradient writes clean chunks: turn off official.noisy_commit")
+        reader = None if self.foresight is None else self.foresight.encoder
+        if self.causal_scores and (reader == "real" or (reader == "base" and self.base_model is None)):
+            raise ValueError("causal_scores know no future: set foresight.encoder: base and base_model")
+        return self
 
     @property
     def total_steps(self) -> int:

@@ -84,7 +84,8 @@ def _stage_2_encoder(config: StageConfig, base: str) -> list[TrainedModel]:
         return []
     foresight = config.foresight
     if foresight.encoder == "base":
-        named = config.critic_model if isinstance(config, DmdConfig) else config.base_model
+        own = config.critic_model if isinstance(config, DmdConfig) else None
+        named = config.base_model or own
         return [TrainedModel("foresight encoder", architecture(named or base, base), "frozen")]
     if foresight.encoder == "real" and isinstance(config, CausalOdeConfig):
         return [TrainedModel("foresight encoder", architecture(config.real_model or base, base), "frozen")]

@@ -19,6 +19,7 @@ from trainer.config.run import CausalRunConfig
 from trainer.distributed.world import World
 from trainer.planning.architectures import known_architecture
 from trainer.plugins import predictor_size
+from trainer.stages.dmd_scores import score_roles
 from trainer.stages.initialization import check_growth
 from trainer.stages.opening import check_frames, initial_roles
 
@@ -141,8 +142,10 @@ def _uses(config: StageConfig | TrajectoryConfig) -> Iterator[_Use]:
         case TrajectoryConfig():
             yield _Use("teacher", config.teacher, (None, "ar_teacher"), "the teacher of ODE trajectories")
         case DmdConfig():
-            yield _Use("real_model", config.real_model, (None,), "the real score")
-            yield _Use("critic_model", config.critic_model, (None,), "the critic")
+            yield _Use("real_model", config.real_model, score_roles(config), "the real score")
+            yield _Use("critic_model", config.critic_model, score_roles(config), "the critic")
+            if config.base_model is not None:
+                yield _Use("base_model", config.base_model, (None,), "the foresight encoder")
         case ConsistencyConfig():
             yield _Use("teacher", config.teacher, ("ar_teacher",), "the teacher")
         case CausalOdeConfig():
@@ -225,7 +228,8 @@ def _encoder_key(config: CausalOdeConfig | DmdConfig, foresight: ForesightConfig
     if foresight.encoder == "ema":
         return "initial_model"
     if isinstance(config, DmdConfig):
-        return "critic_model" if foresight.encoder == "base" else "real_model"
+        base = "critic_model" if config.base_model is None else "base_model"
+        return base if foresight.encoder == "base" else "real_model"
     key = f"{foresight.encoder}_model"
     if (config.base_model if foresight.encoder == "base" else config.real_model) is None:
         raise UserError(f"foresight.encoder: {foresight.encoder} needs {key}.", "Name one, or choose another encoder.")

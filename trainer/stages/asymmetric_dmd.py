@@ -13,18 +13,10 @@ from torch import Tensor
 
 from probekit.atomic_files import copy_folder
 from probekit.diffusion.few_step import few_step_sigmas
-from probekit.diffusion.flow_matching import (
-    TIMESTEPS,
-    clean_estimate,
-    expand_sigma,
-    guided_batch,
-    guided_prediction,
-    interpolate,
-)
-from probekit.diffusion.noise_table import SCORE_SHIFT, nearest_table_sigma, table_sigmas
+from probekit.diffusion.noise_table import table_sigmas
 from probekit.models.text_context import TextContext
 from probekit.rollout.chunk_denoisers import FewStepDenoiser
-from probekit.rollout.noise import SeededNoise, normal_rows
+from probekit.rollout.noise import SeededNoise
 from probekit.rollout.records import CommitNoise, RolloutObserver
 from probekit.rollout.streaming_rollout import Rollout, roll_out
 from probekit.seeding import generator
@@ -36,11 +28,13 @@ from trainer.distributed.world import SINGLE, World
 from trainer.engine.optimizers import build_optimizer, set_learning_rate
 from trainer.engine.state import TrainingState
 from trainer.objectives.auxiliary import AuxiliaryModels, AuxiliaryObjective, MakeAuxiliary
-from trainer.objectives.dmd import critic_loss, dmd_gradient, dmd_loss, official_critic_loss, score_timesteps
+from trainer.objectives.dmd import dmd_loss
 from trainer.stages.averaged_model import AveragedModel
+from trainer.stages.dmd_scores import DmdScores
 from trainer.stages.export import export_student
+from trainer.stages.history_gradient import ExitInputs, with_history
 from trainer.stages.opening import check_frames, initial_roles, open_generator, open_score
-from trainer.stages.random_rows import draw_rows, token_count
+from trainer.stages.random_rows import token_count
 from trainer.stages.rollout_prompts import RolloutPrompts
 
 VALIDATION_VIDEOS = 16
@@ -69,17 +63,19 @@ class AsymmetricDmdStage:
         self._text = TrainingText(config.text_and_codec, world, config.scale.precompute_text)
         self._asked = RolloutPrompts(config)
         self._text.prepare(["", *self._asked.listed])
-        self._no_prompt = self._text.encode([""])
         model = open_generator(config.initial_model, initial_roles(config), config.chunk_frames, "distilled by DMD")
         self._trained = AveragedModel.start(model, config, world)
         self.model = self._trained.model
         self.ema = self._trained.ema
         self.optimizer = self._trained.optimizer
-        self.real = self._open_score(config.real_model, "the real score")
-        self.critic = self._open_score(config.critic_model, "the critic", trained=True)
-        self.critic_optimizer = build_optimizer(self.critic, config.critic_optimizer)
+        self.scores = DmdScores(config, self._text.encode([""]), world)
+        self.critic_optimizer = build_optimizer(self.scores.critic, config.critic_optimizer)
         models = AuxiliaryModels(
-            self.model, self.real, self.ema.model, self._open_base, lambda module: place(module, world, config.scale)
+            self.model,
+            None if config.causal_scores else self.scores.real,
+            self.ema.model,
+            self._open_base,
+            lambda module: place(module, world, config.scale),
         )
         self.auxiliary = make_auxiliary(models) if make_auxiliary else None
         self._updates = torch.zeros((), dtype=torch.int64)
@@ -137,35 +133,46 @@ class AsymmetricDmdStage:
 
     def generator_losses(self, step: int, rows: range) -> dict[str, Tensor]:
         """What a generator update adds up for some rows, with gradient: `dmd_loss`, and `auxiliary_loss` if it acts."""
-        prompts = self._asked.batch(step, _GENERATOR_UPDATE, rows)
-        exit_step, auxiliary = self.exit_step(step), self._auxiliary_at(step)
-        watched = None if auxiliary is None else auxiliary.watch(exit_step)
-        observers = () if watched is None else (watched,)
+        prompts, auxiliary = self._asked.batch(step, _GENERATOR_UPDATE, rows), self._auxiliary_at(step)
         with autocast(self._world, self._config.scale):
             text = self._text.encode(prompts)
-            video = self._rollout(text, exit_step, step, _GENERATOR_UPDATE, rows, observers, gradient=True)
-            losses = {"dmd_loss": dmd_loss(video, self._score_difference(video.detach(), text, step, rows))}
-            if auxiliary is not None and watched is not None:
-                losses["auxiliary_loss"] = auxiliary.loss(watched.states, video.detach(), text, step)
+            video, states = self._generated(text, step, rows, auxiliary)
+            gradient = self.scores.gradient(video.detach(), text, rows, ("dmd", self._config.seed, step))
+            losses = {"dmd_loss": dmd_loss(video, gradient)}
+            if auxiliary is not None:
+                losses["auxiliary_loss"] = auxiliary.loss(states, video.detach(), text, step)
         return losses
+
+    def _generated(
+        self, text: Tensor, step: int, rows: range, auxiliary: AuxiliaryObjective | None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The rollout of a generator update, with gradient, and the states that an objective asks for."""
+        exit_step, update = self.exit_step(step), (step, _GENERATOR_UPDATE, rows)
+        if self._config.history_gradient:
+            exits = ExitInputs(exit_step)
+            with torch.no_grad():
+                video = self._rollout(text, exit_step, *update, (exits,))
+            layer = None if auxiliary is None else auxiliary.layer
+            return with_history(self.model, video, exits, self._sigmas[exit_step], TextContext(text), layer)
+        watched = None if auxiliary is None else auxiliary.watch(exit_step)
+        video = self._rollout(text, exit_step, *update, () if watched is None else (watched,), gradient=True)
+        return video, [] if watched is None else watched.states
 
     def _auxiliary_at(self, step: int) -> AuxiliaryObjective | None:
         return self.auxiliary if self.auxiliary is not None and self.auxiliary.active(step) else None
 
     def _open_base(self) -> WanTransformer3DModel:
-        return self._open_score(self._config.critic_model, "the foresight encoder")
-
-    def _open_score(self, model: str, use: str, trained: bool = False) -> WanTransformer3DModel:
-        dtype = torch.float32 if trained else frozen_dtype(self._config.scale)
-        score = open_score(model, self._config.chunk_frames, use, dtype).requires_grad_(trained)
-        return place(score, self._world, self._config.scale)
+        config = self._config
+        model, use = config.base_model or config.critic_model, "the foresight encoder"
+        score = open_score(model, config.chunk_frames, use, frozen_dtype(config.scale)).requires_grad_(False)
+        return place(score, self._world, config.scale)
 
     def update_critic(self, step: int, number: int) -> dict[str, float]:
         """One update of the fake score on a fresh rollout; returns what to log."""
         config = self._config
         rate = set_learning_rate(self.critic_optimizer, config.critic_optimizer, step, config.total_steps)
         logged = update(
-            self.critic,
+            self.scores.critic,
             self.critic_optimizer,
             self._shares,
             lambda rows: self._critic_micro_batch(step, number, rows),
@@ -185,7 +192,7 @@ class AsymmetricDmdStage:
             text = self._text.encode(prompts)
             with torch.no_grad():
                 video = self._rollout(text, self.exit_step(step, number), step, number, rows)
-            loss = self._critic_loss(video, text, rows, ("critic", self._config.seed, step, number))
+            loss = self.scores.critic_loss(video, text, rows, ("critic", self._config.seed, step, number))
         return MicroBatch(loss, {"critic_loss": float(loss.detach())}, prompts)
 
     def exit_step(self, step: int, number: int = _GENERATOR_UPDATE) -> int:
@@ -225,44 +232,6 @@ class AsymmetricDmdStage:
         return CommitNoise(level, lambda chunk: noise(chunk, 0).to(self._world.device))
 
     @torch.no_grad()
-    def _score_difference(self, video: Tensor, text: Tensor, step: int, rows: range) -> Tensor:
-        """The DMD gradient of a finished rollout."""
-        noisy, _, timestep = self._noised(video, rows, ("dmd", self._config.seed, step))
-        sigma = expand_sigma(self._sigma(timestep, SCORE_SHIFT), noisy)
-        fake = clean_estimate(noisy, self._flow(self.critic, noisy, timestep, text), sigma)
-        scale = self._config.guidance
-        conditions, levels = guided_batch(text, scale, self._no_prompt.expand_as(text)), guided_batch(timestep, scale)
-        guided = guided_prediction(lambda latents: self._flow(self.real, latents, levels, conditions), noisy, scale)
-        return dmd_gradient(video, fake, clean_estimate(noisy, guided, sigma))
-
-    def _critic_loss(self, video: Tensor, text: Tensor, rows: range, names: tuple[str | int, ...]) -> Tensor:
-        noisy, noise, timestep = self._noised(video, rows, names)
-        flow = self._flow(self.critic, noisy, timestep, text)
-        if not self._config.official.critic_through_x0:
-            return critic_loss(flow, video, noise)
-        levels = (nearest_table_sigma(timestep, shift) for shift in (SCORE_SHIFT, self._config.shift))
-        return official_critic_loss(flow, video, noise, *levels)
-
-    def _sigma(self, timestep: Tensor, table_shift: float) -> Tensor:
-        """Noise level of a timestep: exact, or of the official table with this shift."""
-        if self._config.official.table_sigmas:
-            return nearest_table_sigma(timestep, table_shift)
-        return timestep / TIMESTEPS
-
-    def _noised(self, video: Tensor, rows: range, names: tuple[str | int, ...]) -> tuple[Tensor, Tensor, Tensor]:
-        """Noisy video, its noise and timesteps (B,), one level per video."""
-        config = self._config
-        uniform = draw_rows(max(config.batch_size, rows.stop), rows, "score-levels", *names).to(video.device)
-        timestep = score_timesteps(uniform, config.shift, config.timestep_range)
-        noise = normal_rows(video.shape[1:], rows, "score-noise", *names).to(video.device)
-        return interpolate(video, noise, self._sigma(timestep, config.shift)), noise, timestep
-
-    @staticmethod
-    def _flow(model: WanTransformer3DModel, video: Tensor, timestep: Tensor, text: Tensor) -> Tensor:
-        flow: Tensor = model(hidden_states=video, timestep=timestep, encoder_hidden_states=text, return_dict=False)[0]
-        return flow
-
-    @torch.no_grad()
     def validation_loss(self) -> float:
         """The critic's loss on rollouts of held-out prompts, which says how well it follows the generator."""
         batches = self._world.evaluation_batches(VALIDATION_VIDEOS, len(self._shares[0]))
@@ -272,7 +241,7 @@ class AsymmetricDmdStage:
 
     def _held_out_loss(self, rows: range) -> float:
         _, text, video = self.held_out_rollout(rows)
-        return float(self._critic_loss(video, text, rows, ("validation",)))
+        return float(self.scores.critic_loss(video, text, rows, ("validation",)))
 
     @torch.no_grad()
     def held_out_rollout(
@@ -286,7 +255,9 @@ class AsymmetricDmdStage:
     def training_state(self) -> TrainingState:
         """Everything that the next step depends on."""
         state = self._trained.state() | TrainingState(
-            {"critic": self.critic}, {"critic": (self.critic, self.critic_optimizer)}, {"updates": self._updates}
+            {"critic": self.scores.critic},
+            {"critic": (self.scores.critic, self.critic_optimizer)},
+            {"updates": self._updates},
         )
         return state if self.auxiliary is None else state | self.auxiliary.training_state()
 

@@ -60,6 +60,18 @@ def open_score(model: str, chunk_frames: int, use: str, dtype: torch.dtype = tor
     return transformer
 
 
+def open_causal_score(model: str, chunk_frames: int, use: str, dtype: torch.dtype = torch.float32) -> CausalWan:
+    """An AR teacher as a score of chunks given the clean chunks before them.
+
+    Raises:
+        UserError: if the folder holds another kind of model or one of other chunks.
+    """
+    score = open_generator(model, ("ar_teacher",), chunk_frames, use)
+    for tensor in (*score.parameters(), *score.buffers()):
+        tensor.data = tensor.data.to(dtype)
+    return score
+
+
 def check_frames(latent_frames: int, chunk_frames: int) -> int:
     """Chunks of a clip.
 

@@ -111,7 +111,7 @@ def test_in_bf16_what_learns_stays_in_fp32_and_what_reads_does_not(folders: dict
         assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
     for _, optimizer in stage.training_state().optimizers.values():
         assert {state["exp_avg_sq"].dtype for state in optimizer.state.values()} == {torch.float32}
-    assert {parameter.dtype for parameter in stage.real.parameters()} == {torch.bfloat16}
+    assert {parameter.dtype for parameter in stage.scores.real.parameters()} == {torch.bfloat16}
 
 
 def test_recomputation_keeps_less_for_the_backward_pass(folders: dict[str, str]) -> None:  # noqa: F811
@@ -142,8 +142,8 @@ def test_compiled_parts_keep_the_names_of_their_weights(
     )
     stage = dmd_stage(dmd_config(folders, scale={"compile": True}))
     plain = dmd_stage(dmd_config(folders))
-    assert stage.critic.state_dict().keys() == plain.critic.state_dict().keys()
-    assert all(block._compiled_call_impl is not None for block in blocks_of(stage.critic))
+    assert stage.scores.critic.state_dict().keys() == plain.scores.critic.state_dict().keys()
+    assert all(block._compiled_call_impl is not None for block in blocks_of(stage.scores.critic))
     assert all(block.ffn._compiled_call_impl is not None for block in blocks_of(stage.model))
     assert stage.training_step(0) == pytest.approx(plain.training_step(0), rel=1e-4)
 

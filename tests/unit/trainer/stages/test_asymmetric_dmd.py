@@ -135,7 +135,7 @@ def test_the_arms_share_everything_but_the_objective(folders: dict[str, str]) ->
         for step in range(2):
             stage.training_step(step)
     assert same_weights(plain.model, silent.model)
-    assert same_weights(plain.critic, silent.critic)
+    assert same_weights(plain.scores.critic, silent.scores.critic)
     assert not same_weights(plain.model, loud.model)
     assert list(plain.ema.model.state_dict()) == list(loud.ema.model.state_dict())
 
@@ -190,16 +190,16 @@ def test_the_recipes_of_the_arms_differ_in_the_foresight_block_alone() -> None:
 def test_teacher_and_encoder_never_change(folders: dict[str, str]) -> None:
     stage, fresh = (dmd_stage(dmd_config(folders, foresight=FORESIGHT)) for _ in range(2))
     stage.training_step(0)
-    assert same_weights(stage.real, fresh.real)
-    assert all(parameter.grad is None for parameter in stage.real.parameters())
-    assert not same_weights(stage.critic, fresh.critic)
+    assert same_weights(stage.scores.real, fresh.scores.real)
+    assert all(parameter.grad is None for parameter in stage.scores.real.parameters())
+    assert not same_weights(stage.scores.critic, fresh.scores.critic)
     assert not same_weights(stage.model, fresh.model)
 
 
 def test_a_non_finite_gradient_stops_and_is_named(folders: dict[str, str]) -> None:
     stage = dmd_stage(dmd_config(folders))
     with torch.no_grad():
-        stage.real.proj_out.bias.fill_(float("nan"))
+        stage.scores.real.proj_out.bias.fill_(float("nan"))
     before = {name: tensor.clone() for name, tensor in stage.model.state_dict().items()}
     with pytest.raises(NonFiniteTraining, match=r"step 0.*seed 0.*prompts"):
         stage.training_step(0)

@@ -75,7 +75,7 @@ def level_of(timestep: Tensor, shift: float, official: bool) -> Tensor:
 def test_the_generators_loss_is_dmds_equations_on_what_the_networks_answer(config: DmdConfig, official: bool) -> None:
     """The official code noises with a table of shift 5 and reads x0 with one of shift 8."""
     stage = stage_of(config, official={"table_sigmas": official})
-    real, fake = Calls(stage.real), Calls(stage.critic)
+    real, fake = Calls(stage.scores.real), Calls(stage.scores.critic)
     logged = stage.update_generator(0)
     (asked,), (judged,) = real.given, fake.given
     prompts = sprite_prompts("train", BATCH, "dmd", config.seed, 0, 0)
@@ -100,7 +100,7 @@ def test_the_critic_learns_flow_matching_with_the_prompt_on_rollouts_of_its_own(
 ) -> None:
     """The official detour through x0 scales its flow by the ratio of two tables' levels, a fifth more at level 0.02."""
     stage = stage_of(config, official={"critic_through_x0": official}, timestep_range=(20.0, 21.0))
-    fake = Calls(stage.critic)
+    fake = Calls(stage.scores.critic)
     logged = stage.update_critic(3, 1)
     (asked,) = fake.given
     prompts = sprite_prompts("train", BATCH, "dmd", config.seed, 3, 1)
@@ -118,7 +118,7 @@ def test_the_critic_learns_flow_matching_with_the_prompt_on_rollouts_of_its_own(
 
 def test_levels_are_drawn_by_row_shifted_and_clamped(config: DmdConfig) -> None:
     stage = stage_of(config, timestep_range=(300.0, 900.0))
-    fake = Calls(stage.critic)
+    fake = Calls(stage.scores.critic)
     stage.update_critic(0, 1)
     uniform = draw_rows(BATCH, range(BATCH), "score-levels", "critic", config.seed, 0, 1)
     expected = (1000 * 5 * uniform / (1 + 4 * uniform)).clamp(300.0, 900.0)
@@ -142,7 +142,7 @@ def test_prompts_of_a_file_follow_one_another_over_all_updates(config: DmdConfig
     found = [stage._asked.batch(step, number, range(BATCH)) for step in range(2) for number in range(3)]
     assert found == [file.batch(number, BATCH) for number in range(6)]
     assert stage._asked.batch(1, 2, range(1, 2)) == file.batch(5, BATCH)[1:]
-    fake = Calls(stage.critic)
+    fake = Calls(stage.scores.critic)
     stage.validation_loss()
     asked = torch.cat([given["encoder_hidden_states"] for given in fake.given])
     torch.testing.assert_close(asked, texts(file.batch(0, 16)))
@@ -153,8 +153,8 @@ def test_validation_is_the_critics_loss_on_sixteen_whole_rollouts_of_held_out_pr
     calls: list[int] = []
     stage.model.register_forward_hook(lambda *_: calls.append(1))
     recorded: set[bool] = set()
-    stage.critic.register_forward_pre_hook(lambda *_: recorded.add(torch.is_grad_enabled()))
-    fake = Calls(stage.critic)
+    stage.scores.critic.register_forward_pre_hook(lambda *_: recorded.add(torch.is_grad_enabled()))
+    fake = Calls(stage.scores.critic)
     found = stage.validation_loss()
     assert recorded == {False}
     asked = torch.cat([given["encoder_hidden_states"] for given in fake.given])
@@ -173,7 +173,7 @@ def test_validation_is_the_critics_loss_on_sixteen_whole_rollouts_of_held_out_pr
 
 def test_rows_beyond_the_sixteenth_have_prompts_and_levels_too(config: DmdConfig) -> None:
     stage = stage_of(config)
-    fake = Calls(stage.critic)
+    fake = Calls(stage.scores.critic)
     with torch.no_grad():
         stage._held_out_loss(range(15, 18))
     expected = sprite_prompts("validation", 18, "dmd-validation")[15:]
@@ -235,7 +235,7 @@ def test_a_step_is_one_generator_update_and_the_critics_and_replays_where_the_cr
 ) -> None:
     stage = AsymmetricDmdStage(config.model_copy(update={"critic_updates": 3}), Counted)
     plugged: Any = stage.auxiliary
-    fake = Calls(stage.critic)
+    fake = Calls(stage.scores.critic)
     first, second = stage.training_step(0), stage.training_step(1)
     assert len(fake.given) == 2 * (1 + 3)
     assert plugged.asked == {"watch": 1, "clip": 1, "update": 1, "replay": 2}
@@ -256,13 +256,13 @@ def test_only_the_generator_and_the_critic_learn(config: DmdConfig) -> None:
     stage = AsymmetricDmdStage(config, Counted)
     plugged: Any = stage.auxiliary
     base = plugged.models.open_base()
-    for frozen in (stage.real, stage.ema.model, base):
+    for frozen in (stage.scores.real, stage.ema.model, base):
         assert not any(parameter.requires_grad for parameter in frozen.parameters())
-    for trained in (stage.model, stage.critic):
+    for trained in (stage.model, stage.scores.critic):
         assert all(parameter.requires_grad for parameter in trained.parameters())
-    assert all(map(torch.equal, base.parameters(), stage.critic.parameters()))  # the critic starts as the base
+    assert all(map(torch.equal, base.parameters(), stage.scores.critic.parameters()))  # the critic starts as the base
     assert (plugged.models.generator, plugged.models.average) == (stage.model, stage.ema.model)
-    assert plugged.models.real is stage.real
+    assert plugged.models.real is stage.scores.real
 
 
 @pytest.mark.parametrize("start", [0, 1, 2])

@@ -1,0 +1,112 @@
+"""Which scores know the future, and stage 3 with causal ones and with gradients through its history."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from probekit.errors import UserError
+from probekit.models.causal_card import CausalCard, write_causal_card
+from probekit.models.causal_wan import CausalWan
+from probekit.models.model_folder import SHIPPED_MODELS
+from tests.helpers.model_folders import write_tiny_model
+from trainer.config.foresight import ForesightConfig
+from trainer.config.optimizer import OptimizerConfig
+from trainer.config.recipe import DmdConfig
+from trainer.planning.refusals import refuse_unworkable
+from trainer.plugins import auxiliary_of
+from trainer.stages.asymmetric_dmd import AsymmetricDmdStage
+
+PARTS = SHIPPED_MODELS / "sprite-base"
+ROWS = range(2)
+FORESIGHT = ForesightConfig(predictor_heads=1, predictor_blocks=1, encoder="base")
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("models")
+    for seed, name in enumerate(("student", "real", "critic", "real-ar", "critic-ar")):
+        write_tiny_model(root / name, seed=seed)
+    student = CausalCard(role="ode_student", chunk_frames=3, shift=5.0, few_steps=(1000, 750, 500, 250))
+    write_causal_card(root / "student", student)
+    for name in ("real-ar", "critic-ar"):
+        write_causal_card(
+            root / name, CausalCard(role="ar_teacher", chunk_frames=3, shift=5.0, euler_steps=2, guidance=3.0)
+        )
+    return root
+
+
+def config_of(models: Path, **changes: object) -> DmdConfig:
+    optimizer = OptimizerConfig(learning_rate=1e-3, betas=(0.0, 0.999), warmup_steps=0)
+    kind = "-ar" if changes.get("causal_scores") else ""
+    values: dict[str, object] = {
+        "stage": "asymmetric_dmd", "name": "dmd", "seed": 0, "text_and_codec": PARTS, "optimizer": optimizer,
+        "critic_optimizer": optimizer, "critic_updates": 2, "steps": 4, "batch_size": 2, "latent_frames": 9,
+        "initial_model": str(models / "student"), "real_model": str(models / f"real{kind}"),
+        "critic_model": str(models / f"critic{kind}"), "base_model": str(models / "critic"),
+    }  # fmt: skip
+    return DmdConfig.model_validate(values | changes)
+
+
+def direction(stage: AsymmetricDmdStage, video: Tensor) -> Tensor:
+    """The DMD gradient of the first two chunks, up to its size: the normaliser is a mean over the whole video."""
+    found = stage.scores.gradient(video, stage._text.encode(["", ""]), ROWS, ("dmd", 0))[:, :, :6]
+    return found / found.flatten(1).norm(dim=1).view(-1, 1, 1, 1, 1)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_only_bidirectional_scores_hear_the_future(models: Path, causal: bool) -> None:
+    stage = AsymmetricDmdStage(config_of(models, causal_scores=causal))
+    video = torch.randn(2, 16, 9, 8, 8, generator=torch.Generator().manual_seed(0))
+    other = video.clone()
+    other[:, :, 6:] += 1.0
+    same = torch.allclose(direction(stage, video), direction(stage, other), atol=1e-4)
+    assert same == causal
+    past = video.clone()
+    past[:, :, :3] += 1.0
+    assert not torch.allclose(direction(stage, video)[:, :, 3:], direction(stage, past)[:, :, 3:], atol=1e-3)
+
+
+def test_a_causal_critic_learns_on_the_generators_videos_and_foresight_reads_with_the_base(models: Path) -> None:
+    config = config_of(models, causal_scores=True, foresight=FORESIGHT)
+    refuse_unworkable(config, 1)
+    stage = AsymmetricDmdStage(config, auxiliary_of(config))
+    assert isinstance(stage.scores.real, CausalWan)
+    assert isinstance(stage.scores.critic, CausalWan)
+    before = [parameter.clone() for parameter in stage.scores.critic.parameters()]
+    frozen = [parameter.clone() for parameter in stage.scores.real.parameters()]
+    logged = stage.training_step(0)
+    assert logged["auxiliary_loss"] > 0
+    assert not all(map(torch.equal, before, stage.scores.critic.parameters()))
+    assert all(map(torch.equal, frozen, stage.scores.real.parameters()))
+
+
+@pytest.mark.parametrize("foresight", [None, FORESIGHT])
+def test_gradients_through_the_history_change_the_update_and_not_the_loss(
+    models: Path, foresight: ForesightConfig | None
+) -> None:
+    found = []
+    for history in (False, True):
+        config = config_of(models, history_gradient=history, foresight=foresight)
+        stage = AsymmetricDmdStage(config, auxiliary_of(config))
+        logged = stage.update_generator(0)
+        found.append((logged, torch.cat([parameter.detach().flatten() for parameter in stage.model.parameters()])))
+    (plain, before), (ours, after) = found
+    for name in plain.keys() & {"dmd_loss", "auxiliary_loss", "exit_step"}:
+        assert ours[name] == pytest.approx(plain[name], rel=1e-3), name
+    assert ("auxiliary_loss" in ours) == (foresight is not None)
+    assert ours["gradient_norm"] != pytest.approx(plain["gradient_norm"], rel=1e-4)
+    assert not torch.equal(before, after)
+
+
+def test_what_does_not_go_together_is_refused(models: Path) -> None:
+    with pytest.raises(ValueError, match="noisy_commit"):
+        config_of(models, history_gradient=True, official={"noisy_commit": True})
+    for encoder, base in (("real", "x"), ("base", None)):
+        with pytest.raises(ValueError, match="know no future"):
+            config_of(models, causal_scores=True, base_model=base, foresight={"encoder": encoder})
+    with pytest.raises(UserError, match="cannot be the real score"):
+        refuse_unworkable(config_of(models, causal_scores=True, real_model=str(models / "real")), 1)
+    with pytest.raises(UserError, match="cannot be the critic"):
+        refuse_unworkable(config_of(models, critic_model=str(models / "critic-ar")), 1)
