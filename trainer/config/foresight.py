@@ -20,7 +20,8 @@ class ForesightConfig(FiniteModel):
         weight: lambda.
         start_step: generator updates before it acts; `steps` minus 100 is the paper's "final 100 steps".
         warmup_steps: updates over which lambda then rises linearly; replay, which the generator never sees, has none.
-        encoder: reader of the finished video: the real score, the base model, or the generator's average (causal).
+        encoder: reader of the finished video: the real score, the base model, the generator's average (causal), or the
+            tracker of the sprite world, whose exact state of each chunk is the ceiling of what an encoder could give.
         student_depth: depth ratio r of the generator's block, `floor(r · depth)` zero-based; ignored with a layer.
         encoder_depth: the same of the encoder.
         student_layer: zero-based block of the generator, in place of a depth.
@@ -45,7 +46,7 @@ class ForesightConfig(FiniteModel):
     weight: float = Field(default=0.2, ge=0)
     start_step: int = Field(default=0, ge=0)
     warmup_steps: int = Field(default=0, ge=0)
-    encoder: Literal["real", "base", "ema"] = "real"
+    encoder: Literal["real", "base", "ema", "world"] = "real"
     student_depth: float = Field(default=0.5, ge=0, lt=1)
     encoder_depth: float = Field(default=0.5, ge=0, lt=1)
     student_layer: Layer | None = None

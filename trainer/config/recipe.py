@@ -129,7 +129,7 @@ class DmdConfig(CausalRunConfig):
             raise ValueError("history_gradient writes clean chunks: turn off official.noisy_commit")
         reader = None if self.foresight is None else self.foresight.encoder
         if self.causal_scores and (reader == "real" or (reader == "base" and self.base_model is None)):
-            raise ValueError("causal_scores know no future: set foresight.encoder: base and base_model")
+            raise ValueError("causal_scores know no future: set foresight.encoder: base and base_model, or world")
         return self
 
     @property

@@ -11,6 +11,9 @@ from trainer.config.places import placed_override
 
 SWEEPS: Final = Path(__file__).parents[1] / "recipes" / "sweeps"
 
+OWN_SWEEPS: Final = SWEEPS / "own"
+"""Questions on which the paper has no table."""
+
 SCALE: Final = "{scale}"
 """Stands in a recipe's path for the folder of a scale, e.g. `../{scale}/dmd_foresight.yaml`."""
 
@@ -168,9 +171,8 @@ def find_sweep(name: str) -> Path:
     Raises:
         UserError: naming the sweeps that exist.
     """
-    for path in (SWEEPS / f"{name}.yaml", Path(name)):
+    for path in (SWEEPS / f"{name}.yaml", OWN_SWEEPS / f"{name}.yaml", Path(name)):
         if path.is_file():
             return path
-    raise UserError(
-        f"There is no sweep {name!r}.", f"Choose {', '.join(sorted(p.stem for p in SWEEPS.glob('*.yaml')))}."
-    )
+    known = (path.stem for folder in (SWEEPS, OWN_SWEEPS) for path in sorted(folder.glob("*.yaml")))
+    raise UserError(f"There is no sweep {name!r}.", f"Choose {', '.join(known)}.")

@@ -12,10 +12,11 @@ from probekit.errors import UserError
 from probekit.models.feature_reader import check_layer
 from probekit.rollout.records import PassRecord
 from probekit.seeding import counter_seed
+from probekit.sprite_world.field_states import FIELD_FEATURES
 from trainer.config.foresight import ForesightConfig
 from trainer.distributed.sharding import gradient_norm
 from trainer.engine.state import TrainingState
-from trainer.foresight.encoders import Encoder, bidirectional_encoder, causal_encoder
+from trainer.foresight.encoders import Encoder, bidirectional_encoder, causal_encoder, world_encoder
 from trainer.foresight.losses import (
     cosine_by_video,
     cosine_distance,
@@ -107,6 +108,10 @@ class ForesightObjective:
 
     def _encoder(self, models: AuxiliaryModels) -> tuple[Encoder, int]:
         config = self._config
+        if config.encoder == "world":
+            if models.open_codec is None:
+                raise UserError("foresight.encoder: world needs a codec, and this stage has none.", "Use another one.")
+            return world_encoder(models.open_codec()), FIELD_FEATURES
         if config.encoder == "ema":
             return causal_encoder(models.average, self._encoder_layer(models.average)), model_width(models.average)
         model = models.open_base() if config.encoder == "base" else models.real

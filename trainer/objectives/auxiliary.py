@@ -7,6 +7,7 @@ from diffusers import WanTransformer3DModel
 from torch import Tensor, nn
 
 from probekit.models.causal_wan import CausalWan
+from probekit.models.video_codec import VideoCodec
 from probekit.rollout.records import RolloutObserver
 from trainer.engine.state import TrainingState
 
@@ -81,6 +82,7 @@ class AuxiliaryModels(NamedTuple):
         average: the generator's exponential moving average.
         open_base: opens the bidirectional base model, frozen.
         place: puts a trainable module where the run's models are.
+        open_codec: opens the codec of the generator's latents.
     """
 
     generator: CausalWan
@@ -88,6 +90,7 @@ class AuxiliaryModels(NamedTuple):
     average: CausalWan
     open_base: Callable[[], WanTransformer3DModel]
     place: Callable[[nn.Module], nn.Module] = lambda module: module
+    open_codec: Callable[[], VideoCodec] | None = None
 
 
 MakeAuxiliary = Callable[[AuxiliaryModels], AuxiliaryObjective]

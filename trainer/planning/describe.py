@@ -18,6 +18,7 @@ from trainer.planning.recipe import (
     predictor_parts,
     processes_needed,
     sizes_of,
+    target_width,
 )
 from trainer.planning.refusals import not_there_yet, refuse_unworkable
 from trainer.planning.trajectories import solver_lines
@@ -96,12 +97,20 @@ def _tap_lines(
     """Where the state and the target of a segment are read."""
     sizes = sizes_of(config, generator)
     yield "# foresight"
-    for name, model, block in (
-        ("state: generator", generator, foresight.student_block(generator["num_layers"])),
-        (f"target: {foresight.encoder}", encoder, foresight.encoder_block(encoder["num_layers"])),
+    read = f"output of blocks.{foresight.encoder_block(encoder['num_layers'])}"
+    for name, place, width in (
+        (
+            "state: generator",
+            f"output of blocks.{foresight.student_block(generator['num_layers'])}",
+            width_of(generator),
+        ),
+        (
+            f"target: {foresight.encoder}",
+            "state of each field by the tracker" if foresight.encoder == "world" else read,
+            target_width(foresight, encoder),
+        ),
     ):
-        shape = f"(videos, {sizes.chunk}, {width_of(model)})"
-        yield f"{name:28} output of blocks.{block}, {shape} per segment"
+        yield f"{name:28} {place}, (videos, {sizes.chunk}, {width}) per segment"
     seen = [offset for offset in foresight.offsets if offset < sizes.chunks]
     yield f"{'segments with a target':28} {sizes.chunks - min(seen, default=sizes.chunks)} of {sizes.chunks}"
 

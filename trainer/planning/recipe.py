@@ -7,6 +7,7 @@ from probekit.errors import UserError
 from probekit.geometry import LatentGeometry
 from probekit.models.flops import width_of
 from probekit.models.presets import family_of, sprite_transformer_config
+from probekit.sprite_world.field_states import FIELD_FEATURES
 from trainer.config.causal import AutoregressiveConfig, CausalOdeConfig, ConsistencyConfig
 from trainer.config.foresight import ForesightConfig
 from trainer.config.recipe import BidirectionalConfig, DmdConfig, StageConfig
@@ -124,7 +125,12 @@ def cycle_shape(config: DmdConfig, generator: dict[str, Any], real: dict[str, An
 
 def predictor_parts(config: ForesightConfig, generator: dict[str, Any], encoder: dict[str, Any]) -> dict[str, int]:
     """Parameters of the predictor's parts. Raises UserError as `plugins.predictor_size`."""
-    return predictor_size(config, width_of(generator), width_of(encoder))
+    return predictor_size(config, width_of(generator), target_width(config, encoder))
+
+
+def target_width(config: ForesightConfig, encoder: dict[str, Any]) -> int:
+    """Numbers of a target's token: the encoder's width, or what the world's state has."""
+    return FIELD_FEATURES if config.encoder == "world" else width_of(encoder)
 
 
 def memory_of(config: StageConfig, processes: int) -> Memory:
@@ -195,6 +201,8 @@ def operations_of(config: StageConfig) -> dict[str, float]:
     cost = executed_cost(generator, real, cycle_shape(config, generator, real))
     parts = {"generator update": batch * cost.generator, "critic update": batch * cost.critic}
     if config.foresight is not None:
+        if config.foresight.encoder == "world":  # the tracker multiplies no matrices
+            cost = cost._replace(encoder=0.0)
         parts |= {"foresight encoder": batch * cost.encoder, "foresight predictor": batch * cost.predictor}
     parts["cycle"] = batch * (cost.baseline + (cost.foresight if config.foresight else 0.0))
     return parts

@@ -10,7 +10,8 @@ from probekit.models.causal_card import is_causal, require_role
 from probekit.models.flops import width_of
 from probekit.models.hub import is_hub_id
 from probekit.models.model_folder import is_there, local_place
-from probekit.models.presets import sprite_transformer_config
+from probekit.models.presets import SPRITE_FAMILY, family_of, sprite_transformer_config
+from probekit.sprite_world.field_states import FIELD_FEATURES
 from probekit.suites.registry import load_suite
 from trainer.config.causal import CausalOdeConfig, ConsistencyConfig, TrajectoryConfig
 from trainer.config.foresight import ForesightConfig
@@ -203,7 +204,8 @@ def _check_foresight(
 ) -> None:
     if foresight is None:
         return
-    generator, encoder = known.get("initial_model"), known.get(_encoder_key(config, foresight))
+    key = _encoder_key(config, foresight)
+    generator, encoder = known.get("initial_model"), None if key is None else known.get(key)
     for key, layer, model in (
         ("foresight.student_layer", foresight.student_layer, generator),
         ("foresight.encoder_layer", foresight.encoder_layer, encoder),
@@ -213,8 +215,10 @@ def _check_foresight(
                 f"{key}: {layer} is not a block of a model of {model['num_layers']}.",
                 f"Use 0 to {model['num_layers'] - 1}.",
             )
-    if generator is not None and encoder is not None:
-        predictor_size(foresight, width_of(generator), width_of(encoder))
+    if generator is not None and (encoder is not None or key is None):
+        predictor_size(foresight, width_of(generator), FIELD_FEATURES if encoder is None else width_of(encoder))
+    if generator is not None and key is None and family_of(generator) is not SPRITE_FAMILY:
+        raise UserError("foresight.encoder: world reads sprites alone.", "Use real, base or ema.")
     chunks = config.latent_frames // config.chunk_frames
     if isinstance(config, DmdConfig) and min(foresight.offsets) >= chunks:
         raise UserError(
@@ -223,8 +227,14 @@ def _check_foresight(
         )
 
 
-def _encoder_key(config: CausalOdeConfig | DmdConfig, foresight: ForesightConfig) -> str:
-    """Key of the model that foresight reads with. Raises UserError where a recipe of stage 2 does not name it."""
+def _encoder_key(config: CausalOdeConfig | DmdConfig, foresight: ForesightConfig) -> str | None:
+    """Key of the model that foresight reads with; None where none does.
+
+    Raises:
+        UserError: if a recipe of stage 2 does not name it.
+    """
+    if foresight.encoder == "world":
+        return None
     if foresight.encoder == "ema":
         return "initial_model"
     if isinstance(config, DmdConfig):

@@ -14,6 +14,7 @@ from torch import Tensor
 from probekit.atomic_files import copy_folder
 from probekit.diffusion.few_step import few_step_sigmas
 from probekit.diffusion.noise_table import table_sigmas
+from probekit.models.loading import load_codec
 from probekit.models.text_context import TextContext
 from probekit.rollout.chunk_denoisers import FewStepDenoiser
 from probekit.rollout.noise import SeededNoise
@@ -76,6 +77,7 @@ class AsymmetricDmdStage:
             self.ema.model,
             self._open_base,
             lambda module: place(module, world, config.scale),
+            lambda: load_codec(config.text_and_codec),
         )
         self.auxiliary = make_auxiliary(models) if make_auxiliary else None
         self._updates = torch.zeros((), dtype=torch.int64)

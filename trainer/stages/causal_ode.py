@@ -12,6 +12,7 @@ from probekit.diffusion.few_step import few_step_sigmas
 from probekit.diffusion.flow_matching import TIMESTEPS, clean_estimate
 from probekit.errors import UserError
 from probekit.models.causal_wan import CausalWan
+from probekit.models.loading import load_codec
 from probekit.models.text_context import TextContext
 from probekit.seeding import generator
 from trainer.config.causal import CausalOdeConfig
@@ -62,7 +63,12 @@ class CausalOdeStage(SingleModelStage[CausalWan]):
         asks_for_real = config.foresight is not None and config.foresight.encoder == "real"
         real = self._open_score(config.real_model) if asks_for_real and config.real_model else None
         return AuxiliaryModels(
-            self.model, real, self.ema.model, self._open_base, lambda module: place(module, self.world, config.scale)
+            self.model,
+            real,
+            self.ema.model,
+            self._open_base,
+            lambda module: place(module, self.world, config.scale),
+            lambda: load_codec(config.text_and_codec),
         )
 
     def _open_base(self) -> WanTransformer3DModel:

@@ -64,6 +64,28 @@ def test_a_row_changes_the_same_keys_at_both_scales(path: Path) -> None:
             assert blocks[0] == blocks[1], row.name
 
 
+@pytest.mark.parametrize(("name", "scale"), [("rivals", "sprite"), ("rivals", "wan"), ("ceiling", "sprite")])
+def test_questions_of_our_own_change_the_base_or_foresight_alone(name: str, scale: str) -> None:
+    path = find_sweep(name)
+    sweep = load_sweep(path, scale)
+    found = {
+        row.name: load_recipe(stage.recipe, stage.changes).model_dump(exclude={"name"})
+        for row in sweep.rows
+        for stage in trainings_of(only(row), path.parent, Path(), sweep.set)
+    }
+    first = found["no-foresight"]
+    changed = {row: {key for key in first if first[key] != found[row][key]} for row in found}
+    scores = {"causal_scores", "real_model", "critic_model"}
+    expected = {
+        "no-foresight": set(), "foresight": {"foresight"}, "encoder": {"foresight"}, "world": {"foresight"},
+        "history": {"history_gradient"}, "history-foresight": {"history_gradient", "foresight"},
+        "causal-scores": scores, "causal-scores-foresight": {*scores, "foresight", "base_model"},
+    }  # fmt: skip
+    assert changed == {row: expected[row] for row in found}
+    blocks = [recipe["foresight"] for recipe in found.values() if recipe["foresight"]]
+    assert all(block | {"encoder": "real"} == blocks[0] for block in blocks)
+
+
 @pytest.mark.parametrize("number", [12, 13])
 def test_tables_of_stage_two_train_a_thousand_updates_at_wan_size(number: int) -> None:
     sweep = load_sweep(SWEEPS / f"table{number}.yaml", "wan")

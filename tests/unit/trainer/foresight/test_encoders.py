@@ -1,12 +1,18 @@
 """Encoders: the features of the block asked for on a clean video, chunk by chunk, and who sees what."""
 
+import numpy as np
 import torch
 from diffusers import WanTransformer3DModel
 
 from probekit.models.causal_wan import CausalWan
 from probekit.models.feature_reader import read_features
+from probekit.models.loading import load_codec
+from probekit.models.model_folder import SHIPPED_MODELS
+from probekit.models.video_codec import to_uint8_frames, to_unit_range
+from probekit.sprite_world.field_states import FIELD_FEATURES, field_states
+from tests.helpers.sprite_videos import OPEN, PILLAR, clip_of
 from tests.helpers.tiny_wan import CHANNELS, TEXT_WIDTH, tiny_causal, tiny_wan
-from trainer.foresight.encoders import bidirectional_encoder, causal_encoder
+from trainer.foresight.encoders import bidirectional_encoder, causal_encoder, world_encoder
 
 CHUNKS, FRAMES, TOKENS = 3, 2, 4
 
@@ -37,6 +43,19 @@ def test_a_causal_encoders_features_are_those_of_the_video_up_to_the_chunk() -> 
         torch.testing.assert_close(found[chunk], alone[chunk])
         if chunk:
             assert not torch.allclose(found[chunk], causal_encoder(model, 1)(until[:, :, -FRAMES:], TEXT, 1)[0])
+
+
+def test_the_world_encoder_gives_each_chunk_the_state_of_its_latent_frames() -> None:
+    codec = load_codec(SHIPPED_MODELS / "sprite-base")
+    frames = np.stack([clip_of(scene).frames for scene in (OPEN, PILLAR)])
+    latents = codec.encode(to_unit_range(torch.from_numpy(frames)))
+    found = world_encoder(codec)(latents, TEXT, 7)
+    decoded = to_uint8_frames(codec.decode(latents)).numpy()
+    assert [tuple(chunk.shape) for chunk in found] == [(2, 3 * 16, FIELD_FEATURES)] * 7
+    for row in range(2):
+        whole = torch.from_numpy(field_states(decoded[row], 4, 4))
+        for chunk, features in enumerate(found):
+            torch.testing.assert_close(features[row], whole[3 * chunk : 3 * chunk + 3].flatten(0, 2))
 
 
 def test_features_carry_no_gradient() -> None:

@@ -10,10 +10,13 @@ from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, write_causal_card
 from probekit.models.causal_wan import CausalWan
 from probekit.models.model_folder import SHIPPED_MODELS
+from probekit.sprite_world.field_states import FIELD_FEATURES
 from tests.helpers.model_folders import write_tiny_model
 from trainer.config.foresight import ForesightConfig
 from trainer.config.optimizer import OptimizerConfig
 from trainer.config.recipe import DmdConfig
+from trainer.planning.describe import description
+from trainer.planning.recipe import operations_of
 from trainer.planning.refusals import refuse_unworkable
 from trainer.plugins import auxiliary_of
 from trainer.stages.asymmetric_dmd import AsymmetricDmdStage
@@ -80,6 +83,18 @@ def test_a_causal_critic_learns_on_the_generators_videos_and_foresight_reads_wit
     assert logged["auxiliary_loss"] > 0
     assert not all(map(torch.equal, before, stage.scores.critic.parameters()))
     assert all(map(torch.equal, frozen, stage.scores.real.parameters()))
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_the_worlds_own_state_can_be_the_target_whatever_the_scores_are(models: Path, causal: bool) -> None:
+    foresight = ForesightConfig(predictor_heads=1, predictor_blocks=1, encoder="world")
+    config = config_of(models, causal_scores=causal, base_model=None, foresight=foresight)
+    refuse_unworkable(config, 1)
+    stage = AsymmetricDmdStage(config, auxiliary_of(config))
+    assert stage.training_step(0)["auxiliary_loss"] > 0
+    described = "\n".join(description(config, 1, None))
+    assert f"state of each field by the tracker, (videos, 48, {FIELD_FEATURES}) per segment" in described
+    assert operations_of(config)["foresight encoder"] == 0
 
 
 @pytest.mark.parametrize("foresight", [None, FORESIGHT])
