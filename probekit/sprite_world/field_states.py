@@ -1,4 +1,4 @@
-"""The exact state of a sprite video as a map: which sprite covers each field of the frame, and how it moves. Torch-free."""
+"""The exact state of a sprite video as a map: which sprite covers each field, and how it moves. Torch-free."""
 
 from typing import Final
 
