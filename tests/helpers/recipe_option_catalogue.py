@@ -137,6 +137,13 @@ CATALOGUE: Final[dict[str, str]] = {
     "ConsistencyConfig.guidance": _CONSISTENCY,
     "DmdConfig.real_model": _DMD,
     "DmdConfig.critic_model": _DMD,
+    "DmdConfig.causal_scores": "stages/test_dmd_scores.py::test_only_bidirectional_scores_hear_the_future",
+    "DmdConfig.base_model": (
+        "stages/test_dmd_scores.py::test_a_causal_critic_learns_on_the_generators_videos_and_foresight_reads_with_the_base"
+    ),
+    "DmdConfig.history_gradient": (
+        "stages/test_dmd_scores.py::test_gradients_through_the_history_change_the_update_and_not_the_loss"
+    ),
     "DmdConfig.guidance": _DMD,
     "DmdConfig.critic_updates": _DMD,
     "DmdConfig.critic_optimizer": _DMD,

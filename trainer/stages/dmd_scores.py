@@ -46,7 +46,7 @@ class DmdScores:
 
     Attributes:
         real: the real score, frozen.
-        critic: the fake score, trained by whoever holds this.
+        critic: the fake score, trained by the stage.
     """
 
     def __init__(self, config: DmdConfig, no_prompt: Tensor, world: World) -> None:

@@ -1,4 +1,4 @@
-"""A finished rollout's exit passes anew, in one pass in which the keys and values of the past carry gradient.
+"""A finished rollout's exit passes once more, in one pass in which the keys and values of the past carry gradient.
 
 In a rollout the cache holds committed chunks without gradient, so that nothing teaches the generator to write states
 that later chunks can use. Self Gradient Forcing (arXiv 2607.20368) restores that gradient in two passes; this is our
