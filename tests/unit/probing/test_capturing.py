@@ -11,7 +11,7 @@ from probekit.diffusion.few_step import euler_sigmas
 from probekit.diffusion.flow_matching import interpolate
 from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, write_causal_card
-from probekit.probing.capturing import CaptureSettings, capture, denoising_sigmas, untrained_twin
+from probekit.probing.capturing import CaptureSettings, capture, denoising_sigmas, store_card, untrained_twin
 from probekit.probing.feature_store import FeatureStore, shard_path
 from probekit.probing.probe_settings import UNTRAINED
 from probekit.probing.recording import INVERSION, recording
@@ -102,6 +102,47 @@ def test_the_untrained_twin_sees_the_same_passes_and_says_something_else(store: 
     own, other = store.states(LAST), store.states(LAST, UNTRAINED)
     assert own.shape == other.shape
     assert not np.allclose(own, other, atol=1e-2)
+
+
+def test_a_twin_has_random_weights_of_its_seed_alone_and_does_not_learn(sampler: StreamingSampler) -> None:
+    first, again, other = (untrained_twin(sampler.model, seed).state_dict() for seed in (0, 0, 1))
+    assert first.keys() == sampler.model.state_dict().keys()
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+    twin, state = untrained_twin(sampler.model), torch.random.get_rng_state()
+    assert all(torch.equal(tensor, first[name]) for name, tensor in twin.state_dict().items())
+    assert not twin.training
+    assert not any(parameter.requires_grad for parameter in twin.parameters())
+    untrained_twin(sampler.model, 5)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_the_card_says_what_was_captured_and_its_tokens_cover_the_picture(store: FeatureStore) -> None:
+    card = store.card
+    assert (card.grid[0] * card.patch[0], card.grid[1] * card.patch[1]) == store.frames().shape[3:5]
+    assert store.states(LAST).shape[3] == card.grid[0] * card.grid[1]
+    assert (card.blocks, card.chunk_frames, card.passes, card.videos) == (2, 3, "own rollout", None)
+    assert card.sources == ("trained", UNTRAINED)
+    assert CaptureSettings((LAST,)) == CaptureSettings((LAST,), Reduction(), True, 0)
+
+
+def test_the_tokens_of_an_oblong_picture_cover_it_too(student: Path) -> None:
+    card = store_card(StreamingSampler(student, SUITE._replace(width=64)), SUITE.card(), SETTINGS, None)
+    assert (card.grid[0] * card.patch[0], card.grid[1] * card.patch[1]) == (32, 64)
+    assert card.patch[0] == card.patch[1]
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_given_videos_are_noised_by_the_noise_of_their_keys(student: Path, tmp_path: Path, seed: int) -> None:
+    """At level 1 nothing of the video is left, so the first chunk's first pass is that of the own rollout."""
+    first, short = Site(1, 0), SUITE._replace(frames=21)
+    sampler = StreamingSampler(student, short, SamplingConfig(seed=seed))
+    settings = CaptureSettings((first,), untrained=False)
+    asked, video = requests(2), torch.zeros(sampler.batch_size, 16, 6, 8, 8)
+    own = FeatureStore(capture(sampler, asked, tmp_path / "own", settings, SUITE.card()))
+    given = capture(sampler, asked, tmp_path / "given", settings, SUITE.card(), given=lambda _: video, videos="none")
+    np.testing.assert_array_equal(own.states(first)[:, 0], FeatureStore(given).states(first)[:, 0])
+    assert not np.array_equal(own.states(first)[:, 1], FeatureStore(given).states(first)[:, 1])
 
 
 def test_a_twin_with_the_trained_weights_would_say_the_same(

@@ -19,6 +19,7 @@ from probekit.probing.patching import (
     WHOLE,
     along,
     along_random,
+    check_patch,
     edits_of,
     moved,
     overwriting,
@@ -28,6 +29,8 @@ from probekit.probing.patching import (
 from probekit.probing.sites import Site
 from probekit.probing.targets import LATENT
 from probekit.rollout.generation_runner import Request
+from probekit.rollout.noise import KeyedNoise
+from probekit.rollout.sampling_config import SamplingConfig
 from probekit.rollout.streaming_rollout import roll_out
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.seeding import generator
@@ -135,6 +138,89 @@ def test_the_way_from_one_next_chunk_to_the_other_is_measured_along_it() -> None
     assert found.transfer[:3].tolist() == [1, 0.25, -0.5]
     assert found.size[:3].tolist() == pytest.approx([1, 10**0.5 / 4, 0.5])
     assert bool(found.transfer[3].isnan())
+    assert bool(found.size[3].isnan())
+    near = moved(own, other / 16, patched / 16)  # as far along a way of a quarter
+    assert near.transfer[:3].tolist() == [1, 0.25, -0.5]
+    assert near.size[:3].tolist() == pytest.approx([1, 10**0.5 / 4, 0.5])
+
+
+class OneOther:
+    """The noise of a run seed, and in one chunk that of the next seed."""
+
+    def __init__(self, sampler: StreamingSampler, asked: list[Request], seed: int, chunk: int) -> None:
+        keys = [request.key for request in asked]
+        self._own, self._next = (KeyedNoise(keys, sampler.chunk_shape(), seed + more) for more in (0, 1))
+        self._chunk = chunk
+
+    def __call__(self, chunk: int, step: int) -> Tensor:
+        return (self._next if chunk == self._chunk else self._own)(chunk, step)
+
+
+def from_the_start(
+    sampler: StreamingSampler, asked: list[Request], noise: OneOther, chunk: int, written: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The state that chunk i is committed with, or what is written over it, and chunk i + 1 of a whole rollout."""
+    states: list[Tensor] = []
+
+    def hook(module: object, given: object, output: Tensor) -> Tensor:
+        states.append(output.clone())
+        return output if written is None else written
+
+    rollout = sampler.start(asked, noise=noise)
+    for _ in range(chunk + 1):
+        next(rollout)
+    handle = sampler.model.blocks[0].register_forward_hook(hook)
+    rollout.commit()
+    handle.remove()
+    (state,) = states
+    return state, next(rollout).latents
+
+
+@pytest.mark.parametrize(("chunk", "seed"), [(0, 0), (1, 3)])
+@torch.no_grad()
+def test_patching_is_a_rollout_whose_commit_writes_the_edited_state(
+    sampler: StreamingSampler, chunk: int, seed: int
+) -> None:
+    """Futures A and B differ in the noise of one chunk; each is rolled out from its very beginning here."""
+    asked = (requests() * 2)[: sampler.batch_size]
+    a, b = (OneOther(sampler, asked, seed, other) for other in (-1, chunk))
+    own, next_own = from_the_start(sampler, asked, a, chunk)
+    other, next_other = from_the_start(sampler, asked, b, chunk)
+    edits = {"a third": lambda own, other: own + (other - own) / 3, "beyond": lambda own, other: 2 * other - own}
+    table = patch_videos(sampler, asked, SITE, chunk, edits, arm="student", **({"seed": seed} if seed else {}))
+    for name, edit in edits.items():
+        _, patched = from_the_start(sampler, asked, a, chunk, edit(own, other))
+        expected = moved(next_own, next_other, patched)
+        found = table[table.edit == name]
+        assert found.transfer.to_numpy() == pytest.approx(expected.transfer.numpy(), rel=1e-3, abs=1e-4)
+        assert found["size"].to_numpy() == pytest.approx(expected.size.numpy(), rel=1e-3, abs=1e-4)
+        assert list(found.prompt_id) == [request.key.prompt_id for request in asked]
+        assert list(found["sample"]) == [request.key.sample for request in asked]
+    assert table["size"].min() > 0.01
+
+
+def test_a_site_or_chunk_at_the_edge_is_patched_and_one_beyond_it_is_not(sampler: StreamingSampler) -> None:
+    for chunk in (0, 5):
+        check_patch(sampler.model, SITE, chunk, 7)
+    for site, chunk, message in (
+        (Site(-1, None), 0, "No keys follow block -1 of 2"), (Site(2, None), 0, "No keys follow block 2"),
+        (SITE, -1, "Chunk -1 of 7"), (SITE, 7, "Chunk 7 of 7"),
+    ):  # fmt: skip
+        with pytest.raises(UserError, match=message):
+            check_patch(sampler.model, site, chunk, 7)
+
+
+def test_states_are_edited_in_whole_floats_and_without_a_graph(student: Path) -> None:
+    half = StreamingSampler(student, SUITE._replace(frames=21), SamplingConfig(precision="bfloat16"))
+    seen: list[tuple[torch.dtype, torch.dtype, bool]] = []
+
+    def edit(own: Tensor, other: Tensor) -> Tensor:
+        seen.append((own.dtype, other.dtype, torch.is_grad_enabled()))
+        return other
+
+    table = patch_videos(half, requests()[:1], SITE, 0, {"watched": edit}, arm="half")
+    assert seen == [(torch.float32, torch.float32, False)]
+    assert np.isfinite(table[["transfer", "size"]]).all(axis=None)
 
 
 def test_writing_the_own_state_changes_nothing_and_the_other_one_moves_the_next_chunk(
@@ -201,4 +287,5 @@ def test_edits_of_one_seed_are_the_same() -> None:
     own, other = drawn("own", 3, 4, 5), drawn("other", 3, 4, 5)
     first, second, third = (edits_of(directions, seed)[RANDOM](own, other) for seed in (0, 0, 1))
     assert torch.equal(first, second)
+    assert torch.equal(edits_of(directions)[RANDOM](own, other), first)
     assert not torch.equal(first, third)

@@ -10,7 +10,7 @@ import torch
 from probekit.models.causal_card import write_causal_card
 from probekit.models.video_codec import to_unit_range
 from probekit.probing.planning_episodes import PlanningEpisodes, chunk_ends
-from probekit.probing.planning_facts import FACTS, entropy, futures_after
+from probekit.probing.planning_facts import FACTS, entropy, facts_under, futures_after, true_states
 from probekit.rollout.generation_runner import Request
 from probekit.rollout.streaming_sampler import StreamingSampler
 from probekit.run_folder.sample_key import SampleKey
@@ -19,7 +19,7 @@ from probekit.sprite_world.dynamics import MotionState
 from probekit.sprite_world.futures import FutureDistribution, frames_ahead
 from probekit.sprite_world.occlusions import OccludedEpisode, seen_at
 from probekit.sprite_world.posterior import posteriors
-from probekit.sprite_world.vocabulary import COLORS, PILLAR_COLUMNS, SHAPES, SIZES
+from probekit.sprite_world.vocabulary import COLORS, DIRECTIONS, PILLAR_COLUMNS, SHAPES, SIZES
 from probekit.suites.registry import load_suite
 from tests.helpers.model_folders import CARDS, write_tiny_model
 
@@ -44,9 +44,9 @@ def test_what_is_asked_and_what_the_caption_states() -> None:
 
 
 def test_facts_of_a_state_by_hand() -> None:
-    """A frame is 512 units wide, a field 128; fields are counted row by row."""
+    """A frame is 512 units wide, a field 128; fields are counted row by row, and the frame's end is in the last."""
     episode = SHOWN.found[0].episode
-    states = MotionState(np.array([0, 127, 128, 511]), np.array([0, 128, 511, 384]), np.array([0, 3, 5, 7]))
+    states = MotionState(np.array([0, 127, 128, 512]), np.array([0, 128, 512, 384]), np.array([0, 3, 5, 7]))
     values = {name: fact.values(episode.scene, states) for name, fact in FACT.items()}
     np.testing.assert_allclose(values["position"], np.stack([states.x, states.y], axis=1) / 512)
     assert values["place"].ravel().tolist() == [0, 4, 13, 15]
@@ -72,6 +72,32 @@ def test_a_place_that_is_certain_has_no_variance_and_a_spread_one_has_its_own() 
     best = FACT["position"].best(scene, FutureDistribution(states, np.array([0.25, 0.75])))
     assert best.values == pytest.approx([372 / 512, 200.75 / 512])
     assert best.floor == pytest.approx(3 / 16 * (96**2 + 1) / 512**2 / 2)
+
+
+def test_the_best_readout_of_a_class_is_its_probability_whatever_states_share_it() -> None:
+    """Three states in two fields, with 1/2, 1/4 and 1/4."""
+    scene = SHOWN.found[0].episode.scene
+    states = MotionState(np.array([10, 20, 300]), np.array([10, 20, 400]), np.array([1, 2, 1]))
+    future = FutureDistribution(states, np.array([0.5, 0.25, 0.25]))
+    place, direction = (FACT[name].best(scene, future) for name in ("place", "direction"))
+    assert place.values.tolist() == [0.75] + [0.0] * 13 + [0.25, 0.0]
+    assert direction.values.tolist() == [0, 0.75, 0.25, 0, 0, 0, 0, 0]
+    assert place.floor == direction.floor == pytest.approx(-0.75 * math.log(0.75) - 0.25 * math.log(0.25))
+    assert FACT["sprite-size"].best(scene, future).values.max() == 1
+
+
+def test_a_caption_of_another_sprite_states_nothing_of_this_one() -> None:
+    own, others = facts_under(captions_of_another=False), facts_under(captions_of_another=True)
+    assert own == FACTS
+    assert others == tuple(fact._replace(stated=False) for fact in FACTS)
+
+
+def test_the_true_state_is_the_labels_position_in_units_and_the_direction_that_they_move_in() -> None:
+    for found in SHOWN.found[:4]:
+        labels, states = found.episode.labels, true_states(found.episode, ENDS)
+        np.testing.assert_array_equal(np.stack([states.x, states.y], axis=1), labels.position[ENDS, 0] * 16)
+        signs = np.sign(labels.velocity[ENDS, 0])
+        np.testing.assert_array_equal(np.array(DIRECTIONS)[states.direction], signs)
 
 
 def asked_by_hand(

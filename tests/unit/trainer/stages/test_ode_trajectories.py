@@ -16,6 +16,7 @@ from probekit.models.loading import load_text_encoder, load_transformer
 from probekit.models.model_folder import SHIPPED_MODELS
 from probekit.models.text_context import TextContext
 from probekit.models.text_encoding import TextEncoder
+from probekit.rollout import fixed_batch
 from probekit.rollout.fixed_batch import fixed_batch_size
 from probekit.rollout.noise import SeededNoise, normal_rows
 from probekit.seeding import generator
@@ -126,6 +127,28 @@ def test_an_ar_teacher_solves_every_chunk_after_the_ground_truth_before_it(
         assert torch.equal(found.clean, clips.latents)
         assert teacher.proj_out.weight.requires_grad
         assert not found.endpoint.requires_grad
+        assert not found.states.requires_grad
+
+
+def test_captions_and_passes_of_a_trajectory_build_no_graph(folders: dict[str, Any], tmp_path: Path) -> None:
+    """Even of weights that could learn: a graph of the text would be kept as long as the pass is."""
+    teacher, seen = open_generator(str(folders["ar"]), ("ar_teacher",), 2, "a test").eval(), []
+
+    class Learning:
+        """An encoder whose rows carry a graph wherever one is built."""
+
+        weight = torch.ones((), requires_grad=True)
+
+        def encode(self, prompts: list[str]) -> Tensor:
+            rows = self.weight * encoder().encode(prompts)
+            seen.append(rows.requires_grad)
+            return rows
+
+    teacher.register_forward_hook(lambda module, given, answer: seen.append(answer.requires_grad))
+    clips = LatentClips(folders["clips"], "train").take(np.array([1, 4]))
+    teacher_trajectories(teacher, Learning(), clips, config_of(folders, tmp_path), ("n", 1))
+    assert len(seen) > STEPS
+    assert not any(seen)
 
 
 def test_shards_share_out_a_permutation_of_the_clips_that_begins_again_at_its_end(
@@ -175,6 +198,14 @@ def test_as_many_rows_are_solved_together_as_fill_a_pass(
     solver = _solver(config_of(folders, tmp_path, teacher, latent_frames=40), SINGLE)
     assert solver.size == fixed_batch_size(frames * (SIDE // 2) ** 2)
     assert fixed_batch_size(160) == 3
+
+
+def test_a_pass_of_an_ar_teacher_counts_the_tokens_of_one_chunk_of_one_clip(
+    folders: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five chunks of 8 tokens fit where a pass is full at 40."""
+    monkeypatch.setattr(fixed_batch, "FULL_PASS", 40)
+    assert _solver(config_of(folders, tmp_path), SINGLE).size == 5
 
 
 def test_passes_are_in_bf16_only_if_the_recipe_says_so(folders: dict[str, Any], tmp_path: Path) -> None:
