@@ -183,8 +183,13 @@ INSTEAD: Final[dict[str, tuple[str, ...]]] = {
         "tests/unit/trainer/stages/test_consistency_meaning.py",
     ),
     "trainer.stages.consistency": ("tests/unit/trainer/stages/test_consistency_meaning.py",),
+    "trainer.stages.dmd_scores": (
+        "tests/unit/trainer/stages/test_dmd_meaning.py",
+        "tests/unit/trainer/stages/test_dmd_scores.py",
+    ),
     "trainer.stages.export": ("tests/unit/trainer/stages/test_export.py",),
     "trainer.stages.flows": ("tests/unit/trainer/stages/test_flows.py",),
+    "trainer.stages.history_gradient": ("tests/unit/trainer/stages/test_history_gradient.py",),
     "trainer.stages.initialization": (
         "tests/unit/trainer/stages/test_grown_model.py",
         "tests/unit/trainer/stages/test_initialization.py",
