@@ -62,3 +62,6 @@ def test_features_carry_no_gradient() -> None:
     encoders = bidirectional_encoder(tiny_wan(layers=1), 0), causal_encoder(tiny_causal(layers=1), 0)
     for encode in encoders:
         assert not any(features.requires_grad for features in encode(video(), TEXT, CHUNKS))
+    codec = load_codec(SHIPPED_MODELS / "sprite-base")
+    learning = torch.zeros(1, 16, 6, 8, 8, requires_grad=True)
+    assert not any(features.requires_grad for features in world_encoder(codec)(learning, TEXT, 2))
