@@ -252,6 +252,12 @@ def test_a_steps_tokens_are_those_of_its_rollouts(config: DmdConfig) -> None:
     assert stage_of(config).tokens(0) == (1 + 2) * BATCH * 6 * 4 * 4
 
 
+def test_the_critics_update_teaches_the_generator_nothing(config: DmdConfig) -> None:
+    stage = stage_of(config)
+    stage.update_critic(0, 1)
+    assert all(parameter.grad is None for parameter in stage.model.parameters())
+
+
 def test_only_the_generator_and_the_critic_learn(config: DmdConfig) -> None:
     stage = AsymmetricDmdStage(config, Counted)
     plugged: Any = stage.auxiliary
