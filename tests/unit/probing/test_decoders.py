@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from probekit.probing import decoders
 from probekit.probing.decoder_goals import GoalSpace, chunk_goals, token_goals
 from probekit.probing.decoder_inputs import (
     Components,
@@ -312,3 +313,26 @@ def test_a_goal_that_no_validation_row_knows_has_an_error_of_0_and_keeps_its_fir
     fitted = fit_decoders(train, train_goals, validation, unknown, test, BUDGET._replace(steps=40))
     assert fitted.validation.flatten().tolist() == [0.0, 0.0]
     assert fitted.steps.flatten().tolist() == [20, 20]
+
+
+@pytest.mark.parametrize(("batch", "threads"), [(32, 1), (256, 1), (257, 2)])
+def test_steps_of_up_to_256_rows_run_on_one_thread_and_larger_ones_on_all(
+    batch: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads that share a small product wait for each other longer than they compute."""
+    seen: set[int] = set()
+
+    def see(*given: torch.Tensor) -> torch.Tensor:
+        seen.add(torch.get_num_threads())
+        return errors(*given)  # type: ignore[arg-type]
+
+    train, train_goals, validation, validation_goals, test, _ = data()
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        monkeypatch.setattr(decoders, "errors", see)
+        fit_decoders(train, train_goals, validation, validation_goals, test, BUDGET._replace(batch=batch, steps=2))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen == {threads}

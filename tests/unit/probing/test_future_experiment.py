@@ -1,5 +1,6 @@
 """Futures of a state by hand: which readouts, which frames, which numbers; and what settings are refused."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from probekit.errors import UserError
 from probekit.models.causal_card import write_causal_card
+from probekit.probing import future_experiment
 from probekit.probing.future_distances import future_distances
 from probekit.probing.future_experiment import (
     COLUMNS,
@@ -18,11 +20,11 @@ from probekit.probing.future_experiment import (
     values_table,
 )
 from probekit.probing.futures import forked_videos
-from probekit.probing.probe_experiment import arm_data, site_readouts
+from probekit.probing.probe_experiment import ArmData, Readout, arm_data, site_readouts
 from probekit.probing.probe_settings import DecoderBudget, ProbeSettings
 from probekit.probing.sites import Site
 from probekit.probing.splits import split_prompts
-from probekit.probing.targets import FRAME, pixels_of
+from probekit.probing.targets import FRAME, ProbeTarget, pixels_of
 from probekit.probing.world_calibration import field_shares
 from probekit.rollout.generation_runner import Request
 from probekit.rollout.streaming_sampler import StreamingSampler
@@ -85,17 +87,22 @@ def test_readouts_are_the_middle_sites_first_seeds_in_the_fork_of_each_held_out_
     assert {one.shape for own in found.values() for one in own.values()} == {(4, 6, 3)}
 
 
-def test_the_middle_of_two_sites_is_the_later_one(tmp_path: Path) -> None:
-    rng = np.random.default_rng(1)
+def test_of_many_sites_the_middle_one_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an even number the later of the two."""
+    rng, asked = np.random.default_rng(1), []
     states, frames = rng.normal(size=(10, 4, 1, 1, 6)), rng.integers(0, 255, (10, 4, 1, 4, 4, 3)).astype(np.uint8)
-    both = write_store(tmp_path / "both", states, frames, sites=(Site(0, 3), Site(1, 3)))
-    split, asked = split_prompts([key.prompt_id for key in both.keys]), FutureSettings(chunk=1, probes=PROBES)
-    data = arm_data(both, FRAME, split)
-    prompt, own = next(iter(held_out_readouts(both, split, asked).items()))
-    first = [key.prompt_id for key in both.keys].index(prompt)
-    (row,) = np.flatnonzero((data.sides[2].videos == first) & (data.sides[2].chunks == 1))
-    later = next(read for read in site_readouts(data, FRAME, PROBES, Site(1, 3)) if (read.seed, read.horizon) == (3, 1))
-    np.testing.assert_array_equal(own[1], pixels_of(later.values[row], 4, 4))
+
+    def read(data: ArmData, target: ProbeTarget, settings: ProbeSettings, site: Site) -> Iterator[Readout]:
+        asked.append(site.block)
+        return site_readouts(data, target, settings, site)
+
+    monkeypatch.setattr(future_experiment, "site_readouts", read)
+    for count in (2, 3, 6):
+        sites = tuple(Site(block, 3) for block in range(count))
+        store = write_store(tmp_path / str(count), states, frames, sites=sites)
+        split = split_prompts([key.prompt_id for key in store.keys])
+        held_out_readouts(store, split, FutureSettings(chunk=1, probes=PROBES))
+    assert asked == [1, 1, 3]
 
 
 def test_a_states_futures_are_forked_videos_and_a_horizon_is_the_last_frame_of_its_chunk(tmp_path: Path) -> None:

@@ -217,3 +217,9 @@ def test_wan_starts_from_the_noise_of_our_own_samplers(tmp_path: Path) -> None:
     expected = initial_noise(sampler._geometry, 3, 2, key)
     assert given["latents"].shape == (1, 16, 3, 4, 4)
     assert torch.equal(given["latents"][0], expected)
+
+
+def test_the_steps_of_a_video_show_no_bar(folder: Path) -> None:
+    """The run shows one of its own."""
+    pipeline = DiffusersSampler(folder, SUITE)._pipeline
+    assert pipeline.progress_bar(total=1).disable
