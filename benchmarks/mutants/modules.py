@@ -46,6 +46,7 @@ EXTRA: Final[dict[str, tuple[str, ...]]] = {
 INSTEAD: Final[dict[str, tuple[str, ...]]] = {
     "probekit.evaluation.aggregation": ("tests/unit/evaluation/test_aggregation.py",),
     "probekit.evaluation.sprite.identity": ("tests/unit/evaluation/sprite/test_identity.py",),
+    "probekit.evaluation.sprite.permanence": ("tests/unit/evaluation/sprite/test_permanence.py",),
     "probekit.evaluation.sprite.quality": ("tests/unit/evaluation/sprite/test_quality_by_hand.py",),
     "probekit.evaluation.sprite.rates": ("tests/unit/evaluation/sprite/test_rates.py",),
     "probekit.evaluation.sprite.semantic": ("tests/unit/evaluation/sprite/test_semantic_by_hand.py",),

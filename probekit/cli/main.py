@@ -57,6 +57,10 @@ VERBS: Final = (
         "What a model loses from the short to the long horizon, and whether another one loses less.",
     ),
     Verb(
+        "permanence", "probekit.cli.permanence:permanence",
+        "What lasts in sprite videos: colour, shape and size after an occlusion and in view, with intervals.",
+    ),
+    Verb(
         "horizon", "probekit.cli.horizon:horizon",
         "What long videos do over time: curves by second, first against last, similarity by gap, six detectors.",
     ),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from probekit.evaluation.scorer import Score, ScoringInput, WeightFreeScorer, ratio_score
 from probekit.evaluation.sprite.identity import agreement, agreements, agreements_with, identity_over
+from probekit.evaluation.sprite.permanence import OCCLUSION_FRAMES, looks_around
 from probekit.sprite_world.tracker import Bool, Float
 from probekit.sprite_world.tracker_objects import Sight, TrackedObject, gaps
 from probekit.sprite_world.vocabulary import FRAME_SIZE
@@ -24,8 +25,6 @@ _SMOOTHING: Final = 4
 _SMOOTH_DEVIATION: Final = 1.0
 _SAMPLED_FPS: Final = 8.0
 _MOVING: Final = 0.25
-_OCCLUSION_FRAMES: Final = 2
-_IDENTITY_FRAMES: Final = 16
 _OVERDUE_FRAMES: Final = 60
 
 
@@ -146,14 +145,13 @@ def object_permanence(video: ScoringInput) -> Score:
 
 def _permanence(this: TrackedObject, gap: slice) -> list[float]:
     """The score of one occlusion as a list, empty where nothing can be said."""
-    clear = np.flatnonzero(this.sight == Sight.CLEAR)
-    before, after = clear[clear < gap.start], clear[clear >= gap.stop]
-    if gap.stop - gap.start < _OCCLUSION_FRAMES or not len(before):
+    length = gap.stop - gap.start
+    if length < OCCLUSION_FRAMES or not (this.sight[: gap.start] == Sight.CLEAR).any():
         return []
-    if len(after):
-        looks = (identity_over(this, frames) for frames in (before[-_IDENTITY_FRAMES:], after[:_IDENTITY_FRAMES]))
+    looks = looks_around(this, gap)
+    if looks is not None:
         return [agreement(*looks)]
-    overdue = gap.stop - gap.start >= _OVERDUE_FRAMES and this.sight[gap.start] == Sight.HIDDEN
+    overdue = length >= _OVERDUE_FRAMES and this.sight[gap.start] == Sight.HIDDEN
     return [0.0] if overdue else []
 
 
