@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
-from probekit.evaluation.sprite.permanence import STATED
 from probekit.reporting.cells import bootstrap_notes, difference_text, interval_text, score_text
 from probekit.reporting.table import Cell, Column, Table
 from probekit.statistics.difference_estimate import DifferenceEstimate
@@ -17,13 +16,15 @@ class PermanenceRow(NamedTuple):
     """One attribute over one kind of passage; shares in percent.
 
     Attributes:
-        attribute: a field of `Identity`.
+        attribute: name, such as `color`.
+        stated: whether captions state it.
         occluded: whether the sprite was out of view in between.
         shares: mean of each run with its interval.
         difference: method minus baseline; None for one run.
     """
 
     attribute: str
+    stated: bool
     occluded: bool
     shares: tuple[DifferenceEstimate, ...]
     difference: DifferenceEstimate | None
@@ -33,7 +34,7 @@ def permanence_table(rows: Sequence[PermanenceRow], models: Sequence[str]) -> Ta
     """Share of sprites that kept each attribute, by run, and the difference of two."""
     columns = [
         Column[PermanenceRow]("attribute", lambda row: row.attribute),
-        Column[PermanenceRow]("stated", lambda row: "by the caption" if row.attribute in STATED else "nowhere"),
+        Column[PermanenceRow]("stated", lambda row: "by the caption" if row.stated else "nowhere"),
         Column[PermanenceRow]("passage", lambda row: "out of view" if row.occluded else "in view"),
     ]
     data = list(columns)

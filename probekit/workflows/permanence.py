@@ -10,7 +10,7 @@ import numpy as np
 from probekit.errors import UserError
 from probekit.evaluation.scorer import ScoringInput
 from probekit.evaluation.sprite.identity import Identity
-from probekit.evaluation.sprite.permanence import kept_attributes
+from probekit.evaluation.sprite.permanence import STATED, kept_attributes
 from probekit.media.video_files import read_video
 from probekit.progress import track
 from probekit.reporting.permanence_table import PermanenceRow, permanence_table
@@ -33,7 +33,7 @@ class RunPermanence(NamedTuple):
 
     Attributes:
         model: name of the model.
-        shares: for each passage, by prompt, the share of sprites that kept the attribute.
+        shares: share of sprites that kept the attribute, by passage and prompt.
     """
 
     model: str
@@ -89,7 +89,8 @@ def _rows(runs: Sequence[RunPermanence], seed: int, replicates: int) -> Iterator
     for passage in PASSAGES:
         own = [_estimate(passage, one, None, seed, replicates) for one in runs]
         difference = _estimate(passage, runs[1], runs[0], seed, replicates) if len(runs) == 2 else None
-        yield PermanenceRow(*passage, tuple(own), difference)
+        attribute, occluded = passage
+        yield PermanenceRow(attribute, attribute in STATED, occluded, tuple(own), difference)
 
 
 def _estimate(

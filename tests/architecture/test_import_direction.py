@@ -51,9 +51,9 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     },
     "workflows": {
         "evaluation.aggregation", "evaluation.clips", "evaluation.interchange", "evaluation.long_horizon",
-        "evaluation.natural", "evaluation.reference", "evaluation.scorer", "evaluation.scoring", "evaluation.vbench",
-        "evaluation.weighting", "live", "media", "models", "probing", "reporting", "rollout", "run_folder",
-        "statistics", "suites",
+        "evaluation.natural", "evaluation.reference", "evaluation.scorer", "evaluation.scoring", "evaluation.sprite",
+        "evaluation.vbench", "evaluation.weighting", "live", "media", "models", "probing", "reporting", "rollout",
+        "run_folder", "statistics", "suites",
     },
     "trainer.config": set(),
     "trainer.distributed": {"trainer.config", "trainer.errors"},
