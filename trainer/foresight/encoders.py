@@ -47,9 +47,8 @@ def world_encoder(codec: VideoCodec) -> Encoder:
     _, rows, _ = SPRITE_GEOMETRY.patch
     fields = SPRITE_GEOMETRY.latent_height // rows
 
-    @torch.no_grad()
     def encode(video: Tensor, text: Tensor, chunks: int) -> list[Tensor]:
-        frames = to_uint8_frames(codec.to(video.device).decode(video.float())).cpu().numpy()
+        frames = to_uint8_frames(codec.to(video.device).decode(video.detach().float())).cpu().numpy()
         found = np.stack([field_states(one, SPRITE_GEOMETRY.temporal_stride, fields) for one in frames])
         states = torch.from_numpy(found).to(video.device)
         return list(rearrange(states, "B (N n) r c E -> N B (n r c) E", N=chunks))

@@ -1,9 +1,10 @@
 """What lasts, by hand: looks around occlusions and pauses."""
 
 import numpy as np
+import pytest
 
 from probekit.evaluation.sprite.identity import Identity
-from probekit.evaluation.sprite.permanence import STATED, KeptAttribute, kept_attributes
+from probekit.evaluation.sprite.permanence import STATED, KeptAttribute, kept_attributes, looks_around
 from probekit.sprite_world.tracker_objects import UNKNOWN, Sight, TrackedObject
 
 
@@ -53,11 +54,35 @@ def test_a_frame_out_of_view_is_no_occlusion_and_two_are() -> None:
         assert found(thing(sight, [1] * len(sight)))["color"] == (occluded, True)
 
 
+@pytest.mark.parametrize(("length", "first", "last"), [(60, 24, 35), (81, 34, 45)])
+@pytest.mark.parametrize("side", ["before", "after"])
+@pytest.mark.parametrize("early", [True, False])
+def test_sixteen_frames_on_each_side_count_and_not_one_more_or_less(
+    length: int, first: int, last: int, side: str, early: bool
+) -> None:
+    """Eight frames of colour 2 among colour 4: a draw, which the lower wins; any other window has more of the 4."""
+    window = range(first - 16, first) if side == "before" else range(last + 1, last + 17)
+    colors = np.full(length, 4)
+    colors[window.start : window.stop] = [2] * 8 + [4] * 8 if early else [4] * 8 + [2] * 8
+    other = range(last + 1, last + 17) if side == "before" else range(first - 16, first)
+    colors[other.start : other.stop] = 2
+    assert found(thing([CLEAR] * length, colors.tolist()))["color"] == (False, True)
+
+
+def test_an_occlusions_own_first_and_last_frames_do_not_count() -> None:
+    one = thing([CLEAR] * 10, [1, 1, 3, 3, 3, 3, 3, 3, 1, 1])
+    looks = looks_around(one, slice(2, 8))
+    assert looks is not None
+    assert [look.color for look in looks] == [1, 1]
+    assert looks_around(one, slice(0, 8)) is None
+    assert looks_around(one, slice(2, 10)) is None
+
+
 def test_what_never_returns_or_never_was_clear_says_nothing() -> None:
     assert found(thing([CLEAR] * 5 + [HIDDEN] * 5, [1] * 10)) == {}
     assert found(thing([PARTIAL] * 5 + [HIDDEN] * 5 + [CLEAR] * 5, [1] * 15)) == {}
 
 
 def test_captions_state_colour_shape_and_size() -> None:
-    assert {"color", "shape", "size"} <= STATED
+    assert STATED == {"color", "shape", "size"}
     assert KeptAttribute("color", True, True).attribute in STATED
