@@ -4,6 +4,7 @@ import copy
 import math
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -336,3 +337,30 @@ def test_steps_of_up_to_256_rows_run_on_one_thread_and_larger_ones_on_all(
     finally:
         torch.set_num_threads(before)
     assert seen == {threads}
+
+
+@pytest.mark.parametrize(("patience", "steps"), [(1, 20), (3, 40), (99, 100)])
+def test_a_fit_ends_once_no_decoder_was_better_for_as_many_looks_as_its_patience(
+    patience: int, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is known of the validation rows, so that the first look, at step 10, is the best one."""
+    train, train_goals, validation, validation_goals, test, _ = data()
+    unknown = validation_goals._replace(known=torch.zeros_like(validation_goals.known))
+    fitted_rows: list[int] = []
+
+    def see(predicted: torch.Tensor, *rest: Any) -> torch.Tensor:
+        if predicted.requires_grad:
+            fitted_rows.append(predicted.shape[1])
+        return errors(predicted, *rest)
+
+    monkeypatch.setattr(decoders, "errors", see)
+    budget = BUDGET._replace(steps=100, validate_every=10, patience=patience)
+    fit_decoders(train, train_goals, validation, unknown, test, budget)
+    assert fitted_rows == [32] * steps
+
+
+def test_what_a_fit_gives_out_carries_no_graph() -> None:
+    train, train_goals, validation, validation_goals, test, _ = data()
+    fitted = fit_decoders(train, train_goals, validation, validation_goals, test, BUDGET._replace(steps=2))
+    assert not fitted.readouts.requires_grad
+    assert not any(parameter.requires_grad for parameter in fitted.stack.parameters())

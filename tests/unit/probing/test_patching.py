@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, write_causal_card
@@ -124,6 +125,8 @@ def test_edits_write_what_they_say() -> None:
     torch.testing.assert_close((control - own).flatten(1).norm(dim=1), (edited - own).flatten(1).norm(dim=1))
     inside = (control - own).flatten(1)
     torch.testing.assert_close(inside @ torch.from_numpy(random @ random.T), inside)
+    towards = (other - own).flatten(1) @ torch.from_numpy(random @ random.T)
+    torch.testing.assert_close(F.cosine_similarity(inside, towards), torch.ones(3, dtype=torch.float64))
     directions = decoded_directions(drawn("s", 40, 20).numpy(), drawn("t", 40, 2).numpy())
     ablated = without(directions)(own, other).flatten(1)
     axes = torch.from_numpy(directions.basis)

@@ -8,8 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.stats import t
 
 from probekit.run_folder.preferences import Choice, Preference
+from probekit.seeding import generator
+from probekit.statistics import preference_estimate
+from probekit.statistics.interval_choice import NO_SPREAD
 from probekit.statistics.preference_estimate import NO_ORDER, compare_preferences
 from probekit.statistics.preference_model import (
     LIMIT,
@@ -148,6 +152,9 @@ def test_one_sided_choices_have_no_finite_worth_and_say_so() -> None:
     row = result.models[0]
     assert (row.log_worth, row.score, row.low, row.reason) == (None, None, None, ONE_SIDED)
     assert (row.wins, row.ties, row.losses) == (16, 0, 0)
+    assert not row.star
+    lost = compare_preferences(choices((0, 0, 8), (8, 0, 0)), A, seed=0, replicates=100).models[0]
+    assert (lost.wins, lost.losses, lost.reason) == (0, 16, ONE_SIDED)
     only_ties = compare_preferences(choices((0, 5, 0), (0, 5, 0)), A, seed=0, replicates=100)
     assert only_ties.models[0].log_worth is None
 
@@ -234,3 +241,51 @@ def test_the_same_seed_gives_the_same_interval_and_another_a_close_one() -> None
     assert first == compare_preferences(rows, A, seed=1, replicates=800, level=0.95)
     few = compare_preferences(choices((9, 4, 7), (6, 5, 11), prompts=12), A, seed=1, replicates=800).models[0]
     assert few.interval == "t"
+
+
+def test_the_standard_error_is_the_spread_of_fits_to_prompts_that_were_drawn_again() -> None:
+    """More replicates than are fitted at once, and each of the whole stream of draws."""
+    rows = choices((40, 20, 30), (30, 20, 45), prompts=30)
+    counts, fit = count_preferences(rows, A), fitted(rows)
+    found = compare_preferences(rows, A, seed=3, replicates=700).models[0]
+    drawn = prompt_indices(generator(preference_estimate._STREAM, 3), 30, 700)
+    again = fit_replicates(counts.counts[drawn].sum(axis=1), fit.design)
+    assert found.standard_error == pytest.approx(again[:, 0].std(ddof=1), rel=1e-9)
+
+
+def test_a_model_has_as_many_prompts_as_show_it() -> None:
+    """The method stands against the baseline in ten prompts, a third model against either of them in two."""
+    third = [
+        *(choice("third", A, answer, "p0") for answer in ("left", "right", "tie")),
+        *(choice(A, "third", answer, "p1") for answer in ("left", "right")),
+        choice(B, "third", "tie", "p1"),
+    ]  # type: ignore[misc]
+    result = compare_preferences([*choices((12, 6, 3), (3, 6, 12)), *third], A, seed=0, replicates=20)
+    assert {row.name: (row.prompts, row.wins, row.ties, row.losses) for row in result.models} == {
+        B: (10, 24, 12, 6), "third": (2, 2, 1, 2),
+    }  # fmt: skip
+    assert (result.order.prompts, result.choices) == (10, 48)
+
+
+def test_an_interval_of_few_prompts_has_one_degree_of_freedom_less_than_prompts() -> None:
+    """Its half width over that at another level is a ratio of quantiles of t, whatever the error."""
+    rows, widths = choices((9, 4, 7), (6, 5, 11), prompts=12), []
+    for level in (0.95, 0.8):
+        row = compare_preferences(rows, A, seed=1, replicates=300, level=level).models[0]
+        assert row.interval == "t"
+        assert row.low is not None
+        assert row.high is not None
+        widths.append(row.high - row.low)
+    assert widths[0] / widths[1] == pytest.approx(t.ppf(0.975, 11) / t.ppf(0.9, 11), rel=1e-6)
+
+
+def test_without_any_difference_between_prompts_or_with_one_replicate_there_is_no_interval() -> None:
+    answers: list[tuple[str, str, Choice]] = [
+        (A, B, "left"), (A, B, "right"), (B, A, "left"), (B, A, "left"), (B, A, "tie"), (B, A, "right"),
+    ]  # fmt: skip
+    alike = [choice(*answer, f"p{prompt}") for prompt in range(15) for answer in answers]
+    row = compare_preferences(alike, A, seed=0, replicates=50).models[0]
+    assert row.log_worth is not None
+    assert (row.low, row.high, row.reason, row.star) == (None, None, NO_SPREAD, False)
+    one = compare_preferences(choices((9, 4, 7), (6, 5, 11)), A, seed=0, replicates=1).models[0]
+    assert (one.low, one.high, one.standard_error) == (None, None, None)
