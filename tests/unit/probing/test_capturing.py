@@ -105,10 +105,10 @@ def test_the_untrained_twin_sees_the_same_passes_and_says_something_else(store: 
 
 
 def test_a_twin_has_random_weights_of_its_seed_alone_and_does_not_learn(sampler: StreamingSampler) -> None:
-    first, again, other = (untrained_twin(sampler.model, seed).state_dict() for seed in (0, 0, 1))
+    first, again, *others = (untrained_twin(sampler.model, seed).state_dict() for seed in (0, 0, 1, 2, 3))
     assert first.keys() == sampler.model.state_dict().keys()
     assert all(torch.equal(first[name], again[name]) for name in first)
-    assert not all(torch.equal(first[name], other[name]) for name in first)
+    assert len({other["proj_out.weight"].numpy().tobytes() for other in (first, *others)}) == 4
     twin, state = untrained_twin(sampler.model), torch.random.get_rng_state()
     assert all(torch.equal(tensor, first[name]) for name, tensor in twin.state_dict().items())
     assert not twin.training
@@ -148,6 +148,19 @@ def test_given_videos_are_noised_by_the_noise_of_their_keys(student: Path, tmp_p
     given = capture(sampler, asked, tmp_path / "given", settings, SUITE.card(), given=zeros, videos="none")
     np.testing.assert_array_equal(own.states(first)[:, 0], FeatureStore(given).states(first)[:, 0])
     assert not np.array_equal(own.states(first)[:, 1], FeatureStore(given).states(first)[:, 1])
+
+
+def test_a_twin_is_made_only_if_it_is_asked_for_and_something_is_missing(
+    sampler: StreamingSampler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capture(sampler, requests(1), tmp_path / "with", SETTINGS, SUITE.card())
+    monkeypatch.setattr("probekit.probing.capturing.untrained_twin", lambda model: pytest.fail("a twin was made"))
+    capture(sampler, requests(1), tmp_path / "with", SETTINGS, SUITE.card())
+    alone = SETTINGS._replace(untrained=False)
+    found = FeatureStore(capture(sampler, requests(1), tmp_path / "alone", alone, SUITE.card()))
+    np.testing.assert_array_equal(found.states(LAST), FeatureStore(tmp_path / "with").states(LAST))
+    with pytest.raises(UserError, match=r"no .*states"):
+        found.states(LAST, UNTRAINED)
 
 
 def test_a_twin_with_the_trained_weights_would_say_the_same(

@@ -181,6 +181,7 @@ def test_every_held_out_prompt_with_a_state_has_a_row_for_every_readout(
         assert len(own) == len(expected)
 
 
+@pytest.mark.long
 def test_all_facts_are_asked_by_default(store: FeatureStore) -> None:
     whole = planning_rows(SHOWN, (2,))
     assert list(whole.best) == [fact.name for fact in FACTS]
