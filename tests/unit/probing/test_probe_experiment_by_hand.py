@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from probekit.errors import UserError
 from probekit.evaluation.reference.metrics import MSE
+from probekit.probing.control_task import control_labels
 from probekit.probing.decoder_inputs import InputMap
 from probekit.probing.feature_store import FeatureStore
 from probekit.probing.fixed_controls import linear_motion, motion_of
@@ -85,6 +86,11 @@ def test_a_side_holds_every_chunk_of_its_videos_and_one_without_videos_is_refuse
             arm_data(store, FRAME, PromptSplit(*lacking))
 
 
+def test_a_chunks_picture_is_that_of_its_last_latent_frame(store: FeatureStore) -> None:
+    last = store.frames()[:, :, SIZE - 1].reshape(VIDEOS, CHUNKS, -1)
+    np.testing.assert_array_equal(data_of(store).values, last.astype(np.float32) / np.float32(255))
+
+
 def test_controls_of_pictures_are_the_training_mean_the_present_and_its_motion_going_on(store: FeatureStore) -> None:
     data = data_of(store)
     train, _, test = data.sides
@@ -110,6 +116,18 @@ def test_controls_of_classes_are_how_often_they_come_in_training_and_the_present
         expected = [[float(one == index) for index in range(3)] for one in ahead(CLASSES, test, 0)[:, 0]]
         assert of_source(found, COPY)[horizon, 0].tolist() == expected
     assert one_hot(np.array([[1.0], [np.nan]], np.float32), 2).tolist() == [[0, 1], [0, 0]]
+
+
+def test_the_control_task_is_judged_by_the_present_chunks_label_of_training_groups(store: FeatureStore) -> None:
+    """In the chunks whose real label at the horizon is known, so that both tasks have as many."""
+    data = data_of(store, COMING)
+    train, _, test = data.sides
+    looks = np.moveaxis(store.latents().reshape(VIDEOS, 2, CHUNKS, SIZE, 2, 2), 1, 3)
+    labels = ahead(control_labels(looks, CLASSES, train, 3, "coming"), test, 0)
+    truths = {read.horizon: read.truth for read in readouts(data, COMING, SETTINGS) if read.source == CONTROL_TASK}
+    for horizon in SETTINGS.horizons:
+        known = np.isfinite(ahead(CLASSES, test, horizon))
+        np.testing.assert_array_equal(truths[horizon], np.where(known, labels, np.nan))
 
 
 def test_where_the_present_number_is_unknown_the_copy_is_the_mean(store: FeatureStore) -> None:
