@@ -1,7 +1,6 @@
 """Notebooks answer what they open with: they run from any folder, draw where they are told, and hold no mathematics."""
 
 import ast
-import itertools
 import math
 import os
 from collections.abc import Iterator, Mapping
