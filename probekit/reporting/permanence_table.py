@@ -1,6 +1,6 @@
 """The table of what lasts: each attribute, behind something and in view, for one run or two."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -39,50 +39,51 @@ def permanence_table(rows: Sequence[PermanenceRow], models: Sequence[str]) -> Ta
     ]
     data = list(columns)
     for number, model in enumerate(models):
+        share = partial(_share, number)
         columns += [
-            Column(f"{model}: kept, %", partial(_mean, number), True),
-            Column("95% interval", partial(_interval, number), True),
-            Column("prompts", partial(_prompts, number), True),
+            Column(f"{model}: kept, %", partial(_mean, share), True),
+            Column("95% interval", partial(_interval, share), True),
+            Column("prompts", partial(_number, share, "n_prompts"), True),
         ]
-        data += [Column(f"{model} {head}", partial(_number, number, name)) for name, head in _DATA]
-    kinds = [(one.name, one.interval, one.instead, one.reason) for row in rows for one in row.shares]
+        data += [Column(f"{model} {head}", partial(_number, share, name)) for name, head in _DATA]
+    estimates = [one for row in rows for one in row.shares]
     if len(models) == 2:
-        columns += [Column("difference", _difference, True), Column("95% interval", _difference_interval, True)]
-        data += [Column(f"difference {head}", partial(_of_difference, name)) for name, head in _DATA]
-        differences = [row.difference for row in rows if row.difference is not None]
-        kinds += [(f"difference in {one.name}", one.interval, one.instead, one.reason) for one in differences]
-    notes = bootstrap_notes("Bootstrap over prompts, two runs together", kinds)
+        columns += [
+            Column("difference", _starred, True),
+            Column("95% interval", partial(_interval, _difference), True),
+        ]
+        data += [Column(f"difference {head}", partial(_number, _difference, name)) for name, head in _DATA]
+        estimates += [one._replace(name=f"difference in {one.name}") for one in map(_difference, rows)]
+    kinds = [(one.name, one.interval, one.instead, one.reason) for one in estimates]
+    notes = bootstrap_notes("Bootstrap over prompts" + ", two runs together" * (len(models) == 2), kinds)
     return Table(columns, rows, notes, data=data, digits=".6f", group=lambda row: str(row.occluded))
 
 
-def _mean(number: int, row: PermanenceRow) -> str:
-    return score_text(row.shares[number].difference)
+Estimate = Callable[[PermanenceRow], DifferenceEstimate]
+"""One of a row's estimates."""
 
 
-def _interval(number: int, row: PermanenceRow) -> str:
-    return interval_text(row.shares[number].low, row.shares[number].high)
+def _share(number: int, row: PermanenceRow) -> DifferenceEstimate:
+    return row.shares[number]
 
 
-def _prompts(number: int, row: PermanenceRow) -> int:
-    return row.shares[number].n_prompts
-
-
-def _number(number: int, name: str, row: PermanenceRow) -> Cell:
-    value: Cell = row.shares[number]._asdict()[name]
-    return value
-
-
-def _difference(row: PermanenceRow) -> str:
+def _difference(row: PermanenceRow) -> DifferenceEstimate:
     assert row.difference is not None
-    return difference_text(row.difference.difference, star=row.difference.star)
+    return row.difference
 
 
-def _difference_interval(row: PermanenceRow) -> str:
-    assert row.difference is not None
-    return interval_text(row.difference.low, row.difference.high)
+def _mean(of: Estimate, row: PermanenceRow) -> str:
+    return score_text(of(row).difference)
 
 
-def _of_difference(name: str, row: PermanenceRow) -> Cell:
-    assert row.difference is not None
-    value: Cell = row.difference._asdict()[name]
+def _starred(row: PermanenceRow) -> str:
+    return difference_text(_difference(row).difference, star=_difference(row).star)
+
+
+def _interval(of: Estimate, row: PermanenceRow) -> str:
+    return interval_text(of(row).low, of(row).high)
+
+
+def _number(of: Estimate, name: str, row: PermanenceRow) -> Cell:
+    value: Cell = of(row)._asdict()[name]
     return value

@@ -1,6 +1,6 @@
 """What a recipe trains with, how many operations that takes, and whether it fits: from configurations alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from probekit.errors import UserError
@@ -128,8 +128,8 @@ def predictor_parts(config: ForesightConfig, generator: dict[str, Any], encoder:
     return predictor_size(config, width_of(generator), target_width(config, encoder))
 
 
-def target_width(config: ForesightConfig, encoder: dict[str, Any]) -> int:
-    """Numbers of a target's token: the encoder's width, or what the world's state has."""
+def target_width(config: ForesightConfig, encoder: Mapping[str, Any]) -> int:
+    """Numbers of a target's token: the width of the encoder's configuration, or what the world's state has."""
     return FIELD_FEATURES if config.encoder == "world" else width_of(encoder)
 
 

@@ -11,7 +11,6 @@ from probekit.models.flops import width_of
 from probekit.models.hub import is_hub_id
 from probekit.models.model_folder import is_there, local_place
 from probekit.models.presets import SPRITE_FAMILY, family_of, sprite_transformer_config
-from probekit.sprite_world.field_states import FIELD_FEATURES
 from probekit.suites.registry import load_suite
 from trainer.config.causal import CausalOdeConfig, ConsistencyConfig, TrajectoryConfig
 from trainer.config.foresight import ForesightConfig
@@ -19,6 +18,7 @@ from trainer.config.recipe import BidirectionalConfig, DmdConfig, StageConfig
 from trainer.config.run import CausalRunConfig
 from trainer.distributed.world import World
 from trainer.planning.architectures import known_architecture
+from trainer.planning.recipe import target_width
 from trainer.plugins import predictor_size
 from trainer.stages.dmd_scores import score_roles
 from trainer.stages.initialization import check_growth
@@ -216,7 +216,7 @@ def _check_foresight(
                 f"Use 0 to {model['num_layers'] - 1}.",
             )
     if generator is not None and (encoder is not None or key is None):
-        predictor_size(foresight, width_of(generator), FIELD_FEATURES if encoder is None else width_of(encoder))
+        predictor_size(foresight, width_of(generator), target_width(foresight, encoder or {}))
     if generator is not None and key is None and family_of(generator) is not SPRITE_FAMILY:
         raise UserError("foresight.encoder: world reads sprites alone.", "Use real, base or ema.")
     chunks = config.latent_frames // config.chunk_frames

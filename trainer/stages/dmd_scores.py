@@ -52,13 +52,15 @@ class DmdScores:
     def __init__(self, config: DmdConfig, no_prompt: Tensor, world: World) -> None:
         self._config = config
         self._no_prompt = no_prompt
-        self.real = self._open(config.real_model, "the real score", world, frozen_dtype(config.scale))
-        self.critic = self._open(config.critic_model, "the critic", world, torch.float32).requires_grad_(True)
+        self.real = self._open(config.real_model, "the real score", world)
+        self.critic = self._open(config.critic_model, "the critic", world, trained=True)
 
-    def _open(self, model: str, use: str, world: World, dtype: torch.dtype) -> WanTransformer3DModel:
-        opened = open_causal_score if self._config.causal_scores else open_score
-        score = opened(model, self._config.chunk_frames, use, dtype).requires_grad_(use == "the critic")
-        return place(score, world, self._config.scale)
+    def _open(self, model: str, use: str, world: World, *, trained: bool = False) -> WanTransformer3DModel:
+        config = self._config
+        opened = open_causal_score if config.causal_scores else open_score
+        dtype = torch.float32 if trained else frozen_dtype(config.scale)
+        score = opened(model, config.chunk_frames, use, dtype).requires_grad_(trained)
+        return place(score, world, config.scale)
 
     @torch.no_grad()
     def gradient(self, video: Tensor, text: Tensor, rows: range, names: Sequence[str | int]) -> Tensor:

@@ -55,8 +55,7 @@ def open_score(model: str, chunk_frames: int, use: str, dtype: torch.dtype = tor
     folder = model_folder(model)
     require_role(folder, (None,), chunk_frames, use)
     transformer = load_transformer(folder, dtype)
-    for tensor in (*transformer.parameters(), *transformer.buffers()):  # diffusers' own `to` leaves some in fp32
-        tensor.data = tensor.data.to(dtype)
+    _convert(transformer, dtype)
     return transformer
 
 
@@ -67,9 +66,14 @@ def open_causal_score(model: str, chunk_frames: int, use: str, dtype: torch.dtyp
         UserError: if the folder holds another kind of model or one of other chunks.
     """
     score = open_generator(model, ("ar_teacher",), chunk_frames, use)
-    for tensor in (*score.parameters(), *score.buffers()):
-        tensor.data = tensor.data.to(dtype)
+    _convert(score, dtype)
     return score
+
+
+def _convert(model: WanTransformer3DModel, dtype: torch.dtype) -> None:
+    """Bring every tensor to a data type; diffusers' own `to` leaves some in fp32."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        tensor.data = tensor.data.to(dtype)
 
 
 def check_frames(latent_frames: int, chunk_frames: int) -> int:
