@@ -71,6 +71,26 @@ def test_only_bidirectional_scores_hear_the_future(models: Path, causal: bool) -
     assert not torch.allclose(direction(stage, video)[:, :, 3:], direction(stage, past)[:, :, 3:], atol=1e-3)
 
 
+def test_causal_scores_see_the_clean_past_and_judge_the_noisy_video_at_one_level(models: Path) -> None:
+    """[clean | noisy] in one pass; the real score has both twice, for guidance."""
+    stage = AsymmetricDmdStage(config_of(models, causal_scores=True))
+    given: dict[str, tuple[Tensor, Tensor]] = {}
+    for name, score in (("real", stage.scores.real), ("critic", stage.scores.critic)):
+        score.register_forward_pre_hook(lambda _, arguments, name=name: given.update({name: arguments[:2]}))
+    video = torch.randn(2, 16, 9, 8, 8, generator=torch.Generator().manual_seed(0))
+    stage.scores.gradient(video, stage._text.encode(["", ""]), ROWS, ("dmd", 0))
+    for name, times in (("real", 2), ("critic", 1)):
+        latents, levels = given[name]
+        clean, noisy = latents.split(9, dim=2)
+        torch.testing.assert_close(clean, video.repeat(times, 1, 1, 1, 1))
+        assert not levels[:, :3].any()
+        assert (levels[:, 3:] == levels[:, 3:4]).all()
+        sigma = (levels[:, 3] / 1000).view(-1, 1, 1, 1, 1)
+        noise = (noisy - (1 - sigma) * clean) / sigma
+        assert 0.9 < float(noise.std()) < 1.1
+    torch.testing.assert_close(given["real"][0], given["critic"][0].repeat(2, 1, 1, 1, 1))
+
+
 def test_a_causal_critic_learns_on_the_generators_videos_and_foresight_reads_with_the_base(models: Path) -> None:
     config = config_of(models, causal_scores=True, foresight=FORESIGHT)
     refuse_unworkable(config, 1)
