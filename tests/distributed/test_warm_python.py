@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,14 @@ def test_one_that_takes_too_long_is_killed(tmp_path: Path) -> None:
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(timeout=0.2)
     assert process.returncode == -signal.SIGKILL
+
+
+def test_threads_start_them_side_by_side_and_each_hears_of_its_own(tmp_path: Path) -> None:
+    code = "import sys; print(sys.argv[1]); sys.exit(int(sys.argv[1]))"
+    numbers = range(1, 41)
+    with ThreadPoolExecutor(8) as pool:
+        runs = list(pool.map(lambda number: run_python(["-c", code, str(number)], tmp_path / "both"), numbers))
+    assert [(run.returncode, run.stdout) for run in runs] == [(number, f"{number}\n") for number in numbers]
 
 
 def test_the_failure_of_one_ends_those_with_it(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from multiprocessing.process import BaseProcess
@@ -28,6 +30,8 @@ PRELOADED: Final = (
 )
 _SERVER.set_forkserver_preload(list(PRELOADED))  # a name that is none is passed over in silence
 _PATIENCE: Final = 300.0
+# An exit status can be read once, and starting a process reads those of all that ended: never in two threads at once.
+_ONE_AT_A_TIME: Final = threading.Lock()
 
 
 class WarmProcess:
@@ -35,7 +39,7 @@ class WarmProcess:
 
     Args:
         arguments: `-c code ...` or `-m module ...`, as of the interpreter.
-        folder: an empty folder for what the process reads and writes.
+        folder: an empty folder, which exists, for what the process reads and writes.
         env: variables in place of this process's.
         cwd: folder to work in.
         text: what stands in its standard input.
@@ -44,21 +48,22 @@ class WarmProcess:
     def __init__(
         self, arguments: Sequence[str], folder: Path, *, env: Mapping[str, str] | None, cwd: Path | None, text: str
     ) -> None:
-        folder.mkdir(parents=True)
         self.arguments, self._folder = [sys.executable, *arguments], folder
         (folder / "stdin").write_text(text)
         variables = dict(os.environ if env is None else env)
         self._process: BaseProcess = _SERVER.Process(
             target=_live, args=(list(arguments), folder, variables, cwd or Path.cwd()), daemon=True
         )
-        self._process.start()
+        with _ONE_AT_A_TIME:
+            self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
 
     @property
     def returncode(self) -> int | None:
         """Exit status, minus the signal that ended it, or None while it runs."""
-        return self._process.exitcode
+        with _ONE_AT_A_TIME:
+            return self._process.exitcode
 
     def send_signal(self, number: int) -> None:
         """Send it a signal."""
@@ -70,12 +75,14 @@ class WarmProcess:
 
     def wait(self, timeout: float = _PATIENCE) -> int:
         """Wait for its end; a process that takes longer is killed."""
-        self._process.join(timeout)
-        if self._process.exitcode is None:
-            self.kill()
-            self._process.join()
-            raise subprocess.TimeoutExpired(self.arguments, timeout, self.output, self.errors)
-        return self._process.exitcode
+        end = time.monotonic() + timeout
+        while (status := self.returncode) is None:
+            if time.monotonic() > end:
+                self.kill()
+                self._process.join()
+                raise subprocess.TimeoutExpired(self.arguments, timeout, self.output, self.errors)
+            time.sleep(0.01)
+        return status
 
     @property
     def output(self) -> str:
@@ -97,8 +104,9 @@ def start_python(
     text: str = "",
 ) -> WarmProcess:
     """Start `python ARGUMENTS` from an interpreter that has the project loaded; see `WarmProcess`."""
-    number = len(list(folder.glob("process-*")))
-    return WarmProcess(arguments, folder / f"process-{number}", env=env, cwd=cwd, text=text)
+    folder.mkdir(parents=True, exist_ok=True)
+    own = Path(tempfile.mkdtemp(prefix="process-", dir=folder))
+    return WarmProcess(arguments, own, env=env, cwd=cwd, text=text)
 
 
 def run_python(
