@@ -3,7 +3,7 @@
 What a word means stands with the setting or function that takes it.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 Precision = Literal["float32", "bfloat16"]
 """Number format of networks."""
@@ -23,8 +23,10 @@ ClipRule = Literal["whole", "vbench-long"]
 """Which frames are scored together, see `evaluation.clips`."""
 Weighting = Literal["prompt-mean", "video-mean", "frame-weighted"]
 """How videos are weighed into a dimension's mean, see `evaluation.weighting`."""
-Resampling = Literal["paper", "joint", "two-level", "runs"]
+Resampling = Literal["paper", "joint", "two-level", "runs", "paired-runs"]
 """How a bootstrap resamples, see `statistics.bootstrap_settings`."""
+OF_RUNS: Final[tuple[Resampling, ...]] = ("runs", "paired-runs")
+"""Those that compare models by all of their training runs."""
 IntervalKind = Literal["percentile", "basic", "bca", "studentised", "t"]
 """Kinds of confidence intervals, see `statistics.intervals`."""
 Split = Literal["train", "validation", "test"]

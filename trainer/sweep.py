@@ -94,7 +94,7 @@ def _run_sweep(
         score_run(videos_of(run, out))
     by_row = sorted(runs, key=lambda run: config.rows.index(run.row))
     several = len(runs) > len(config.rows)
-    settings = BootstrapSettings(resampling="runs" if several else "paper")
+    settings = BootstrapSettings(resampling="paired-runs" if several else "paper")
     record = compare_runs([open_scored_run(videos_of(run, out)) for run in by_row], settings=settings)
     write_comparison(out / "table", record)
     write_text(out / "table" / "sweep.md", sweep_page(config, record))

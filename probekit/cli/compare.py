@@ -52,9 +52,9 @@ def compare(
         from probekit.workflows.significance import write_significance
 
         settings = _settings(method, interval, _weighting(weighting, pooled=pooled), replicates)
-        if method == "runs" and (margin is not None or repeat):
+        if settings.of_runs and (margin is not None or repeat):
             raise UserError(
-                "--margin and --repeat are about single runs, and --method runs compares models by all of theirs.",
+                f"--margin and --repeat are about single runs, and --method {method} compares models by all of theirs.",
                 "Leave them out, or use --method joint for two runs.",
             )
         opened = [open_scored_run(run) for run in baseline_first(runs, baseline)]
@@ -63,7 +63,7 @@ def compare(
         figure = forest_plot(record)
         for name in ("differences.png", "differences.svg"):
             save_figure(figure, out / name)
-        if method != "runs":  # runs of one model have no prompts' differences of their own
+        if not settings.of_runs:  # runs of one model have no prompts' differences of their own
             repeats = [open_scored_run(run) for run in repeat or []]
             write_significance(opened, out, seed=seed, margin=margin, repeats=repeats, weighting=settings.weighting)
         from probekit.cli.tables import table_console

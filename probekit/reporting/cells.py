@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from probekit.choices import OF_RUNS
 from probekit.evaluation.aggregation import COMPOSITES
 from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow, VideoCoverage
 
@@ -102,14 +103,14 @@ def footnote(record: ComparisonRecord) -> str:
         f"{STAR} the {level_text(record)} interval excludes 0. "
         f"Paired bootstrap over {_resampled_text(settings.resampling)} ({settings.resampling}, {settings.interval} "
         f"interval), {settings.replicates} replicates, seed {settings.seed}; not corrected for the number of dimensions"
-        f"{'' if settings.resampling == 'runs' else '; training-run variance is not in the interval'}. "
+        f"{'' if settings.resampling in OF_RUNS else '; training-run variance is not in the interval'}. "
         f"{_weighting_text(settings.weighting)}"
         "Scored: videos with a score of those planned (baseline : method where they differ)."
     )
 
 
 def _resampled_text(resampling: str) -> str:
-    return "training runs and prompts" if resampling == "runs" else "prompts"
+    return "training runs and prompts" if resampling in OF_RUNS else "prompts"
 
 
 def interval_notes(rows: Sequence[tuple[str, str | None, str | None, str | None]]) -> list[str]:

@@ -134,7 +134,7 @@ class _Case(NamedTuple):
         """The components with the weights of their series, and influences where replicates need errors of their own."""
         runs = self.pairing.runs
         shares = runs.signs()[None]
-        if settings.resampling == "runs":
+        if settings.of_runs:
             shares = run_shares(_generator(keys[RUNS_KEY]), runs, settings.replicates)
         own: list[Floats | None] = [None] * len(self.components)
         if settings.interval == "studentised":
@@ -146,7 +146,7 @@ class _Case(NamedTuple):
         found = prompt_units(self.components, self.slopes, self.pairing.runs)
         if settings.resampling == "two-level":
             found += seed_units(self.components, self.slopes)
-        if settings.resampling == "runs":
+        if settings.of_runs:
             found += run_units(self.components, self.slopes, self.pairing.runs)
         return found
 
@@ -172,7 +172,7 @@ class _Case(NamedTuple):
                 units=[one.of(q) for one in units],
                 size=float(sizes[q]),
                 prompts=prompts[q],
-                runs=min(runs) if settings.resampling == "runs" else None,
+                runs=min(runs.method, runs.baseline) if settings.of_runs else None,
                 own_errors=None if own_errors is None else own_errors[:, q],
             )
             found[name] = estimate_difference(

@@ -63,21 +63,30 @@ def prompt_units(components: Sequence[Component], slopes: Floats, runs: Runs | N
 
 
 def run_units(components: Sequence[Component], slopes: Floats, runs: Runs) -> list[Units]:
-    """The training runs of each method as units, and what is left of each run's prompts beside both means.
+    """The training runs of each method, or their pairs, as units, and what is left of each one's prompts beside both.
 
     The bootstrap draws runs and prompts crosswise, so that its variance has a third part, the interaction; the spread
     of runs and the spread of prompts each contain it already.
     """
-    scores = point_means(components) @ slopes.T
     found = []
-    for series, sign in ((slice(None, runs.method), 1.0), (slice(runs.method, None), -1.0)):
-        own = sign * (scores[series] - scores[series].mean(axis=0))
-        found.append(_alike(own, len(own) - 1))
-        for component, slope in zip(components, own_slopes(components, slopes), strict=True):
-            each = component.centred()[series] @ slope.T
-            rest = sign * (each - each.mean(axis=0))
-            found.append(_alike(rest.reshape(-1, rest.shape[-1]), np.inf))
+    for scores, *parts in zip(
+        _by_draw(point_means(components) @ slopes.T, runs),
+        *(
+            _by_draw(c.centred() @ own.T, runs)
+            for c, own in zip(components, own_slopes(components, slopes), strict=True)
+        ),
+        strict=True,
+    ):
+        found.append(_alike(scores - scores.mean(axis=0), len(scores) - 1))
+        for each in parts:
+            found.append(_alike((each - each.mean(axis=0)).reshape(-1, each.shape[-1]), np.inf))
     return found
+
+
+def _by_draw(values: Floats, runs: Runs) -> list[Floats]:
+    """What the runs (L, ...) add to the difference, those together that are drawn from each other's place."""
+    method, baseline = np.split(values, [runs.method])
+    return [method - baseline] if runs.paired else [method, -baseline]
 
 
 def seed_units(components: Sequence[Component], slopes: Floats) -> list[Units]:

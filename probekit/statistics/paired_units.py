@@ -19,10 +19,17 @@ Floats = NDArray[np.float64]
 
 
 class Runs(NamedTuple):
-    """Training runs of the two methods; a method's score is the mean of its runs' scores."""
+    """Training runs of the two methods; a method's score is the mean of its runs' scores.
+
+    Attributes:
+        method: how many of the method.
+        baseline: how many of the baseline.
+        paired: whether the k-th runs of both are a pair; there are equally many then.
+    """
 
     method: int = 1
     baseline: int = 1
+    paired: bool = False
 
     def signs(self) -> Floats:
         """Weight (L,) of each series in the difference of the two methods."""

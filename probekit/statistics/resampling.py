@@ -47,7 +47,10 @@ def prompt_indices(rng: np.random.Generator, n_prompts: int, replicates: int) ->
 
 
 def run_shares(rng: np.random.Generator, runs: Runs, replicates: int) -> Floats:
-    """Weight (R, L) of each series in each replicate's difference: each method's runs drawn with replacement."""
+    """Weight (R, L) of each series in each replicate's difference: runs, or their pairs, drawn with replacement."""
+    if runs.paired:
+        share = _counts(prompt_indices(rng, runs.method, replicates), runs.method) / runs.method
+        return np.concatenate([share, -share], axis=1)
     signed = []
     for count, sign in ((runs.method, 1.0), (runs.baseline, -1.0)):
         signed.append(_counts(prompt_indices(rng, count, replicates), count) * (sign / count))

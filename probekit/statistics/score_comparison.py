@@ -78,18 +78,29 @@ def compare_methods(
         UserError: a dimension is unknown, is scored in one run only, or prompts do not pair.
     """
     chosen = settings or BootstrapSettings()
+    paired = chosen.resampling == "paired-runs"
+    sides = [_with_partners(method, baseline) if paired else (method, baseline) for method in methods]
     pairings = [
-        Pairing(pairs_of(method, baseline, constants, chosen.weighting), Runs(len(method.runs), len(baseline.runs)))
-        for method in methods
+        Pairing(
+            pairs_of(method, against, constants, chosen.weighting),
+            Runs(len(method.runs), len(against.runs), chosen.resampling == "paired-runs"),
+        )
+        for method, against in sides
     ]
-    names = ("run_bootstrap" if chosen.resampling == "runs" else "paired_bootstrap", seed)
+    names = ("run_bootstrap" if chosen.of_runs else "paired_bootstrap", seed)
     found = group_bootstraps(pairings, constants, chosen, rng=generator(*names))
     for one in found:
         _check_means(one, constants)
     return tuple(
-        MethodComparison(method.method, baseline.method, bootstrap, _coverage(method, baseline))
-        for method, bootstrap in zip(methods, found, strict=True)
+        MethodComparison(method.method, baseline.method, bootstrap, _coverage(method, against))
+        for (method, against), bootstrap in zip(sides, found, strict=True)
     )
+
+
+def _with_partners(method: ScoredMethod, baseline: ScoredMethod) -> tuple[ScoredMethod, ScoredMethod]:
+    """Both with those of their runs that have a partner: as many of the first as the one with fewer has."""
+    count = min(len(method.runs), len(baseline.runs))
+    return method._replace(runs=method.runs[:count]), baseline._replace(runs=baseline.runs[:count])
 
 
 def compare_score_tables(

@@ -152,8 +152,8 @@ def compare_runs(
     asked = settings or BootstrapSettings()
     constants = constants_of(baseline.suite)
     kept = shared_dimensions(runs)
-    grouped = _by_recipe(kept) if asked.resampling == "runs" else [[run] for run in kept]
-    reference, *others = [_scored_method(own, by_recipe=asked.resampling == "runs") for own in grouped]
+    grouped = _by_recipe(kept) if asked.of_runs else [[run] for run in kept]
+    reference, *others = [_scored_method(own, by_recipe=asked.of_runs) for own in grouped]
     return comparison_record(
         compare_methods(reference, others, constants, seed=seed, settings=asked),
         constants,

@@ -98,6 +98,8 @@ def plain_replicates(
         series = np.arange(sum(runs))
         if method == "runs":
             series = np.concatenate([rng.integers(0, runs[0], runs[0]), runs[0] + rng.integers(0, runs[1], runs[1])])
+        if method == "paired-runs":
+            series = np.add.outer([0, runs[0]], rng.integers(0, runs[0], runs[0])).ravel()
         draws: dict[tuple[str, ...], tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
         taken = {}
         for name, pair in pairs.items():

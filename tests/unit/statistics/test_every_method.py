@@ -23,17 +23,17 @@ from tests.helpers.paired_scores import (
     suite_scores,
 )
 
-METHODS = ("paper", "joint", "two-level", "runs")
+METHODS = ("paper", "joint", "two-level", "runs", "paired-runs")
 INTERVALS = ("percentile", "basic", "bca", "studentised", "t")
 SUITES = {"vbench": VBENCH_CONSTANTS, "sprite": SPRITE_CONSTANTS}
 CASES = [(suite, method) for suite in SUITES for method in METHODS]
-RUNS = {"runs": (4, 3)}
+RUNS = {"runs": Runs(4, 3), "paired-runs": Runs(4, 4, paired=True)}
 
 
 def pairs_of(suite: str, method: str, **changes: Any) -> dict[str, PairedSamples]:
-    runs = RUNS.get(method, (1, 1))
-    run_spread = 0.01 if method == "runs" else 0.0
-    return suite_scores(SUITES[suite], 1, runs=runs, run_spread=run_spread, **changes)
+    runs = RUNS.get(method, Runs())
+    run_spread = 0.01 if method in RUNS else 0.0
+    return suite_scores(SUITES[suite], 1, runs=runs[:2], run_spread=run_spread, **changes)
 
 
 def compared(
@@ -42,7 +42,7 @@ def compared(
     settings = BootstrapSettings.model_validate(
         {"resampling": method, "interval": interval, "replicates": 4000} | changes
     )
-    runs = Runs(*RUNS.get(method, (1, 1)))
+    runs = RUNS.get(method, Runs())
     return group_bootstrap(pairs, constants, settings, rng=generator("test"), runs=runs)
 
 
@@ -53,7 +53,7 @@ def named(found: BootstrapComparison) -> dict[str, DifferenceEstimate]:
 @pytest.mark.parametrize(("suite", "method"), CASES)
 def test_scores_and_differences_are_those_of_the_formula(suite: str, method: str) -> None:
     constants, pairs = SUITES[suite], pairs_of(suite, method)
-    first, second = RUNS.get(method, (1, 1))
+    first, second = RUNS.get(method, Runs())[:2]
     sides = [
         plain_composites({name: float(pair.values[series].mean()) for name, pair in pairs.items()}, constants)
         for series in (slice(0, first), slice(first, first + second))
@@ -134,8 +134,19 @@ def test_t_intervals_over_training_runs_are_welchs_where_prompts_do_not_differ()
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
+def test_t_intervals_over_pairs_of_runs_are_those_of_the_paired_test() -> None:
+    scores = np.array([0.61, 0.64, 0.66, 0.62, 0.55, 0.57, 0.61, 0.56])
+    constants = SPRITE_CONSTANTS[:1]
+    pairs = {constants[0].dimension: PairedSamples(tuple("abcdef"), np.tile(scores[:, None, None], (1, 6, 2)))}
+    settings = BootstrapSettings(resampling="paired-runs", interval="t", replicates=10)
+    runs = RUNS["paired-runs"]
+    (found,) = group_bootstrap(pairs, constants, settings, rng=generator("test"), runs=runs).dimensions
+    expected = stats.ttest_rel(scores[:4], scores[4:]).confidence_interval()
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+
+
 @pytest.mark.long
-@pytest.mark.parametrize(("suite", "method"), [case for case in CASES if case[1] != "runs"])
+@pytest.mark.parametrize(("suite", "method"), [case for case in CASES if case[1] not in RUNS])
 def test_quantiles_of_replicates_agree_with_a_plain_loop(suite: str, method: str) -> None:
     constants, pairs = SUITES[suite], pairs_of(suite, method)
     loop = plain_replicates(pairs, constants, method, 1000)
@@ -187,12 +198,12 @@ def test_studentised_intervals_agree_with_a_plain_computation(suite: str, method
 @pytest.mark.parametrize("interval", INTERVALS)
 def test_every_interval_is_honoured_replaced_by_name_or_refused(suite: str, method: str, interval: str) -> None:
     constants, pairs = SUITES[suite], pairs_of(suite, method)
-    if interval == "studentised" and method in ("two-level", "runs"):
+    if interval == "studentised" and method in ("two-level", *RUNS):
         with pytest.raises(UserError, match="studentised"):
             compared(pairs, constants, method, interval)
         return
     for estimate in named(compared(pairs, constants, method, interval, replicates=500)).values():
-        replaced = method == "runs" and interval != "t"
+        replaced = method in RUNS and interval != "t"
         assert estimate.interval == ("t" if replaced else interval)
         assert estimate.instead == ("fewer than 50 training runs" if replaced else None)
 
@@ -207,7 +218,7 @@ def test_weightings_are_honoured_or_refused(method: str, weighting: str) -> None
         with pytest.raises(UserError, match=weighting):
             compared(pairs, VBENCH_CONSTANTS, method, weighting=weighting)
         return
-    first = RUNS.get(method, (1, 1))[0]
+    first = RUNS.get(method, Runs())[0]
     estimate = compared(pairs, VBENCH_CONSTANTS, method, weighting=weighting, replicates=10).dimensions[0]
     runs = pairs[estimate.name].values[:first]
     by_prompt = [np.nanmean(run, axis=1).mean() for run in runs]
@@ -217,8 +228,8 @@ def test_weightings_are_honoured_or_refused(method: str, weighting: str) -> None
 
 @pytest.mark.parametrize("method", METHODS)
 def test_several_methods_at_once_are_each_as_alone(method: str) -> None:
-    runs = Runs(*RUNS.get(method, (1, 1)))
-    cases = [suite_scores(SPRITE_CONSTANTS, seed, runs=tuple(runs), count=20 + 5 * (seed == 3)) for seed in (1, 2, 3)]
+    runs = RUNS.get(method, Runs())
+    cases = [suite_scores(SPRITE_CONSTANTS, seed, runs=runs[:2], count=20 + 5 * (seed == 3)) for seed in (1, 2, 3)]
     settings = BootstrapSettings.model_validate({"resampling": method, "replicates": 50})
     together = group_bootstraps(
         [Pairing(pairs, runs) for pairs in cases], SPRITE_CONSTANTS, settings, rng=generator("test")

@@ -116,6 +116,18 @@ def test_runs_are_units_of_each_method_and_prompts_beside_both_are_the_rest() ->
     np.testing.assert_allclose(rest[4].influence.reshape(3, 6, 3), other.mean(axis=0) - other)
 
 
+def test_pairs_of_runs_are_units_together() -> None:
+    parts = components(series=6)
+    scores = point_means(parts) @ SLOPES.T
+    pairs, *rest = run_units(parts, SLOPES, Runs(3, 3, paired=True))
+    differences = scores[:3] - scores[3:]
+    np.testing.assert_allclose(pairs.influence, differences - differences.mean(axis=0))
+    assert pairs.freedom.tolist() == [2, 2, 2]
+    assert [len(one.influence) for one in rest] == [3 * 4, 3 * 6]
+    each = (parts[1].centred()[:3] - parts[1].centred()[3:]) @ SLOPES.T[1:]
+    np.testing.assert_allclose(rest[1].influence.reshape(3, 6, 3), each - each.mean(axis=0))
+
+
 def test_a_single_run_has_no_spread_and_any_freedom() -> None:
     method = run_units(components(), SLOPES, Runs(1, 1))[0]
     assert not method.influence.any()

@@ -90,6 +90,13 @@ def test_each_methods_runs_are_drawn_by_themselves() -> None:
     np.testing.assert_allclose(shares[:, 1], (drawn == 1).mean(axis=1))
 
 
+def test_pairs_of_runs_are_drawn_together() -> None:
+    shares = run_shares(np.random.default_rng(0), Runs(3, 3, paired=True), 50)
+    drawn = prompt_indices(np.random.default_rng(0), 3, 50)
+    expected = np.stack([(drawn == run).mean(axis=1) for run in range(3)], axis=1)
+    np.testing.assert_allclose(shares, np.concatenate([expected, -expected], axis=1))
+
+
 def test_a_replicate_without_any_scored_prompt_has_no_difference() -> None:
     one = component(even=False)
     bare = one._replace(denominator=np.where(np.arange(5)[None, :, None] == 0, one.denominator, 0.0),

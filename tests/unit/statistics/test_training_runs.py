@@ -105,6 +105,40 @@ def test_losing_one_score_leaves_dimensions_together() -> None:
     assert errors[1] == pytest.approx(errors[0], rel=0.03)
 
 
+def test_what_pairs_of_runs_share_leaves_the_interval() -> None:
+    """Both models of a pair got the same prompts and noise: scores move together by 0.1, differences by 0.001."""
+    pairs = suite_scores(SPRITE_CONSTANTS, 3, runs=(5, 5), run_spread=0.001)
+    together = generator("together").normal(0, 0.1, 5)
+    moved = {
+        name: pair._replace(values=pair.values + np.tile(together, 2)[:, None, None]) for name, pair in pairs.items()
+    }
+    settings = RUNS.model_copy(update={"resampling": "paired-runs"})
+    for estimate in group_bootstrap(
+        moved, SPRITE_CONSTANTS, settings, rng=generator("b"), runs=Runs(5, 5, paired=True)
+    ).dimensions:
+        means = pairs[estimate.name].prompt_means()
+        differences = means[:5] - means[5:]
+        rest = differences - differences.mean(axis=0) - differences.mean(axis=1, keepdims=True) + differences.mean()
+        parts = (
+            differences.mean(axis=1).var() / 5,
+            differences.mean(axis=0).var() / means.shape[1],
+            rest.var() / rest.size,
+        )
+        assert estimate.closed_form_error == pytest.approx(np.sqrt(sum(parts)))
+        assert estimate.standard_error == pytest.approx(estimate.closed_form_error, rel=0.08)
+
+
+def test_runs_without_a_partner_are_left_out_of_pairs() -> None:
+    rows = [one for one in recipe_rows(runs=3) if (one["model"], one["training_run"]) != ("ours", "run2")]
+    settings = RUNS.model_copy(update={"resampling": "paired-runs"})
+    (found,) = compare_recipes(table_of(rows), "base", ["ours"], SPRITE_CONSTANTS, settings=settings)
+    (same,) = compare_recipes(table_of(recipe_rows(runs=2)), "base", ["ours"], SPRITE_CONSTANTS, settings=settings)
+    assert found == same
+    (alone,) = compare_recipes(table_of(rows), "base", ["ours"], SPRITE_CONSTANTS, settings=RUNS)
+    assert alone.bootstrap.dimensions[0].b == pytest.approx(0.4 + 0.0035 + 0.01)
+    assert found.bootstrap.dimensions[0].b == pytest.approx(0.4 + 0.0035 + 0.005)
+
+
 def test_three_prompts_have_no_interval_and_no_star() -> None:
     (found,) = compare_recipes(table_of(recipe_rows(count=3)), "base", ["ours"], SPRITE_CONSTANTS, settings=RUNS)
     (estimate,) = found.bootstrap.dimensions

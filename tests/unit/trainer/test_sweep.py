@@ -252,7 +252,7 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
     ]  # fmt: skip
     both = run_sweep(tmp_path / "tiny.yaml", tmp_path / "out", seeds=2)
     assert exported.stat().st_mtime_ns == written
-    assert both.settings.resampling == "runs"
+    assert both.settings.resampling == "paired-runs"
     assert "Training runs: none 2, two stages 2." in (tmp_path / "out" / "table" / "sweep.md").read_text()
     assert status(tmp_path, 2)[-1] == "4 of 4"
 
