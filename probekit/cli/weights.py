@@ -1,4 +1,4 @@
-"""`probekit weights inspect` and `probekit weights convert`."""
+"""`probekit weights inspect`, `probekit weights convert` and `probekit weights changes`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,7 +27,7 @@ HeadsOption = Annotated[int | None, typer.Option(help="Attention heads, where no
 
 @app.callback()
 def describe() -> None:
-    """Look into weight files and convert them."""
+    """Look into weight files, convert them, and say how training moved them."""
 
 
 @app.command()
@@ -77,6 +77,21 @@ def convert(
         for line in opened.file.left_out:
             say(f"read {line}")
         say(f"wrote {out}")
+
+
+@app.command()
+def changes(
+    before: Annotated[str, typer.Argument(help="Model that the trainings started from.")],
+    after: Annotated[list[str], typer.Argument(help="Trained models, of the same configuration.")],
+    out: Annotated[Path, typer.Option(help="Folder for weight_changes.csv, .md and .tex.")],
+) -> None:
+    """Say how far trainings moved the weights, by block: share of weights that moved, and distance."""
+    with reporting_errors():
+        from probekit.cli.tables import table_console
+        from probekit.workflows.weight_changes import changes_table
+
+        table_console().print(changes_table(before, after, out).rich())
+        say(f"wrote {out}/weight_changes.csv, .md, .tex")
 
 
 def _card(role: Role, chunk_frames: int, shift: float, steps: str) -> "CausalCard":
