@@ -20,7 +20,8 @@ from probekit.workflows.score import score_run
 from trainer.config.causal import TrajectoryConfig
 from trainer.config.recipe import load_recipe
 from trainer.config.sweep import SweepConfig, load_sweep
-from trainer.sweep_runs import RowRun, Training, runs_of, trainings_of
+from trainer.sweep_reuse import note_inputs, take_finished
+from trainer.sweep_runs import TAKEN, RowRun, Training, runs_of, trainings_of
 from trainer.sweep_table import sweep_table
 
 LOGGER = logging.getLogger("trainer")
@@ -86,7 +87,7 @@ def _run_sweep(
 ) -> ComparisonRecord:
     runs, changes = runs_of(config), (*config.set, *overrides)
     with ThreadPoolExecutor(jobs) as pool:
-        for _ in pool.map(lambda run: _train(run, trainings_of(run, recipes, out, changes), processes), runs):
+        for _ in pool.map(lambda run: _train(run, trainings_of(run, recipes, out, changes), processes, out), runs):
             pass
     suite = load_suite(config.suite).reduced(config.prompts, config.samples)
     for run in runs:
@@ -106,9 +107,12 @@ def videos_of(run: RowRun, out: Path) -> Path:
     return out / run.folder / "videos"
 
 
-def _train(run: RowRun, trainings: Sequence[Training], processes: int) -> None:
-    """Train a run's stages one after the other, each in processes of its own."""
+def _train(run: RowRun, trainings: Sequence[Training], processes: int, out: Path) -> None:
+    """Train a run's stages one after the other, each in processes of its own, or take those of a sweep beside it."""
     for training in trainings:
+        if (training.folder / TAKEN).is_file() or take_finished(training, out.absolute().parent):
+            continue
+        note_inputs(training)
         log = training.folder.with_name(f"{training.folder.name}.log")
         log.parent.mkdir(parents=True, exist_ok=True)
         LOGGER.info("%s: training %s, log in %s", run.label, training.recipe.stem, log)

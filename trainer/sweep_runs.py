@@ -11,6 +11,8 @@ from trainer.config.sweep import SweepConfig, SweepRow
 from trainer.engine.checkpoint import newest_checkpoint
 
 _SEEDS_APART: Final = 1000
+TAKEN: Final = "taken.json"
+"""Says which run of another sweep a run folder is a copy of."""
 _FURTHER_RUNS: Final = "_runs"
 """No row can have this name."""
 
@@ -40,10 +42,12 @@ class Training(NamedTuple):
         return (*launcher, *command) if processes > 1 else command
 
     def steps(self) -> tuple[int, int | None]:
-        """Steps of its newest checkpoint, and those of its recipe; None for trajectories, which have none."""
+        """Steps that are trained, and those of its recipe; None for trajectories, which have none."""
         recipe = load_recipe(self.recipe, self.changes)
         newest = newest_checkpoint(self.folder / "checkpoints")
         planned = None if isinstance(recipe, TrajectoryConfig) else recipe.total_steps
+        if (self.folder / TAKEN).is_file():
+            return planned or 0, planned
         return (0 if newest is None else newest.steps_done), planned
 
     def is_finished(self) -> bool:

@@ -1,0 +1,99 @@
+"""A finished run is taken by another sweep if it trained the same from the same, and by no other."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from probekit.atomic_files import write_json, write_text
+from probekit.errors import UserError
+from probekit.models.causal_card import CausalCard, write_causal_card
+from probekit.models.saving import save_transformer
+from probekit.user_files.json_files import read_json
+from tests.helpers.model_folders import tiny_transformer, write_tiny_model
+from trainer.config.places import recipe_text
+from trainer.config.recipe import load_recipe
+from trainer.config.sweep import SWEEPS
+from trainer.engine.follow_up import EXPORT, FOLLOWED_UP
+from trainer.sweep_reuse import INPUTS, note_inputs, take_finished
+from trainer.sweep_runs import TAKEN, Training
+
+RECIPE = SWEEPS.parent / "sprite" / "dmd_baseline.yaml"
+
+
+def training(folder: Path, models: Path, *changes: str) -> Training:
+    given = [f"{key}={models / key}" for key in ("initial_model", "real_model", "critic_model")]
+    return Training(RECIPE, folder, (f"name={folder.name}", *given, "steps=20", *changes))
+
+
+def finish(done: Training) -> None:
+    """What a training leaves."""
+    note_inputs(done)
+    shutil.copytree(done.folder.parents[2] / "models" / "initial_model", done.folder / EXPORT)
+    recipe = load_recipe(done.recipe, done.changes)
+    write_text(done.folder / "config.yaml", recipe_text(recipe))
+    write_text(done.folder / "metrics.jsonl", "")
+    write_json(done.folder / FOLLOWED_UP, {"step": 20})
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    for key in ("initial_model", "real_model", "critic_model"):
+        write_tiny_model(tmp_path / "models" / key)
+    card = CausalCard(role="ode_student", chunk_frames=3, shift=5.0, few_steps=(1000, 750, 500, 250))
+    write_causal_card(tmp_path / "models" / "initial_model", card)
+    return tmp_path / "models"
+
+
+def test_the_same_training_under_another_name_is_taken(models: Path, tmp_path: Path) -> None:
+    finish(training(tmp_path / "sweeps" / "one" / "plain", models))
+    mine = training(tmp_path / "sweeps" / "two" / "none", models)
+    assert take_finished(mine, tmp_path / "sweeps")
+    assert mine.steps() == (20, 20)
+    assert mine.is_finished()
+    assert load_recipe(mine.folder / "config.yaml").name == "none"
+    assert read_json(mine.folder / TAKEN, fix="")["from"].endswith("one/plain")
+    third = training(tmp_path / "sweeps" / "three" / "_runs" / "1" / "plain", models)
+    assert take_finished(third, tmp_path / "sweeps")
+    assert read_json(third.folder / TAKEN, fix="")["from"].endswith("one/plain")  # never from a copy
+
+
+def test_a_further_run_is_found_where_sweeps_keep_them(models: Path, tmp_path: Path) -> None:
+    run = tmp_path / "sweeps" / "one" / "_runs" / "1" / "plain"
+    finish(training(tmp_path / "sweeps" / "elsewhere" / "plain", models, "seed=1006"))
+    run.parent.mkdir(parents=True)
+    (tmp_path / "sweeps" / "elsewhere" / "plain").rename(run)
+    assert take_finished(training(tmp_path / "sweeps" / "two" / "plain", models, "seed=1006"), tmp_path / "sweeps")
+
+
+@pytest.mark.parametrize("change", ["seed=7", "guidance=3.0", "steps=40"])
+def test_another_recipe_is_not_taken(models: Path, tmp_path: Path, change: str) -> None:
+    finish(training(tmp_path / "sweeps" / "one" / "plain", models))
+    assert not take_finished(training(tmp_path / "sweeps" / "two" / "plain", models, change), tmp_path / "sweeps")
+
+
+def test_other_weights_are_not_taken_and_end_a_run_of_ones_own(models: Path, tmp_path: Path) -> None:
+    finish(training(tmp_path / "sweeps" / "one" / "plain", models))
+    save_transformer(tiny_transformer(seed=5), models / "real_model")
+    assert not take_finished(training(tmp_path / "sweeps" / "two" / "plain", models), tmp_path / "sweeps")
+    with pytest.raises(UserError, match="other files than real_model"):
+        note_inputs(training(tmp_path / "sweeps" / "one" / "plain", models))
+
+
+@pytest.mark.parametrize("missing", [EXPORT, INPUTS, FOLLOWED_UP, "metrics.jsonl"])
+def test_an_unfinished_run_is_not_taken(models: Path, tmp_path: Path, missing: str) -> None:
+    done = training(tmp_path / "sweeps" / "one" / "plain", models)
+    finish(done)
+    gone = done.folder / missing
+    shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    mine = training(tmp_path / "sweeps" / "two" / "plain", models)
+    assert not take_finished(mine, tmp_path / "sweeps")
+    assert not mine.folder.exists()
+
+
+def test_a_run_that_has_begun_goes_on_by_itself(models: Path, tmp_path: Path) -> None:
+    finish(training(tmp_path / "sweeps" / "one" / "plain", models))
+    mine = training(tmp_path / "sweeps" / "two" / "plain", models)
+    note_inputs(mine)
+    note_inputs(mine)
+    assert not take_finished(mine, tmp_path / "sweeps")

@@ -1,0 +1,120 @@
+"""A training run that another sweep has finished is taken from it: tables share rows, and none is trained twice.
+
+A run counts as the same if its recipe says the same in all but the name, and began from the same files. What it began
+from stands in its folder from before its first step.
+"""
+
+import hashlib
+import logging
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from probekit.atomic_files import atomic_folder, write_json, write_text
+from probekit.errors import UserError
+from probekit.models.loading import hash_checkpoint
+from probekit.models.model_folder import model_folder
+from probekit.user_files.json_files import read_json, read_json_object
+from probekit.user_files.yaml_files import parse_yaml, read_yaml
+from trainer.config.places import FILE_KEYS, MODEL_KEYS, recipe_text, unmarked
+from trainer.config.recipe import load_recipe
+from trainer.engine.follow_up import EXPORT, FOLLOWED_UP
+from trainer.sweep_runs import TAKEN, Training
+
+LOGGER = logging.getLogger("trainer")
+
+INPUTS: Final = "inputs.json"
+"""What a training of a sweep began from."""
+_CONFIG: Final = "config.yaml"
+_KEPT: Final = (_CONFIG, INPUTS, FOLLOWED_UP, "metrics.jsonl")
+_DEPTHS: Final = ("*/*", "*/_runs/*/*")
+"""Where run folders stand below the folder of all sweeps."""
+
+
+def note_inputs(training: Training) -> None:
+    """Write what the training begins from into its folder, once.
+
+    Raises:
+        UserError: if the folder's training began from other weights or data than are there now.
+    """
+    path, now = training.folder / INPUTS, _inputs(training)
+    if not path.is_file():
+        write_json(path, now)
+        return
+    before = read_json_object(path, fix="Delete the folder to train it again.")
+    if before != now:
+        changed = sorted(key for key in now if before.get(key) != now[key])
+        raise UserError(
+            f"{training.folder} was trained from other files than {', '.join(changed)} leads to now.",
+            "Choose another --out, or delete the folder.",
+        )
+
+
+def take_finished(training: Training, shelf: Path) -> bool:
+    """Copy the finished run of another sweep that trained the same; whether there was one.
+
+    The copy has the export, the log and the configuration under its own name, and says where it is from.
+
+    Args:
+        training: a stage of a row that has not begun.
+        shelf: folder of all sweeps.
+    """
+    if (training.folder / INPUTS).is_file():
+        return False
+    source = next(_equals(training, shelf), None)
+    if source is None:
+        return False
+    with atomic_folder(training.folder) as unfinished:
+        shutil.copytree(source / EXPORT, unfinished / EXPORT)
+        for name in _KEPT:
+            shutil.copyfile(source / name, unfinished / name)
+        write_text(unfinished / _CONFIG, recipe_text(load_recipe(training.recipe, training.changes)))
+        write_json(unfinished / TAKEN, {"from": str(source)})
+    LOGGER.info("%s: taken from %s, which trained the same", training.folder, source)
+    return True
+
+
+def _equals(training: Training, shelf: Path) -> Iterator[Path]:
+    recipe = load_recipe(training.recipe, training.changes)
+    document, inputs = _document(parse_yaml(recipe_text(recipe), "the recipe")), _inputs(training)
+    own, planned = training.folder.resolve(), training.steps()[1]
+    for depth in _DEPTHS:
+        for path in sorted(shelf.glob(f"{depth}/{_CONFIG}")):
+            run = path.parent
+            if run.resolve() == own or not _is_whole(run) or (run / TAKEN).is_file():
+                continue
+            steps = read_json_object(run / FOLLOWED_UP, fix="Delete the folder.").get("step")
+            same = _document(read_yaml(path, what="configuration", fix="Delete the folder.")) == document
+            if same and steps == planned and read_json(run / INPUTS, fix="Delete the folder.") == inputs:
+                yield run
+
+
+def _is_whole(run: Path) -> bool:
+    return (run / EXPORT).is_dir() and all((run / name).is_file() for name in _KEPT)
+
+
+def _document(found: dict[str, Any]) -> dict[str, Any]:
+    """What decides a training, beside what it begins from: everything but its name."""
+    apart = ("name", *MODEL_KEYS, *FILE_KEYS)
+    return {key: value for key, value in unmarked(found).items() if key not in apart}
+
+
+def _inputs(training: Training) -> dict[str, str]:
+    """Fingerprint of what each path of the recipe leads to: weights by content, data by names, sizes and times."""
+    recipe = load_recipe(training.recipe, training.changes).model_dump(mode="json")
+    given = {key: str(recipe[key]) for key in (*MODEL_KEYS, *FILE_KEYS) if recipe.get(key)}
+    return {key: _fingerprint(key, value) for key, value in given.items()}
+
+
+def _fingerprint(key: str, value: str) -> str:
+    if key in FILE_KEYS:
+        return _listed(Path(value))
+    folder = model_folder(value)
+    return _listed(folder) if key == "text_and_codec" else hash_checkpoint(folder)
+
+
+def _listed(place: Path) -> str:
+    files = sorted(path for path in place.rglob("*") if path.is_file()) if place.is_dir() else [place]
+    stats = [(str(path.relative_to(place)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return hashlib.sha256(repr(stats).encode()).hexdigest()
