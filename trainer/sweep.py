@@ -13,15 +13,13 @@ from probekit.folder_lock import sole_writer
 from probekit.reporting.comparison_io import write_comparison
 from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.statistics.bootstrap_settings import BootstrapSettings
-from probekit.suites.registry import load_suite
 from probekit.workflows.compare import compare_runs, open_scored_run
-from probekit.workflows.sample import sample_suite
-from probekit.workflows.score import score_run
 from trainer.config.causal import TrajectoryConfig
 from trainer.config.recipe import load_recipe
-from trainer.config.sweep import SweepConfig, load_sweep
+from trainer.config.sweep import SweepConfig, SweepSuite, load_sweep
 from trainer.sweep_reuse import note_inputs, take_finished
 from trainer.sweep_runs import TAKEN, RowRun, Training, runs_of, trainings_of
+from trainer.sweep_scoring import score_runs, suite_of, table_of, videos_of
 from trainer.sweep_table import sweep_table
 
 LOGGER = logging.getLogger("trainer")
@@ -51,8 +49,9 @@ def sweep_plan(
             recipe = load_recipe(training.recipe, training.changes)
             assert not isinstance(recipe, TrajectoryConfig)
             yield f"  {recipe.stage}, {recipe.total_steps} steps: {' '.join(training.command(processes)[1:])}"
-    suite = load_suite(config.suite).reduced(config.prompts, config.samples)
-    yield f"then {len(suite.prompts)} prompts of {config.suite}, {config.samples} videos each, per training run"
+    for scored in config.suites:
+        prompts = len(suite_of(scored).prompts)
+        yield f"then {prompts} prompts of {scored.suite}, {scored.samples} videos each, per training run"
 
 
 def run_sweep(
@@ -89,22 +88,22 @@ def _run_sweep(
     with ThreadPoolExecutor(jobs) as pool:
         for _ in pool.map(lambda run: _train(run, trainings_of(run, recipes, out, changes), processes, out), runs):
             pass
-    suite = load_suite(config.suite).reduced(config.prompts, config.samples)
-    for run in runs:
-        sample_suite(str(out / run.folder / "export"), suite, videos_of(run, out))
-        score_run(videos_of(run, out))
+    for scored in config.suites:
+        score_runs(runs, config, scored, out, jobs)
+    records = [_compare(runs, config, scored, out) for scored in config.suites]
+    return records[0]
+
+
+def _compare(runs: Sequence[RowRun], config: SweepConfig, scored: SweepSuite, out: Path) -> ComparisonRecord:
+    """Compare the rows on one suite and write its table."""
     by_row = sorted(runs, key=lambda run: config.rows.index(run.row))
     several = len(runs) > len(config.rows)
     settings = BootstrapSettings(resampling="paired-runs" if several else "paper")
-    record = compare_runs([open_scored_run(videos_of(run, out)) for run in by_row], settings=settings)
-    write_comparison(out / "table", record)
-    write_text(out / "table" / "sweep.md", sweep_page(config, record))
+    opened = [open_scored_run(videos_of(run, out, config, scored)) for run in by_row]
+    record, folder = compare_runs(opened, settings=settings), table_of(out, config, scored)
+    write_comparison(folder, record)
+    write_text(folder / "sweep.md", sweep_page(config, scored, record))
     return record
-
-
-def videos_of(run: RowRun, out: Path) -> Path:
-    """Folder of the videos and scores of a run."""
-    return out / run.folder / "videos"
 
 
 def _train(run: RowRun, trainings: Sequence[Training], processes: int, out: Path) -> None:
@@ -125,10 +124,12 @@ def _train(run: RowRun, trainings: Sequence[Training], processes: int, out: Path
             raise UserError(f"The training of {run.folder} was ended early.", "Run the same command; it goes on there.")
 
 
-def sweep_page(config: SweepConfig, record: ComparisonRecord) -> str:
-    """The table under its title, in Markdown."""
-    about = f"After {config.source}. {config.prompts} prompts of {config.suite}."
+def sweep_page(config: SweepConfig, scored: SweepSuite, record: ComparisonRecord) -> str:
+    """The table of a suite under its title, in Markdown."""
+    about = f"After {config.source}. {scored.prompts} prompts of {scored.suite}."
     counts = {run.row.label: run.runs for run in runs_of(config)}
     if max(counts.values()) > 1:
         about += f" Training runs: {', '.join(f'{label} {count}' for label, count in counts.items())}."
+    if len(set(counts.values())) > 1:
+        about += " A row with fewer runs than the first is compared with as many of the first's."
     return f"# {config.title}\n\n{about}\n\n{sweep_table(config, record).markdown()}"

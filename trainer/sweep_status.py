@@ -4,14 +4,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from probekit.errors import UserError
-from probekit.run_folder.manifest import load_video_set
-from probekit.suites.registry import load_suite
-from probekit.workflows.compare import open_scored_run
-from trainer.config.sweep import load_sweep
+from trainer.config.sweep import SweepConfig, load_sweep
 from trainer.model_card import trained_seconds
-from trainer.sweep import videos_of
 from trainer.sweep_runs import RowRun, Training, runs_of, trainings_of
+from trainer.sweep_scoring import is_scored, sampled, suite_of, videos_of
 
 
 class RunStatus(NamedTuple):
@@ -44,9 +40,8 @@ def sweep_status(sweep: Path, out: Path, scale: str, overrides: Sequence[str], s
         UserError: if the sweep, a recipe or an override is not valid.
     """
     config = load_sweep(sweep, scale).with_seeds(seeds)
-    videos = len(load_suite(config.suite).reduced(config.prompts, config.samples).keys())
     changes = (*config.set, *overrides)
-    return [_status(run, trainings_of(run, sweep.parent, out, changes), out, videos) for run in runs_of(config)]
+    return [_status(run, trainings_of(run, sweep.parent, out, changes), out, config) for run in runs_of(config)]
 
 
 def status_lines(found: Sequence[RunStatus]) -> Iterator[str]:
@@ -57,25 +52,17 @@ def status_lines(found: Sequence[RunStatus]) -> Iterator[str]:
     yield f"{finished} of {len(found)} runs are finished; {minutes:.1f} minutes of training"
 
 
-def _status(run: RowRun, trainings: Sequence[Training], out: Path, planned: int) -> RunStatus:
+def _status(run: RowRun, trainings: Sequence[Training], out: Path, config: SweepConfig) -> RunStatus:
     seconds = sum(trained_seconds(training.folder) for training in trainings)
     for training in trainings:
         done, steps = training.steps()
         if done != steps:
             return RunStatus(run, f"{training.recipe.stem} trained {done} of {steps} steps", False, seconds)
-    folder = videos_of(run, out)
-    sampled = _sampled(folder)
-    if sampled < planned:
-        return RunStatus(run, f"trained; sampled {sampled} of {planned} videos", False, seconds)
-    try:
-        open_scored_run(folder)
-    except UserError:
-        return RunStatus(run, "trained and sampled; not scored", False, seconds)
+    for scored in config.suites:
+        folder, planned = videos_of(run, out, config, scored), len(suite_of(scored).keys())
+        of_suite = "" if len(config.suites) == 1 else f" of {scored.suite}"
+        if (made := sampled(folder)) < planned:
+            return RunStatus(run, f"trained; sampled {made} of {planned} videos{of_suite}", False, seconds)
+        if not is_scored(folder):
+            return RunStatus(run, f"trained and sampled; not scored{of_suite}", False, seconds)
     return RunStatus(run, "trained, sampled and scored", True, seconds)
-
-
-def _sampled(folder: Path) -> int:
-    try:
-        return len(load_video_set(folder).rows)
-    except UserError:
-        return 0

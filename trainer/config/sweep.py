@@ -66,24 +66,47 @@ class SweepRow(SweepStage):
         return (SweepStage(recipe=self.recipe, set=self.set), *self.then)
 
 
-class SweepScale(StrictModel):
-    """What a sweep is scored on, and what every stage of every row changes.
+class SweepSuite(StrictModel):
+    """What runs are scored on.
 
     Attributes:
         suite: suite whose videos are scored.
         prompts: number of the suite's prompts.
         samples: videos per prompt.
-        set: overrides of every recipe, e.g. `steps=1000`.
-        seeds: training runs of each row. With several, intervals are over training runs and prompts.
-        more_seeds: training runs of rows that have another number, by name.
     """
 
     suite: str = "sprite-5s"
     prompts: int = Field(default=100, gt=0)
     samples: int = Field(default=1, gt=0)
+
+
+class SweepScale(SweepSuite):
+    """What a sweep is scored on, and what every stage of every row changes.
+
+    Attributes:
+        more_suites: further suites; each has a table of its own.
+        set: overrides of every recipe, e.g. `steps=1000`.
+        seeds: training runs of each row. With several, intervals are over training runs and prompts.
+        more_seeds: training runs of rows that have another number, by name.
+    """
+
+    more_suites: tuple[SweepSuite, ...] = ()
     set: tuple[str, ...] = ()
     seeds: Seeds = 1
     more_seeds: dict[str, Seeds] = Field(default_factory=dict)
+
+    @property
+    def suites(self) -> tuple[SweepSuite, ...]:
+        """Every suite, that of the main table first."""
+        return (SweepSuite(suite=self.suite, prompts=self.prompts, samples=self.samples), *self.more_suites)
+
+    @model_validator(mode="after")
+    def _check_suites(self) -> Self:
+        """Each suite has a table of its own."""
+        names = [scored.suite for scored in self.suites]
+        if len(set(names)) < len(names):
+            raise ValueError("name every suite once")
+        return self
 
 
 class SweepConfig(SweepScale):

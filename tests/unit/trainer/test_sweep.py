@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, write_causal_card
+from probekit.run_folder.manifest import load_video_set
 from tests.helpers.model_folders import write_tiny_model
 from tests.helpers.shared_data import SHARED
 from tests.helpers.warm_python import WarmChildren
@@ -18,6 +19,7 @@ from trainer.config.recipe import BidirectionalConfig, DmdConfig, load_recipe
 from trainer.config.sweep import SWEEPS, SweepConfig, SweepRow, find_sweep, load_sweep
 from trainer.sweep import run_sweep
 from trainer.sweep_runs import RowRun, runs_of, trainings_of
+from trainer.sweep_scoring import table_of, videos_of
 from trainer.sweep_status import status_lines, sweep_status
 
 SCALES = ("sprite", "wan")
@@ -220,6 +222,19 @@ def test_more_seeds_of_a_row_that_is_not_there_are_refused(tmp_path: Path) -> No
         load_sweep(tmp_path / "mine.yaml")
 
 
+def test_every_suite_has_a_table_of_its_own(tmp_path: Path) -> None:
+    rows = "rows:\n  - {name: a, label: a, recipe: a.yaml}\n  - {name: b, label: b, recipe: a.yaml}\n"
+    (tmp_path / "mine.yaml").write_text(f"title: t\nsource: s\nmore_suites: [{{suite: sprite-30s}}]\n{rows}")
+    sweep = load_sweep(tmp_path / "mine.yaml")
+    folders = [table_of(Path("out"), sweep, scored).name for scored in sweep.suites]
+    assert folders == ["table", "table-sprite-30s"]
+    runs = [videos_of(runs_of(sweep)[1], Path("out"), sweep, scored) for scored in sweep.suites]
+    assert runs == [Path("out/b/videos"), Path("out/b/videos-sprite-30s")]
+    (tmp_path / "mine.yaml").write_text(f"title: t\nsource: s\nmore_suites: [{{suite: sprite-5s}}]\n{rows}")
+    with pytest.raises(UserError, match="name every suite once"):
+        load_sweep(tmp_path / "mine.yaml")
+
+
 def test_a_seed_that_is_set_moves_with_the_run() -> None:
     row = SweepRow(name="one", label="", recipe=Path("../sprite/dmd_baseline.yaml"))
     (training,) = trainings_of(RowRun(row, 2, 3), SWEEPS, Path("out"), ["seed=40"])
@@ -229,7 +244,9 @@ def test_a_seed_that_is_set_moves_with_the_run() -> None:
 
 @pytest.mark.long
 def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainer.sweep.run_child", WarmChildren(tmp_path / "children").run_child)
+    children = WarmChildren(tmp_path / "children")
+    monkeypatch.setattr("trainer.sweep.run_child", children.run_child)
+    monkeypatch.setattr("trainer.sweep_scoring.run_child", children.run_child)
     student = write_tiny_model(tmp_path / "student")
     write_causal_card(
         student, CausalCard(role="ode_student", chunk_frames=3, shift=5.0, few_steps=(1000, 750, 500, 250))
@@ -241,7 +258,7 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
     (tmp_path / "base.yaml").write_text(f"extends: {recipes / 'dmd_baseline.yaml'}\n{shared}")
     (tmp_path / "ours.yaml").write_text("extends: base.yaml\nforesight: {predictor_heads: 1, predictor_blocks: 1}\n")
     (tmp_path / "tiny.yaml").write_text(
-        "title: Tiny\nsource: nothing\nprompts: 6\nrows:\n"
+        "title: Tiny\nsource: nothing\nprompts: 6\nmore_suites: [{suite: sprite-30s, prompts: 2}]\nrows:\n"
         "  - {name: plain, label: none, recipe: base.yaml}\n"
         "  - {name: twice, label: two stages, recipe: base.yaml, then: [ours.yaml]}\n"
     )
@@ -251,6 +268,9 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
     table = (tmp_path / "out" / "table" / "sweep.md").read_text()
     assert "| none |" in table
     assert "| two stages |" in table
+    long = (tmp_path / "out" / "table-sprite-30s" / "sweep.md").read_text()
+    assert "2 prompts of sprite-30s." in long
+    assert len(load_video_set(tmp_path / "out" / "plain" / "videos-sprite-30s").rows) == 2
     exported = tmp_path / "out" / "twice" / "export" / "transformer" / "diffusion_pytorch_model.safetensors"
     written = exported.stat().st_mtime_ns
     run_sweep(tmp_path / "tiny.yaml", tmp_path / "out")

@@ -36,7 +36,7 @@ def test_a_row_whose_name_begins_like_another_ones_shows_its_own_scores(tmp_path
     assert (lower.label, lower.mean_total, lower.total) == ("MSE", totals["mse"].method_mean, totals["mse"])
     assert (higher.mean_total, higher.total) == (totals["mse-sigreg"].method_mean, totals["mse-sigreg"])
     assert lower.mean_total != higher.mean_total
-    page = sweep_page(sweep, record).splitlines()
+    page = sweep_page(sweep, sweep.suites[0], record).splitlines()
     assert page[0] == "# Losses"
     assert "| none | " in "\n".join(page)
     assert [line.split(" | ")[0] for line in page if line.startswith("| M")] == ["| MSE", "| MSE-SIGREG"]

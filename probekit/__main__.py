@@ -1,0 +1,6 @@
+"""The command `probekit`, as `python -m probekit`."""
+
+from probekit.cli.entry import probekit
+
+if __name__ == "__main__":
+    probekit()

@@ -1,0 +1,90 @@
+"""Videos and scores of a sweep's training runs, each made by the commands of the toolkit in processes of their own."""
+
+import logging
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from probekit.children import run_child
+from probekit.errors import UserError
+from probekit.run_folder.manifest import load_video_set
+from probekit.suites.registry import load_suite
+from probekit.suites.suite import Suite
+from probekit.workflows.compare import open_scored_run
+from trainer.config.sweep import SweepConfig, SweepSuite
+from trainer.sweep_runs import RowRun
+
+LOGGER = logging.getLogger("trainer")
+
+_THREADS: Final = "OMP_NUM_THREADS"
+
+
+def suite_of(scored: SweepSuite) -> Suite:
+    """The suite at the size that a sweep asks for."""
+    return load_suite(scored.suite).reduced(scored.prompts, scored.samples)
+
+
+def videos_of(run: RowRun, out: Path, config: SweepConfig, scored: SweepSuite) -> Path:
+    """Run folder of the videos and scores of a run; `videos` for the sweep's first suite."""
+    return out / run.folder / _named("videos", config, scored)
+
+
+def table_of(out: Path, config: SweepConfig, scored: SweepSuite) -> Path:
+    """Folder of a suite's table; `table` for the first suite."""
+    return out / _named("table", config, scored)
+
+
+def _named(name: str, config: SweepConfig, scored: SweepSuite) -> str:
+    return name if scored.suite == config.suite else f"{name}-{scored.suite}"
+
+
+def sampled(videos: Path) -> int:
+    """How many videos a folder has."""
+    try:
+        return len(load_video_set(videos).rows)
+    except UserError:
+        return 0
+
+
+def is_scored(videos: Path) -> bool:
+    """Whether a folder has scores of its videos."""
+    try:
+        open_scored_run(videos)
+    except UserError:
+        return False
+    return True
+
+
+def score_runs(runs: Sequence[RowRun], config: SweepConfig, scored: SweepSuite, out: Path, jobs: int) -> None:
+    """Sample and score every run on one suite; what is there is kept.
+
+    Args:
+        runs: trained runs.
+        config: the sweep.
+        scored: one of its suites.
+        out: folder of the runs.
+        jobs: runs side by side; they share the cores, unless OMP_NUM_THREADS says otherwise.
+
+    Raises:
+        UserError: if a command fails, naming its log.
+    """
+    threads = os.environ.get(_THREADS) or str(max(1, (os.cpu_count() or 1) // jobs))
+    with ThreadPoolExecutor(jobs) as pool:
+        for _ in pool.map(lambda run: _score(run, scored, out, videos_of(run, out, config, scored), threads), runs):
+            pass
+
+
+def _score(run: RowRun, scored: SweepSuite, out: Path, videos: Path, threads: str) -> None:
+    if sampled(videos) == len(suite_of(scored).keys()) and is_scored(videos):
+        return
+    log = videos.with_name(f"{videos.name}.log")
+    LOGGER.info("%s: sampling and scoring %s, log in %s", run.label, scored.suite, log)
+    size = ("--prompts", str(scored.prompts), "--samples", str(scored.samples))
+    sample = ("sample", "--model", str(out / run.folder / "export"), "--suite", scored.suite, *size)
+    for command in ((*sample, "--out", str(videos)), ("score", str(videos))):
+        with log.open("ab") as file:
+            status = run_child("probekit", command, stdout=file, stderr=file, env=os.environ | {_THREADS: threads})
+        if status != 0:
+            raise UserError(f"`probekit {command[0]}` failed for {run.folder}.", f"See {log}; what is made is kept.")
