@@ -12,7 +12,10 @@ from probekit.cli.terminal import say
 
 def permanence(
     runs: Annotated[
-        list[Path], typer.Argument(help="Run folder of sprite videos, or those of a baseline and a method.")
+        list[Path],
+        typer.Argument(
+            help="Run folders of sprite videos: all training runs of one model, or of a baseline, then a method."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for permanence.csv, .md and .tex.")],
     seed: Seed = 0,

@@ -1,4 +1,4 @@
-"""The table of what lasts: each attribute, behind something and in view, for one run or two."""
+"""The table of what lasts: each attribute, behind something and in view, for one model or two."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -19,8 +19,8 @@ class PermanenceRow(NamedTuple):
         attribute: name, such as `color`.
         stated: whether captions state it.
         occluded: whether the sprite was out of view in between.
-        shares: mean of each run with its interval.
-        difference: method minus baseline; None for one run.
+        shares: mean of each model with its interval.
+        difference: method minus baseline; None for one model.
     """
 
     attribute: str
@@ -30,8 +30,14 @@ class PermanenceRow(NamedTuple):
     difference: DifferenceEstimate | None
 
 
-def permanence_table(rows: Sequence[PermanenceRow], models: Sequence[str]) -> Table[PermanenceRow]:
-    """Share of sprites that kept each attribute, by run, and the difference of two."""
+def permanence_table(rows: Sequence[PermanenceRow], models: Sequence[str], runs: int = 1) -> Table[PermanenceRow]:
+    """Share of sprites that kept each attribute, by model, and the difference of two.
+
+    Args:
+        rows: attributes and passages.
+        models: names.
+        runs: training runs of each model.
+    """
     columns = [
         Column[PermanenceRow]("attribute", lambda row: row.attribute),
         Column[PermanenceRow]("stated", lambda row: "by the caption" if row.stated else "nowhere"),
@@ -55,8 +61,14 @@ def permanence_table(rows: Sequence[PermanenceRow], models: Sequence[str]) -> Ta
         data += [Column(f"difference {head}", partial(_number, _difference, name)) for name, head in _DATA]
         estimates += [one._replace(name=f"difference in {one.name}") for one in map(_difference, rows)]
     kinds = [(one.name, one.interval, one.instead, one.reason) for one in estimates]
-    notes = bootstrap_notes("Bootstrap over prompts" + ", two runs together" * (len(models) == 2), kinds)
+    notes = bootstrap_notes(_resampled(len(models), runs), kinds)
     return Table(columns, rows, notes, data=data, digits=".6f", group=lambda row: str(row.occluded))
+
+
+def _resampled(models: int, runs: int) -> str:
+    if runs == 1:
+        return "Bootstrap over prompts" + ", two runs together" * (models == 2)
+    return f"Bootstrap over {runs} {'pairs of ' * (models == 2)}training runs and over prompts"
 
 
 Estimate = Callable[[PermanenceRow], DifferenceEstimate]

@@ -1,4 +1,4 @@
-"""One mean against another on the same prompts, by the paired bootstrap over prompts: difference, or ratio in dB."""
+"""One mean against another on the same prompts, by the paired bootstrap over prompts, or pairs of runs and prompts."""
 
 from typing import Final
 
@@ -41,6 +41,39 @@ def paired_means(
     size = float(np.abs([a, b]).max())
     drawn = differences[prompt_indices(rng, len(a), replicates)].mean(axis=-1)
     evidence = Evidence(mean, drawn, [units], size, len(a))
+    scores = float(a.mean()), float(b.mean())
+    return estimate_difference(name, scores, evidence, interval=interval, level=level, unit="raw")
+
+
+def paired_run_means(
+    name: str,
+    a: Floats,
+    b: Floats,
+    *,
+    rng: np.random.Generator,
+    replicates: int = 10_000,
+    level: float = 0.95,
+    interval: IntervalKind = "percentile",
+) -> DifferenceEstimate:
+    """Difference of the means of `a` and `b`, (K, P) each, of K pairs of training runs on P prompts.
+
+    Pairs of runs and prompts are resampled crosswise. With one pair it is `paired_means`, and says nothing of runs.
+    """
+    assert a.shape == b.shape
+    runs, prompts = a.shape
+    if runs == 1 or not prompts:
+        return paired_means(
+            name, a.mean(axis=0), b.mean(axis=0), rng=rng, replicates=replicates, level=level, interval=interval
+        )
+    differences = a - b
+    mean = float(differences.mean())
+    by_run, by_prompt = differences.mean(axis=1) - mean, differences.mean(axis=0) - mean
+    rest = differences - mean - by_run[:, None] - by_prompt
+    beside = Units(rest.reshape(-1, 1), np.array([float(rest.size)]), np.array([np.inf]))
+    drawn_runs, drawn_prompts = prompt_indices(rng, runs, replicates), prompt_indices(rng, prompts, replicates)
+    drawn = np.array([differences[np.ix_(*rows)].mean() for rows in zip(drawn_runs, drawn_prompts, strict=True)])
+    units = [_units(by_prompt), _units(by_run), beside]
+    evidence = Evidence(mean, drawn, units, float(np.abs([a, b]).max()), prompts, runs)
     scores = float(a.mean()), float(b.mean())
     return estimate_difference(name, scores, evidence, interval=interval, level=level, unit="raw")
 

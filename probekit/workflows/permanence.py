@@ -1,4 +1,4 @@
-"""What lasts in the sprite videos of runs: by attribute, behind something and in view, with intervals over prompts."""
+"""What lasts in the sprite videos of one model or two: by attribute, behind something and in view, with intervals."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from probekit.run_folder.protocol_card import mismatches
 from probekit.run_folder.video_set import VideoSet
 from probekit.seeding import generator
 from probekit.statistics.difference_estimate import DifferenceEstimate
-from probekit.statistics.paired_means import paired_means
+from probekit.statistics.paired_means import paired_run_means
 
 Passage = tuple[str, bool]
 """An attribute, and whether the sprite was out of view."""
@@ -28,42 +28,60 @@ Passage = tuple[str, bool]
 PASSAGES: Final[Sequence[Passage]] = [(name, occluded) for occluded in (True, False) for name in Identity._fields]
 
 
-class RunPermanence(NamedTuple):
-    """Shares of one run.
+Shares = Mapping[Passage, Mapping[str, float]]
+"""Share of sprites that kept the attribute, by passage and prompt."""
+
+
+class ModelPermanence(NamedTuple):
+    """Shares of one model.
 
     Attributes:
         model: name of the model.
-        shares: share of sprites that kept the attribute, by passage and prompt.
+        runs: shares of each of its training runs.
     """
 
     model: str
-    shares: Mapping[Passage, Mapping[str, float]]
+    runs: tuple[Shares, ...]
 
 
 def permanence(runs: Sequence[Path], out: Path, *, seed: int = 0, replicates: int = 10_000) -> Table[PermanenceRow]:
-    """Judge the videos of one run, or of two, and write `permanence.csv`, `.md` and `.tex`.
+    """Judge the videos of one model, or of two, and write `permanence.csv`, `.md` and `.tex`.
 
     Args:
-        runs: run folder, or that of a baseline and of a method.
+        runs: run folders of one model or two, the baseline's first; each model has equally many training runs, and
+            the k-th of both are a pair.
         out: folder of the table.
         seed: seed of the resampling.
         replicates: bootstrap replicates.
 
     Raises:
-        UserError: for other numbers of runs, videos of another world, or runs of different protocols.
+        UserError: for other numbers of models or runs, videos of another world, or runs of different protocols.
     """
-    if not 1 <= len(runs) <= 2:
-        raise UserError(f"{len(runs)} runs cannot be shown side by side.", "Give one run, or a baseline and a method.")
     sets = [load_video_set(run) for run in runs]
-    if len(sets) == 2:
-        _refuse_other_videos(runs, sets)
-    judged = [_judged(one) for one in sets]
-    table = permanence_table(list(_rows(judged, seed, replicates)), [one.model for one in judged])
+    for run, one in zip(runs[1:], sets[1:], strict=True):
+        _refuse_other_videos((runs[0], run), (sets[0], one))
+    grouped = _by_model(sets)
+    judged = [ModelPermanence(model, tuple(map(_judged, own))) for model, own in grouped.items()]
+    table = permanence_table(list(_rows(judged, seed, replicates)), list(grouped), len(judged[0].runs))
     table.write(out, "permanence", latex=True)
     return table
 
 
-def _refuse_other_videos(runs: Sequence[Path], sets: Sequence[VideoSet]) -> None:
+def _by_model(sets: Sequence[VideoSet]) -> dict[str, list[VideoSet]]:
+    found: dict[str, list[VideoSet]] = {}
+    for one in sets:
+        found.setdefault(one.rows[0].model, []).append(one)
+    counts = {model: len(own) for model, own in found.items()}
+    if not 1 <= len(found) <= 2 or len(set(counts.values())) > 1:
+        given = ", ".join(f"{model} ({count})" for model, count in counts.items())
+        raise UserError(
+            f"Runs of {given} cannot be shown side by side.",
+            "Give runs of one model, or equally many of a baseline and a method.",
+        )
+    return found
+
+
+def _refuse_other_videos(runs: tuple[Path, Path], sets: tuple[VideoSet, VideoSet]) -> None:
     for field, ours, theirs in mismatches(sets[0].protocol, sets[1].protocol):
         if not field.startswith("scorers."):
             raise UserError(
@@ -72,36 +90,40 @@ def _refuse_other_videos(runs: Sequence[Path], sets: Sequence[VideoSet]) -> None
             )
 
 
-def _judged(videos: VideoSet) -> RunPermanence:
+def _judged(videos: VideoSet) -> Shares:
     found: dict[Passage, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
     for row in track(videos.rows, f"judging {videos.rows[0].model}"):
         clip = read_video(videos.root / row.path, expect_frames=row.n_frames)
         for one in kept_attributes(ScoringInput(clip.frames, clip.fps, row.prompt).objects):
             found[one.attribute, one.occluded][row.prompt_id].append(one.kept)
-    shares = {
+    return {
         passage: {prompt: float(np.mean(kept)) for prompt, kept in prompts.items()}
         for passage, prompts in found.items()
     }
-    return RunPermanence(videos.rows[0].model, shares)
 
 
-def _rows(runs: Sequence[RunPermanence], seed: int, replicates: int) -> Iterator[PermanenceRow]:
+def _rows(models: Sequence[ModelPermanence], seed: int, replicates: int) -> Iterator[PermanenceRow]:
     for passage in PASSAGES:
-        own = [_estimate(passage, one, None, seed, replicates) for one in runs]
-        difference = _estimate(passage, runs[1], runs[0], seed, replicates) if len(runs) == 2 else None
+        own = [_estimate(passage, one, None, seed, replicates) for one in models]
+        difference = _estimate(passage, models[1], models[0], seed, replicates) if len(models) == 2 else None
         attribute, occluded = passage
         yield PermanenceRow(attribute, attribute in STATED, occluded, tuple(own), difference)
 
 
 def _estimate(
-    passage: Passage, run: RunPermanence, baseline: RunPermanence | None, seed: int, replicates: int
+    passage: Passage, model: ModelPermanence, baseline: ModelPermanence | None, seed: int, replicates: int
 ) -> DifferenceEstimate:
-    """Mean over prompts in percent, or its difference from a baseline's on the prompts of both."""
-    ours = run.shares.get(passage, {})
-    theirs = dict.fromkeys(ours, 0.0) if baseline is None else baseline.shares.get(passage, {})
-    shared = sorted(ours.keys() & theirs.keys())
-    a, b = (100 * np.array([values[prompt] for prompt in shared], np.float64) for values in (ours, theirs))
+    """Mean over prompts in percent, or its difference from a baseline's, on the prompts that all runs have."""
+    ours = [run.get(passage, {}) for run in model.runs]
+    theirs = [] if baseline is None else [run.get(passage, {}) for run in baseline.runs]
+    shared = sorted(set.intersection(*(set(run) for run in (*ours, *theirs))))
+    a = 100 * np.array([[run[prompt] for prompt in shared] for run in ours], np.float64)
+    b = (
+        100 * np.array([[run[prompt] for prompt in shared] for run in theirs], np.float64)
+        if theirs
+        else np.zeros_like(a)
+    )
     attribute, occluded = passage
     rng = generator("permanence", seed, attribute, int(occluded))
     name = f"{attribute} {'out of' if occluded else 'in'} view"
-    return paired_means(name, a, b, rng=rng, replicates=replicates)
+    return paired_run_means(name, a, b, rng=rng, replicates=replicates)

@@ -231,7 +231,7 @@ def test_every_suite_has_a_table_of_its_own(tmp_path: Path) -> None:
     runs = [videos_of(runs_of(sweep)[1], Path("out"), sweep, scored) for scored in sweep.suites]
     assert runs == [Path("out/b/videos"), Path("out/b/videos-sprite-30s")]
     (tmp_path / "mine.yaml").write_text(f"title: t\nsource: s\nmore_suites: [{{suite: sprite-5s}}]\n{rows}")
-    with pytest.raises(UserError, match="name every suite once"):
+    with pytest.raises(UserError, match="Name every suite once"):
         load_sweep(tmp_path / "mine.yaml")
 
 
