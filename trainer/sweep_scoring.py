@@ -85,6 +85,6 @@ def _score(run: RowRun, scored: SweepSuite, out: Path, videos: Path, threads: st
     sample = ("sample", "--model", str(out / run.folder / "export"), "--suite", scored.suite, *size)
     for command in ((*sample, "--out", str(videos)), ("score", str(videos))):
         with log.open("ab") as file:
-            status = run_child("probekit", command, stdout=file, stderr=file, env=os.environ | {_THREADS: threads})
+            status = run_child("probekit.cli", command, stdout=file, stderr=file, env=os.environ | {_THREADS: threads})
         if status != 0:
             raise UserError(f"`probekit {command[0]}` failed for {run.folder}.", f"See {log}; what is made is kept.")

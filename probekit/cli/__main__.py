@@ -1,4 +1,4 @@
-"""The command `probekit`, as `python -m probekit`."""
+"""The command `probekit`, as `python -m probekit.cli`."""
 
 from probekit.cli.entry import probekit
 
