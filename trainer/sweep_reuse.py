@@ -77,7 +77,7 @@ def take_finished(training: Training, shelf: Path) -> bool:
 
 def _equals(training: Training, shelf: Path) -> Iterator[Path]:
     recipe = load_recipe(training.recipe, training.changes)
-    document, inputs = _document(parse_yaml(recipe_text(recipe), "the recipe")), _inputs(training)
+    document = _document(parse_yaml(recipe_text(recipe), "the recipe"))
     own, planned = training.folder.resolve(), training.steps()[1]
     for depth in _DEPTHS:
         for path in sorted(shelf.glob(f"{depth}/{_CONFIG}")):
@@ -86,7 +86,8 @@ def _equals(training: Training, shelf: Path) -> Iterator[Path]:
                 continue
             steps = read_json_object(run / FOLLOWED_UP, fix="Delete the folder.").get("step")
             same = _document(read_yaml(path, what="configuration", fix="Delete the folder.")) == document
-            if same and steps == planned and read_json(run / INPUTS, fix="Delete the folder.") == inputs:
+            # Last, because it reads all weights that the training begins from.
+            if same and steps == planned and read_json(run / INPUTS, fix="Delete the folder.") == _inputs(training):
                 yield run
 
 
