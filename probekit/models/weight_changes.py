@@ -1,7 +1,7 @@
 """How far training moved a model's weights, block by block: of how many the stored number changed, and how far."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ class WeightChange(NamedTuple):
     relative: float
 
 
-WHOLE = "whole model"
+WHOLE: Final = "whole model"
 
 
 def weight_changes(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> list[WeightChange]:

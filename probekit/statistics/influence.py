@@ -68,15 +68,10 @@ def run_units(components: Sequence[Component], slopes: Floats, runs: Runs) -> li
     The bootstrap draws runs and prompts crosswise, so that its variance has a third part, the interaction; the spread
     of runs and the spread of prompts each contain it already.
     """
+    slopes_of = zip(components, own_slopes(components, slopes), strict=True)
+    values = [point_means(components) @ slopes.T, *(component.centred() @ own.T for component, own in slopes_of)]
     found = []
-    for scores, *parts in zip(
-        _by_draw(point_means(components) @ slopes.T, runs),
-        *(
-            _by_draw(c.centred() @ own.T, runs)
-            for c, own in zip(components, own_slopes(components, slopes), strict=True)
-        ),
-        strict=True,
-    ):
+    for scores, *parts in zip(*(_by_draw(one, runs) for one in values), strict=True):
         found.append(_alike(scores - scores.mean(axis=0), len(scores) - 1))
         for each in parts:
             found.append(_alike((each - each.mean(axis=0)).reshape(-1, each.shape[-1]), np.inf))

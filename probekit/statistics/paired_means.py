@@ -9,7 +9,7 @@ from probekit.choices import IntervalKind
 from probekit.statistics.difference_estimate import DifferenceEstimate, estimate_difference, unscored_difference
 from probekit.statistics.influence import Units
 from probekit.statistics.interval_choice import Evidence
-from probekit.statistics.resampling import prompt_indices
+from probekit.statistics.resampling import draw_counts, prompt_indices
 
 Floats = NDArray[np.float64]
 
@@ -30,52 +30,38 @@ def paired_means(
 ) -> DifferenceEstimate:
     """Difference of the means of `a` and `b`, (P,) each, prompts resampled together.
 
+    Of K > 1 pairs of training runs, (K, P) each, pairs and prompts are resampled crosswise.
     Intervals follow the rule of every comparison, see `choose_interval`.
     """
     assert a.shape == b.shape
-    if not len(a):
+    differences = np.atleast_2d(a - b)
+    runs, prompts = differences.shape
+    if not prompts:
         return unscored_difference(name)
-    differences = a - b
     mean = float(differences.mean())
-    units = _units(differences - mean)
-    size = float(np.abs([a, b]).max())
-    drawn = differences[prompt_indices(rng, len(a), replicates)].mean(axis=-1)
-    evidence = Evidence(mean, drawn, [units], size, len(a))
+    units, drawn = (
+        _by_prompt(differences[0], rng, replicates) if runs == 1 else _crosswise(differences, rng, replicates)
+    )
+    evidence = Evidence(mean, drawn, units, float(np.abs([a, b]).max()), prompts, runs if runs > 1 else None)
     scores = float(a.mean()), float(b.mean())
     return estimate_difference(name, scores, evidence, interval=interval, level=level, unit="raw")
 
 
-def paired_run_means(
-    name: str,
-    a: Floats,
-    b: Floats,
-    *,
-    rng: np.random.Generator,
-    replicates: int = 10_000,
-    level: float = 0.95,
-    interval: IntervalKind = "percentile",
-) -> DifferenceEstimate:
-    """Difference of the means of `a` and `b`, (K, P) each, of K pairs of training runs on P prompts.
+def _by_prompt(differences: Floats, rng: np.random.Generator, replicates: int) -> tuple[list[Units], Floats]:
+    """Units and replicates of the mean of differences (P,)."""
+    drawn: Floats = differences[prompt_indices(rng, len(differences), replicates)].mean(axis=1)
+    return [_units(differences - differences.mean())], drawn
 
-    Pairs of runs and prompts are resampled crosswise. With one pair it is `paired_means`, and says nothing of runs.
-    """
-    assert a.shape == b.shape
-    runs, prompts = a.shape
-    if runs == 1 or not prompts:
-        return paired_means(
-            name, a.mean(axis=0), b.mean(axis=0), rng=rng, replicates=replicates, level=level, interval=interval
-        )
-    differences = a - b
-    mean = float(differences.mean())
+
+def _crosswise(differences: Floats, rng: np.random.Generator, replicates: int) -> tuple[list[Units], Floats]:
+    """Units and replicates of the mean of differences (K, P): runs, prompts, and what is left beside both."""
+    mean = differences.mean()
     by_run, by_prompt = differences.mean(axis=1) - mean, differences.mean(axis=0) - mean
     rest = differences - mean - by_run[:, None] - by_prompt
     beside = Units(rest.reshape(-1, 1), np.array([float(rest.size)]), np.array([np.inf]))
-    drawn_runs, drawn_prompts = prompt_indices(rng, runs, replicates), prompt_indices(rng, prompts, replicates)
-    drawn = np.array([differences[np.ix_(*rows)].mean() for rows in zip(drawn_runs, drawn_prompts, strict=True)])
-    units = [_units(by_prompt), _units(by_run), beside]
-    evidence = Evidence(mean, drawn, units, float(np.abs([a, b]).max()), prompts, runs)
-    scores = float(a.mean()), float(b.mean())
-    return estimate_difference(name, scores, evidence, interval=interval, level=level, unit="raw")
+    runs, prompts = (draw_counts(prompt_indices(rng, count, replicates), count) / count for count in differences.shape)
+    drawn: Floats = ((runs @ differences) * prompts).sum(axis=1)
+    return [_units(by_prompt), _units(by_run), beside], drawn
 
 
 def paired_decibels(

@@ -49,11 +49,11 @@ def prompt_indices(rng: np.random.Generator, n_prompts: int, replicates: int) ->
 def run_shares(rng: np.random.Generator, runs: Runs, replicates: int) -> Floats:
     """Weight (R, L) of each series in each replicate's difference: runs, or their pairs, drawn with replacement."""
     if runs.paired:
-        share = _counts(prompt_indices(rng, runs.method, replicates), runs.method) / runs.method
+        share = draw_counts(prompt_indices(rng, runs.method, replicates), runs.method) / runs.method
         return np.concatenate([share, -share], axis=1)
     signed = []
     for count, sign in ((runs.method, 1.0), (runs.baseline, -1.0)):
-        signed.append(_counts(prompt_indices(rng, count, replicates), count) * (sign / count))
+        signed.append(draw_counts(prompt_indices(rng, count, replicates), count) * (sign / count))
     return np.concatenate(signed, axis=1)
 
 
@@ -73,7 +73,7 @@ def resample_prompts(members: Sequence[Drawn], replicates: int, rng: np.random.G
     ends = np.cumsum([part.columns.shape[1] for part in parts])[:-1]
     found: list[list[Replicates]] = [[] for _ in members]
     for start, count in chunks(replicates, max(1, CHUNK_ELEMENTS // prompts)):
-        sums = _counts(prompt_indices(rng, prompts, count), prompts) @ columns
+        sums = draw_counts(prompt_indices(rng, prompts, count), prompts) @ columns
         for part, own_sums, own in zip(parts, np.split(sums, ends, axis=1), found, strict=True):
             own.append(part.replicates(own_sums, start))
     return [_joined(own) for own in found]
@@ -133,7 +133,7 @@ def replicate_errors(drawn: Sequence[Replicates], prompts: Sequence[int]) -> Flo
     return np.sqrt(np.maximum(np.sum(parts, axis=0), 0.0)) if parts else None
 
 
-def _counts(indices: Indices, prompts: int) -> Floats:
+def draw_counts(indices: Indices, prompts: int) -> Floats:
     """How often each replicate drew each prompt, (R, P)."""
     rows = len(indices)
     offset = indices + np.arange(rows)[:, None] * prompts

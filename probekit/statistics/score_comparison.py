@@ -83,7 +83,7 @@ def compare_methods(
     pairings = [
         Pairing(
             pairs_of(method, against, constants, chosen.weighting),
-            Runs(len(method.runs), len(against.runs), chosen.resampling == "paired-runs"),
+            Runs(len(method.runs), len(against.runs), paired),
         )
         for method, against in sides
     ]

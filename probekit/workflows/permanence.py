@@ -20,7 +20,7 @@ from probekit.run_folder.protocol_card import mismatches
 from probekit.run_folder.video_set import VideoSet
 from probekit.seeding import generator
 from probekit.statistics.difference_estimate import DifferenceEstimate
-from probekit.statistics.paired_means import paired_run_means
+from probekit.statistics.paired_means import paired_means
 
 Passage = tuple[str, bool]
 """An attribute, and whether the sprite was out of view."""
@@ -114,16 +114,16 @@ def _estimate(
     passage: Passage, model: ModelPermanence, baseline: ModelPermanence | None, seed: int, replicates: int
 ) -> DifferenceEstimate:
     """Mean over prompts in percent, or its difference from a baseline's, on the prompts that all runs have."""
-    ours = [run.get(passage, {}) for run in model.runs]
-    theirs = [] if baseline is None else [run.get(passage, {}) for run in baseline.runs]
+    ours = _over(passage, model)
+    theirs = [dict.fromkeys(run, 0.0) for run in ours] if baseline is None else _over(passage, baseline)
     shared = sorted(set.intersection(*(set(run) for run in (*ours, *theirs))))
-    a = 100 * np.array([[run[prompt] for prompt in shared] for run in ours], np.float64)
-    b = (
-        100 * np.array([[run[prompt] for prompt in shared] for run in theirs], np.float64)
-        if theirs
-        else np.zeros_like(a)
-    )
+    a, b = (100 * np.array([[run[prompt] for prompt in shared] for run in runs]) for runs in (ours, theirs))
     attribute, occluded = passage
     rng = generator("permanence", seed, attribute, int(occluded))
     name = f"{attribute} {'out of' if occluded else 'in'} view"
-    return paired_run_means(name, a, b, rng=rng, replicates=replicates)
+    return paired_means(name, a, b, rng=rng, replicates=replicates)
+
+
+def _over(passage: Passage, model: ModelPermanence) -> list[Mapping[str, float]]:
+    """Shares of each run by prompt."""
+    return [run.get(passage, {}) for run in model.runs]

@@ -9,7 +9,7 @@ from scipy import stats
 
 from probekit.statistics.difference_estimate import NO_PROMPTS, DifferenceEstimate
 from probekit.statistics.interval_choice import NO_SPREAD, ROUNDING, TOO_FEW_FOR_INTERVAL
-from probekit.statistics.paired_means import NO_RATIO, paired_decibels, paired_means, paired_run_means
+from probekit.statistics.paired_means import NO_RATIO, paired_decibels, paired_means
 
 Compared = Callable[..., DifferenceEstimate]
 NONE = np.array([])
@@ -116,7 +116,7 @@ def test_a_ratio_needs_errors_on_both_sides_and_leaves_out_replicates_without_th
 def test_pairs_of_runs_and_prompts_are_drawn_crosswise() -> None:
     draws = rng(3)
     a, b = (draws.normal(size=(4, 1)) + draws.normal(size=(1, 30)) + draws.normal(size=(4, 30)) for _ in range(2))
-    found = paired_run_means("x", a, b, rng=rng(), replicates=400, level=0.9)
+    found = paired_means("x", a, b, rng=rng(), replicates=400, level=0.9)
     d = a - b
     source = rng()
     runs, rows = source.integers(0, 4, size=(400, 4)), source.integers(0, 30, size=(400, 30))
@@ -134,7 +134,7 @@ def test_pairs_of_runs_and_prompts_are_drawn_crosswise() -> None:
 def test_runs_of_constant_scores_have_the_interval_of_the_paired_t_test() -> None:
     scores = np.array([[0.61, 0.64, 0.66, 0.62], [0.55, 0.57, 0.61, 0.56]])
     a, b = (np.tile(one[:, None], (1, 8)) for one in scores)
-    found = paired_run_means("x", a, b, rng=rng(), replicates=10)
+    found = paired_means("x", a, b, rng=rng(), replicates=10)
     expected = stats.ttest_rel(*scores).confidence_interval()
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
@@ -142,5 +142,5 @@ def test_runs_of_constant_scores_have_the_interval_of_the_paired_t_test() -> Non
 def test_one_pair_of_runs_is_a_comparison_by_prompts() -> None:
     a, b = errors_of()
     alone = paired_means("x", a, b, rng=rng(), replicates=300)
-    assert paired_run_means("x", a[None], b[None], rng=rng(), replicates=300) == alone
-    assert paired_run_means("x", np.zeros((3, 0)), np.zeros((3, 0)), rng=rng()).difference is None
+    assert paired_means("x", a[None], b[None], rng=rng(), replicates=300) == alone
+    assert paired_means("x", np.zeros((3, 0)), np.zeros((3, 0)), rng=rng()).difference is None
