@@ -39,22 +39,17 @@ def paired_means(
     if not prompts:
         return unscored_difference(name)
     mean = float(differences.mean())
-    units, drawn = (
-        _by_prompt(differences[0], rng, replicates) if runs == 1 else _crosswise(differences, rng, replicates)
-    )
+    units, drawn = _crosswise(differences, rng, replicates)
     evidence = Evidence(mean, drawn, units, float(np.abs([a, b]).max()), prompts, runs if runs > 1 else None)
     scores = float(a.mean()), float(b.mean())
     return estimate_difference(name, scores, evidence, interval=interval, level=level, unit="raw")
 
 
-def _by_prompt(differences: Floats, rng: np.random.Generator, replicates: int) -> tuple[list[Units], Floats]:
-    """Units and replicates of the mean of differences (P,)."""
-    drawn: Floats = differences[prompt_indices(rng, len(differences), replicates)].mean(axis=1)
-    return [_units(differences - differences.mean())], drawn
-
-
 def _crosswise(differences: Floats, rng: np.random.Generator, replicates: int) -> tuple[list[Units], Floats]:
-    """Units and replicates of the mean of differences (K, P): runs, prompts, and what is left beside both."""
+    """Units and replicates of the mean of differences (K, P): prompts, runs, and what is left beside both.
+
+    A single run draws itself and has no spread, so that prompts alone are resampled.
+    """
     mean = differences.mean()
     by_run, by_prompt = differences.mean(axis=1) - mean, differences.mean(axis=0) - mean
     rest = differences - mean - by_run[:, None] - by_prompt

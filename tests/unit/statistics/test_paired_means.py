@@ -131,8 +131,9 @@ def test_pairs_of_runs_and_prompts_are_drawn_crosswise() -> None:
     assert (found.interval, found.instead, found.n_prompts) == ("t", "fewer than 50 training runs", 30)
 
 
-def test_runs_of_constant_scores_have_the_interval_of_the_paired_t_test() -> None:
-    scores = np.array([[0.61, 0.64, 0.66, 0.62], [0.55, 0.57, 0.61, 0.56]])
+@pytest.mark.parametrize("runs", [2, 4])
+def test_runs_of_constant_scores_have_the_interval_of_the_paired_t_test(runs: int) -> None:
+    scores = np.array([[0.61, 0.64, 0.66, 0.62], [0.55, 0.57, 0.61, 0.56]])[:, :runs]
     a, b = (np.tile(one[:, None], (1, 8)) for one in scores)
     found = paired_means("x", a, b, rng=rng(), replicates=10)
     expected = stats.ttest_rel(*scores).confidence_interval()
