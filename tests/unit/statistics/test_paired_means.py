@@ -145,3 +145,8 @@ def test_one_pair_of_runs_is_a_comparison_by_prompts() -> None:
     alone = paired_means("x", a, b, rng=rng(), replicates=300)
     assert paired_means("x", a[None], b[None], rng=rng(), replicates=300) == alone
     assert paired_means("x", np.zeros((3, 0)), np.zeros((3, 0)), rng=rng()).difference is None
+
+
+def test_two_runs_are_too_few_for_percentiles_however_many_prompts() -> None:
+    a, b = (np.stack(errors_of(80)) for _ in range(2))
+    assert paired_means("x", a, b[::-1], rng=rng(), replicates=50).instead == "fewer than 50 training runs"
