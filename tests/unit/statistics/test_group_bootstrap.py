@@ -10,7 +10,7 @@ from probekit.errors import UserError
 from probekit.seeding import generator
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.difference_estimate import DifferenceEstimate
-from probekit.statistics.group_bootstrap import group_bootstrap, is_scored
+from probekit.statistics.group_bootstrap import dimension_generators, group_bootstrap, is_scored
 from probekit.statistics.paired_units import PairedSamples, split_by_shared_prompts
 from probekit.suites.dimension_constants import SPRITE_CONSTANTS, VBENCH_CONSTANTS, DimensionConstant
 
@@ -249,3 +249,27 @@ def test_dimensions_that_share_prompts_are_drawn_with_the_key_of_the_first() -> 
     errors = [[estimate.standard_error for estimate in found.dimensions] for found in (both, alone)]
     assert errors[0][0] == pytest.approx(errors[1][0], rel=1e-9)
     assert errors[0][1] != pytest.approx(errors[1][1], rel=1e-9)
+
+
+def test_two_levels_draw_with_the_key_of_the_first_dimension_too() -> None:
+    pairs = suite_pairs(3, count=60)
+    first = SPRITE_CONSTANTS[0].dimension
+    together, alone = (
+        group_bootstrap(
+            given, SPRITE_CONSTANTS, SMALL.model_copy(update={"resampling": "two-level"}), rng=generator("test")
+        ).dimensions[0]
+        for given in (pairs, {first: pairs[first]})
+    )
+    assert (together.low, together.high) == pytest.approx((alone.low, alone.high), rel=1e-12)
+
+
+def test_dimensions_are_in_their_own_unit_and_composites_in_percent() -> None:
+    found = group_bootstrap(suite_pairs(4), SPRITE_CONSTANTS, SMALL, rng=generator("test"))
+    assert {one.unit for one in found.dimensions} == {"raw"}
+    assert {one and one.unit for one in (found.quality, found.semantic, found.total)} == {"percent"}
+
+
+def test_every_dimension_has_a_generator_of_its_own() -> None:
+    for seed in range(20):
+        drawn = [own.random() for own in dimension_generators(generator("keys", seed), VBENCH_CONSTANTS).values()]
+        assert len(set(drawn)) == len(drawn)
