@@ -28,6 +28,7 @@ def pair(prompts: str, *series: list[list[float]], frames: list[list[float]] | N
 def test_a_methods_runs_share_its_weight_and_the_baselines_is_negative() -> None:
     assert Runs(2, 4).signs().tolist() == [0.5, 0.5, -0.25, -0.25, -0.25, -0.25]
     assert Runs().signs().tolist() == [1, -1]
+    assert not Runs(2, 2).paired  # whether runs are pairs, nothing but the caller can know
 
 
 def test_a_prompts_mean_is_over_its_scored_samples() -> None:
