@@ -33,7 +33,7 @@ class Family(NamedTuple):
     text_tokens: int
 
 
-SPRITE_FAMILY: Final = Family(SPRITE_GEOMETRY, 22)
+SPRITE_FAMILY: Final = Family(SPRITE_GEOMETRY, 30)
 WAN_FAMILY: Final = Family(WAN_480P_GEOMETRY, 512)
 
 
@@ -42,17 +42,17 @@ def family_of(config: Mapping[str, Any]) -> Family:
     return WAN_FAMILY if config["text_dim"] == WAN_TEXT_WIDTH else SPRITE_FAMILY
 
 
-def sprite_transformer_config(heads: int, layers: int) -> dict[str, Any]:
-    """Constructor arguments of diffusers' `WanTransformer3DModel` at sprite size; heads are 32 wide."""
+def sprite_transformer_config(heads: int, layers: int, head_width: int = 32) -> dict[str, Any]:
+    """Constructor arguments of diffusers' `WanTransformer3DModel` at sprite size."""
     return {
         "patch_size": (1, 2, 2),
         "num_attention_heads": heads,
-        "attention_head_dim": 32,
+        "attention_head_dim": head_width,
         "in_channels": 16,
         "out_channels": 16,
         "text_dim": SPRITE_TEXT_WIDTH,
         "freq_dim": 128,
-        "ffn_dim": 4 * 32 * heads,
+        "ffn_dim": 4 * head_width * heads,
         "num_layers": layers,
         "cross_attn_norm": True,
         "qk_norm": "rms_norm_across_heads",

@@ -20,16 +20,19 @@ from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
 from probekit.atomic_files import atomic_folder
 from probekit.models.presets import SPRITE_FAMILY
-from probekit.sprite_world.captions import WORDS, WORDS_PER_SPRITE, facts_of, write_caption
+from probekit.sprite_world.captions import MAX_SPRITES, WORDS, WORDS_PER_SPRITE, facts_of, write_caption
+from probekit.sprite_world.factors import TRAINED_WORLD
 from probekit.sprite_world.scene import Sprite, draw_scene
 from probekit.sprite_world.vocabulary import BACKGROUNDS, COLORS, HEADINGS, SHAPES, SIZES, STARTS
 
 SPECIAL_TOKENS = ("<pad>", "</s>", "<unk>")
 MAX_TEXT_TOKENS = SPRITE_FAMILY.text_tokens
-"""The longest caption has 21 words and an end token."""
+"""The longest caption has 29 words and an end token."""
 
+_WRITTEN = TRAINED_WORLD._replace(sprites=tuple(range(1, MAX_SPRITES + 1)))
+"""Captions that the encoder is fitted to: all that can be written, so that it is never what fails on three sprites."""
 _FACTS_PER_SPRITE = (len(COLORS), len(SHAPES), len(SIZES), len(STARTS), len(HEADINGS))
-_FACTS_PER_WORD = (*_FACTS_PER_SPRITE, len(BACKGROUNDS), 2, 2)
+_FACTS_PER_WORD = (*_FACTS_PER_SPRITE, len(BACKGROUNDS), 2, MAX_SPRITES)
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
@@ -69,14 +72,14 @@ def build_text_encoder(seed: int) -> UMT5EncoderModel:
 
 
 class FittingBatch(tuple[Tensor, Tensor, Tensor]):
-    """Token ids (B, 22), attention mask (B, 22) and facts of every token (B, 22, 8), -1 where a token has none."""
+    """Token ids (B, 30), attention mask (B, 30) and facts of every token (B, 30, 8), -1 where a token has none."""
 
 
 def fitting_batch(tokenizer: PreTrainedTokenizerFast, size: int, rng: np.random.Generator) -> FittingBatch:
     """Draw captions and label each of their tokens with what its state must reveal."""
     captions, labels = [], torch.full((size, MAX_TEXT_TOKENS, len(_FACTS_PER_WORD)), -1)
     for row in range(size):
-        facts = facts_of(draw_scene(rng))
+        facts = facts_of(draw_scene(rng, _WRITTEN))
         captions.append(write_caption(facts))
         n_words = len(captions[-1].split())
         scene_facts = [list(BACKGROUNDS).index(facts.background), int(facts.pillar), len(facts.sprites) - 1]

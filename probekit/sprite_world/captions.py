@@ -16,9 +16,13 @@ WORDS: tuple[str, ...] = (
 WORDS_PER_SPRITE: Final = 7
 """Words of a sprite's phrase, such as 'a small red circle northwest heading east'."""
 
+MAX_SPRITES: Final = 3
+"""Sprites that a caption can name; training captions name one or two."""
+
 _IDENTITY = rf"a ({'|'.join(SIZES)}) ({'|'.join(COLORS)}) ({'|'.join(SHAPES)})"
 _SPRITE = rf"{_IDENTITY} ({'|'.join(STARTS)}) heading ({'|'.join(HEADINGS)})"
-_CAPTION = re.compile(rf"{_SPRITE}(?: and {_SPRITE})? over the ({'|'.join(BACKGROUNDS)}) (behind a pillar|in the open)")
+_MORE = rf"(?: and {_SPRITE})?" * (MAX_SPRITES - 1)
+_CAPTION = re.compile(rf"{_SPRITE}{_MORE} over the ({'|'.join(BACKGROUNDS)}) (behind a pillar|in the open)")
 
 
 class CaptionFacts(NamedTuple):
@@ -64,7 +68,7 @@ def parse_caption(text: str) -> CaptionFacts:
             f"Write it like {write_caption(_EXAMPLE)!r}.",
         )
     *phrases, background, place = match.groups()
-    sprites = tuple(_sprite_of(phrases[i : i + 5]) for i in (0, 5) if phrases[i] is not None)
+    sprites = tuple(_sprite_of(phrases[i : i + 5]) for i in range(0, len(phrases), 5) if phrases[i] is not None)
     return CaptionFacts(sprites, background, place == "behind a pillar")
 
 

@@ -9,15 +9,14 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from probekit.sprite_world.factors import TRAINED_WORLD, WorldFactors
 from probekit.sprite_world.renderer import sprite_coverages, visible_coverages
 from probekit.sprite_world.scene import Scene, Sprite
 from probekit.sprite_world.vocabulary import (
     DIRECTIONS,
     FRAME_SIZE,
     HEADINGS,
-    SPEEDS,
     STARTS,
-    TURN_HAZARD,
     UNITS_PER_PIXEL,
 )
 
@@ -52,11 +51,9 @@ class Trajectory(NamedTuple):
 
 
 def step_units(direction: Int, speed: int) -> tuple[Int, Int]:
-    """Lattice units moved along x and y in one frame, for an index into `SPEEDS`."""
-    straight, diagonal = SPEEDS[speed]
+    """Lattice units moved along x and y in one frame, at a speed in units per frame."""
     signs = _SIGNS[direction]
-    size = np.where(np.abs(signs).sum(-1) == 2, diagonal, straight)
-    return signs[..., 0] * size, signs[..., 1] * size
+    return signs[..., 0] * speed, signs[..., 1] * speed
 
 
 def _bounce(value: Int, low: int, high: int) -> tuple[Int, NDArray[np.bool_]]:
@@ -66,7 +63,7 @@ def _bounce(value: Int, low: int, high: int) -> tuple[Int, NDArray[np.bool_]]:
 
 
 def advance(state: MotionState, radius: float, speed: int) -> MotionState:
-    """Move one frame and reflect at the walls; the deterministic half of the dynamics."""
+    """Move one frame, at a speed in lattice units, and reflect at the walls: the deterministic half of the dynamics."""
     low = int(np.ceil(radius * UNITS_PER_PIXEL))
     high = FRAME_SIZE * UNITS_PER_PIXEL - low
     dx, dy = step_units(state.direction, speed)
@@ -76,18 +73,20 @@ def advance(state: MotionState, radius: float, speed: int) -> MotionState:
     return MotionState(x, y, np.where(flipped_y, _FLIP_Y[direction], direction))
 
 
-def turn(state: MotionState, rng: np.random.Generator) -> MotionState:
-    """Turn, with probability `TURN_HAZARD`, into one of the seven other directions, each equally likely."""
-    turns = rng.random(state.direction.shape) < TURN_HAZARD
+def turn(state: MotionState, hazard: float, rng: np.random.Generator) -> MotionState:
+    """Turn, with probability `hazard`, into one of the seven other directions, each equally likely."""
+    turns = rng.random(state.direction.shape) < hazard
     offset = rng.integers(1, len(DIRECTIONS), state.direction.shape)
     return state._replace(direction=np.where(turns, (state.direction + offset) % len(DIRECTIONS), state.direction))
 
 
-def walk(state: MotionState, radius: float, speed: int, n_frames: int, rng: np.random.Generator) -> list[MotionState]:
+def walk(
+    state: MotionState, radius: float, n_frames: int, rng: np.random.Generator, factors: WorldFactors = TRAINED_WORLD
+) -> list[MotionState]:
     """The states of frames 0 … n_frames-1, beginning with `state` itself."""
     states = [state]
     for _ in range(n_frames - 1):
-        states.append(turn(advance(states[-1], radius, speed), rng))
+        states.append(turn(advance(states[-1], radius, factors.speed), factors.turn_hazard, rng))
     return states
 
 
@@ -97,11 +96,11 @@ def start_state(sprite: Sprite) -> MotionState:
     return MotionState(x, y, np.asarray(HEADINGS.index(sprite.heading)))
 
 
-def path_without_turns(sprite: Sprite, n_frames: int) -> NDArray[np.float64]:
+def path_without_turns(sprite: Sprite, n_frames: int, speed: int = TRAINED_WORLD.speed) -> NDArray[np.float64]:
     """Where a sprite is in its first frames if it does not turn: (n_frames, 2) centres (x, y) in pixels."""
     states = [start_state(sprite)]
     for _ in range(n_frames - 1):
-        states.append(advance(states[-1], sprite.radius, 0))
+        states.append(advance(states[-1], sprite.radius, speed))
     return np.array([(state.x, state.y) for state in states]) / UNITS_PER_PIXEL
 
 
@@ -118,18 +117,19 @@ def visible_fractions(scene: Scene, position: NDArray[np.floating]) -> NDArray[n
     return fractions
 
 
-def simulate(scene: Scene, n_frames: int, rng: np.random.Generator) -> Trajectory:
-    """Draw speeds, then run the dynamics of every sprite from its start; sprites do not interact.
+def simulate(
+    scene: Scene, n_frames: int, rng: np.random.Generator, factors: WorldFactors = TRAINED_WORLD
+) -> Trajectory:
+    """Run the dynamics of every sprite from its start; sprites do not interact.
 
     Each sprite walks on a generator of its own, so a longer simulation begins with the shorter one.
     """
     paths, velocities = [], []
     for sprite in scene.sprites:
         own_rng = np.random.default_rng(int(rng.integers(2**63)))
-        speed = int(own_rng.integers(len(SPEEDS)))
-        states = walk(start_state(sprite), sprite.radius, speed, n_frames, own_rng)
+        states = walk(start_state(sprite), sprite.radius, n_frames, own_rng, factors)
         paths.append([(s.x, s.y) for s in states])
-        velocities.append(np.stack(step_units(np.array([s.direction for s in states]), speed), axis=-1))
+        velocities.append(np.stack(step_units(np.array([s.direction for s in states]), factors.speed), axis=-1))
     position = np.array(paths, np.float32).swapaxes(0, 1) / np.float32(UNITS_PER_PIXEL)
     velocity = np.array(velocities, np.float32).swapaxes(0, 1) / np.float32(UNITS_PER_PIXEL)
     return Trajectory(position, velocity)

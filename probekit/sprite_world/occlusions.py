@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 from probekit.choices import Split
 from probekit.errors import UserError
 from probekit.sprite_world.episodes import Episode, episode, scene_of_episode
+from probekit.sprite_world.placement import HIDDEN_SHARE
 from probekit.sprite_world.scene import Scene
 from probekit.sprite_world.vocabulary import PILLAR_WIDTH
 
-HIDDEN_SHARE: Final = 0.05
-"""Share of a sprite's area below which it counts as hidden."""
 _EPISODES_PER_FOUND: Final = 200
 """Episodes that are looked at, at most, for each that is wanted; about one in six has such an occlusion."""
 

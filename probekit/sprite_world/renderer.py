@@ -14,6 +14,7 @@ from probekit.sprite_world.vocabulary import (
     LIGHT_DOWN,
     PILLAR_COLOR,
     PILLAR_WIDTH,
+    TONES,
 )
 
 Float = NDArray[np.float32]
@@ -71,6 +72,13 @@ def coverage(shape: str, radius: float, cx: NDArray[np.floating], cy: NDArray[np
     dx, dy = np.broadcast_arrays(dx, dy)
     covered: Float = np.clip(np.float32(0.5) - signed_distance(shape, radius, dx, dy), 0, 1)
     return covered
+
+
+@functools.cache
+def shade(color: str, tone: str) -> Float:
+    """RGB (3,) in [0, 255] of a colour of `COLORS` in a tone of `TONES`."""
+    plain, way = np.array(COLORS[color], np.float32), np.float32(TONES[tone])
+    return plain + way * (np.float32(255) - plain if way > 0 else plain)
 
 
 @functools.cache
@@ -135,7 +143,7 @@ def render(scene: Scene, positions: NDArray[np.floating]) -> NDArray[np.uint8]:
     layers = sprite_coverages(scene, positions)
     canvas = np.broadcast_to(background_image(scene.background), (*layers[:, 0].shape, 3)).astype(np.float32)
     for i in reversed(range(len(scene.sprites))):
-        color = np.array(COLORS[scene.sprites[i].color], np.float32)
+        color = shade(scene.sprites[i].color, scene.tones[i])
         canvas += layers[:, i, ..., None] * (color - canvas)
     canvas[:, pillar_mask(scene.pillar_x)] = PILLAR_COLOR
     return np.rint(canvas).astype(np.uint8)

@@ -4,7 +4,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from probekit.sprite_world.vocabulary import BACKGROUNDS, COLORS, HEADINGS, PILLAR_COLUMNS, SHAPES, SIZES, STARTS
+from probekit.sprite_world.factors import TRAINED_WORLD, WorldFactors
+from probekit.sprite_world.vocabulary import (
+    BACKGROUNDS,
+    COLORS,
+    HEADINGS,
+    PILLAR_COLUMNS,
+    SHAPES,
+    SIZES,
+    STARTS,
+    TONES,
+)
 
 
 class Sprite(NamedTuple):
@@ -39,14 +49,16 @@ class Scene(NamedTuple):
     """Everything that stays constant during a video.
 
     Attributes:
-        sprites: one or two sprites of different colours; the first is drawn in front.
+        sprites: sprites of different colours; the first is drawn in front.
         background: a key of `BACKGROUNDS`.
         pillar_x: left-most column of the pillar, drawn over the sprites; None without a pillar.
+        tones: for each sprite a key of `TONES`, which no caption states.
     """
 
     sprites: tuple[Sprite, ...]
     background: str
     pillar_x: int | None
+    tones: tuple[str, ...]
 
 
 def draw_sprite(rng: np.random.Generator, colors: tuple[str, ...]) -> Sprite:
@@ -65,16 +77,21 @@ def place_sprite(sprite: Sprite, rng: np.random.Generator) -> Sprite:
     return sprite._replace(start=start, heading=HEADINGS[int(rng.integers(len(HEADINGS)))])
 
 
-def draw_scene(rng: np.random.Generator) -> Scene:
-    """Draw a scene: one or two sprites, a background and, every second time, a pillar.
+def draw_tones(count: int, rng: np.random.Generator) -> tuple[str, ...]:
+    """Draw the tone of each of some sprites, uniformly."""
+    return tuple(tuple(TONES)[int(index)] for index in rng.integers(len(TONES), size=count))
 
-    Nothing keeps a sprite from being hidden in the first frame; `episodes.draw_split_scene` places such sprites again.
+
+def draw_scene(rng: np.random.Generator, factors: WorldFactors = TRAINED_WORLD) -> Scene:
+    """Draw a scene: sprites, a background and, with `factors.pillar_share`, a pillar.
+
+    Nothing keeps a sprite from being hidden in the first frame; `placement.draw_split_scene` places such sprites again.
     """
-    first = draw_sprite(rng, tuple(COLORS))
-    sprites: tuple[Sprite, ...] = (first,)
-    if rng.random() < 0.5:
-        others = tuple(name for name in COLORS if name != first.color)
-        sprites = (first, draw_sprite(rng, others))
+    sprites: tuple[Sprite, ...] = ()
+    for _ in range(factors.sprites[int(rng.integers(len(factors.sprites)))]):
+        taken = {sprite.color for sprite in sprites}
+        sprites += (draw_sprite(rng, tuple(name for name in COLORS if name not in taken)),)
     background = tuple(BACKGROUNDS)[int(rng.integers(len(BACKGROUNDS)))]
-    pillar_x = PILLAR_COLUMNS[int(rng.integers(len(PILLAR_COLUMNS)))] if rng.random() < 0.5 else None
-    return Scene(sprites, background, pillar_x)
+    has_pillar = rng.random() < factors.pillar_share
+    pillar_x = PILLAR_COLUMNS[int(rng.integers(len(PILLAR_COLUMNS)))] if has_pillar else None
+    return Scene(sprites, background, pillar_x, draw_tones(len(sprites), rng))

@@ -10,26 +10,34 @@ FRAME_SIZE: Final = 32
 FPS: Final = 16
 
 COLORS: Final[dict[str, Rgb]] = {
-    "red": (225, 35, 40),
-    "green": (40, 200, 70),
-    "blue": (45, 80, 240),
-    "yellow": (245, 230, 60),
-    "purple": (165, 55, 215),
-    "cyan": (60, 220, 230),
-    "orange": (245, 135, 25),
-    "white": (245, 245, 245),
+    "red": (230, 25, 30),
+    "green": (30, 205, 60),
+    "blue": (30, 90, 250),
+    "yellow": (245, 240, 30),
+    "purple": (130, 45, 225),
+    "cyan": (40, 225, 225),
+    "orange": (255, 135, 0),
+    "pink": (255, 75, 180),
 }
+"""The colours that captions name, in their plain tone."""
+
+TONES: Final[dict[str, float]] = {"deep": -0.3, "plain": 0.0, "pale": 0.35}
+"""How far each tone of a colour lies on the way to white, or below zero to black.
+
+No caption states a sprite's tone. It is drawn once and kept for the whole video, so whoever continues a video has to
+remember it. Any two of the 24 shades are at least 60 apart in RGB, and each is 50 from all that lies behind sprites.
+"""
 
 SHAPES: Final[tuple[str, ...]] = ("circle", "square", "triangle", "cross")
 
-SIZES: Final[dict[str, float]] = {"small": 4.0, "medium": 4.9, "large": 5.8}
+SIZES: Final[dict[str, float]] = {"small": 5.0, "large": 5.9}
 """Radius in pixels."""
 
 BACKGROUNDS: Final[dict[str, tuple[Rgb, Rgb]]] = {
     "night": ((30, 30, 58), (42, 43, 80)),
-    "meadow": ((36, 68, 40), (48, 86, 50)),
-    "desert": ((116, 92, 62), (134, 108, 76)),
-    "stone": ((82, 82, 90), (100, 100, 108)),
+    "meadow": ((30, 56, 36), (40, 72, 44)),
+    "desert": ((96, 74, 48), (112, 88, 62)),
+    "stone": ((70, 70, 78), (88, 88, 96)),
 }
 """The two tones of each background; `renderer.background_image` lays them out as a pattern."""
 
@@ -55,12 +63,6 @@ STARTS: Final[dict[str, tuple[int, int]]] = {
     "southwest": (6, 26), "south": (16, 26), "southeast": (26, 26),
 }  # fmt: skip
 """Where a sprite can be in the first frame: its centre (x, y) in pixels."""
-
-SPEEDS: Final[tuple[tuple[int, int], ...]] = ((4, 4),)
-"""Lattice units per frame along an axis and, on diagonals, along each axis: 0.25 pixels, one pixel per latent frame."""
-
-TURN_HAZARD: Final = 1.0 / 160.0
-"""Probability that a sprite turns between two frames, independent of everything else (memoryless)."""
 
 DIRECTIONS: Final[tuple[tuple[int, int], ...]] = (
     (1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1),

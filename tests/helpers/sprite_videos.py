@@ -15,9 +15,9 @@ TRIANGLE = Sprite("orange", "triangle", "small", "west", "east")
 CIRCLE = Sprite("red", "circle", "large", "northwest", "east")
 SQUARE = Sprite("blue", "square", "small", "southeast", "west")
 
-OPEN = Scene((CIRCLE,), "meadow", None)
-PAIR = Scene((CIRCLE, SQUARE), "night", None)
-PILLAR = Scene((TRIANGLE,), "stone", 10)
+OPEN = Scene((CIRCLE,), "meadow", None, ("plain",))
+PAIR = Scene((CIRCLE, SQUARE), "night", None, ("plain", "plain"))
+PILLAR = Scene((TRIANGLE,), "stone", 10, ("plain",))
 """The triangle passes behind the pillar and is out of sight for about ten frames."""
 
 

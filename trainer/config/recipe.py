@@ -19,9 +19,10 @@ from trainer.config.run import BatchSize, CausalRunConfig, LatentFrames, LatentS
 
 
 class TransformerSize(StrictModel):
-    """Size of a sprite transformer; its width is 32 times its heads."""
+    """Size of a sprite transformer; its width is `heads` times `head_width`."""
 
     heads: int = Field(gt=0, le=64)
+    head_width: int = Field(default=32, gt=0, le=256, multiple_of=8)
     layers: int = Field(gt=0, le=256)
 
 

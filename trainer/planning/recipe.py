@@ -64,7 +64,7 @@ def models_of(config: StageConfig) -> list[TrainedModel]:
         UserError: if an architecture is not known here.
     """
     if isinstance(config, BidirectionalConfig):
-        size = sprite_transformer_config(config.model.heads, config.model.layers)
+        size = sprite_transformer_config(**config.model.model_dump())
         return [TrainedModel("model", size, "trained"), TrainedModel("model", size, "average")]
     base = str(config.text_and_codec)
     generator = architecture(config.initial_model, base)

@@ -64,7 +64,7 @@ def refuse_unworkable(config: StageConfig | TrajectoryConfig, processes: int) ->
     match config:
         case BidirectionalConfig():
             if "grown_from" in known:
-                check_growth(sprite_transformer_config(config.model.heads, config.model.layers), known["grown_from"])
+                check_growth(sprite_transformer_config(**config.model.model_dump()), known["grown_from"])
         case DmdConfig():
             check_frames(config.latent_frames, config.chunk_frames)
             for key, model in known.items():

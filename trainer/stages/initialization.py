@@ -27,7 +27,7 @@ def random_transformer(config: BidirectionalConfig) -> WanTransformer3DModel:
     """A seeded transformer of the configured size, initialised as Wan is: Xavier matrices and a zero output layer."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(counter_seed("initial-weights", config.seed) % 2**63)
-        model = WanTransformer3DModel(**sprite_transformer_config(config.model.heads, config.model.layers))
+        model = WanTransformer3DModel(**sprite_transformer_config(**config.model.model_dump()))
         for module in model.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
