@@ -23,7 +23,7 @@ from probekit.models.video_codec import to_uint8_frames, to_unit_range
 from probekit.sprite_world.episodes import Episode, episode
 from probekit.sprite_world.scene import Sprite
 from probekit.sprite_world.tracker import SpriteTrack, TrackedVideo, track_video
-from probekit.sprite_world.vocabulary import BACKGROUNDS, FPS, SHAPES, SIZES
+from probekit.sprite_world.vocabulary import BACKGROUNDS, FPS, SHAPES, SIZES, TONES
 
 TRAINING_EPISODES = 150
 SURE = 0.8
@@ -43,6 +43,7 @@ def read(track: SpriteTrack, sprite: Sprite, truth: Episode, index: int) -> Read
     fraction = truth.labels.visible_fraction[:, index]
     half = fraction >= 0.5
     same = (track.shape == SHAPES.index(sprite.shape)) & (track.size == list(SIZES).index(sprite.size))
+    same &= track.tone == list(TONES).index(truth.scene.tones[index])
     error = np.hypot(*(np.stack([track.x, track.y]) - truth.labels.position[:, index].T))
     confidence = track.confidence.astype(np.float64)
     found = np.where(track.visible, error, np.inf)

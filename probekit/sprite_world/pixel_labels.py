@@ -1,4 +1,4 @@
-"""Which pixels of a sprite video belong to the background, the pillar and each palette colour."""
+"""Which pixels of a sprite video belong to the background, the pillar and each colour."""
 
 import functools
 from typing import Final, NamedTuple
@@ -7,21 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
-from probekit.sprite_world.renderer import background_image
-from probekit.sprite_world.vocabulary import BACKGROUNDS, COLORS, FRAME_SIZE, PILLAR_COLOR, PILLAR_WIDTH
+from probekit.sprite_world.renderer import background_image, shade
+from probekit.sprite_world.vocabulary import BACKGROUNDS, COLORS, FRAME_SIZE, PILLAR_COLOR, PILLAR_WIDTH, TONES
 
 Float = NDArray[np.float32]
 Int = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 
-PALETTE: Final = np.array(list(COLORS.values()), np.float32)
-"""(8, 3) RGB."""
+SHADES: Final = np.array([[shade(color, tone) for tone in TONES] for color in COLORS], np.float32)
+"""(8, 3, 3): RGB of each colour in each tone."""
 
 _PILLAR_TOLERANCE: Final = 70.0
 _PILLAR_SHARE: Final = 0.5
 _BACKGROUND_TOLERANCE: Final = 40.0
 _LARGEST_OFFSET: Final = 30.0
-_CORE_TOLERANCE: Final = 75.0
+_CORE_TOLERANCE: Final = 40.0
 _PALETTE_PRIOR: Final = 4.0
 _UNEXPLAINED: Final = 45.0
 _OWNED: Final = 0.25
@@ -88,18 +88,35 @@ def find_pillar(frames: Float) -> Int:
 
 
 def core_pixels(frames: Float) -> Bool:
-    """Pixels (T, 8, 32, 32) that look like nothing but a palette colour."""
-    from_black = np.moveaxis(np.square(PALETTE).sum(-1) - 2 * frames @ PALETTE.T, -1, 1)
+    """Pixels (T, 8, 3, 32, 32) that look like nothing but a colour in a tone."""
+    palette = SHADES.reshape(-1, 3)
+    from_black = np.moveaxis(np.square(palette).sum(-1) - 2 * frames @ palette.T, -1, 1)
     nearest = from_black.argmin(1)
     near = from_black.min(1) + _dot(frames, frames) < _CORE_TOLERANCE**2
-    return np.asarray((nearest[:, None] == np.arange(len(PALETTE))[:, None, None]) & near[:, None])
+    core = (nearest[:, None] == np.arange(len(palette))[:, None, None]) & near[:, None]
+    return np.asarray(core.reshape(len(frames), *SHADES.shape[:2], *frames.shape[1:3]))
 
 
-def observed_colors(frames: Float, core: Bool, colors: Int) -> Float:
-    """Mean RGB (T, K, 3) of the core pixels of each of `colors`, drawn towards the palette where there are few."""
-    core_of = core[:, colors].reshape(len(frames), len(colors), -1).astype(np.float32)
-    total = core_of @ frames.reshape(len(frames), -1, 3) + _PALETTE_PRIOR * PALETTE[colors]
-    return np.asarray(total / (core_of.sum(-1, keepdims=True) + _PALETTE_PRIOR), np.float32)
+class ObservedColors(NamedTuple):
+    """How K colours look in each frame.
+
+    Attributes:
+        rgb: (T, K, 3) mean of the colour's core pixels, drawn towards its shade where there are few.
+        tone: (T, K) index into `TONES` that most of these pixels have.
+    """
+
+    rgb: Float
+    tone: Int
+
+
+def observed_colors(frames: Float, core: Bool, colors: Int) -> ObservedColors:
+    """How some `colors` (K,) look in frames (T, 32, 32, 3) with these core pixels."""
+    pixels = core[:, colors].reshape(len(frames), len(colors), len(TONES), -1)
+    tone = pixels.sum(-1).argmax(-1)
+    core_of = pixels.any(2).astype(np.float32)
+    total = core_of @ frames.reshape(len(frames), -1, 3) + _PALETTE_PRIOR * SHADES[colors, tone]
+    rgb = np.asarray(total / (core_of.sum(-1, keepdims=True) + _PALETTE_PRIOR), np.float32)
+    return ObservedColors(rgb, tone)
 
 
 def solid_areas(core: Bool) -> Int:

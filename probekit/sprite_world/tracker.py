@@ -1,8 +1,8 @@
 """Reads the state of a sprite video back from its pixels: frame by frame, without captions or network weights.
 
-Background and pillar are recognised against the known ones; pixels that look like a palette colour say which colours
-the video holds; every colour's soft layer is then explained by one of the 12 templates (4 shapes x 3 sizes). Shape and
-size are decided afresh in each frame, because changes of identity are what the scorers measure.
+Background and pillar are recognised against the known ones. Pixels that look like a colour in one of its tones say
+which colours the video holds. Every colour's soft layer is then explained by one of the 8 templates (4 shapes x 2
+sizes). Shape, size and tone are decided afresh in each frame, because changes of identity are what scorers measure.
 """
 
 from typing import Final, NamedTuple
@@ -42,17 +42,19 @@ class SpriteTrack(NamedTuple):
         visible: (T,) whether the colour is there at all.
         shape: (T,) index into `SHAPES`, -1 where not visible.
         size: (T,) index into the names of `SIZES`, -1 where not visible.
+        tone: (T,) index into the names of `TONES`, -1 where not visible.
         x: (T,) centre in pixels, NaN where not visible.
         y: (T,) centre in pixels, NaN where not visible.
         visible_fraction: (T,) share in [0, 1] of the fitted sprite that neither the pillar nor another sprite hides.
         fit: (T,) share in [0, 1] of the layer's energy that the fitted template explains.
-        confidence: (T,) in [0, 1], fit x posterior probability of shape and size among the 12 templates.
+        confidence: (T,) in [0, 1], fit x posterior probability of shape and size among the 8 templates.
     """
 
     color: str
     visible: Bool
     shape: Int
     size: Int
+    tone: Int
     x: Float
     y: Float
     visible_fraction: Float
@@ -121,20 +123,24 @@ def _require_sprite_frames(frames: NDArray[np.uint8]) -> None:
 
 
 def _track_colors(pixels: Float, backdrop: Backdrop) -> tuple[SpriteTrack, ...]:
-    core = core_pixels(pixels)
+    toned = core_pixels(pixels)
+    core = toned.any(2)
     core_area = core.sum((2, 3))
     seen = (core_area >= _SEEN_CORE) & (solid_areas(core) > 0)
     colors = np.flatnonzero(seen.sum(0) >= min(_SEEN_FRAMES, len(pixels)))
     if not len(colors):
         return ()
-    layers = color_layers(pixels, backdrop, observed_colors(pixels, core, colors))
+    observed = observed_colors(pixels, toned, colors)
+    layers = color_layers(pixels, backdrop, observed.rgb)
     visible = (layers.alpha.sum((2, 3)) >= _VISIBLE_AREA) & (core_area[:, colors] >= _VISIBLE_CORE)
     placed = place_best_template(layers.alpha[visible], layers.valid[visible])
     names = tuple(COLORS)
-    return tuple(_track(names[color], visible, k, placed) for k, color in enumerate(colors))
+    return tuple(
+        _track(names[color], visible, observed.tone[:, k], k, placed) for k, color in enumerate(colors)
+    )
 
 
-def _track(color: str, visible: Bool, k: int, placed: PlacedTemplates) -> SpriteTrack:
+def _track(color: str, visible: Bool, tone: Int, k: int, placed: PlacedTemplates) -> SpriteTrack:
     """Scatter the fits of colour `k` to its frames; `placed` lists all visible colours, frame by frame."""
     frames = visible[:, k]
     rows = np.cumsum(visible.ravel()).reshape(visible.shape)[frames, k] - 1
@@ -155,6 +161,7 @@ def _track(color: str, visible: Bool, k: int, placed: PlacedTemplates) -> Sprite
         visible=frames,
         shape=indices(placed.shape),
         size=indices(placed.size),
+        tone=np.where(frames, tone, -1),
         x=floats(placed.x, np.nan),
         y=floats(placed.y, np.nan),
         visible_fraction=floats(placed.visible, 0.0),

@@ -52,6 +52,7 @@ class TrackedObject(NamedTuple):
         color: index into `COLORS`; `UNKNOWN` where nothing is visible.
         shape: index into `SHAPES`; `UNKNOWN` where nothing is visible or no template fits.
         size: index into `SIZES`; `UNKNOWN` as `shape`.
+        tone: index into `TONES`; `UNKNOWN` as `shape`.
         x: centre in pixels, NaN where nothing is visible.
         y: centre in pixels, NaN where nothing is visible.
         radius: radius of the fitted template in pixels, 0 where nothing is visible.
@@ -61,6 +62,7 @@ class TrackedObject(NamedTuple):
     color: Int
     shape: Int
     size: Int
+    tone: Int
     x: Float
     y: Float
     radius: Float
@@ -136,6 +138,7 @@ def _merge(group: list[SpriteTrack]) -> TrackedObject:
         color=np.where(visible, np.array([names.index(track.color) for track in group])[best], UNKNOWN),
         shape=np.where(legible, np.asarray(chosen([track.shape for track in group]), np.int64), UNKNOWN),
         size=np.where(legible, size, UNKNOWN),
+        tone=np.where(legible, np.asarray(chosen([track.tone for track in group]), np.int64), UNKNOWN),
         x=np.asarray(chosen([track.x for track in group]), np.float32),
         y=np.asarray(chosen([track.y for track in group]), np.float32),
         radius=np.where(visible, _RADII[size], np.float32(0)),

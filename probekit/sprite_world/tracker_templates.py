@@ -25,7 +25,7 @@ IDENTITIES: Final[tuple[tuple[str, str], ...]] = tuple(itertools.product(SHAPES,
 
 
 class TemplateBank(NamedTuple):
-    """Templates of the M = 12 identities.
+    """Templates of the M = 8 identities.
 
     Attributes:
         spectrum: (M, 32, 17) complex64, conjugate spectrum of the coverage centred on pixel corner (0, 0).

@@ -16,7 +16,7 @@ from probekit.sprite_world.tracker import Bool, Float
 from probekit.sprite_world.tracker_objects import Sight, TrackedObject, gaps
 from probekit.sprite_world.vocabulary import FRAME_SIZE
 
-TRACKER: Final = "sprite-tracker.2"
+TRACKER: Final = "sprite-tracker.3"
 
 _REFERENCE_FRAMES: Final = 4
 _COLOR_TOLERANCE: Final = 32.0
@@ -32,7 +32,7 @@ def subject_consistency(video: ScoringInput) -> Score:
     """Identity over time, in VBench's form with two references.
 
     For each object, over its clear and absent frames i after the first: s_i = [a(i, previous) + a(i, first)] / 2 where
-    it is clear and 0 where it is absent. a is the share of colour, shape and size in common, "previous" the clear frame
+    it is clear and 0 where it is absent. a is the share of colour, shape, size and tone in common, "previous" the clear frame
     before and "first" the most frequent identity of the first four clear frames. Value: mean over frames, then over
     objects. Pixels that look like no sprite have neither shape nor size. Null if no sprite is clear in two frames.
     """
@@ -134,8 +134,8 @@ def object_permanence(video: ScoringInput) -> Score:
     """Sameness of sprites before and after they were out of view: the share of identity that comes back.
 
     An occlusion is a run of two frames or more in which an object is out of view. Its score is the share of colour,
-    shape and size in common between the most frequent identity of the last 16 clear frames before and of the first 16
-    after it. A sprite that does not come back counts 0 once it was hidden for 60 frames: in true videos of 81 frames
+    shape, size and tone in common between the most frequent identity of the last 16 clear frames before and of the first
+    16 after it. No caption states the tone, so that it is remembered or lost. A sprite that does not come back counts 0 once it was hidden for 60 frames: in true videos of 81 frames
     fewer than 3 of 200 occlusions are that long. Before that nothing can be said, and one that vanished in the open
     for good is the affair of `subject_consistency`. Value: mean over occlusions; null ("no occlusion") without any.
     """

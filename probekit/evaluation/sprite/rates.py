@@ -13,7 +13,7 @@ from probekit.sprite_world.tracker_objects import Sight, TrackedObject
 from probekit.sprite_world.vocabulary import COLORS, SHAPES
 
 KEPT_SHARE: Final = 0.9
-"""A sprite keeps its identity if its most frequent colour and shape hold in this share of the frames it is clear in."""
+"""A sprite keeps its identity if its most frequent colour, shape and tone hold in this share of its clear frames."""
 
 
 class VideoVerdict(NamedTuple):
@@ -22,7 +22,7 @@ class VideoVerdict(NamedTuple):
     Attributes:
         colors: every prompted colour belongs to a sprite of the video.
         colors_and_shapes: every prompted sprite is there by its most frequent colour and shape.
-        one_identity: every sprite that is there keeps its colour and shape, and no prompted one is missing.
+        one_identity: every sprite that is there keeps its colour, shape and tone, and no prompted one is missing.
         background: the background is the prompted one, and there is a pillar if and only if one was prompted.
     """
 
@@ -54,7 +54,8 @@ def judge(video: ScoringInput) -> VideoVerdict:
 def _kept_share(this: TrackedObject) -> float:
     clear = np.flatnonzero(this.sight == Sight.CLEAR)
     look = identity_over(this, clear)
-    return float(((this.color[clear] == look.color) & (this.shape[clear] == look.shape)).mean())
+    kept = (this.color[clear] == look.color) & (this.shape[clear] == look.shape) & (this.tone[clear] == look.tone)
+    return float(kept.mean())
 
 
 def sprite_rates(video_set: VideoSet) -> dict[str, float]:
