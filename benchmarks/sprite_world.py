@@ -42,7 +42,7 @@ def main() -> None:
     state = MotionState(np.asarray(256), np.asarray(200), np.asarray(0))
     for horizon in (12, 24, 36):
         started = time.perf_counter()
-        future = enumerate_futures(state, 4.0, 1, horizon)
+        future = enumerate_futures(state, 4.0, horizon)
         seconds = time.perf_counter() - started
         print(f"futures {horizon} frames ahead: {len(future.probability)} states, {seconds:.2f} s")
 

@@ -15,6 +15,10 @@ VERBS: Final = (
         "suites", "probekit.cli.suites:suites",
         "Print what a suite plans: prompts, videos, lengths and, for VBench, the videos of each dimension.",
     ),
+    Verb(
+        "world", "probekit.cli.world:world",
+        "Print every factor of the sprite world with its values in training, and those of the worlds outside of it.",
+    ),
     Verb("sample", "probekit.cli.sample:sample", "Sample a suite of prompts with a model into a run folder."),
     Verb(
         "import", "probekit.cli.import_videos:import_videos",

@@ -26,6 +26,7 @@ from probekit.sprite_world.vocabulary import (
     PILLAR_COLUMNS,
     SHAPES,
     SIZES,
+    TONES,
     UNITS_PER_PIXEL,
 )
 
@@ -119,12 +120,13 @@ FACTS: Final = (
     PlanningFact("sprite-color", "class", len(COLORS), True, _of_sprite(lambda one: tuple(COLORS).index(one.color))),
     PlanningFact("sprite-shape", "class", len(SHAPES), True, _of_sprite(lambda one: SHAPES.index(one.shape))),
     PlanningFact("sprite-size", "class", len(SIZES), True, _of_sprite(lambda one: tuple(SIZES).index(one.size))),
+    PlanningFact("sprite-tone", "class", len(TONES), False, _of_scene(lambda one: tuple(TONES).index(one.tones[0]))),
 )
 """Where the sprite is, in frames; in which of 16 fields; where it heads; the pillar's column; and who it is.
 
 The caption states who the sprite is, and where it begins. It states neither its turns, so neither position nor
-direction later, nor the column of the pillar. Identity and pillar are constant and seen in the first frame, so the best
-readout knows them: their floor is 0 nats.
+direction later, nor the column of the pillar, nor the sprite's tone: what was seen of it must be remembered behind the
+pillar. Identity, tone and pillar are constant and seen in the first frame, so the best readout knows them: 0 nats.
 """
 
 
@@ -160,7 +162,7 @@ def futures_after(
         future = present[ends[chunk]]
         for before, horizon in pairwise(wanted):
             frames = int(ends[chunk + horizon] - ends[chunk + before])
-            future = frames_ahead(future, scene.sprites[0].radius, 0, frames)
+            future = frames_ahead(future, scene.sprites[0].radius, frames)
             if found.seen[chunk + horizon]:
                 positions = np.stack([future.states.x, future.states.y], axis=1) / UNITS_PER_PIXEL
                 yield int(chunk), horizon, future.given(seen_at(scene, positions))

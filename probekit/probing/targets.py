@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from probekit.errors import UserError
 from probekit.sprite_world.tracker import track_video
 from probekit.sprite_world.tracker_objects import UNKNOWN, TrackedObject, tracked_objects
-from probekit.sprite_world.vocabulary import COLORS, FRAME_SIZE, SHAPES, SIZES
+from probekit.sprite_world.vocabulary import COLORS, FRAME_SIZE, SHAPES, SIZES, TONES
 
 Floats = NDArray[np.float32]
 _TURN_PIXELS: Final = 0.5
@@ -188,12 +188,14 @@ POSITION: Final = ProbeTarget("sprite-position", "vector", _of_main_sprite(_posi
 COLOR: Final = ProbeTarget("sprite-color", "class", _of_main_sprite(lambda one: _known(one.color), 1), len(COLORS))
 SHAPE: Final = ProbeTarget("sprite-shape", "class", _of_main_sprite(lambda one: _known(one.shape), 1), len(SHAPES))
 SIZE: Final = ProbeTarget("sprite-size", "class", _of_main_sprite(lambda one: _known(one.size), 1), len(SIZES))
+TONE: Final = ProbeTarget("sprite-tone", "class", _of_main_sprite(lambda one: _known(one.tone), 1), len(TONES))
+"""What no caption states."""
 VELOCITY: Final = ProbeTarget("sprite-velocity", "vector", _of_motion(_velocity, 2))
 NEXT_TURN: Final = ProbeTarget("sprite-next-turn", "vector", _of_motion(_next_turn, 1))
 """A negative control: nothing of the past says when the sprite turns."""
 
 TARGETS: Final[Mapping[str, ProbeTarget]] = {
-    target.name: target for target in (FRAME, LATENT, POSITION, VELOCITY, COLOR, SHAPE, SIZE, NEXT_TURN)
+    target.name: target for target in (FRAME, LATENT, POSITION, VELOCITY, COLOR, SHAPE, SIZE, TONE, NEXT_TURN)
 }
 """By name. The sprite's are of the one sprite that is in view most often, read by the tracker."""
 

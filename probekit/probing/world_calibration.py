@@ -15,10 +15,10 @@ from probekit.seeding import generator
 from probekit.sprite_world.captions import CaptionFacts
 from probekit.sprite_world.dynamics import MotionState, advance, visible_fractions
 from probekit.sprite_world.futures import enumerate_futures
-from probekit.sprite_world.occlusions import HIDDEN_SHARE
+from probekit.sprite_world.placement import HIDDEN_SHARE
 from probekit.sprite_world.scene import Scene, Sprite
 from probekit.sprite_world.tracker import SpriteTrack, TrackedVideo, track_video
-from probekit.sprite_world.vocabulary import DIRECTIONS, FRAME_SIZE, SHAPES, SIZES, UNITS_PER_PIXEL
+from probekit.sprite_world.vocabulary import DIRECTIONS, FRAME_SIZE, SHAPES, SIZES, TONES, UNITS_PER_PIXEL
 
 FIELDS: Final = 4
 CLASSES: Final = FIELDS**2 + 1
@@ -112,14 +112,14 @@ def _moved_on(place: NDArray[np.int64], radius: float, step: int) -> MotionState
     n = len(DIRECTIONS)
     states = MotionState(np.full(n, place[0]), np.full(n, place[1]), np.arange(n))
     for _ in range(step):
-        states = advance(states, radius, 0)
+        states = advance(states, radius)
     return states
 
 
 def _scene(track: SpriteTrack, tracked: TrackedVideo, facts: CaptionFacts) -> Scene:
     seen = int(np.flatnonzero(track.visible)[0])
     sprite = Sprite(track.color, SHAPES[int(track.shape[seen])], tuple(SIZES)[int(track.size[seen])])
-    return Scene((sprite,), facts.background, tracked.pillar_x)
+    return Scene((sprite,), facts.background, tracked.pillar_x, (tuple(TONES)[int(track.tone[seen])],))
 
 
 def _seen_classes(track: SpriteTrack) -> NDArray[np.int64]:
@@ -134,7 +134,7 @@ def _field(x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.int64
 
 
 def _world_classes(scene: Scene, present: MotionState, frames: int) -> Floats:
-    future = enumerate_futures(present, scene.sprites[0].radius, 0, frames)
+    future = enumerate_futures(present, scene.sprites[0].radius, frames)
     x, y = future.states.x / UNITS_PER_PIXEL, future.states.y / UNITS_PER_PIXEL
     hidden = visible_fractions(scene, np.stack([x, y], axis=1)[:, None])[:, 0] < HIDDEN_SHARE
     found: Floats = np.bincount(np.where(hidden, _HIDDEN, _field(x, y)), future.probability, CLASSES).astype(np.float64)

@@ -18,6 +18,7 @@ from probekit.sprite_world.dynamics import simulate
 from probekit.sprite_world.episodes import scene_stating
 from probekit.sprite_world.renderer import render
 from probekit.sprite_world.vocabulary import FPS, FRAME_SIZE
+from probekit.suites.registry import world_of
 from probekit.suites.suite import Suite
 
 WORLD_MODEL: Final = "sprite-world"
@@ -49,6 +50,7 @@ class WorldSampler:
         for text in suite.generation_texts().values():
             parse_caption(text)
         self._frames = suite.frames
+        self._factors = world_of(suite.name)
         self._seed = config.seed
         self.card = GenerationCard(
             model=WORLD_MODEL,
@@ -69,4 +71,4 @@ class WorldSampler:
     def _video(self, request: Request) -> NDArray[np.uint8]:
         rng = generator("true-video", self._seed, request.key.prompt_id, request.key.sample)
         scene = scene_stating(parse_caption(request.prompt), rng)
-        return render(scene, simulate(scene, self._frames, rng).position)
+        return render(scene, simulate(scene, self._frames, rng, self._factors).position)

@@ -62,7 +62,7 @@ def _bounce(value: Int, low: int, high: int) -> tuple[Int, NDArray[np.bool_]]:
     return reflected, outside
 
 
-def advance(state: MotionState, radius: float, speed: int) -> MotionState:
+def advance(state: MotionState, radius: float, speed: int = TRAINED_WORLD.speed) -> MotionState:
     """Move one frame, at a speed in lattice units, and reflect at the walls: the deterministic half of the dynamics."""
     low = int(np.ceil(radius * UNITS_PER_PIXEL))
     high = FRAME_SIZE * UNITS_PER_PIXEL - low

@@ -45,9 +45,7 @@ class Episode(NamedTuple):
     labels: FrameLabels
 
 
-def episode(
-    split: Split, seed: int, index: int, n_frames: int = 81, factors: WorldFactors = TRAINED_WORLD
-) -> Episode:
+def episode(split: Split, seed: int, index: int, n_frames: int = 81, factors: WorldFactors = TRAINED_WORLD) -> Episode:
     """Make one episode; the same arguments give the same bytes, and a longer one begins with the shorter."""
     rng = _random_of(split, seed, index)
     scene = draw_split_scene(split, rng, factors)

@@ -27,11 +27,12 @@ class WorldFactors(NamedTuple):
     crossing_share: float = 0.7
 
 
+TRAINED: Final = "trained"
 TRAINED_WORLD: Final = WorldFactors()
-"""The world of the training videos and of the suites `sprite` and `sprite-quick`."""
+"""The world of the training videos and of all suites that name no other."""
 
 WORLDS: Final[dict[str, WorldFactors]] = {
-    "trained": TRAINED_WORLD,
+    TRAINED: TRAINED_WORLD,
     "three": WorldFactors(sprites=(3,)),
     "fast": WorldFactors(speed=6),
     "restless": WorldFactors(turn_hazard=1.0 / 40.0),

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from probekit.errors import UserError
 from probekit.sprite_world.dynamics import MotionState, advance, turn
-from probekit.sprite_world.vocabulary import DIRECTIONS, FRAME_SIZE, TURN_HAZARD, UNITS_PER_PIXEL
+from probekit.sprite_world.factors import TRAINED_WORLD, WorldFactors
+from probekit.sprite_world.vocabulary import DIRECTIONS, FRAME_SIZE, UNITS_PER_PIXEL
 
 MAX_STATES: Final = 2_000_000
 _SIDE: Final = FRAME_SIZE * UNITS_PER_PIXEL + 1
@@ -47,21 +48,25 @@ class SampledFutures(NamedTuple):
 
 
 def enumerate_futures(
-    state: MotionState, radius: float, speed: int, horizon: int, max_states: int = MAX_STATES
+    state: MotionState,
+    radius: float,
+    horizon: int,
+    factors: WorldFactors = TRAINED_WORLD,
+    max_states: int = MAX_STATES,
 ) -> FutureDistribution:
     """Distribution of the state `horizon` frames ahead, exact to rounding.
 
     Args:
         state: one present state (arrays of shape ()).
         radius: radius of the sprite, in pixels.
-        speed: index into `SPEEDS`.
         horizon: frames ahead; 0 gives the present.
+        factors: speed and turns of the world.
         max_states: refuse to hold more.
 
     Raises:
         UserError: if more states can be reached than `max_states`.
     """
-    return frames_ahead(certain(state), radius, speed, horizon, max_states)
+    return frames_ahead(certain(state), radius, horizon, factors, max_states)
 
 
 def certain(state: MotionState) -> FutureDistribution:
@@ -70,7 +75,11 @@ def certain(state: MotionState) -> FutureDistribution:
 
 
 def frames_ahead(
-    present: FutureDistribution, radius: float, speed: int, horizon: int, max_states: int = MAX_STATES
+    present: FutureDistribution,
+    radius: float,
+    horizon: int,
+    factors: WorldFactors = TRAINED_WORLD,
+    max_states: int = MAX_STATES,
 ) -> FutureDistribution:
     """Distribution of the state `horizon` frames after a present that is itself uncertain; arguments as above.
 
@@ -79,7 +88,7 @@ def frames_ahead(
     """
     found = present
     for _ in range(horizon):
-        found = next_frame(found, radius, speed)
+        found = next_frame(found, radius, factors)
         if len(found.probability) > max_states:
             raise UserError(
                 f"More than {max_states} states can be reached {horizon} frames ahead.",
@@ -88,23 +97,28 @@ def frames_ahead(
     return found
 
 
-def next_frame(present: FutureDistribution, radius: float, speed: int) -> FutureDistribution:
+def next_frame(present: FutureDistribution, radius: float, factors: WorldFactors = TRAINED_WORLD) -> FutureDistribution:
     """Distribution one frame later.
 
     Every state moves on; then it keeps its direction with 1 - hazard, and takes each other one with hazard / 7.
     """
     n = len(DIRECTIONS)
-    moved = advance(present.states, radius, speed)
+    moved = advance(present.states, radius, factors.speed)
     places, inverse = np.unique(moved.x * _SIDE + moved.y, return_inverse=True)
     held = np.bincount(inverse * n + moved.direction, present.probability, len(places) * n).reshape(-1, n)
-    other = TURN_HAZARD / (n - 1)
-    turned = (1 - TURN_HAZARD - other) * held + other * held.sum(axis=1, keepdims=True)
+    other = factors.turn_hazard / (n - 1)
+    turned = (1 - factors.turn_hazard - other) * held + other * held.sum(axis=1, keepdims=True)
     x, y = np.divmod(np.repeat(places, n), _SIDE)
     return FutureDistribution(MotionState(x, y, np.tile(np.arange(n), len(places))), turned.ravel())
 
 
 def sample_futures(
-    state: MotionState, radius: float, speed: int, horizon: int, count: int, rng: np.random.Generator
+    state: MotionState,
+    radius: float,
+    horizon: int,
+    count: int,
+    rng: np.random.Generator,
+    factors: WorldFactors = TRAINED_WORLD,
 ) -> SampledFutures:
     """Run the dynamics `count` times from one present state; for horizons that are too far to enumerate.
 
@@ -115,5 +129,5 @@ def sample_futures(
         raise UserError(f"{count} continuations cannot be drawn.", "Ask for at least one.")
     states = MotionState(*(np.broadcast_to(part, (count,)) for part in state))
     for _ in range(horizon):
-        states = turn(advance(states, radius, speed), rng)
+        states = turn(advance(states, radius, factors.speed), factors.turn_hazard, rng)
     return SampledFutures(states, 0.5 / float(np.sqrt(count)))

@@ -43,7 +43,7 @@ def posteriors(scene: Scene, frames: NDArray[np.uint8]) -> Iterator[FutureDistri
     present = certain(start_state(sprite))
     for number, frame in enumerate(frames):
         if number:
-            present = next_frame(present, sprite.radius, 0)
+            present = next_frame(present, sprite.radius)
         fits = matches(present.states, frame)
         if not fits.any():
             raise UserError(f"Frame {number} is not one that its scene can give.", "Use frames of the world itself.")

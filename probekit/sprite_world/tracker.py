@@ -124,7 +124,7 @@ def _require_sprite_frames(frames: NDArray[np.uint8]) -> None:
 
 def _track_colors(pixels: Float, backdrop: Backdrop) -> tuple[SpriteTrack, ...]:
     toned = core_pixels(pixels)
-    core = toned.any(2)
+    core = np.asarray(toned.any(2))
     core_area = core.sum((2, 3))
     seen = (core_area >= _SEEN_CORE) & (solid_areas(core) > 0)
     colors = np.flatnonzero(seen.sum(0) >= min(_SEEN_FRAMES, len(pixels)))
@@ -135,9 +135,7 @@ def _track_colors(pixels: Float, backdrop: Backdrop) -> tuple[SpriteTrack, ...]:
     visible = (layers.alpha.sum((2, 3)) >= _VISIBLE_AREA) & (core_area[:, colors] >= _VISIBLE_CORE)
     placed = place_best_template(layers.alpha[visible], layers.valid[visible])
     names = tuple(COLORS)
-    return tuple(
-        _track(names[color], visible, observed.tone[:, k], k, placed) for k, color in enumerate(colors)
-    )
+    return tuple(_track(names[color], visible, observed.tone[:, k], k, placed) for k, color in enumerate(colors))
 
 
 def _track(color: str, visible: Bool, tone: Int, k: int, placed: PlacedTemplates) -> SpriteTrack:

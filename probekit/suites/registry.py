@@ -11,7 +11,8 @@ from probekit.config_errors import validated
 from probekit.errors import UserError
 from probekit.seeding import generator
 from probekit.sprite_world.captions import facts_of, write_caption
-from probekit.sprite_world.episodes import draw_split_scene
+from probekit.sprite_world.factors import TRAINED, WORLDS, WorldFactors, world_factors
+from probekit.sprite_world.placement import draw_split_scene
 from probekit.sprite_world.vocabulary import FPS, FRAME_SIZE
 from probekit.suites import moviegen, vbench
 from probekit.suites.dimension_constants import (
@@ -30,26 +31,32 @@ NATURAL: Final = "natural"
 
 
 class _Length(NamedTuple):
-    """A sprite suite's size; all take their prompts from the head of one list, so that horizons share prompts."""
+    """A sprite suite's size; those of one world take their prompts from one list, so that horizons share prompts."""
 
     prompts: int
     samples: int
     frames: int
     horizon: str
+    world: str = TRAINED
 
 
 _SPRITE_SUITES: Final = {
-    "sprite-5s": _Length(prompts=100, samples=5, frames=81, horizon="5s"),
-    "sprite-30s": _Length(prompts=50, samples=1, frames=489, horizon="30s"),
+    "sprite-5s": _Length(prompts=200, samples=5, frames=81, horizon="5s"),
+    "sprite-30s": _Length(prompts=100, samples=2, frames=489, horizon="30s"),
     "sprite-probes": _Length(prompts=200, samples=5, frames=81, horizon="5s"),
+    **{
+        f"sprite-{name}-5s": _Length(prompts=200, samples=1, frames=81, horizon="5s", world=name)
+        for name in WORLDS
+        if name != TRAINED
+    },
 }
 
 
-def _held_out_captions() -> Iterator[str]:
+def _held_out_captions(factors: WorldFactors) -> Iterator[str]:
     """Captions of the test split, none of which states the facts of an earlier one, in any order of the sprites."""
     rng, seen = generator("sprite-suite"), set()
     while True:
-        facts = facts_of(draw_split_scene("test", rng))
+        facts = facts_of(draw_split_scene("test", rng, factors))
         unordered = (frozenset(sprite.identity for sprite in facts.sprites), facts.background, facts.pillar)
         if unordered not in seen:
             seen.add(unordered)
@@ -57,8 +64,14 @@ def _held_out_captions() -> Iterator[str]:
 
 
 @cache  # drawing scenes takes longer than everything else that is asked of a suite
-def _sprite_prompts(count: int) -> tuple[Prompt, ...]:
-    return tuple(Prompt(f"test-{i:03d}", text) for i, text in zip(range(count), _held_out_captions(), strict=False))
+def _sprite_prompts(count: int, factors: WorldFactors) -> tuple[Prompt, ...]:
+    captions = _held_out_captions(factors)
+    return tuple(Prompt(f"test-{i:03d}", text) for i, text in zip(range(count), captions, strict=False))
+
+
+def world_of(suite: str) -> WorldFactors:
+    """The sprite world that a suite's true videos are of; the trained one where the suite is not of the world."""
+    return world_factors(_SPRITE_SUITES[suite].world if suite in _SPRITE_SUITES else TRAINED)
 
 
 def load_suite(name: str, settings: Sequence[str] = ()) -> Suite:
@@ -74,7 +87,7 @@ def load_suite(name: str, settings: Sequence[str] = ()) -> Suite:
     if name in _SPRITE_SUITES:
         _options(StrictModel, name, settings)
         length = _SPRITE_SUITES[name]
-        prompts = _sprite_prompts(length.prompts)
+        prompts = _sprite_prompts(length.prompts, world_factors(length.world))
         return Suite(name, prompts, length.samples, length.frames, length.horizon, FRAME_SIZE, FRAME_SIZE, FPS)
     if name == vbench.NAME:
         return vbench.vbench_suite(_options(vbench.VBenchOptions, name, settings))

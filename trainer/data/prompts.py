@@ -7,7 +7,7 @@ from probekit.choices import Split
 from probekit.errors import UserError
 from probekit.seeding import generator
 from probekit.sprite_world.captions import facts_of, write_caption
-from probekit.sprite_world.episodes import draw_split_scene
+from probekit.sprite_world.placement import draw_split_scene
 from probekit.user_files.prompts import PromptEntry, listed, prompt_folder, read_prompt_entries, repeated_texts
 
 LOGGER = logging.getLogger("trainer")

@@ -7,6 +7,7 @@ import numpy as np
 from probekit.sprite_world.tracker import Float, Int
 from probekit.sprite_world.tracker_objects import UNKNOWN, TrackedObject
 
+
 class Identity(NamedTuple):
     """Looks of one sprite, as indices; `UNKNOWN` agrees with nothing, not even itself."""
 

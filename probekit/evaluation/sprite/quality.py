@@ -32,9 +32,9 @@ def subject_consistency(video: ScoringInput) -> Score:
     """Identity over time, in VBench's form with two references.
 
     For each object, over its clear and absent frames i after the first: s_i = [a(i, previous) + a(i, first)] / 2 where
-    it is clear and 0 where it is absent. a is the share of colour, shape, size and tone in common, "previous" the clear frame
-    before and "first" the most frequent identity of the first four clear frames. Value: mean over frames, then over
-    objects. Pixels that look like no sprite have neither shape nor size. Null if no sprite is clear in two frames.
+    it is clear and 0 where it is absent. a is the share of colour, shape, size and tone in common, "previous" the clear
+    frame before and "first" the most frequent identity of the first four clear frames. Value: mean over frames, then
+    over objects. Pixels that look like no sprite have nothing but a colour. Null if no sprite is clear in two frames.
     """
     scores = [_identity_over_time(this) for this in video.objects]
     judged = [score for score in scores if score is not None]
@@ -134,10 +134,11 @@ def object_permanence(video: ScoringInput) -> Score:
     """Sameness of sprites before and after they were out of view: the share of identity that comes back.
 
     An occlusion is a run of two frames or more in which an object is out of view. Its score is the share of colour,
-    shape, size and tone in common between the most frequent identity of the last 16 clear frames before and of the first
-    16 after it. No caption states the tone, so that it is remembered or lost. A sprite that does not come back counts 0 once it was hidden for 60 frames: in true videos of 81 frames
-    fewer than 3 of 200 occlusions are that long. Before that nothing can be said, and one that vanished in the open
-    for good is the affair of `subject_consistency`. Value: mean over occlusions; null ("no occlusion") without any.
+    shape, size and tone in common between the most frequent identity of the last 16 clear frames before and of the
+    first 16 after it. No caption states the tone: it is remembered or lost. A sprite that does not come back counts 0
+    once it was hidden for 60 frames: in true videos of 81 frames fewer than 3 of 200 occlusions are that long. Before
+    that nothing can be said, and one that vanished in the open for good is the affair of `subject_consistency`. Value:
+    mean over occlusions; null ("no occlusion") without any.
     """
     scores = [score for this in video.objects for gap in gaps(this.visible) for score in _permanence(this, gap)]
     return ratio_score(sum(scores), len(scores), "no occlusion")

@@ -101,7 +101,7 @@ def test_velocity_is_read_from_true_videos() -> None:
 def test_nothing_of_the_past_says_when_a_sprite_turns() -> None:
     """The time of the turn does not go with what the chunk before did: a negative control must not leak."""
     states = MotionState(np.full(1500, 256), np.full(1500, 256), np.arange(1500) % 8)
-    walked = walk(states, 4.0, 0, 81, np.random.default_rng(0))
+    walked = walk(states, 4.0, 81, np.random.default_rng(0))
     before, after = [], []
     for path in np.array([(walked[end].x, walked[end].y) for end in ENDS]).transpose(2, 0, 1) / 16:
         values = turns_of(path.tolist())

@@ -103,7 +103,7 @@ def test_futures_are_counted_by_field_and_hidden_ones_apart_and_so_is_the_world(
     state = fork_state(tracked, 4)
     assert state is not None
     for one, frames in zip(found, AHEAD, strict=True):
-        future = enumerate_futures(state, 4.0, 0, frames)
+        future = enumerate_futures(state, 4.0, frames)
         x, y = future.states.x / 16, future.states.y / 16
         seen = visible_fractions(SCENE, np.stack([x, y], axis=1)[:, None])[:, 0]
         expected = np.zeros(CLASSES)

@@ -13,14 +13,14 @@ RADIUS = 4.0
 
 
 def test_the_present_is_certain() -> None:
-    future = enumerate_futures(CENTRE, RADIUS, 0, 0)
+    future = enumerate_futures(CENTRE, RADIUS)
     assert future.probability.tolist() == [1.0]
     assert future.states.x.tolist() == [256]
 
 
 def test_one_step_has_eight_outcomes_with_the_hazard_spread_evenly() -> None:
-    future = enumerate_futures(CENTRE, RADIUS, 0, 1)
-    moved = advance(CENTRE, RADIUS, 0)
+    future = enumerate_futures(CENTRE, RADIUS)
+    moved = advance(CENTRE, RADIUS)
     assert set(future.states.direction.tolist()) == set(range(len(DIRECTIONS)))
     assert set(future.states.x.tolist()) == {int(moved.x)}
     straight = future.states.direction == 0
@@ -30,22 +30,22 @@ def test_one_step_has_eight_outcomes_with_the_hazard_spread_evenly() -> None:
 
 @pytest.mark.parametrize("horizon", [4, 12, 24])
 def test_probabilities_sum_to_one(horizon: int) -> None:
-    assert enumerate_futures(CENTRE, RADIUS, 0, horizon).probability.sum() == pytest.approx(1, abs=1e-12)
+    assert enumerate_futures(CENTRE, RADIUS, horizon).probability.sum() == pytest.approx(1, abs=1e-12)
 
 
 def test_two_steps_compose_to_one_longer_step() -> None:
     """Markov: the distribution after 3 frames is the mixture of one-frame distributions from the states after 2."""
-    after_two = enumerate_futures(CENTRE, RADIUS, 0, 2)
+    after_two = enumerate_futures(CENTRE, RADIUS, 2)
     mean = np.zeros(2)
     for x, y, direction, weight in zip(*after_two.states, after_two.probability, strict=True):
         state = MotionState(np.asarray(x), np.asarray(y), np.asarray(direction))
-        mean += weight * enumerate_futures(state, RADIUS, 0, 1).mean_position()
-    np.testing.assert_allclose(mean, enumerate_futures(CENTRE, RADIUS, 0, 3).mean_position(), atol=1e-12)
+        mean += weight * enumerate_futures(state, RADIUS).mean_position()
+    np.testing.assert_allclose(mean, enumerate_futures(CENTRE, RADIUS, 3).mean_position(), atol=1e-12)
 
 
 def test_sampling_agrees_with_enumeration_within_its_stated_error() -> None:
-    exact = enumerate_futures(CENTRE, RADIUS, 0, 36)
-    sampled = sample_futures(CENTRE, RADIUS, 0, 36, 20_000, np.random.default_rng(0))
+    exact = enumerate_futures(CENTRE, RADIUS, 36)
+    sampled = sample_futures(CENTRE, RADIUS, 36, 20_000, np.random.default_rng(0))
     for axis in (0, 1):
         for threshold in (200, 256, 300):
             probability = exact.probability[exact.states[axis] > threshold].sum()
@@ -55,9 +55,9 @@ def test_sampling_agrees_with_enumeration_within_its_stated_error() -> None:
 
 def test_too_many_states_and_too_few_samples_are_refused() -> None:
     with pytest.raises(UserError, match="sample_futures"):
-        enumerate_futures(CENTRE, RADIUS, 0, 20, max_states=50)
+        enumerate_futures(CENTRE, RADIUS, 20, max_states=50)
     with pytest.raises(UserError, match="at least one"):
-        sample_futures(CENTRE, RADIUS, 0, 3, 0, np.random.default_rng(0))
+        sample_futures(CENTRE, RADIUS, 3, 0, np.random.default_rng(0))
 
 
 def test_the_mean_position_is_in_pixels() -> None:
@@ -74,18 +74,18 @@ def test_a_condition_keeps_the_states_that_came_true_and_the_odds_between_them()
 
 
 def test_as_many_states_as_are_allowed_are_held() -> None:
-    assert len(enumerate_futures(CENTRE, RADIUS, 0, 1, max_states=8).probability) == 8
+    assert len(enumerate_futures(CENTRE, RADIUS, max_states=8).probability) == 8
     with pytest.raises(UserError, match="More than 7 states can be reached 1 frames ahead"):
-        enumerate_futures(CENTRE, RADIUS, 0, 1, max_states=7)
+        enumerate_futures(CENTRE, RADIUS, max_states=7)
 
 
 @pytest.mark.parametrize(("x", "y"), [(256, 200), (64, 448), (448, 64), (448, 448)])
 def test_states_are_those_that_sampling_reaches_each_once_at_the_walls_too(x: int, y: int) -> None:
     start = MotionState(np.asarray(x), np.asarray(y), np.asarray(1))
-    exact = enumerate_futures(start, RADIUS, 0, 3)
+    exact = enumerate_futures(start, RADIUS, 3)
     listed = list(zip(*map(np.ndarray.tolist, exact.states), strict=True))
     assert len(set(listed)) == len(listed)
-    sampled = sample_futures(start, RADIUS, 0, 3, 30_000, np.random.default_rng(0)).states
+    sampled = sample_futures(start, RADIUS, 3, 30_000, np.random.default_rng(0)).states
     reached, counts = np.unique(np.stack(sampled), axis=1, return_counts=True)
     assert set(map(tuple, reached.T.tolist())) <= set(listed)
     for state, count in zip(map(tuple, reached.T.tolist()), counts, strict=True):
@@ -93,5 +93,5 @@ def test_states_are_those_that_sampling_reaches_each_once_at_the_walls_too(x: in
 
 
 def test_the_error_of_a_sampled_probability_is_at_most_that_of_a_coin() -> None:
-    assert sample_futures(CENTRE, RADIUS, 0, 1, 1, np.random.default_rng(0)).standard_error == 0.5
-    assert sample_futures(CENTRE, RADIUS, 0, 1, 400, np.random.default_rng(0)).standard_error == 0.025
+    assert sample_futures(CENTRE, RADIUS, np.random.default_rng(0)).standard_error == 0.5
+    assert sample_futures(CENTRE, RADIUS, 400, np.random.default_rng(0)).standard_error == 0.025

@@ -88,7 +88,7 @@ def test_events_happen_as_often_as_the_posterior_says() -> None:
         chunk = int(np.flatnonzero(one.hidden)[0])  # the first: later ones would be chosen by what comes
         *_, present = posteriors(scene, one.episode.frames[: ENDS[chunk] + 1])
         after = int(ENDS[chunk + 1])
-        future = frames_ahead(present, scene.sprites[0].radius, 0, after - int(ENDS[chunk]))
+        future = frames_ahead(present, scene.sprites[0].radius, after - int(ENDS[chunk]))
         likely = int(np.bincount(future.states.direction, future.probability).argmax())
         said["goes on straight"].append(float(future.probability[future.states.direction == likely].sum()))
         signs = tuple(np.sign(labels.velocity[after, 0]).astype(int).tolist())
@@ -151,13 +151,13 @@ def test_what_the_world_cannot_give_is_refused() -> None:
 def test_an_uncertain_present_is_the_mixture_of_its_states() -> None:
     """One frame of certain states, weighed, is the next frame of their distribution."""
     first = MotionState(np.asarray(256), np.asarray(256), np.asarray(0))
-    present = enumerate_futures(first, 4.0, 0, 3)
+    present = enumerate_futures(first, 4.0, 3)
     mixed: dict[tuple[int, int, int], float] = {}
     for x, y, direction, weight in zip(*present.states, present.probability, strict=True):
-        one = frames_ahead(certain(MotionState(np.asarray(x), np.asarray(y), np.asarray(direction))), 4.0, 0, 2)
+        one = frames_ahead(certain(MotionState(np.asarray(x), np.asarray(y), np.asarray(direction))), 4.0, 2)
         for *state, probability in zip(*one.states, one.probability, strict=True):
             key = (int(state[0]), int(state[1]), int(state[2]))
             mixed[key] = mixed.get(key, 0.0) + float(weight * probability)
-    found = frames_ahead(present, 4.0, 0, 2)
+    found = frames_ahead(present, 4.0, 2)
     states = zip(*(part.tolist() for part in found.states), strict=True)
     assert dict(zip(states, found.probability.tolist(), strict=True)) == pytest.approx(mixed, rel=1e-9)
