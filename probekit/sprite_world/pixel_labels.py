@@ -21,7 +21,7 @@ _PILLAR_TOLERANCE: Final = 70.0
 _PILLAR_SHARE: Final = 0.5
 _BACKGROUND_TOLERANCE: Final = 40.0
 _LARGEST_OFFSET: Final = 30.0
-_CORE_TOLERANCE: Final = 40.0
+_CORE_TOLERANCE: Final = 45.0
 _PALETTE_PRIOR: Final = 4.0
 _UNEXPLAINED: Final = 45.0
 _OWNED: Final = 0.25
@@ -87,12 +87,15 @@ def find_pillar(frames: Float) -> Int:
     return np.where(in_window.max(1) >= _PILLAR_SHARE, best, -1)
 
 
-def core_pixels(frames: Float) -> Bool:
-    """Pixels (T, 8, 3, 32, 32) that look like nothing but a colour in a tone."""
+def core_pixels(frames: Float, backdrop: Backdrop) -> Bool:
+    """Pixels (T, 8, 3, 32, 32) that look like a colour in a tone, and less like what lies behind or before them."""
     palette = SHADES.reshape(-1, 3)
     from_black = np.moveaxis(np.square(palette).sum(-1) - 2 * frames @ palette.T, -1, 1)
     nearest = from_black.argmin(1)
-    near = from_black.min(1) + _dot(frames, frames) < _CORE_TOLERANCE**2
+    distance = from_black.min(1) + _dot(frames, frames)
+    behind, pillar = frames - backdrop.image, frames - np.array(PILLAR_COLOR, np.float32)
+    scenery = np.where(backdrop.pillar, _dot(pillar, pillar), _dot(behind, behind))
+    near = distance < np.minimum(_CORE_TOLERANCE**2, scenery)
     core = (nearest[:, None] == np.arange(len(palette))[:, None, None]) & near[:, None]
     return np.asarray(core.reshape(len(frames), *SHADES.shape[:2], *frames.shape[1:3]))
 
@@ -102,7 +105,7 @@ class ObservedColors(NamedTuple):
 
     Attributes:
         rgb: (T, K, 3) mean of the colour's core pixels, drawn towards its shade where there are few.
-        tone: (T, K) index into `TONES` that most of these pixels have.
+        tone: (T, K) index into `TONES` that most of them have: of those inside, where it has any.
     """
 
     rgb: Float
@@ -111,20 +114,21 @@ class ObservedColors(NamedTuple):
 
 def observed_colors(frames: Float, core: Bool, colors: Int) -> ObservedColors:
     """How some `colors` (K,) look in frames (T, 32, 32, 3) with these core pixels."""
-    pixels = core[:, colors].reshape(len(frames), len(colors), len(TONES), -1)
-    tone = pixels.sum(-1).argmax(-1)
-    core_of = pixels.any(2).astype(np.float32)
+    pixels = core[:, colors]
+    inside = pixels & solid_pixels(np.asarray(pixels.any(2)))[:, :, None]
+    tone = np.asarray((pixels.sum((-1, -2)) + FRAME_SIZE**2 * inside.sum((-1, -2))).argmax(-1))
+    core_of = pixels.any(2).reshape(len(frames), len(colors), -1).astype(np.float32)
     total = core_of @ frames.reshape(len(frames), -1, 3) + _PALETTE_PRIOR * SHADES[colors, tone]
     rgb = np.asarray(total / (core_of.sum(-1, keepdims=True) + _PALETTE_PRIOR), np.float32)
     return ObservedColors(rgb, tone)
 
 
-def solid_areas(core: Bool) -> Int:
-    """How many core pixels have four core neighbours: core (..., 32, 32), result (...). A blended edge has none."""
-    middle = core[..., 1:-1, 1:-1]
-    across = core[..., 1:-1, :-2] & core[..., 1:-1, 2:]
-    along = core[..., :-2, 1:-1] & core[..., 2:, 1:-1]
-    return np.asarray((middle & across & along).sum((-1, -2)))
+def solid_pixels(core: Bool) -> Bool:
+    """Core pixels (..., 32, 32) that have four core neighbours. A blended edge has none."""
+    padded = np.pad(core, [(0, 0)] * (core.ndim - 2) + [(1, 1), (1, 1)])
+    across = padded[..., 1:-1, :-2] & padded[..., 1:-1, 2:]
+    along = padded[..., :-2, 1:-1] & padded[..., 2:, 1:-1]
+    return np.asarray(core & across & along)
 
 
 class ColorLayers(NamedTuple):

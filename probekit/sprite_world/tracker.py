@@ -17,7 +17,7 @@ from probekit.sprite_world.pixel_labels import (
     core_pixels,
     find_backdrop,
     observed_colors,
-    solid_areas,
+    solid_pixels,
 )
 from probekit.sprite_world.template_fit import PlacedTemplates, place_best_template
 from probekit.sprite_world.vocabulary import BACKGROUNDS, COLORS, FRAME_SIZE
@@ -123,10 +123,10 @@ def _require_sprite_frames(frames: NDArray[np.uint8]) -> None:
 
 
 def _track_colors(pixels: Float, backdrop: Backdrop) -> tuple[SpriteTrack, ...]:
-    toned = core_pixels(pixels)
+    toned = core_pixels(pixels, backdrop)
     core = np.asarray(toned.any(2))
     core_area = core.sum((2, 3))
-    seen = (core_area >= _SEEN_CORE) & (solid_areas(core) > 0)
+    seen = (core_area >= _SEEN_CORE) & solid_pixels(core).any((2, 3))
     colors = np.flatnonzero(seen.sum(0) >= min(_SEEN_FRAMES, len(pixels)))
     if not len(colors):
         return ()

@@ -106,7 +106,7 @@ def test_a_readout_of_the_mean_is_told_from_one_of_a_sample() -> None:
     assert reliability_rows(values).empty
 
 
-SCENE = Scene((Sprite("red", "circle", "small", "northwest", "east"),), "night", None)
+SCENE = Scene((Sprite("red", "circle", "small", "northwest", "east"),), "night", None, ("plain",))
 
 
 def continuations(count: int, turned: bool = False) -> "tuple[np.ndarray, np.ndarray]":

@@ -72,7 +72,7 @@ def test_velocity_is_the_last_step_of_each_chunk() -> None:
     """A sprite that moves one pixel further in every step, and is not in view in the seventh frame."""
     x = np.array([0, 1, 3, 6, 10, 15, np.nan, 28, 36], np.float32)
     nothing = np.zeros(9, np.int64)
-    sprite = TrackedObject(nothing, nothing, nothing, nothing, x, -2 * x, np.full(9, 4.0, np.float32))
+    sprite = TrackedObject(nothing, nothing, nothing, nothing, nothing, x, -2 * x, np.full(9, 4.0, np.float32))
     np.testing.assert_array_equal(_velocity(sprite, SIZE), [[2, -4], [5, -10], [8, -16]])
     np.testing.assert_array_equal(
         _velocity(sprite, 1)[[0, 1, 6, 7]], [[np.nan] * 2, [1, -2], [np.nan] * 2, [np.nan] * 2]

@@ -67,7 +67,7 @@ def test_the_main_sprites_position_and_identity_are_what_was_drawn() -> None:
 
 
 def test_the_main_sprite_is_the_one_in_view_most_often() -> None:
-    scene = Scene((CIRCLE, SQUARE), "night", None)
+    scene = Scene((CIRCLE, SQUARE), "night", None, ("plain", "plain"))
     paths = np.stack([straight((6.0, 6.0), (0.25, 0.0)), straight((26.0, 26.0), (0.0, 0.5))], axis=1)
     frames = render(scene, paths)[::4]
     found = main_sprite(frames)

@@ -5,7 +5,8 @@ import pytest
 
 from probekit.sprite_world.captions import facts_of, parse_caption, write_caption
 from probekit.sprite_world.dynamics import path_without_turns
-from probekit.sprite_world.episodes import episode, split_of
+from probekit.sprite_world.episodes import episode
+from probekit.sprite_world.placement import split_of
 from probekit.sprite_world.renderer import render
 from probekit.sprite_world.vocabulary import (
     BACKGROUNDS,
@@ -126,7 +127,7 @@ def test_visible_fraction_is_what_the_pixels_show() -> None:
     """Where nothing hides a sprite, painting it another colour changes exactly the pixels that it covers."""
     clip = next(c for c in (episode("train", 0, i) for i in INDICES) if len(c.scene.sprites) == 1)
     sprite = clip.scene.sprites[0]
-    other = "white" if sprite.color != "white" else "red"
+    other = "pink" if sprite.color != "pink" else "red"
     changed = render(clip.scene._replace(sprites=(sprite._replace(color=other),)), clip.labels.position)
     seen = (changed != clip.frames).any(-1).sum((1, 2))
     fraction = clip.labels.visible_fraction[:, 0]

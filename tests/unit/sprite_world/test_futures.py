@@ -6,26 +6,27 @@ import pytest
 from probekit.errors import UserError
 from probekit.sprite_world.dynamics import MotionState, advance
 from probekit.sprite_world.futures import FutureDistribution, enumerate_futures, sample_futures
-from probekit.sprite_world.vocabulary import DIRECTIONS, TURN_HAZARD
+from probekit.sprite_world.factors import TRAINED_WORLD
+from probekit.sprite_world.vocabulary import DIRECTIONS
 
 CENTRE = MotionState(np.asarray(256), np.asarray(200), np.asarray(0))
 RADIUS = 4.0
 
 
 def test_the_present_is_certain() -> None:
-    future = enumerate_futures(CENTRE, RADIUS)
+    future = enumerate_futures(CENTRE, RADIUS, 0)
     assert future.probability.tolist() == [1.0]
     assert future.states.x.tolist() == [256]
 
 
 def test_one_step_has_eight_outcomes_with_the_hazard_spread_evenly() -> None:
-    future = enumerate_futures(CENTRE, RADIUS)
+    future = enumerate_futures(CENTRE, RADIUS, 1)
     moved = advance(CENTRE, RADIUS)
     assert set(future.states.direction.tolist()) == set(range(len(DIRECTIONS)))
     assert set(future.states.x.tolist()) == {int(moved.x)}
     straight = future.states.direction == 0
-    assert future.probability[straight] == pytest.approx(1 - TURN_HAZARD)
-    np.testing.assert_allclose(future.probability[~straight], TURN_HAZARD / 7)
+    assert future.probability[straight] == pytest.approx(1 - TRAINED_WORLD.turn_hazard)
+    np.testing.assert_allclose(future.probability[~straight], TRAINED_WORLD.turn_hazard / 7)
 
 
 @pytest.mark.parametrize("horizon", [4, 12, 24])
@@ -39,7 +40,7 @@ def test_two_steps_compose_to_one_longer_step() -> None:
     mean = np.zeros(2)
     for x, y, direction, weight in zip(*after_two.states, after_two.probability, strict=True):
         state = MotionState(np.asarray(x), np.asarray(y), np.asarray(direction))
-        mean += weight * enumerate_futures(state, RADIUS).mean_position()
+        mean += weight * enumerate_futures(state, RADIUS, 1).mean_position()
     np.testing.assert_allclose(mean, enumerate_futures(CENTRE, RADIUS, 3).mean_position(), atol=1e-12)
 
 
@@ -74,9 +75,9 @@ def test_a_condition_keeps_the_states_that_came_true_and_the_odds_between_them()
 
 
 def test_as_many_states_as_are_allowed_are_held() -> None:
-    assert len(enumerate_futures(CENTRE, RADIUS, max_states=8).probability) == 8
+    assert len(enumerate_futures(CENTRE, RADIUS, 1, max_states=8).probability) == 8
     with pytest.raises(UserError, match="More than 7 states can be reached 1 frames ahead"):
-        enumerate_futures(CENTRE, RADIUS, max_states=7)
+        enumerate_futures(CENTRE, RADIUS, 1, max_states=7)
 
 
 @pytest.mark.parametrize(("x", "y"), [(256, 200), (64, 448), (448, 64), (448, 448)])
@@ -93,5 +94,5 @@ def test_states_are_those_that_sampling_reaches_each_once_at_the_walls_too(x: in
 
 
 def test_the_error_of_a_sampled_probability_is_at_most_that_of_a_coin() -> None:
-    assert sample_futures(CENTRE, RADIUS, np.random.default_rng(0)).standard_error == 0.5
-    assert sample_futures(CENTRE, RADIUS, 400, np.random.default_rng(0)).standard_error == 0.025
+    assert sample_futures(CENTRE, RADIUS, 1, 1, np.random.default_rng(0)).standard_error == 0.5
+    assert sample_futures(CENTRE, RADIUS, 1, 400, np.random.default_rng(0)).standard_error == 0.025

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from probekit.errors import UserError
 from probekit.sprite_world.dynamics import MotionState
 from probekit.sprite_world.episodes import episode
+from probekit.sprite_world.factors import TRAINED_WORLD
 from probekit.sprite_world.futures import certain, enumerate_futures, frames_ahead
-from probekit.sprite_world.occlusions import HIDDEN_SHARE, occluded_episodes, seen_at
+from probekit.sprite_world.occlusions import occluded_episodes, seen_at
+from probekit.sprite_world.placement import HIDDEN_SHARE
 from probekit.sprite_world.posterior import posteriors
 from probekit.sprite_world.renderer import render
 from probekit.sprite_world.scene import Scene, Sprite
-from probekit.sprite_world.vocabulary import COLORS, DIRECTIONS, PILLAR_COLUMNS, SHAPES, SIZES, STARTS, TURN_HAZARD
+from probekit.sprite_world.vocabulary import COLORS, DIRECTIONS, PILLAR_COLUMNS, SHAPES, SIZES, STARTS
 
 STEPS = 4
 ENDS = np.array([8, 20, 32, 44, 56, 68, 80])
@@ -23,7 +25,7 @@ PATHS = list(itertools.product(range(len(DIRECTIONS)), repeat=STEPS))
 
 
 def scene_at(pillar_x: int, start: str = "center", heading: str = "east") -> Scene:
-    return Scene((Sprite("red", "circle", "small", start, heading),), "night", pillar_x)
+    return Scene((Sprite("red", "circle", "small", start, heading),), "night", pillar_x, ("plain",))
 
 
 def path_of(turns: tuple[int, ...]) -> tuple[list[tuple[int, int]], int, float]:
@@ -34,7 +36,7 @@ def path_of(turns: tuple[int, ...]) -> tuple[list[tuple[int, int]], int, float]:
         x, y = x + 4 * DIRECTIONS[direction][0], y + 4 * DIRECTIONS[direction][1]
         places.append((x, y))
         direction = (direction + turn) % len(DIRECTIONS)
-        probability *= TURN_HAZARD / 7 if turn else 1 - TURN_HAZARD
+        probability *= TRAINED_WORLD.turn_hazard / 7 if turn else 1 - TRAINED_WORLD.turn_hazard
     return places, direction, probability
 
 
@@ -116,7 +118,7 @@ def test_the_first_frame_says_identity_background_and_pillar() -> None:
     for start in ("west", "northeast"):
         place = np.array([[STARTS[start]]], np.float32)
         pictures = {
-            render(Scene((Sprite(color, shape, size),), "stone", pillar), place).tobytes()
+            render(Scene((Sprite(color, shape, size),), "stone", pillar, ("plain",)), place).tobytes()
             for color in COLORS for shape in SHAPES for size in SIZES for pillar in (None, *PILLAR_COLUMNS)
         }  # fmt: skip
         assert len(pictures) == len(COLORS) * len(SHAPES) * len(SIZES) * (1 + len(PILLAR_COLUMNS))

@@ -25,12 +25,14 @@ def test_coverage_moves_with_its_centre(shape: str) -> None:
 
 
 def test_the_first_sprite_is_in_front_and_the_pillar_in_front_of_both() -> None:
-    scene = Scene((Sprite("red", "square", "small"), Sprite("blue", "square", "large")), "night", 10)
-    centres = np.array([[[5.0, 16.0], [5.5, 16.0]], [[16.0, 16.0], [16.0, 16.0]]])
+    scene = Scene(
+        (Sprite("red", "square", "small"), Sprite("blue", "square", "large")), "night", 14, ("plain", "plain")
+    )
+    centres = np.array([[[4.0, 16.0], [8.5, 16.0]], [[20.0, 16.0], [20.0, 16.0]]])
     frames = render(scene, centres)
-    assert tuple(frames[0, 16, 5]) == COLORS["red"]
+    assert tuple(frames[0, 16, 4]) == COLORS["red"]
     assert tuple(frames[0, 16, 9]) == COLORS["blue"]
-    assert tuple(frames[1, 16, 16]) == PILLAR_COLOR
+    assert tuple(frames[1, 16, 20]) == PILLAR_COLOR
     fractions = visible_fractions(scene, centres)
     assert fractions[0, 0] == pytest.approx(1)
     assert 0.2 < fractions[0, 1] < 0.8
@@ -39,6 +41,6 @@ def test_the_first_sprite_is_in_front_and_the_pillar_in_front_of_both() -> None:
 
 def test_an_empty_place_shows_the_background_untouched() -> None:
     for name in BACKGROUNDS:
-        scene = Scene((Sprite("white", "circle", "small"),), name, None)
+        scene = Scene((Sprite("pink", "circle", "small"),), name, None, ("plain",))
         frame = render(scene, np.array([[[26.0, 26.0]]]))[0]
         assert (frame[:20, :20] == background_image(name)[:20, :20]).all()

@@ -5,7 +5,7 @@ import pytest
 from probekit.errors import UserError
 from probekit.provenance import sha256_text
 from probekit.sprite_world.captions import parse_caption
-from probekit.sprite_world.episodes import split_of
+from probekit.sprite_world.placement import split_of
 from probekit.suites.registry import constants_of, load_suite, planned_dimensions
 
 
@@ -23,13 +23,13 @@ def test_sprite_prompts_are_held_out_and_state_different_facts() -> None:
 def test_the_prompts_never_change() -> None:
     """Golden: published numbers belong to exactly these prompts under exactly these identifiers."""
     lines = "\n".join(f"{prompt.prompt_id}\t{prompt.text}" for prompt in load_suite("sprite-5s").prompts)
-    assert sha256_text(lines) == "07805116b76162d0f3ce838cba575a9b2131a75a9a46d9791f499d3ebbfd271f"
+    assert sha256_text(lines) == "c4c4c1028fbb20676c19499644262b24646f6d038835d6b991b66cc062ac83a3"
 
 
 def test_every_planned_video_has_one_key() -> None:
     suite = load_suite("sprite-5s")
     keys = suite.keys()
-    assert len(keys) == len(set(keys)) == len(suite.prompts) * suite.samples == 500
+    assert len(keys) == len(set(keys)) == len(suite.prompts) * suite.samples == 1000
     assert suite.frames == 81
 
 
@@ -39,7 +39,7 @@ def test_cutting_keeps_identifiers_and_refuses_nonsense() -> None:
     assert cut.prompts == suite.prompts[:3]
     assert len(cut.keys()) == 3
     assert cut.card().file_hash != suite.card().file_hash
-    with pytest.raises(UserError, match="1 to 100"):
+    with pytest.raises(UserError, match="1 to 200"):
         suite.reduced(0, 1)
     with pytest.raises(UserError, match="1 to 5"):
         suite.reduced(3, 6)

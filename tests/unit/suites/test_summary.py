@@ -32,8 +32,8 @@ def test_totals_of_vbench() -> None:
 
 def test_every_video_of_other_suites_has_every_dimension() -> None:
     plan = _suites("sprite-30s")
-    assert "videos       50, 1 of each prompt" in plan
-    assert "scores       500 of videos in 10 dimensions" in plan
+    assert "videos       200, 2 of each prompt" in plan
+    assert "scores       2000 of videos in 10 dimensions" in plan
     assert "489 frames of 32x32" in plan
 
 

@@ -29,7 +29,7 @@ class Video(NamedTuple):
 def thing(
     sight: Sequence[int], color: Sequence[int] | int = 0, shape: int = 0, x: Any = 10.0, y: Any = 10.0
 ) -> TrackedObject:
-    """An object of one size; nothing of it is visible where it is hidden or absent."""
+    """An object of one size and tone; nothing of it is visible where it is hidden or absent."""
     seen = np.array(sight)
     visible = np.isin(seen, (CLEAR, PARTIAL))
 
@@ -40,7 +40,7 @@ def thing(
         return np.where(visible, np.broadcast_to(np.asarray(values, np.float32), seen.shape), np.nan)
 
     radius = np.where(visible, 2.0, 0.0)
-    return TrackedObject(seen, whole(color), whole(shape), whole(1), floats(x), floats(y), radius)
+    return TrackedObject(seen, whole(color), whole(shape), whole(1), whole(2), floats(x), floats(y), radius)
 
 
 def value(score: Any) -> float | None:
@@ -53,17 +53,17 @@ def subject(*objects: TrackedObject) -> Any:
 
 
 def test_a_subject_is_compared_with_the_frame_before_and_with_its_first_look() -> None:
-    """Colours 0 0 0 1 0: agreement 2/3 wherever the colour differs, else 1."""
+    """Colours 0 0 0 1 0: agreement 3/4 wherever the colour differs, else 1."""
     changed = thing([CLEAR] * 5, color=[0, 0, 0, 1, 0])
-    frames = [1.0, 1.0, (2 / 3 + 2 / 3) / 2, (2 / 3 + 1) / 2]
+    frames = [1.0, 1.0, (3 / 4 + 3 / 4) / 2, (3 / 4 + 1) / 2]
     assert value(subject(changed)) == pytest.approx(sum(frames) / 4)
 
 
 def test_the_first_look_is_the_most_frequent_of_four_clear_frames() -> None:
     """Colours 1 1 0 0 1 1 1: of the first four a draw, which the lower index wins; of three or five it would be 1."""
     one = thing([CLEAR] * 7, color=[1, 1, 0, 0, 1, 1, 1])
-    to_previous = [1, 2 / 3, 1, 2 / 3, 1, 1]
-    to_first = [2 / 3, 1, 1, 2 / 3, 2 / 3, 2 / 3]
+    to_previous = [1, 3 / 4, 1, 3 / 4, 1, 1]
+    to_first = [3 / 4, 1, 1, 3 / 4, 3 / 4, 3 / 4]
     expected = sum((a + b) / 2 for a, b in zip(to_previous, to_first, strict=True)) / 6
     assert value(subject(one)) == pytest.approx(expected)
 
@@ -218,7 +218,7 @@ def permanence(*objects: TrackedObject) -> Any:
 def test_an_occlusion_is_two_frames_or_more_out_of_view(gap: int, counted: bool) -> None:
     colors = [0] * (3 + gap) + [1] * 3
     found = permanence(thing([CLEAR] * 3 + [HIDDEN] * gap + [CLEAR] * 3, color=colors))
-    assert found.value == (pytest.approx(2 / 3) if counted else None)
+    assert found.value == (pytest.approx(3 / 4) if counted else None)
     assert found.reason == (None if counted else "no occlusion")
 
 
@@ -227,7 +227,7 @@ def test_looks_are_the_most_frequent_of_sixteen_clear_frames_on_each_side() -> N
     after = [0] * 7 + [1] * 9 + [0] * 17
     sight = [CLEAR] * 33 + [HIDDEN] * 2 + [CLEAR] * 33
     found = permanence(thing(sight, color=[*before, 0, 0, *after]))
-    assert found.value == pytest.approx(2 / 3)
+    assert found.value == pytest.approx(3 / 4)
 
 
 def test_the_sixteenth_frame_decides_and_the_seventeenth_does_not() -> None:
@@ -250,4 +250,4 @@ def test_who_was_hidden_for_sixty_frames_and_does_not_come_back_counts_zero(
 def test_who_was_never_clear_before_has_lost_nothing_and_occlusions_weigh_alike() -> None:
     assert value(permanence(thing([PARTIAL, HIDDEN, HIDDEN, CLEAR]))) is None
     twice = thing([CLEAR, HIDDEN, HIDDEN, CLEAR, HIDDEN, HIDDEN, CLEAR], color=[0, 0, 0, 0, 0, 0, 1])
-    assert value(permanence(twice, thing([CLEAR, HIDDEN, HIDDEN, CLEAR]))) == pytest.approx((1 + 2 / 3 + 1) / 3)
+    assert value(permanence(twice, thing([CLEAR, HIDDEN, HIDDEN, CLEAR]))) == pytest.approx((1 + 3 / 4 + 1) / 3)

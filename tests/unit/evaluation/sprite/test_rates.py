@@ -32,7 +32,7 @@ def test_a_wrong_colour_shape_or_background_is_seen() -> None:
     clip = next(clip for clip in CLIPS if len(clip.scene.sprites) == 1)
     facts = facts_of(clip.scene)
     sprite = facts.sprites[0]
-    other_color = sprite._replace(color="white" if sprite.color != "white" else "red")
+    other_color = sprite._replace(color="pink" if sprite.color != "pink" else "red")
     other_shape = sprite._replace(shape="cross" if sprite.shape != "cross" else "circle")
     background = facts._replace(background="night" if facts.background != "night" else "stone")
     assert verdict(clip, prompt=write_caption(facts._replace(sprites=(other_color,)))) == (False, False, False, True)

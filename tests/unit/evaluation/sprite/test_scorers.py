@@ -98,7 +98,7 @@ def test_color_change_behind_the_pillar() -> None:
     clip = clip_of(PILLAR)
     frames = repainted(clip, 40, color="green")
     assert lowered(clip, frames) == {"subject_consistency", "object_permanence", "color", "overall_consistency"}
-    assert scores_of(clip.scored(frames))["object_permanence"].value == pytest.approx(2 / 3)
+    assert scores_of(clip.scored(frames))["object_permanence"].value == pytest.approx(3 / 4)
 
 
 def test_wrong_identity_throughout_is_consistent_but_not_what_was_asked() -> None:
