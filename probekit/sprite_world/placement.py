@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import itertools
 from typing import Final
 
 import numpy as np
@@ -20,8 +21,10 @@ SEEN_SHARE: Final = 0.5
 
 _BUCKETS: Final = 20
 _FRAMES: Final = 81
+_DRAWS: Final = 10_000
+"""Scenes that are drawn to find one of a split: of the smallest splits one in twenty is."""
+_SCENES: Final = 20
 _PLACEMENTS: Final = 500
-_SCENES: Final = 2000
 
 
 def split_of(facts: CaptionFacts) -> Split:
@@ -41,10 +44,8 @@ def draw_split_scene(split: Split, rng: np.random.Generator, factors: WorldFacto
     Raises:
         UserError: no scene of `factors` can be placed, as of a world with more sprites than fit.
     """
-    for _ in range(_SCENES):
-        scene = draw_scene(rng, factors)
-        if split_of(facts_of(scene)) != split:
-            continue
+    drawn = (draw_scene(rng, factors) for _ in range(_DRAWS))
+    for scene in itertools.islice((scene for scene in drawn if split_of(facts_of(scene)) == split), _SCENES):
         placed = place(scene, rng, factors)
         if placed is not None:
             return placed
@@ -58,7 +59,7 @@ def place(scene: Scene, rng: np.random.Generator, factors: WorldFactors) -> Scen
     """
     crossing = scene.pillar_x is not None and rng.random() < factors.crossing_share
     for _ in range(_PLACEMENTS):
-        if seen_at_start(scene) and not (crossing and not any(crossings(scene, factors.speed))):
+        if (not crossing or any(crossings(scene, factors.speed))) and seen_at_start(scene):
             return scene
         scene = scene._replace(sprites=tuple(place_sprite(sprite, rng) for sprite in scene.sprites))
     return None

@@ -5,8 +5,8 @@ import pytest
 
 from probekit.errors import UserError
 from probekit.sprite_world.dynamics import MotionState, advance
-from probekit.sprite_world.futures import FutureDistribution, enumerate_futures, sample_futures
 from probekit.sprite_world.factors import TRAINED_WORLD
+from probekit.sprite_world.futures import FutureDistribution, enumerate_futures, sample_futures
 from probekit.sprite_world.vocabulary import DIRECTIONS
 
 CENTRE = MotionState(np.asarray(256), np.asarray(200), np.asarray(0))

@@ -65,8 +65,14 @@ def drawn(sprite: Sprite, sight: Sequence[int] = (CLEAR,) * T, shift: float = 0.
     }  # fmt: skip
     whole = {name: np.where(visible, np.broadcast_to(values, seen.shape), UNKNOWN) for name, values in given.items()}
     return TrackedObject(
-        seen, whole["color"], whole["shape"], whole["size"], np.where(visible, 1, UNKNOWN),
-        path[:, 0] + shift, path[:, 1], np.full(len(seen), 3.0),
+        seen,
+        whole["color"],
+        whole["shape"],
+        whole["size"],
+        np.where(visible, 1, UNKNOWN),
+        path[:, 0] + shift,
+        path[:, 1],
+        np.full(len(seen), 3.0),
     )
 
 
