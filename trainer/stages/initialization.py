@@ -54,11 +54,12 @@ def check_growth(deep: Mapping[str, Any], small: Mapping[str, Any]) -> int:
             f"A model of {deep['num_layers']} layers cannot grow from one of {small['num_layers']}.",
             "Set model.layers to a multiple of the smaller model's.",
         )
-    if deep["num_attention_heads"] != small["num_attention_heads"]:
-        raise UserError(
-            f"A model of {deep['num_attention_heads']} heads cannot grow from one of {small['num_attention_heads']}.",
-            "Set model.heads to the smaller model's.",
-        )
+    for name, key in (("heads", "num_attention_heads"), ("head_width", "attention_head_dim")):
+        if deep[key] != small[key]:
+            raise UserError(
+                f"A model of {deep[key]} {name.replace('_', ' ')} cannot grow from one of {small[key]}.",
+                f"Set model.{name} to the smaller model's.",
+            )
     return copies
 
 
