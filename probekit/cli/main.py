@@ -62,7 +62,7 @@ VERBS: Final = (
     ),
     Verb(
         "permanence", "probekit.cli.permanence:permanence",
-        "What lasts in sprite videos: colour, shape and size after an occlusion and in view, with intervals.",
+        "What lasts in sprite videos: colour, shape, size and tone after an occlusion and in view, with intervals.",
     ),
     Verb(
         "horizon", "probekit.cli.horizon:horizon",

@@ -21,7 +21,7 @@ def permanence(
     seed: Seed = 0,
     replicates: Replicates = 10_000,
 ) -> None:
-    """What lasts in sprite videos: colour, shape and size after an occlusion and in view, with intervals."""
+    """What lasts in sprite videos: colour, shape, size and tone after an occlusion and in view, with intervals."""
     with reporting_errors():
         from probekit.cli.tables import table_console
         from probekit.workflows.permanence import permanence as judge

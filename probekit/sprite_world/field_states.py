@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 from probekit.sprite_world.renderer import coverage
 from probekit.sprite_world.tracker import SpriteTrack, track_video
-from probekit.sprite_world.vocabulary import COLORS, FRAME_SIZE, SHAPES, SIZES
+from probekit.sprite_world.vocabulary import COLORS, FRAME_SIZE, SHAPES, SIZES, TONES
 
 Floats = NDArray[np.float32]
 
-FIELD_FEATURES: Final = 1 + len(COLORS) + len(SHAPES) + len(SIZES) + 2
-"""Numbers of a field: its free share; shares covered, by colour, by shape and by size; motion along x and along y."""
+FIELD_FEATURES: Final = 1 + len(COLORS) + len(SHAPES) + len(SIZES) + len(TONES) + 2
+"""Numbers of a field: its free share; shares covered, by colour, shape, size and tone; motion along x and along y."""
 
 
 def field_states(frames: NDArray[np.uint8], every: int, fields: int) -> Floats:
@@ -42,6 +42,7 @@ def _add(found: Floats, track: SpriteTrack, every: int, fields: int) -> None:
     side = FRAME_SIZE // fields
     first_shape = 1 + len(COLORS)
     first_size = first_shape + len(SHAPES)
+    first_tone = first_size + len(SIZES)
     radii, before = tuple(SIZES.values()), np.full(2, np.nan)
     for state, frame in enumerate(range(0, len(track.visible), every)):
         if not track.visible[frame]:
@@ -50,7 +51,9 @@ def _add(found: Floats, track: SpriteTrack, every: int, fields: int) -> None:
         shape, size, place = int(track.shape[frame]), int(track.size[frame]), np.array([track.x[frame], track.y[frame]])
         covered = coverage(SHAPES[shape], radii[size], place[0], place[1])
         share = covered.reshape(fields, side, fields, side).mean((1, 3))
-        for feature in (1 + tuple(COLORS).index(track.color), first_shape + shape, first_size + size):
+        tone = int(track.tone[frame])
+        features = (1 + tuple(COLORS).index(track.color), first_shape + shape, first_size + size, first_tone + tone)
+        for feature in features:
             found[state, ..., feature] += share
         motion = np.where(np.isnan(before), 0.0, place - before) / every
         found[state, ..., -2:] += (share[..., None] * motion).astype(np.float32)

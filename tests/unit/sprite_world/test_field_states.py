@@ -6,7 +6,7 @@ import pytest
 from probekit.errors import UserError
 from probekit.sprite_world.field_states import FIELD_FEATURES, field_states
 from probekit.sprite_world.renderer import coverage
-from probekit.sprite_world.vocabulary import COLORS, SHAPES, SIZES
+from probekit.sprite_world.vocabulary import COLORS, SHAPES, SIZES, TONES
 from tests.helpers.sprite_videos import CIRCLE, OPEN, PAIR, PILLAR, SQUARE, clip_of
 
 COLOR, SHAPE = 1, 1 + len(COLORS)
@@ -25,6 +25,8 @@ def test_shares_are_the_sprites_areas_under_their_colour_shape_and_size() -> Non
             np.testing.assert_allclose(seen, expected, atol=0.02)
             np.testing.assert_allclose(found[state, ..., SHAPE + SHAPES.index(sprite.shape)], expected, atol=0.02)
             np.testing.assert_allclose(found[state, ..., SIZE + list(SIZES).index(sprite.size)], expected, atol=0.02)
+        plain = found[..., SIZE + len(SIZES) + list(TONES).index("plain")]
+        np.testing.assert_allclose(plain, found[..., COLOR:SHAPE].sum(-1), atol=1e-5)
 
 
 def test_free_and_covered_shares_are_the_whole_field() -> None:

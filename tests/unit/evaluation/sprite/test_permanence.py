@@ -85,4 +85,5 @@ def test_what_never_returns_or_never_was_clear_says_nothing() -> None:
 
 def test_captions_state_colour_shape_and_size() -> None:
     assert STATED == {"color", "shape", "size"}
+    assert "tone" in set(Identity._fields) - STATED
     assert KeptAttribute("color", True, True).attribute in STATED
