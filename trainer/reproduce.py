@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from probekit.errors import UserError
 from probekit.models.saving import SHARED_PARTS
+from trainer.config.choices import CODEC_EPISODES, TEXT_STEPS
 from trainer.data.jobs import encode_sprite_clips, fit_shared_parts
 from trainer.engine.loop import Ending
 from trainer.launch import train_from_recipe
@@ -17,8 +18,6 @@ _RECIPES: Final = Path(__file__).parent / "recipes"
 _PARTS: Final = "parts"
 _CLIPS: Final = "latents"
 _TRAIN_SHARDS: Final = 72
-_CODEC_EPISODES: Final = 400
-_TEXT_STEPS: Final = 800
 
 
 class Work(NamedTuple):
@@ -85,8 +84,8 @@ def reproduce(
     *,
     changes: Mapping[str, Sequence[str]] | None = None,
     shards: int = _TRAIN_SHARDS,
-    codec_episodes: int = _CODEC_EPISODES,
-    text_steps: int = _TEXT_STEPS,
+    codec_episodes: int = CODEC_EPISODES,
+    text_steps: int = TEXT_STEPS,
 ) -> bool:
     """Fit the shared parts, encode the clips and train every stage of a scale.
 

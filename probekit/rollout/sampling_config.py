@@ -15,7 +15,7 @@ from probekit.errors import UserError
 from probekit.models.context_policy import TRAINED_WINDOW, ContextPolicy
 
 CLIP_STEPS: Final = 10
-CLIP_GUIDANCE: Final = 4.0
+CLIP_GUIDANCE: Final = 2.0
 CLIP_SHIFT: Final = 4.0
 """What a bidirectional model of ours is sampled with, where the configuration leaves it open."""
 

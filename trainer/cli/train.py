@@ -7,7 +7,7 @@ import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.terminal import say
-from trainer.config.choices import ServiceName
+from trainer.config.choices import CODEC_EPISODES, TEXT_STEPS, ServiceName
 
 
 def train(
@@ -37,8 +37,8 @@ def train(
 
 def fit_parts(
     out: Annotated[Path, typer.Option(help="Model folder for vae/, text_encoder/ and tokenizer/.")],
-    episodes: Annotated[int, typer.Option(help="Training episodes for the codec.", min=2)] = 400,
-    text_steps: Annotated[int, typer.Option(help="Optimizer steps of the text encoder.", min=1)] = 800,
+    episodes: Annotated[int, typer.Option(help="Training episodes for the codec.", min=2)] = CODEC_EPISODES,
+    text_steps: Annotated[int, typer.Option(help="Optimizer steps of the text encoder.", min=1)] = TEXT_STEPS,
 ) -> None:
     """Fit what the sprite models share: the linear codec and the text encoder."""
     with reporting_errors():
