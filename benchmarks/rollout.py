@@ -110,7 +110,7 @@ def training_table() -> list[str]:
     """Rows of the teacher-forced pass."""
     lines = ["| model | masked s | chunks s | ratio | masked peak MB | chunks peak MB | ratio | loss difference |"]
     lines.append("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-    cases = {"sprite-base": (sprite_transformer_config(4, 8), 8), "width 256, 8 layers, 64 tokens": (SIZE, LATENT)}
+    cases = {"sprite-base": (sprite_transformer_config(3, 4, 64), 8), "width 256, 8 layers, 64 tokens": (SIZE, LATENT)}
     for name, (config, latent) in cases.items():
         f = compare_training(config, latent, 3)
         lines.append(

@@ -17,8 +17,8 @@ _VERDICTS: Final = ("supported", "not supported", "undecided", NOT_RUN)
 _TITLE: Final = "# The paper's claims, and what was found here"
 _WORDS: Final = """
 Made by `trainer claims` from stored results alone: nothing was trained, sampled or scored for this page. The claims are
-those of Video-Mirai (arXiv 2606.03971), at the size of Wan. Ours are at the sprite scale: generators of 2.3 M
-parameters, 60 updates, another suite, another unit. So a verdict says what holds here. It cannot say that the paper is
+those of Video-Mirai (arXiv 2606.03971), at the size of Wan. Ours are at the sprite scale: generators of 2.7 M
+parameters, 100 updates, another suite, another unit. So a verdict says what holds here. It cannot say that the paper is
 wrong.
 
 **How a verdict is reached.** Each effect points the way of the claim: above 0 is what the paper says.

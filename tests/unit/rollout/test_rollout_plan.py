@@ -42,8 +42,8 @@ def run(model: CausalWan, size: tuple[int, int], chunks: int, policy: ContextPol
 @pytest.mark.parametrize(
     ("config", "size"),
     [
-        (sprite_transformer_config(4, 8), (8, 8)),
-        (sprite_transformer_config(6, 8), (8, 8)),
+        (sprite_transformer_config(3, 4, 64), (8, 8)),
+        (sprite_transformer_config(3, 8, 64), (8, 8)),
         (NARROW_WAN, (12, 14)),
     ],
     ids=["sprite-base", "sprite-large", "narrow Wan"],
