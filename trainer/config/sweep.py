@@ -144,7 +144,8 @@ class SweepConfig(SweepScale):
         """
         if self.scales and scale not in self.scales:
             raise UserError(f"{self.title!r} has no scale {scale!r}.", f"Choose {', '.join(self.scales)}.")
-        own = self.scales[scale].model_dump(exclude_unset=True) if self.scales else {}
+        block = self.scales.get(scale)
+        own = {key: getattr(block, key) for key in block.model_fields_set} if block else {}
         return self.model_copy(update=own | {"rows": tuple(_row_at(row, scale) for row in self.rows), "scales": {}})
 
     def with_seeds(self, seeds: int | None) -> "SweepConfig":
