@@ -16,7 +16,7 @@ class WorldFactors(NamedTuple):
         speed: lattice units of 1/16 pixel per frame, along each axis that a sprite moves along.
         turn_hazard: probability in [0, 1] that a sprite turns between two frames, independent of everything else.
         pillar_share: probability that a scene has a pillar.
-        crossing_share: of scenes with a pillar, the share whose sprites are placed so that one goes behind it and
+        crossing_share: share of scenes with a pillar whose sprites are placed so that one goes behind it and
             comes out within 81 frames, unless it turns.
     """
 

@@ -52,7 +52,7 @@ class Scene(NamedTuple):
         sprites: sprites of different colours; the first is drawn in front.
         background: a key of `BACKGROUNDS`.
         pillar_x: left-most column of the pillar, drawn over the sprites; None without a pillar.
-        tones: for each sprite a key of `TONES`, which no caption states.
+        tones: keys of `TONES`, one for each sprite, which no caption states.
     """
 
     sprites: tuple[Sprite, ...]

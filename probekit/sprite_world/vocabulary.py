@@ -24,7 +24,7 @@ COLORS: Final[dict[str, Rgb]] = {
 TONES: Final[dict[str, float]] = {"deep": -0.3, "plain": 0.0, "pale": 0.35}
 """How far each tone of a colour lies on the way to white, or below zero to black.
 
-No caption states a sprite's tone. It is drawn once and kept for the whole video, so whoever continues a video has to
+No caption states a sprite's tone. It is drawn once and kept for the whole video, so who continues a video has to
 remember it. Any two of the 24 shades are at least 60 apart in RGB, and each is 50 from all that lies behind sprites.
 """
 

@@ -78,6 +78,7 @@ CATALOGUE: Final[dict[str, str]] = {
         f"{_OPTIONS}::test_the_export_of_a_bidirectional_model_has_the_shift_of_its_recipe"
     ),
     "TransformerSize.heads": "config/test_recipe_options.py::test_each_part_of_a_phase_and_a_size_counts",
+    "TransformerSize.head_width": "config/test_recipe_options.py::test_each_part_of_a_phase_and_a_size_counts",
     "TransformerSize.layers": _BIDIRECTIONAL,
     "Phase.steps": "config/test_recipe_options.py::test_each_part_of_a_phase_and_a_size_counts",
     "Phase.latent_frames": "config/test_recipe_options.py::test_each_part_of_a_phase_and_a_size_counts",

@@ -1,4 +1,4 @@
-"""Words that recipes, the command line and the engine share, and sizes of the sprite world's shared parts, each once. Torch-free."""
+"""Words that recipes, the command line and the engine share, and sizes of the shared parts, each once. Torch-free."""
 
 from typing import Final, Literal
 

@@ -19,7 +19,7 @@ from probekit.sprite_world.dynamics import MotionState
 from probekit.sprite_world.futures import FutureDistribution, frames_ahead
 from probekit.sprite_world.occlusions import OccludedEpisode, seen_at
 from probekit.sprite_world.posterior import posteriors
-from probekit.sprite_world.vocabulary import COLORS, DIRECTIONS, PILLAR_COLUMNS, SHAPES, SIZES
+from probekit.sprite_world.vocabulary import COLORS, DIRECTIONS, PILLAR_COLUMNS, SHAPES, SIZES, TONES
 from probekit.suites.registry import load_suite
 from tests.helpers.model_folders import CARDS, write_tiny_model
 
@@ -40,6 +40,7 @@ def test_what_is_asked_and_what_the_caption_states() -> None:
         ("position", "vector", 0, False), ("place", "class", 16, False), ("direction", "class", 8, False),
         ("pillar", "class", len(PILLAR_COLUMNS), False), ("sprite-color", "class", len(COLORS), True),
         ("sprite-shape", "class", len(SHAPES), True), ("sprite-size", "class", len(SIZES), True),
+        ("sprite-tone", "class", len(TONES), False),
     ]  # fmt: skip
 
 
@@ -110,7 +111,7 @@ def asked_by_hand(
             if chunk + horizon >= len(ENDS) or not found.seen[chunk + horizon]:
                 continue
             *_, present = posteriors(scene, found.episode.frames[: ENDS[chunk] + 1])
-            future = frames_ahead(present, scene.sprites[0].radius, 0, int(ENDS[chunk + horizon] - ENDS[chunk]))
+            future = frames_ahead(present, scene.sprites[0].radius, int(ENDS[chunk + horizon] - ENDS[chunk]))
             places = np.stack([future.states.x, future.states.y], axis=1) / 16
             asked[int(chunk), horizon] = by_state(future.given(seen_at(scene, places)))
     return asked
@@ -121,7 +122,7 @@ def by_state(future: FutureDistribution) -> dict[tuple[int, int, int], float]:
     return {key: chance for key, chance in zip(keys, future.probability.tolist(), strict=True) if chance}
 
 
-@pytest.mark.parametrize(("horizons", "episodes"), [((2, 3), SHOWN.found[:2]), ((3, 1), SHOWN.found[2:4])])
+@pytest.mark.parametrize(("horizons", "episodes"), [((2, 3), SHOWN.found[:2]), ((3, 1), SHOWN.found[2:8])])
 def test_what_a_state_may_know_of_each_later_chunk_is_its_own_posterior_moved_on(
     horizons: tuple[int, ...], episodes: tuple[OccludedEpisode, ...]
 ) -> None:
@@ -186,11 +187,10 @@ def test_chunks_end_where_the_streams_frames_end(sampler: StreamingSampler) -> N
 def test_given_videos_are_the_codecs_latents_of_the_requested_episodes_in_their_order(
     sampler: StreamingSampler,
 ) -> None:
-    ends = chunk_ends(sampler)
-    shown = PlanningEpisodes.of(3, 1, ends)
+    shown = PlanningEpisodes.of(3, 1, ENDS)
     asked = [Request(SampleKey("planning", shown.prompts[row][0], 0), "") for row in (2, 0)]
     found = shown.given(sampler)(asked)
-    assert found.shape == (2, 16, 9, 8, 8)
+    assert found.shape == (2, 16, 21, 8, 8)
     for latents, row in zip(found, (2, 0), strict=True):
         frames = torch.from_numpy(shown.found[row].episode.frames)[None]
         torch.testing.assert_close(latents, sampler.parts.codec.encode(to_unit_range(frames))[0])

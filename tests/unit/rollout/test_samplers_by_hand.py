@@ -46,7 +46,7 @@ def filled(size: int) -> list[Request]:
 @pytest.mark.parametrize(
     ("config", "steps", "guidance", "shift"),
     [
-        (None, 10, 4.0, 4.0),
+        (None, 10, 2.0, 4.0),
         (SamplingConfig(steps=3, guidance=1.0, shift=2.0, seed=7), 3, 1.0, 2.0),
         (SamplingConfig(steps=1, guidance=2.0, negative_prompt="a blurry square", seed=7), 1, 2.0, 4.0),
     ],

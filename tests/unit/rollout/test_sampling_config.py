@@ -69,7 +69,7 @@ def test_a_field_changes_the_card_or_is_refused_before_anything_loads(
 
 def test_what_the_configuration_leaves_open_is_stated_on_the_card(folders: dict[str, Path]) -> None:
     card = sampler("clip", folders["clip"], SamplingConfig()).card
-    assert (card.steps, card.guidance, card.shift, card.seed, card.compile) == (10, 4.0, 4.0, 0, None)
+    assert (card.steps, card.guidance, card.shift, card.seed, card.compile) == (10, 2.0, 4.0, 0, None)
     assert SamplingConfig(seed=0, compile=False) == SamplingConfig()
     assert SamplingConfig().stream_policy == TRAINED_WINDOW
     assert SamplingConfig(policy=ContextPolicy()).stream_policy == ContextPolicy()

@@ -38,7 +38,7 @@ def test_fitted_parts_open_and_the_codec_is_good_already_on_few_episodes(tmp_pat
     assert result.exit_code == 0, result.output
     assert load_text_encoder(tmp_path).encode(
         ["a small red circle north heading east over the night in the open"]
-    ).shape == (1, 22, 64)
+    ).shape == (1, 30, 64)
     frames = torch.from_numpy(episode("validation", 1, 0).frames)[None]
     codec = load_codec(tmp_path)
     decoded = to_uint8_frames(codec.decode(codec.encode(to_unit_range(frames))))

@@ -77,7 +77,10 @@ def test_a_row_changes_the_same_keys_at_both_scales(path: Path) -> None:
             assert blocks[0] == blocks[1], row.name
 
 
-@pytest.mark.parametrize(("name", "scale"), [("rivals", "sprite"), ("rivals", "wan"), ("ceiling", "sprite"), ("foresight", "sprite"), ("foresight", "wan")])
+@pytest.mark.parametrize(
+    ("name", "scale"),
+    [("rivals", "sprite"), ("rivals", "wan"), ("ceiling", "sprite"), ("foresight", "sprite"), ("foresight", "wan")],
+)
 def test_questions_of_our_own_change_the_base_or_foresight_alone(name: str, scale: str) -> None:
     path = find_sweep(name)
     sweep = load_sweep(path, scale)
@@ -135,11 +138,11 @@ def test_every_base_system_has_each_stage_with_and_without_foresight(scale: str)
 @each_shipped
 def test_every_sweep_can_be_planned(path: Path, scale: str, tmp_path: Path) -> None:
     arguments = ["sweep", path.stem, "--scale", scale, "--out", str(tmp_path), "--dry-run"]
-    result = CliRunner().invoke(app, [*arguments, "--set", "steps=250", "--set", "seed=4"])
+    result = CliRunner().invoke(app, [*arguments, "--set", "steps=350", "--set", "seed=4"])
     assert result.exit_code == 0, result.output
     trained = [line for line in result.output.splitlines() if line.startswith("  ")]
     assert len(trained) == sum(len(run.row.stages) for run in runs_of(load_sweep(path, scale)))
-    form = re.compile(r".*, 250 steps: -m trainer train .* --set seed=4( --set seed=[1-4]004)?")
+    form = re.compile(r".*, 350 steps: -m trainer train .* --set seed=4( --set seed=[1-4]004)?")
     assert all(form.fullmatch(line) for line in trained)
     assert all(f"recipes/sweeps/../{scale}/" in line for line in trained)
     assert list(tmp_path.iterdir()) == []
@@ -234,6 +237,15 @@ def test_every_suite_has_a_table_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(f"title: t\nsource: s\nmore_suites: [{{suite: sprite-5s}}]\n{rows}")
     with pytest.raises(UserError, match="Name every suite once"):
         load_sweep(tmp_path / "mine.yaml")
+
+
+def test_a_scale_has_suites_of_its_own(tmp_path: Path) -> None:
+    rows = "rows:\n  - {name: a, label: a, recipe: a.yaml}\n  - {name: b, label: b, recipe: a.yaml}\n"
+    own = "scales: {sprite: {prompts: 7, more_suites: [{suite: sprite-30s, prompts: 2}]}, wan: {suite: vbench}}\n"
+    (tmp_path / "mine.yaml").write_text(f"title: t\nsource: s\n{own}{rows}")
+    suites = {scale: load_sweep(tmp_path / "mine.yaml", scale).suites for scale in ("sprite", "wan")}
+    assert [(one.suite, one.prompts) for one in suites["sprite"]] == [("sprite-5s", 7), ("sprite-30s", 2)]
+    assert [(one.suite, one.prompts) for one in suites["wan"]] == [("vbench", 100)]
 
 
 def test_a_seed_that_is_set_moves_with_the_run() -> None:

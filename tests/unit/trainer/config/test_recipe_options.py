@@ -231,16 +231,22 @@ def test_each_option_of_bidirectional_training_changes_what_it_names(option: str
 
 
 PHASES: Final[dict[str, object]] = {"batch_size": 4, "latent_frames": 1, "steps": 1}
+SIZES: Final = {"heads": {"heads": 2}, "head_width": {"head_width": 48}}
 
 
-@pytest.mark.parametrize("option", [*PHASES, "heads"])
+@pytest.mark.parametrize("option", [*PHASES, *SIZES])
 def test_each_part_of_a_phase_and_a_size_counts(option: str, clips: Path) -> None:  # noqa: F811
     later = {"steps": 4, "latent_frames": 2, "batch_size": 3}
     phase = {"steps": 2, "latent_frames": 3, "batch_size": 2}
     plain = BidirectionalStage(bidirectional_config(clips, phases=[phase, later]))
-    if option == "heads":
-        wider = BidirectionalStage(bidirectional_config(clips, model={"heads": 2, "layers": 1}))
-        assert wider.model.config.num_attention_heads == 2
+    if option in SIZES:
+        size = BidirectionalStage(
+            bidirectional_config(clips, model={"heads": 1, "layers": 1} | SIZES[option])
+        ).model.config
+        assert (size.num_attention_heads, size.attention_head_dim) == (
+            SIZES[option].get("heads", 1),
+            SIZES[option].get("head_width", 32),
+        )
         return
     changed = BidirectionalStage(bidirectional_config(clips, phases=[{**phase, option: PHASES[option]}, later]))
     shapes = [[stage.batch_shape(step)[::2] for step in range(3)] for stage in (plain, changed)]

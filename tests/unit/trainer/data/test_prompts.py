@@ -112,10 +112,10 @@ def test_planted_prompts_are_reported_with_their_ids(tmp_path: Path) -> None:
     assert result.exit_code == 1
     lines = result.output.splitlines()
     assert [line.split(":")[0] for line in lines[:-1]] == [suite[index].prompt_id for index in (3, 7, 9)]
-    assert lines[-1] == "3 of 100 evaluation prompts are trained on"
+    assert lines[-1] == "3 of 200 evaluation prompts are trained on"
     looser = CliRunner().invoke(app, ["audit-prompts", str(path), "sprite-5s", "--near", "0.5"])
     assert len(looser.output.splitlines()) > len(lines)
     other = CliRunner().invoke(app, ["audit-prompts", str(path), str(write(tmp_path / "e.txt", ["Something, else"]))])
     assert other.output.startswith("prompt 1: Something, else | 100% in training: something else")
     clean = CliRunner().invoke(app, ["audit-prompts", str(write(tmp_path / "c.txt", ["nothing alike"])), "sprite-5s"])
-    assert (clean.exit_code, "0 of 100" in clean.output) == (0, True)
+    assert (clean.exit_code, "0 of 200" in clean.output) == (0, True)

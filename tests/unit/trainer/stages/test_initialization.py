@@ -62,8 +62,8 @@ def test_seeds_do_not_share_weights() -> None:
     assert not torch.equal(one, other)
 
 
-def size(layers: int, heads: int = 2) -> dict[str, Any]:
-    return {"num_layers": layers, "num_attention_heads": heads}
+def size(layers: int, heads: int = 2, head_width: int = 64) -> dict[str, Any]:
+    return {"num_layers": layers, "num_attention_heads": heads, "attention_head_dim": head_width}
 
 
 @pytest.mark.parametrize(("deep", "small", "copies"), [(6, 2, 3), (2, 2, 1), (4, 1, 4)])
@@ -80,3 +80,5 @@ def test_depths_that_do_not_divide_are_refused(deep: int, small: int) -> None:
 def test_another_width_is_refused() -> None:
     with pytest.raises(UserError, match="of 2 heads cannot grow from one of 3"):
         check_growth(size(2), size(2, heads=3))
+    with pytest.raises(UserError, match="of 64 head width cannot grow from one of 32"):
+        check_growth(size(2), size(2, head_width=32))
