@@ -12,6 +12,7 @@ from probekit.models.loading import hash_checkpoint, load_transformer
 from probekit.provenance import hardware, package_versions
 from probekit.run_folder.manifest import load_video_set
 from probekit.user_files.yaml_files import read_yaml
+from trainer.config.choices import CODEC_EPISODES, TEXT_STEPS
 
 CARD = "model_card.json"
 
@@ -134,7 +135,8 @@ def _page(card: dict[str, Any]) -> str:
         f"{rates['background']:.1%}.",
         f"- Sampled with {card['sampling']['steps']} steps, guidance {card['sampling']['guidance']}, "
         f"shift {card['sampling']['shift']}.",
-        "- Text encoder and codec, frozen in training: `trainer fit-parts`, seed 0, 400 episodes, 800 text steps.",
+        "- Text encoder and codec, frozen in training: `trainer fit-parts`, seed 0, "
+        f"{CODEC_EPISODES:,} episodes, {TEXT_STEPS:,} text steps.",
         "",
         "`model_card.json` holds the same with the whole recipe.",
         "",
