@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.errors import UserError
-from probekit.media.video_files import read_video, upright_pixels
+from probekit.media.video_files import pixel_reader, read_video
 from probekit.media.video_stream import picture_stream
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _decoded(
     container: "InputContainer", stream: "VideoStream", index: _Index, wanted: Sequence[int]
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """The wanted times, in order, with their frames. Seeks where a key frame lies between what was read and wanted."""
-    remaining, before = list(wanted), -1
+    remaining, before, upright_pixels = list(wanted), -1, pixel_reader()
     while remaining and len(remaining) != before:  # a damaged file may lead to the same place for ever
         before = len(remaining)
         container.seek(index.keys[_key_before(index, remaining[0])], stream=stream, backward=True)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Every table and figure of this folder from the shipped models; finished videos and scores are kept, so it resumes.
-# About 20 minutes on two cores. SHARDS processes share the sampling.
+# SHARDS processes share the sampling. About an hour on two cores, but for the last part: it trains both arms three
+# times, an hour and a half on two cores, and samples and scores them, another hour.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bin=${BIN:-.venv/bin}
@@ -45,3 +46,11 @@ done
 "$bin/probekit" drop "$runs/5s/sprite-dmd-baseline" "$runs/30s/sprite-dmd-baseline" --out "$here/drop" \
     --against "$runs/5s/sprite-dmd-foresight" "$runs/30s/sprite-dmd-foresight"
 OMP_NUM_THREADS=2 "$bin/probekit" probe $arms --out "$here/probes"
+"$bin/probekit" weights changes sprite-ode $arms --out "$here/moved"
+
+sweep=$runs/sweeps/foresight
+"$bin/trainer" sweep foresight --jobs "$shards" --out "$sweep"
+mkdir -p "$here/foresight"
+cp -r "$sweep"/table* "$here/foresight/"
+"$bin/probekit" permanence "$sweep/no-foresight/videos" "$sweep"/_runs/{1,2}/no-foresight/videos \
+    "$sweep/foresight/videos" "$sweep"/_runs/{1,2}/foresight/videos --out "$here/permanence"

@@ -166,7 +166,7 @@ def test_the_shipped_arms_run_the_same() -> None:
     found = same_inference()
     assert found.exact is not None
     assert found.exact[0] == "supported"
-    assert "2,296,512 parameters" in found.exact[1]
+    assert "2,737,408 parameters" in found.exact[1]
 
 
 def test_an_export_that_differs_in_anything_is_found(tmp_path: Path) -> None:
