@@ -126,8 +126,8 @@ def _page(card: dict[str, Any]) -> str:
         "its text encoder, codec and scheduler; weights in bf16, the exponential moving average of the training.",
         *_foresight_lines(card["foresight"]),
         "",
-        f"- Made by `{card['command']}`, seed {card['seed']}, {card['steps']} steps, {card['hours']} hours on "
-        f"{card['hardware']['cores']} cores shared with other work.",
+        f"- Made by `{card['command']}`, seed {card['seed']}, {card['steps']} steps, {card['hours']} hours "
+        f"(threads: {card['recipe']['threads']}) on {card['hardware']['cores']} cores shared with other work.",
         f"- {_LOSSES[card['stage']]}: {card['held_out_loss']:.4f}.",
         f"- On {rates['videos']:.0f} videos of held-out prompts the tracker finds every prompted colour in "
         f"{rates['colors']:.1%}, every prompted colour and shape in {rates['colors_and_shapes']:.1%}, one identity per "
