@@ -92,5 +92,11 @@ def sha256_text(text: str) -> str:
 
 
 def command_line() -> str:
-    """Return the running command: the program's base name and its arguments, quoted for a shell."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    """Return the running command: the program's base name and its arguments, quoted for a shell.
+
+    A package that runs as `python -m probekit.cli` has the name of its command, `probekit`.
+    """
+    program = Path(sys.argv[0]).name
+    if program == "__main__.py":
+        program = str(sys.modules["__main__"].__package__).partition(".")[0]
+    return shlex.join([program, *sys.argv[1:]])

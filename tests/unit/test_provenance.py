@@ -71,6 +71,18 @@ def test_command_line_is_quoted_and_without_folders(monkeypatch: pytest.MonkeyPa
     assert command_line() == "probekit score 'my videos'"
 
 
+@pytest.mark.parametrize("module", ["tool", "tool.cli"])
+def test_a_package_that_runs_as_a_module_has_the_name_of_its_command(module: str, tmp_path: Path) -> None:
+    """As children of a sweep run it: their cards must say a command that a reader can type."""
+    folder = tmp_path.joinpath(*module.split("."))
+    folder.mkdir(parents=True)
+    (folder / "__main__.py").write_text("from probekit.provenance import command_line\n\nprint(command_line())\n")
+    run = [sys.executable, "-m", module, "score", "x"]
+    found = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "tool score x"
+
+
+
 def test_hardware_names_processor_and_memory() -> None:
     facts = hardware()
     assert {"machine", "system", "processor", "cores", "memory_gib"} <= facts.keys()
