@@ -46,11 +46,19 @@ done
 "$bin/probekit" drop "$runs/5s/sprite-dmd-baseline" "$runs/30s/sprite-dmd-baseline" --out "$here/drop" \
     --against "$runs/5s/sprite-dmd-foresight" "$runs/30s/sprite-dmd-foresight"
 OMP_NUM_THREADS=2 "$bin/probekit" probe $arms --out "$here/probes"
-"$bin/probekit" weights changes sprite-ode $arms --out "$here/moved"
 
 sweep=$runs/sweeps/foresight
 "$bin/trainer" sweep foresight --jobs "$shards" --out "$sweep"
 mkdir -p "$here/foresight"
 cp -r "$sweep"/table* "$here/foresight/"
 "$bin/probekit" permanence "$sweep/no-foresight/videos" "$sweep"/_runs/{1,2}/no-foresight/videos \
-    "$sweep/foresight/videos" "$sweep"/_runs/{1,2}/foresight/videos --out "$here/permanence"
+    "$sweep/foresight/videos" "$sweep"/_runs/{1,2}/foresight/videos --out "$here/foresight/permanence"
+mkdir -p "$runs/exports"
+for arm in no-foresight foresight; do
+    number=1
+    for folder in "$sweep/$arm" "$sweep"/_runs/{1,2}/$arm; do
+        ln -sfn "$(realpath "$folder/export")" "$runs/exports/$arm-run-$number"
+        number=$((number + 1))
+    done
+done
+"$bin/probekit" weights changes sprite-ode "$runs"/exports/* --out "$here/foresight/moved"
