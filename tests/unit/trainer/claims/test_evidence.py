@@ -112,7 +112,7 @@ def test_gaps_in_decibels_worked_out_by_hand() -> None:
 def test_the_nearest_gap_is_held_against_both_others() -> None:
     found = nearest_gap(NearestGap("probes"), Places(STORED))
     assert [named.name for named in found.effects] == ["1 and 2 ahead:", "1 and 3 ahead:"]
-    assert all(named.effect.n == 40 for named in found.effects)
+    assert all(named.effect.n == 80 for named in found.effects)
 
 
 def test_futures_are_read_of_the_arm_with_foresight(tmp_path: Path) -> None:
