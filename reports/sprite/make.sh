@@ -45,6 +45,7 @@ for horizon in 5s 30s; do
 done
 "$bin/probekit" drop "$runs/5s/sprite-dmd-baseline" "$runs/30s/sprite-dmd-baseline" --out "$here/drop" \
     --against "$runs/5s/sprite-dmd-foresight" "$runs/30s/sprite-dmd-foresight"
+"$bin/probekit" permanence "$runs/5s/sprite-dmd-baseline" "$runs/5s/sprite-dmd-foresight" --out "$here/permanence"
 OMP_NUM_THREADS=2 "$bin/probekit" probe $arms --out "$here/probes"
 
 sweep=$runs/sweeps/foresight

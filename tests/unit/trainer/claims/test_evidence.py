@@ -68,7 +68,7 @@ def test_the_interval_of_a_pair_is_never_narrower_than_the_paired_one(seed: int,
 
 @pytest.mark.parametrize("folder", ["probes", "probing/probes/frame"])
 def test_probe_cells_are_the_contrasts_of_the_arms_to_come(folder: str) -> None:
-    """Errors count downwards, decibels upwards; the present frame is no forecast."""
+    """Errors count downwards, decibels and SSIM upwards; the present frame is no forecast."""
     found = probe_cells(ProbeCells(folder), Places(STORED))
     with (STORED / folder / "contrasts.csv").open() as file:
         rows = [
@@ -77,7 +77,7 @@ def test_probe_cells_are_the_contrasts_of_the_arms_to_come(folder: str) -> None:
         ]  # fmt: skip
     assert len(found.effects) == len(rows) > 20
     for named, one in zip(found.effects, rows, strict=True):
-        sign = 1 if one["metric_id"].startswith("psnr") else -1
+        sign = 1 if one["metric_id"].startswith(("psnr", "ssim")) else -1
         assert named.effect.value == pytest.approx(sign * float(one["difference"]))
         assert named.effect.low <= named.effect.value <= named.effect.high
         assert named.effect.n == int(one["n_prompts"])
