@@ -82,7 +82,6 @@ def test_a_package_that_runs_as_a_module_has_the_name_of_its_command(module: str
     assert found.stdout.strip() == "tool score x"
 
 
-
 def test_hardware_names_processor_and_memory() -> None:
     facts = hardware()
     assert {"machine", "system", "processor", "cores", "memory_gib"} <= facts.keys()
