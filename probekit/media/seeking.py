@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.errors import UserError
-from probekit.media.video_files import pixel_reader, read_video
+from probekit.media.frame_pixels import pixel_reader
+from probekit.media.video_files import read_video
 from probekit.media.video_stream import picture_stream
 
 if TYPE_CHECKING:

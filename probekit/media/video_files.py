@@ -4,10 +4,9 @@ Frames are what VBench sees: the pixels of OpenCV and decord (8 bits equal, 10 w
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,19 +17,18 @@ from numpy.typing import NDArray
 from probekit.atomic_files import atomic_path
 from probekit.errors import UserError
 from probekit.media.container_end import declared_end, matroska_end
+from probekit.media.frame_pixels import QUARTER_TURN, pixel_reader
 from probekit.media.video_stream import check_constant_rate, clock_of, frame_rate, picture_stream
 from probekit.user_files.content import NOT_MEDIA, refuse_mistakes
 
 if TYPE_CHECKING:
     import av
     from av.container import InputContainer, OutputContainer
-    from av.video.reformatter import VideoReformatter
     from av.video.stream import VideoStream
 
 _LARGEST_RATE_DENOMINATOR = 1001  # NTSC rates are n/1001
 _WORST_CRF = 51
 _WRITTEN_SUFFIXES = (".mp4", ".mkv", ".mov")
-_QUARTER_TURN = 90  # degrees
 _HEAD = 4096
 _COPY_AGAIN = "Generate or copy it again."
 
@@ -263,30 +261,13 @@ def _damaged(path: Path, count: int) -> UserError:
 
 def _quarter_turns(frame: "av.VideoFrame", path: Path) -> int:
     """Counter-clockwise quarter turns that a frame is stored rotated by, which OpenCV and decord apply too."""
-    turns, rest = divmod(frame.rotation, _QUARTER_TURN)
+    turns, rest = divmod(frame.rotation, QUARTER_TURN)
     if rest:
         raise UserError(
             f"{path} is stored rotated by {frame.rotation} degrees, which is no quarter turn.",
             "Encode it again upright (ffmpeg does so by itself).",
         )
     return turns
-
-
-def pixel_reader() -> "Callable[[av.VideoFrame], NDArray[np.uint8]]":
-    """A function from a frame to its pixels (H, W, 3) as players show them; for one thread.
-
-    Bicubic: for more than 8 bits the nearest to what OpenCV gives. The frames of a file share one converter of one
-    thread. A frame's own starts threads of its own, which takes 20 to 40 times as long for a small picture.
-    """
-    from av.video.reformatter import VideoReformatter
-
-    return partial(_upright_pixels, VideoReformatter())
-
-
-def _upright_pixels(converter: "VideoReformatter", frame: "av.VideoFrame") -> NDArray[np.uint8]:
-    converted = converter.reformat(frame, format="rgb24", interpolation="BICUBIC", threads=1)
-    pixels = converted.to_ndarray().astype(np.uint8, copy=False)
-    return np.ascontiguousarray(np.rot90(pixels, frame.rotation // _QUARTER_TURN)) if frame.rotation else pixels
 
 
 def _collect(decoded: "Iterator[av.VideoFrame]") -> NDArray[np.uint8]:

@@ -22,7 +22,7 @@ from tests.helpers.model_folders import CARDS, write_tiny_models
 SUITE = load_suite("sprite-5s")
 VALUES: dict[str, Any] = {
     "steps": 3,
-    "guidance": 2.0,
+    "guidance": 3.0,
     "shift": 2.0,
     "negative_prompt": "blur",
     "few_steps": (1000,),

@@ -64,6 +64,6 @@ def test_the_commands_of_a_wan_plan_run_from_training_to_the_table(working_folde
     with (working_folder / "out" / "table15" / "table15.csv").open(encoding="utf-8") as file:
         assert [row["quantity"] for row in csv.DictReader(file)] == ["SpriteQuality", "SpriteSemantic", "SpriteTotal"]
     text = (working_folder / "out" / "table15" / "table15.md").read_text(encoding="utf-8")
-    assert "SMALL RUN: 2 of 100 prompts, 1 of 5 videos per prompt" in text
+    assert "SMALL RUN: 2 of 200 prompts, 1 of 5 videos per prompt" in text
     again = CliRunner().invoke(app, [*arguments, "--plan"])
     assert "7 of 7 commands are done" in again.output
