@@ -85,6 +85,9 @@ class AsymmetricDmdStage:
     def training_step(self, step: int) -> dict[str, float]:
         """Do one generator update and the critic's updates.
 
+        The ratio of both losses is left out where the generator's is 0, as before the first update of a critic that is
+        a copy of the real score.
+
         Raises:
             NonFiniteTraining: if a loss or gradient is not finite; that update has changed no weight.
         """
@@ -97,7 +100,9 @@ class AsymmetricDmdStage:
         self._updates.fill_(step + 1)
         critic_updates = (step + 1) * self._config.critic_updates
         counts = {"generator_updates": step + 1, "critic_updates": critic_updates}
-        return logged | {"critic_generator_ratio": logged["critic_loss"] / logged["dmd_loss"]} | counts
+        if logged["dmd_loss"]:
+            logged["critic_generator_ratio"] = logged["critic_loss"] / logged["dmd_loss"]
+        return logged | counts
 
     def tokens(self, step: int) -> int:
         """Tokens of all rollouts of a step, the critic's among them."""
