@@ -12,11 +12,11 @@ from probekit.models.presets import sprite_transformer_config
 from probekit.models.saving import complete_model_folder, save_transformer
 
 
-def tiny_transformer(seed: int = 0) -> WanTransformer3DModel:
-    """A sprite transformer of two layers and one head with seeded weights."""
+def tiny_transformer(seed: int = 0, heads: int = 1) -> WanTransformer3DModel:
+    """A sprite transformer of two layers and one head, or more, with seeded weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return WanTransformer3DModel(**sprite_transformer_config(heads=1, layers=2)).eval()
+        return WanTransformer3DModel(**sprite_transformer_config(heads=heads, layers=2)).eval()
 
 
 def tiny_vae(seed: int = 0) -> AutoencoderKLWan:
@@ -52,9 +52,9 @@ def tiny_vae_22(seed: int = 0) -> AutoencoderKLWan:
         ).eval()
 
 
-def write_tiny_model(folder: Path, seed: int = 0) -> Path:
+def write_tiny_model(folder: Path, seed: int = 0, heads: int = 1) -> Path:
     """A complete sprite model folder with a tiny transformer."""
-    save_transformer(tiny_transformer(seed), folder)
+    save_transformer(tiny_transformer(seed, heads), folder)
     complete_model_folder(folder, SHIPPED_MODELS / "sprite-base", flow_shift=3.0)
     return folder
 

@@ -32,12 +32,12 @@ def test_the_page_holds_its_sections_and_escapes_what_is_not_markup(tmp_path: Pa
 @pytest.mark.long
 def test_both_arms_are_trained_briefly_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trainer.demo.start_child", WarmChildren(tmp_path / "children").start_child)
-    student = write_tiny_model(tmp_path / "student", seed=1)
+    student = write_tiny_model(tmp_path / "student", seed=1, heads=3)
     card = CausalCard(role="ode_student", chunk_frames=3, shift=5.0, few_steps=(1000, 750, 500, 250))
     write_causal_card(student, card)
-    plain = write_tiny_model(tmp_path / "plain", seed=2)
+    real, critic = (write_tiny_model(tmp_path / name, seed, heads=3) for seed, name in enumerate(("real", "critic"), 2))
     settings = [
-        f"initial_model={student}", f"real_model={plain}", f"critic_model={plain}", "batch_size=1", "latent_frames=6",
+        f"initial_model={student}", f"real_model={real}", f"critic_model={critic}", "batch_size=1", "latent_frames=6",
         "critic_updates=1",
     ]  # fmt: skip
     with pytest.raises(UserError, match=r"short training of baseline failed.*short-run-baseline\.log"):

@@ -264,7 +264,10 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
     write_causal_card(
         student, CausalCard(role="ode_student", chunk_frames=3, shift=5.0, few_steps=(1000, 750, 500, 250))
     )
-    sizes = "\n".join(f"{key}: {write_tiny_model(tmp_path / key)}" for key in ("real_model", "critic_model"))
+    scores = {
+        key: write_tiny_model(tmp_path / key, seed=seed) for seed, key in enumerate(("real_model", "critic_model"), 1)
+    }
+    sizes = "\n".join(f"{key}: {folder}" for key, folder in scores.items())
     recipes = RECIPES / "sprite"
     shared = f"initial_model: {student}\n{sizes}\nlatent_frames: 6\nbatch_size: 2\nsteps: 1\ncritic_updates: 1\n"
     shared += "optimizer: {warmup_steps: 0}\ncheckpoint_every: 1\n"
