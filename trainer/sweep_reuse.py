@@ -15,6 +15,7 @@ from probekit.atomic_files import atomic_folder, write_json, write_text
 from probekit.errors import UserError
 from probekit.models.loading import hash_checkpoint
 from probekit.models.model_folder import model_folder
+from probekit.models.saving import SHARED_PARTS
 from probekit.user_files.json_files import read_json, read_json_object
 from probekit.user_files.yaml_files import parse_yaml, read_yaml
 from trainer.config.places import FILE_KEYS, MODEL_KEYS, recipe_text, unmarked
@@ -102,7 +103,7 @@ def _document(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _inputs(training: Training) -> dict[str, str]:
-    """Fingerprint of what each path of the recipe leads to: weights by content, data by names, sizes and times."""
+    """Fingerprint of what each path of the recipe leads to: models by content, data by names, sizes and times."""
     recipe = load_recipe(training.recipe, training.changes).model_dump(mode="json")
     given = {key: str(recipe[key]) for key in (*MODEL_KEYS, *FILE_KEYS) if recipe.get(key)}
     return {key: _fingerprint(key, value) for key, value in given.items()}
@@ -110,12 +111,26 @@ def _inputs(training: Training) -> dict[str, str]:
 
 def _fingerprint(key: str, value: str) -> str:
     if key in FILE_KEYS:
-        return _listed(Path(value))
+        return _fingerprint_of_data(Path(value))
     folder = model_folder(value)
-    return _listed(folder) if key == "text_and_codec" else hash_checkpoint(folder)
+    return _hash_parts(folder) if key == "text_and_codec" else hash_checkpoint(folder)
 
 
-def _listed(place: Path) -> str:
-    files = sorted(path for path in place.rglob("*") if path.is_file()) if place.is_dir() else [place]
-    stats = [(str(path.relative_to(place)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+def _fingerprint_of_data(place: Path) -> str:
+    stats = [(name, path.stat().st_size, path.stat().st_mtime_ns) for name, path in _files(place)]
     return hashlib.sha256(repr(stats).encode()).hexdigest()
+
+
+def _hash_parts(folder: Path) -> str:
+    """Text encoder, tokenizer and codec alone: a training reads nothing else of the folder, such as its card."""
+    digest = hashlib.sha256()
+    for part in SHARED_PARTS:
+        for name, path in _files(folder / part):
+            with path.open("rb") as file:
+                digest.update(f"{part}/{name}".encode() + hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _files(place: Path) -> list[tuple[str, Path]]:
+    files = sorted(path for path in place.rglob("*") if path.is_file()) if place.is_dir() else [place]
+    return [(path.relative_to(place).as_posix(), path) for path in files]

@@ -118,8 +118,12 @@ def encode_few(folder: Path, split: str) -> None:
 
 
 def perform(name: str, root: Path) -> list[dict[str, float]]:
-    """Train a reference run and return its log, without what belongs to the machine."""
+    """Train a reference run, after those that it learns from, and return its log without what is the machine's."""
     run = RUNS[name]
+    for other in RUNS:
+        if other != name and any(f"{{root}}/run-{other}" in change for change in run.changes):
+            if not (root / f"run-{other}").is_dir():
+                perform(other, root)
     changes = [change.replace("{root}", str(root)) for change in run.changes]
     threads = torch.get_num_threads()
     try:

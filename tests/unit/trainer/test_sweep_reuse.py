@@ -8,6 +8,7 @@ import pytest
 from probekit.atomic_files import write_json, write_text
 from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, write_causal_card
+from probekit.models.model_folder import SHIPPED_MODELS
 from probekit.models.saving import save_transformer
 from probekit.user_files.json_files import read_json
 from tests.helpers.model_folders import tiny_transformer, write_tiny_model
@@ -78,6 +79,22 @@ def test_other_weights_are_not_taken_and_end_a_run_of_ones_own(models: Path, tmp
     assert not take_finished(training(tmp_path / "sweeps" / "two" / "plain", models), tmp_path / "sweeps")
     with pytest.raises(UserError, match="other files than real_model"):
         note_inputs(training(tmp_path / "sweeps" / "one" / "plain", models))
+
+
+@pytest.mark.parametrize(
+    ("file", "same"),
+    [("README.md", True), ("vae/config.json", False), ("text_encoder/more/vocabulary", False)],
+)
+def test_of_text_and_codec_their_content_alone_counts(models: Path, tmp_path: Path, file: str, same: bool) -> None:
+    """Neither when a file was written, nor a card beside the parts."""
+    there, moved = tmp_path / "parts", tmp_path / "moved"
+    shutil.copytree(SHIPPED_MODELS / "sprite-base", there)
+    finish(training(tmp_path / "sweeps" / "one" / "plain", models, f"text_and_codec={there}"))
+    shutil.copytree(there, moved, copy_function=shutil.copyfile)
+    (moved / file).parent.mkdir(exist_ok=True)
+    (moved / file).write_text(" {}")
+    mine = training(tmp_path / "sweeps" / "two" / "plain", models, f"text_and_codec={moved}")
+    assert take_finished(mine, tmp_path / "sweeps") == same
 
 
 @pytest.mark.parametrize("missing", [EXPORT, INPUTS, FOLLOWED_UP, "metrics.jsonl"])
