@@ -6,21 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from probekit.atomic_files import write_text
 from probekit.children import run_child
 from probekit.errors import UserError
 from probekit.folder_lock import sole_writer
-from probekit.reporting.comparison_io import write_comparison
 from probekit.reporting.comparison_record import ComparisonRecord
-from probekit.statistics.bootstrap_settings import BootstrapSettings
-from probekit.workflows.compare import compare_runs, open_scored_run
 from trainer.config.causal import TrajectoryConfig
 from trainer.config.recipe import load_recipe
-from trainer.config.sweep import SweepConfig, SweepSuite, load_sweep
+from trainer.config.sweep import SweepConfig, load_sweep
+from trainer.sweep_results import write_tables
 from trainer.sweep_reuse import note_inputs, take_finished
 from trainer.sweep_runs import TAKEN, RowRun, Training, runs_of, trainings_of
-from trainer.sweep_scoring import score_runs, suite_of, table_of, videos_of
-from trainer.sweep_table import sweep_table
+from trainer.sweep_scoring import score_runs, suite_of
 
 LOGGER = logging.getLogger("trainer")
 
@@ -90,20 +86,8 @@ def _run_sweep(
             pass
     for scored in config.suites:
         score_runs(runs, config, scored, out, jobs)
-    records = [_compare(runs, config, scored, out) for scored in config.suites]
+    records = [write_tables(config, scored, runs, recipes, out, changes) for scored in config.suites]
     return records[0]
-
-
-def _compare(runs: Sequence[RowRun], config: SweepConfig, scored: SweepSuite, out: Path) -> ComparisonRecord:
-    """Compare the rows on one suite and write its table."""
-    by_row = sorted(runs, key=lambda run: config.rows.index(run.row))
-    several = len(runs) > len(config.rows)
-    settings = BootstrapSettings(resampling="paired-runs" if several else "paper")
-    opened = [open_scored_run(videos_of(run, out, config, scored)) for run in by_row]
-    record, folder = compare_runs(opened, settings=settings), table_of(out, config, scored)
-    write_comparison(folder, record)
-    write_text(folder / "sweep.md", sweep_page(config, scored, record))
-    return record
 
 
 def _train(run: RowRun, trainings: Sequence[Training], processes: int, out: Path) -> None:
@@ -122,14 +106,3 @@ def _train(run: RowRun, trainings: Sequence[Training], processes: int, out: Path
             raise UserError(f"The training of {run.folder} failed.", f"See {log}; finished rows are kept.")
         if not training.is_finished():  # SIGTERM lets it save and end without an error
             raise UserError(f"The training of {run.folder} was ended early.", "Run the same command; it goes on there.")
-
-
-def sweep_page(config: SweepConfig, scored: SweepSuite, record: ComparisonRecord) -> str:
-    """The table of a suite under its title, in Markdown."""
-    about = f"After {config.source}. {scored.prompts} prompts of {scored.suite}."
-    counts = {run.row.label: run.runs for run in runs_of(config)}
-    if max(counts.values()) > 1:
-        about += f" Training runs: {', '.join(f'{label} {count}' for label, count in counts.items())}."
-    if len(set(counts.values())) > 1:
-        about += " A row with fewer runs than the first is compared with as many of the first's."
-    return f"# {config.title}\n\n{about}\n\n{sweep_table(config, record).markdown()}"

@@ -34,6 +34,9 @@ def compare(
         float | None, typer.Option(help="Equivalence test: differences within ± percent.", callback=finite)
     ] = None,
     repeat: Annotated[list[Path] | None, typer.Option(help="Another run of the baseline, for the noise floor.")] = None,
+    pairs: Annotated[
+        bool, typer.Option("--pairs", help="Also every pair of models on Total, with Holm's correction.")
+    ] = False,
     seed: Seed = 0,
     replicates: Replicates = 10_000,
     allow_mismatch: Mismatch = False,
@@ -66,6 +69,11 @@ def compare(
         if not settings.of_runs:  # runs of one model have no prompts' differences of their own
             repeats = [open_scored_run(run) for run in repeat or []]
             write_significance(opened, out, seed=seed, margin=margin, repeats=repeats, weighting=settings.weighting)
+        if pairs:
+            from probekit.workflows.pairs import pairs_of_total, write_pairs
+
+            found = pairs_of_total(opened, seed=seed, settings=settings, allow_mismatch=allow_mismatch)
+            write_pairs(out, found)
         from probekit.cli.tables import table_console
 
         table_console().print(comparison_table(record).rich())

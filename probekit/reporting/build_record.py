@@ -162,6 +162,7 @@ def _row(
         closed_form_error=_scaled(estimate.closed_form_error, scale),
         interval=estimate.interval,
         instead=estimate.instead,
+        p_value=estimate.p_value,
     )
 
 

@@ -48,6 +48,8 @@ class ComparisonRow(StrictModel):
     """What kind of interval it is; None without one, and in records that do not tell."""
     instead: str | None = None
     """Why it is not the kind that was asked for; None where it is."""
+    p_value: float | None = None
+    """Two-sided, over training runs and prompts; None where runs are not resampled, and in earlier records."""
 
 
 class DimensionNotRun(StrictModel):

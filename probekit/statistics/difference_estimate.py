@@ -3,7 +3,7 @@
 from typing import Literal, NamedTuple
 
 from probekit.choices import IntervalKind
-from probekit.statistics.interval_choice import Evidence, choose_interval, no_error
+from probekit.statistics.interval_choice import Evidence, choose_interval, no_error, t_test
 
 NO_PROMPTS = "no prompt is scored for both methods"
 
@@ -29,6 +29,8 @@ class DifferenceEstimate(NamedTuple):
         closed_form_error: The bootstrap's standard error worked out without resampling; both should agree.
         interval: What kind of interval it is; None without one.
         instead: Why it is not the kind that was asked for; None where it is.
+        p_value: Two-sided, of Student's t test over training runs and prompts; None where runs are not resampled.
+            Signs of prompts' differences cannot be flipped there, since prompts share their runs.
     """
 
     name: str
@@ -45,6 +47,7 @@ class DifferenceEstimate(NamedTuple):
     closed_form_error: float | None = None
     interval: IntervalKind | None = None
     instead: str | None = None
+    p_value: float | None = None
 
 
 class BootstrapComparison(NamedTuple):
@@ -100,6 +103,7 @@ def estimate_difference(
         reason=chosen.reason,
         interval=chosen.kind,
         instead=chosen.instead,
+        p_value=None if chosen.low is None or evidence.runs is None else t_test(evidence),
     )
 
 

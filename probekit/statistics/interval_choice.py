@@ -19,6 +19,7 @@ from probekit.statistics.intervals import (
     percentile_interval,
     studentised_interval,
     t_interval,
+    t_tail,
 )
 
 Floats = NDArray[np.float64]
@@ -112,6 +113,15 @@ def choose_interval(evidence: Evidence, asked: IntervalKind, level: float) -> In
     if asked != "t" and instead is None:
         instead = _undefined(asked)
     return Interval(low, high, "t", instead=instead)
+
+
+def t_test(evidence: Evidence) -> float:
+    """Two-sided p of a difference of 0; below 1 - level exactly where the t interval of that level excludes 0.
+
+    Only for a difference whose units have a spread.
+    """
+    error, freedom = unbiased_errors(evidence.units)[0], welch_freedom(evidence.units)[0]
+    return 2.0 * t_tail(abs(evidence.difference) / float(error), float(freedom))
 
 
 def no_error(evidence: Evidence) -> str | None:

@@ -73,6 +73,22 @@ class Record(NamedTuple):
         whole = isinstance(value, float) and value.is_integer() and abs(value) < _EXACT
         return str(int(value) if whole else value).strip()
 
+    def number(self, column: str, fix: str) -> float | None:
+        """The number in a column; None where it is empty.
+
+        Args:
+            column: name of the column.
+            fix: advice for a text in its place.
+
+        Raises:
+            UserError: as `text`, or a text stands there.
+        """
+        text = self.text(column)
+        try:
+            return float(text) if text else None
+        except ValueError as error:
+            raise UserError(f"{self.place}: {column} is {text!r}, not a number.", fix) from error
+
 
 class Table(NamedTuple):
     """A file in rows.

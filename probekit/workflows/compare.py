@@ -152,7 +152,7 @@ def compare_runs(
     asked = settings or BootstrapSettings()
     constants = constants_of(baseline.suite)
     kept = shared_dimensions(runs)
-    grouped = _by_recipe(kept) if asked.of_runs else [[run] for run in kept]
+    grouped = by_model(kept) if asked.of_runs else [[run] for run in kept]
     reference, *others = [_scored_method(own, by_recipe=asked.of_runs) for own in grouped]
     return comparison_record(
         compare_methods(reference, others, constants, seed=seed, settings=asked),
@@ -187,7 +187,7 @@ def _not_run(runs: Sequence[ScoredRun]) -> dict[str, str]:
     return reasons
 
 
-def _by_recipe(runs: Sequence[ScoredRun]) -> list[list[ScoredRun]]:
+def by_model(runs: Sequence[ScoredRun]) -> list[list[ScoredRun]]:
     """The runs of each model, in the order of the models.
 
     Raises:

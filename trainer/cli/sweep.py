@@ -18,6 +18,7 @@ def sweep_command(
     jobs: Annotated[int, typer.Option(help="Training runs side by side.", min=1)] = 1,
     processes: Annotated[int, typer.Option(help="Processes that train a row, one per GPU.", min=1)] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be trained and scored.")] = False,
+    finished: Annotated[bool, typer.Option("--finished", help="Train nothing: tables of the finished runs.")] = False,
     status: Annotated[bool, typer.Option("--status", help="Only say where each training run stands.")] = False,
 ) -> None:
     """Train, score and compare every row of a table; the same command resumes."""
@@ -26,6 +27,7 @@ def sweep_command(
         from probekit.reporting.comparison_tables import comparison_table
         from trainer.config.sweep import find_sweep
         from trainer.sweep import run_sweep, sweep_plan
+        from trainer.sweep_results import compare_finished
         from trainer.sweep_status import status_lines, sweep_status
 
         path = find_sweep(table)
@@ -36,6 +38,9 @@ def sweep_command(
         if status:
             say("\n".join(status_lines(sweep_status(path, folder, scale, overrides or [], seeds))))
             return
-        record = run_sweep(path, folder, overrides or [], jobs, processes, scale, seeds)
+        if finished:
+            record = compare_finished(path, folder, overrides or [], scale, seeds)
+        else:
+            record = run_sweep(path, folder, overrides or [], jobs, processes, scale, seeds)
         table_console().print(comparison_table(record).rich())
         say((folder / "table" / "sweep.md").read_text(encoding="utf-8"))

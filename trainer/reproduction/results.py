@@ -138,13 +138,10 @@ def arms_contrast(rows: Sequence[ProbeContrastRow]) -> str:
 
 def number_in(record: Record, column: str, path: Path) -> float | None:
     """The number in a column; None where it is empty. Raises UserError where a text stands there."""
-    text = record.text(column)
-    if not text:
-        return None
     try:
-        return float(text)
-    except ValueError as error:
-        raise UserError(f"{path}, {record.place}: {column} is {text!r}, not a number.", _AGAIN) from error
+        return record.number(column, _AGAIN)
+    except UserError as error:
+        raise UserError(f"{path}, {error.problem}", error.fix) from error
 
 
 def needed_in(record: Record, column: str, path: Path) -> float:

@@ -18,6 +18,7 @@ from trainer.config.causal import CausalOdeConfig
 from trainer.config.recipe import BidirectionalConfig, DmdConfig, load_recipe
 from trainer.config.sweep import SWEEPS, SweepConfig, SweepRow, find_sweep, load_sweep
 from trainer.sweep import run_sweep
+from trainer.sweep_results import compare_finished, finished_runs
 from trainer.sweep_runs import RowRun, runs_of, trainings_of
 from trainer.sweep_scoring import table_of, videos_of
 from trainer.sweep_status import status_lines, sweep_status
@@ -299,13 +300,36 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
     both = run_sweep(tmp_path / "tiny.yaml", tmp_path / "out", seeds=2)
     assert exported.stat().st_mtime_ns == written
     assert both.settings.resampling == "paired-runs"
-    assert "Training runs: none 2, two stages 2." in (tmp_path / "out" / "table" / "sweep.md").read_text()
+    whole = (tmp_path / "out" / "table" / "sweep.md").read_text()
+    assert "Training runs: none 2, two stages 2." in whole
+    part = compare_finished(tmp_path / "tiny.yaml", tmp_path / "out", seeds=3)
+    assert part.rows == both.rows
+    found = (tmp_path / "out" / "table" / "sweep.md").read_text()
+    assert "**Runs that are not finished: none 1, two stages 1.**" in found
+    assert (
+        whole.partition("## What training took")[0].splitlines()[4:] == found.partition("## What")[0].splitlines()[4:]
+    )
     assert status(tmp_path, 2)[-1] == "4 of 4"
     other = (tmp_path / "tiny.yaml").read_text().replace("name: plain", "name: same").replace("Tiny", "Another table")
     (tmp_path / "other.yaml").write_text(other)
     monkeypatch.setattr("trainer.sweep.run_child", None)  # whoever starts a training fails
     again = run_sweep(tmp_path / "other.yaml", tmp_path / "beside", seeds=2)
     assert [row.difference for row in again.rows] == [row.difference for row in both.rows]
+
+
+def test_a_run_behind_one_that_is_missing_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs are pairs by their numbers, so that the third cannot stand in for the second."""
+    sweep = load_sweep(SWEEPS / "table11.yaml").with_seeds(3)
+    scored = {"no-foresight": (0, 1, 2), "weight-0.1": (0, 2), "weight-0.2": (1, 2)}
+    there = {
+        Path("out") / run.folder / "videos" for run in runs_of(sweep) if run.number in scored.get(run.row.name, ())
+    }
+    monkeypatch.setattr("trainer.sweep_results.sampled", lambda videos: 100 * (videos in there))
+    monkeypatch.setattr("trainer.sweep_results.is_scored", lambda videos: videos in there)
+    found = [(run.row.name, run.number) for run in finished_runs(sweep, sweep.suites[0], Path("out"))]
+    assert sorted(found) == [("no-foresight", 0), ("no-foresight", 1), ("no-foresight", 2), ("weight-0.1", 0)]
+    with pytest.raises(UserError, match="no finished run of 'none' and of another row"):
+        compare_finished(SWEEPS / "table11.yaml", tmp_path)
 
 
 def status(folder: Path, seeds: int | None = None) -> list[str]:

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from probekit.reporting.pair_table import pair_table
 from tests.helpers.reporting_examples import BASELINE, record_of, score_rows, score_table
 from trainer.config.sweep import PaperScores, SweepConfig
-from trainer.sweep import sweep_page
+from trainer.sweep_page import RowCost, sweep_page
 from trainer.sweep_table import sweep_table
 
 
@@ -36,7 +37,11 @@ def test_a_row_whose_name_begins_like_another_ones_shows_its_own_scores(tmp_path
     assert (lower.label, lower.mean_total, lower.total) == ("MSE", totals["mse"].method_mean, totals["mse"])
     assert (higher.mean_total, higher.total) == (totals["mse-sigreg"].method_mean, totals["mse-sigreg"])
     assert lower.mean_total != higher.mean_total
-    page = sweep_page(sweep, sweep.suites[0], record).splitlines()
+    costs = [RowCost("none", 1, 1, 2.0), RowCost("MSE", 1, 2, 2.5), RowCost("MSE-SIGREG", 1, 1, None)]
+    page = sweep_page(sweep, sweep.suites[0], record, costs, pair_table([])).splitlines()
     assert page[0] == "# Losses"
     assert "| none | " in "\n".join(page)
-    assert [line.split(" | ")[0] for line in page if line.startswith("| M")] == ["| MSE", "| MSE-SIGREG"]
+    assert [line.split(" | ")[0] for line in page if line.startswith("| M")] == ["| MSE", "| MSE-SIGREG"] * 2
+    assert "| MSE | 1 | 2 | 2.5 |" in page
+    assert "**Runs that are not finished: MSE 1.** `trainer sweep` goes on with them." in page[2]
+    assert "## Every pair of rows" not in page

@@ -1,0 +1,69 @@
+"""Every pair of models on Total: the same numbers as a comparison of two, read back as they were written."""
+
+from pathlib import Path
+
+import pytest
+
+from probekit.errors import UserError
+from probekit.reporting.pair_table import PAIRS, read_pairs
+from probekit.run_folder.protocol_card import write_protocol
+from probekit.run_folder.score_table import write_scores
+from probekit.statistics.bootstrap_settings import BootstrapSettings
+from probekit.statistics.significance import holm
+from probekit.workflows.compare import ScoredRun, compare_runs, open_scored_run
+from probekit.workflows.pairs import pairs_of_total, write_pairs
+from tests.helpers.reporting_examples import card, score_rows
+
+SHIFTS = {"none": 0.0, "half": 0.02, "whole": 0.04}
+OF_RUNS = BootstrapSettings(resampling="paired-runs", replicates=400)
+PROMPTS = BootstrapSettings(replicates=400)
+
+
+def scored(root: Path, model: str, number: int = 0) -> ScoredRun:
+    folder = root / f"{model}-{number}"
+    rows = score_rows(model, shift=dict.fromkeys(("color", "object_class"), SHIFTS[model] + 0.003 * number))
+    write_scores(
+        folder / "scores" / "all.parquet",
+        [row._replace(suite="sprite-5s", training_run=f"run-{number}") for row in rows],
+    )
+    write_protocol(folder, card(model))
+    return open_scored_run(folder)
+
+
+@pytest.mark.parametrize(("settings", "runs"), [(PROMPTS, 1), (OF_RUNS, 3)])
+def test_each_pair_is_the_comparison_of_its_two_models(settings: BootstrapSettings, runs: int, tmp_path: Path) -> None:
+    by_model = {model: [scored(tmp_path, model, number) for number in range(runs)] for model in SHIFTS}
+    found = pairs_of_total([run for own in by_model.values() for run in own], settings=settings)
+    assert [(row.first, row.second) for row in found] == [("half", "none"), ("whole", "none"), ("whole", "half")]
+    for row in found:
+        record = compare_runs([*by_model[row.second], *by_model[row.first]], settings=settings)
+        total = next(one for one in record.rows if one.quantity == "total")
+        assert (row.difference, row.low, row.high) == (total.difference, total.low, total.high)
+        assert row.runs == runs
+        assert row.p_value is not None
+    assert [row.holm for row in found] == pytest.approx(holm([row.p_value or 0.0 for row in found]))
+    write_pairs(tmp_path / "out", found, {"none": "without"})
+    for row, again in zip(found, read_pairs(tmp_path / "out"), strict=True):
+        for ours, theirs in zip(row, again, strict=True):
+            assert theirs == (pytest.approx(ours, rel=1e-5) if isinstance(ours, float) else ours)
+    assert "| half | without |" in (tmp_path / "out" / f"{PAIRS}.md").read_text()
+
+
+def test_a_pair_of_rows_with_different_numbers_of_runs_takes_as_many_as_both_have(tmp_path: Path) -> None:
+    runs = [scored(tmp_path, "none", number) for number in range(3)]
+    runs += [scored(tmp_path, "half", number) for number in range(2)]
+    (row,) = pairs_of_total(runs, settings=OF_RUNS)
+    assert row.runs == 2
+
+
+def test_a_damaged_table_names_the_line(tmp_path: Path) -> None:
+    rows = pairs_of_total([scored(tmp_path, model) for model in SHIFTS], settings=PROMPTS)
+    write_pairs(tmp_path, rows)
+    path = tmp_path / f"{PAIRS}.csv"
+    text = path.read_text()
+    path.write_text(text.replace(text.splitlines()[2].split(",")[3], "much"))
+    with pytest.raises(UserError, match=r"pairs\.csv, line 3: difference is 'much', not a number"):
+        read_pairs(tmp_path)
+    path.unlink()
+    with pytest.raises(UserError, match=r"pairs\.csv"):
+        read_pairs(tmp_path)
