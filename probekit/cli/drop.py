@@ -7,11 +7,14 @@ import typer
 
 from probekit.cli.errors import reporting_errors
 from probekit.cli.terminal import say
+from probekit.errors import UserError
 
 
 def drop(
-    short: Annotated[Path, typer.Argument(help="Scored run of the short horizon.")],
-    long: Annotated[Path, typer.Argument(help="Scored run of the long horizon of the same model.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="SHORT LONG...", help="Scored runs of both horizons; more pairs are training runs."),
+    ],
     out: Annotated[Path, typer.Option(help="Folder for drop.csv, drop.md and protocol.json.")],
     against: Annotated[
         tuple[Path, Path] | None, typer.Option(help="Short and long run of a method to compare with this baseline.")
@@ -25,7 +28,9 @@ def drop(
         from probekit.run_folder.protocol_card import PROTOCOL_FILENAME
         from probekit.workflows.drop import drop_of_runs, drop_protocol
 
-        pairs = [(short, long), *([against] if against else [])]
+        if len(runs) % 2:
+            raise UserError(f"{runs[-1]} has no partner.", "Give a short and a long run of each training run, in turn.")
+        pairs = [*zip(runs[::2], runs[1::2], strict=True), *([against] if against else [])]
         table = drop_table(drop_of_runs(pairs, seed=seed))
         protocol = drop_protocol(pairs)
         table.write(out, "drop")

@@ -30,10 +30,11 @@ class DropRow(NamedTuple):
 
 
 class DropReport(NamedTuple):
-    """Drops by model, and their difference where there are two models."""
+    """Drops by model, their difference where there are two models, and how many training runs each has."""
 
     drops: Mapping[str, BootstrapComparison]
     difference: BootstrapComparison | None
+    runs: int = 1
 
     def rows(self) -> list[DropRow]:
         """One row an estimate: each model's drops, then their difference."""
@@ -65,10 +66,16 @@ def drop_table(report: DropReport) -> Table[DropRow]:
     ]
     rows = report.rows()
     notes = [
-        f"Paired bootstrap over prompts, percentile interval; {STAR} marks an interval without 0.",
+        f"{_resampled(report.runs)}; {STAR} marks an interval without 0.",
         *interval_notes([(row.name, row.interval, row.instead, row.reason) for row in rows]),
     ]
     return Table(columns, rows, notes, data=fields(DropRow._fields))
+
+
+def _resampled(runs: int) -> str:
+    if runs == 1:
+        return "Paired bootstrap over prompts, percentile interval"
+    return f"Over {runs} training runs of each model and over prompts"
 
 
 def _end(row: DropRow, value: float | None) -> str:

@@ -13,12 +13,19 @@ from numpy.typing import NDArray
 
 from probekit.errors import UserError
 from probekit.seeding import generator
+from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.difference_estimate import BootstrapComparison
+from probekit.statistics.group_bootstrap import group_bootstrap
 from probekit.statistics.paired_bootstrap import paired_bootstrap
+from probekit.statistics.paired_units import PairedSamples, Runs
 from probekit.suites.dimension_constants import DimensionConstant
 
 PromptScores = Mapping[str, Mapping[str, float | None]]
 """Score of each prompt, by dimension; None is not scored."""
+
+
+Values = Mapping[str, NDArray[np.float64]]
+"""Scores (P,) of the shared prompts, by dimension."""
 
 
 class HorizonScores(NamedTuple):
@@ -55,15 +62,19 @@ def horizon_drop(
     Raises:
         UserError: if a dimension is scored at one horizon only.
     """
-    dimensions = _shared_dimensions(model)
-    prompts = {name: _shared_prompts(name, model) for name in dimensions}
-    return paired_bootstrap(
-        {name: _values(model.short, name, prompts[name]) for name in dimensions},
-        {name: _values(model.long, name, prompts[name]) for name in dimensions},
-        constants,
-        rng=generator("horizon_drop", seed),
-        replicates=replicates,
-    )
+    return horizon_drop_of_runs([model], constants, seed=seed, replicates=replicates)
+
+
+def horizon_drop_of_runs(
+    runs: Sequence[HorizonScores], constants: Sequence[DimensionConstant], *, seed: int = 0, replicates: int = 10_000
+) -> BootstrapComparison:
+    """`horizon_drop` of one model's training runs together; with several, they are resampled too.
+
+    Raises:
+        UserError: if a dimension is not scored at both horizons in every run.
+    """
+    short, long = _values_of([[run.short for run in runs], [run.long for run in runs]])
+    return _compare(short, long, constants, seed, replicates)
 
 
 def drop_difference(
@@ -82,16 +93,55 @@ def drop_difference(
     Raises:
         UserError: if a dimension is not scored in every run.
     """
-    sources = (*method, *baseline)
+    return drop_difference_of_runs([method], [baseline], constants, seed=seed, replicates=replicates)
+
+
+def drop_difference_of_runs(
+    method: Sequence[HorizonScores],
+    baseline: Sequence[HorizonScores],
+    constants: Sequence[DimensionConstant],
+    *,
+    seed: int = 0,
+    replicates: int = 10_000,
+) -> BootstrapComparison:
+    """`drop_difference` of as many training runs of both; the k-th of each are a pair, and pairs are resampled.
+
+    Raises:
+        UserError: if a dimension is not scored in every run.
+    """
+    assert len(method) == len(baseline)
+    ends = [
+        [run.short for run in method], [run.long for run in method],
+        [run.short for run in baseline], [run.long for run in baseline],
+    ]  # fmt: skip
+    a_short, a_long, b_short, b_long = _values_of(ends)
+    a, b = (
+        [{name: x[name] - y[name] for name in x} for x, y in zip(*pair, strict=True)]
+        for pair in ((a_short, a_long), (b_short, b_long))
+    )
+    return _compare(a, b, constants, seed, replicates)
+
+
+def _values_of(groups: Sequence[Sequence[PromptScores]]) -> list[list[Values]]:
+    """Scores of each source in each group on the prompts that all of them have."""
+    sources = [source for group in groups for source in group]
     dimensions = _shared_dimensions(sources)
     prompts = {name: _shared_prompts(name, sources) for name in dimensions}
+    return [[{name: _values(one, name, prompts[name]) for name in dimensions} for one in group] for group in groups]
 
-    def drops(model: HorizonScores) -> dict[str, NDArray[np.float64]]:
-        return {
-            name: _values(model.short, name, prompts[name]) - _values(model.long, name, prompts[name])
-            for name in dimensions
-        }
 
-    return paired_bootstrap(
-        drops(method), drops(baseline), constants, rng=generator("horizon_drop", seed), replicates=replicates
-    )
+def _compare(
+    a: Sequence[Values], b: Sequence[Values], constants: Sequence[DimensionConstant], seed: int, replicates: int
+) -> BootstrapComparison:
+    """The runs `a` against the runs `b`, pair by pair."""
+    rng = generator("horizon_drop", seed)
+    if len(a) == 1:
+        return paired_bootstrap(a[0], b[0], constants, rng=rng, replicates=replicates)
+    samples = {
+        name: PairedSamples(
+            tuple(f"{row:08d}" for row in range(len(a[0][name]))), np.stack([run[name] for run in (*a, *b)])[..., None]
+        )
+        for name in a[0]
+    }
+    settings = BootstrapSettings(resampling="paired-runs", replicates=replicates)
+    return group_bootstrap(samples, constants, settings, rng=rng, runs=Runs(len(a), len(b), paired=True))
