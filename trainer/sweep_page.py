@@ -47,7 +47,7 @@ def sweep_page(
         " ".join(_about(config, scored, costs)),
         sweep_table(config, record).markdown(),
     ]
-    if pairs.rows:
+    if len(pairs.rows) > 1:  # a single one is the table above
         parts += ["## Every pair of rows", pairs.markdown()]
     parts += ["## What training took", _cost_table(costs).markdown()]
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"

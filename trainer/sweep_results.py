@@ -18,9 +18,6 @@ from trainer.sweep_page import RowCost, sweep_page
 from trainer.sweep_runs import RowRun, runs_of, trainings_of
 from trainer.sweep_scoring import is_scored, sampled, suite_of, table_of, videos_of
 
-_FEWEST_TO_PAIR = 3
-"""Two rows are one pair, which the table itself shows."""
-
 
 def compare_finished(
     sweep: Path, out: Path, overrides: Sequence[str] = (), scale: str = "sprite", seeds: int | None = None
@@ -98,9 +95,8 @@ def write_tables(
     opened = [open_scored_run(videos_of(run, out, config, scored)) for run in by_row]
     record, folder = compare_runs(opened, settings=settings), table_of(out, config, scored)
     labels = dict(zip(record.models(), (row.label for row in rows), strict=True))
-    pairs = pairs_of_total(opened, settings=settings) if len(rows) >= _FEWEST_TO_PAIR else []
-    if pairs:
-        write_pairs(folder, pairs, labels)
+    pairs = pairs_of_total(opened, settings=settings)
+    write_pairs(folder, pairs, labels)
     write_comparison(folder, record)
     costs = list(_costs(config, runs, recipes, out, changes))
     write_text(folder / "sweep.md", sweep_page(part, scored, record, costs, pair_table(pairs, labels)))

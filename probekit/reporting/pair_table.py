@@ -58,6 +58,12 @@ class PairRow(NamedTuple):
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
+def turned_pair(row: PairRow) -> PairRow:
+    """The same pair with the second model first."""
+    difference, low, high = (None if value is None else -value for value in (row.difference, row.high, row.low))
+    return row._replace(first=row.second, second=row.first, difference=difference, low=low, high=high)
+
+
 def pair_table(rows: Sequence[PairRow], labels: dict[str, str] | None = None) -> Table[PairRow]:
     """One row per pair.
 

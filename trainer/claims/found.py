@@ -1,6 +1,6 @@
 """What stored results say of a claim, and whether they are of what the toolkit ships now."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +12,8 @@ from probekit.models.weight_sets import chosen_set, hash_set
 from probekit.run_folder.protocol_card import ProtocolCard
 from probekit.statistics.verdicts import Effect, Verdict
 from probekit.suites.suite import Suite
+from trainer.reproduction.request import SCALES
+from trainer.reproduction.targets import CHUNKWISE
 
 STALE = "Make it again."
 
@@ -34,11 +36,12 @@ class Found(NamedTuple):
     Attributes:
         effects: effects that must all bear the claim out; none where no chance is in the comparison.
         file: file that they were read from.
-        runs: training runs behind each side.
+        runs: training runs behind each side, in words.
         unit: unit of the effects.
         style: format of the effects' numbers.
         exact: verdict and words of a comparison without chance.
         note: what is particular about these numbers; empty if nothing.
+        training_runs: how many training runs the intervals are over; with one, they are of these exports alone.
     """
 
     effects: tuple[Named, ...]
@@ -48,6 +51,7 @@ class Found(NamedTuple):
     style: str = ".2f"
     exact: tuple[Verdict, str] | None = None
     note: str = ""
+    training_runs: int = 1
 
 
 @cache
@@ -69,6 +73,19 @@ def check_weights(hashes: Mapping[str, str | None], file: Path) -> None:
     for model, stated in hashes.items():
         if is_shipped(model) and stated != shipped_hash(model):
             raise UserError(f"{file} is stale: it is of other weights than the shipped {model} has now.", STALE)
+
+
+def check_shipped_runs(hashes: Sequence[str | None], file: Path) -> None:
+    """Refuse results over training runs whose first runs are not what is shipped now.
+
+    Args:
+        hashes: hashes of the first runs' weights, of the baseline and then of foresight, as the results state them.
+        file: file of the results.
+
+    Raises:
+        UserError: naming the model.
+    """
+    check_weights(dict(zip(SCALES["sprite"].shipped[CHUNKWISE], hashes, strict=True)), file)
 
 
 def check_current(cards: Mapping[str, ProtocolCard], suite: Suite, file: Path) -> None:

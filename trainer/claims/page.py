@@ -36,10 +36,11 @@ part's interval is widened for their number first (Bonferroni), since one of man
 d, n · (width / d)² prompts decide: an interval narrower than d cannot hold both 0 and d. Where it prints none,
 n · (reach / estimate)² decide, if the estimate stays. The reach is from the estimate to the end on the side of 0.
 
-**What no interval here holds.** One training stands behind each arm and each row. Intervals are over prompts and noise.
-They say how far *these exports* differ, and nothing of another seed of the training. Verdicts that depend on a training
-say so: *these runs*. More prompts never mend that. It takes several trainings per arm, and their spread has not been
-measured. Nothing is corrected for the number of claims: of twenty verdicts at 95 %, one may be chance.
+**Training runs.** Where several trainings stand behind each side, intervals are over pairs of trainings and over
+prompts. More prompts then shrink a part of the width alone. Where one training stands behind each side, intervals are
+over prompts and noise. They say how far *these exports* differ, and nothing of another seed of the training. Such
+verdicts say so: *these runs*. More prompts never mend that. Nothing is corrected for the number of claims: of twenty
+verdicts at 95 %, one may be chance.
 """
 
 
@@ -96,7 +97,8 @@ def _summary(effects: Sequence[Named]) -> str:
 def _verdict(line: Line) -> str:
     if line.verdict == NOT_RUN:
         return f"{NOT_RUN}: {command_of(line.claim)}{_time(line)}"
-    runs = "" if line.found is None or line.found.exact is not None else ", these runs"
+    single = line.found is not None and line.found.exact is None and line.found.training_runs == 1
+    runs = ", these runs" if single else ""
     return Strong(f"{line.verdict}{runs}{_because(line)}")
 
 

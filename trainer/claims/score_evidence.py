@@ -1,45 +1,65 @@
 """Evidence from scores: differences of Totals, of rows of a sweep, and of what long videos lose."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from statistics import NormalDist
-from typing import Final, NamedTuple
+from typing import Final
 
 from probekit.errors import UserError
+from probekit.reporting.comparison_io import COMPARISON_FILENAME, read_comparison
 from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow
-from probekit.statistics.verdicts import LEVEL, Effect
+from probekit.reporting.pair_table import PairRow, read_pairs, turned_pair
+from probekit.statistics.verdicts import Effect
 from probekit.suites.registry import load_suite
 from probekit.suites.suite import Suite
 from probekit.workflows.drop import read_drop_protocol
-from trainer.claims.found import STALE, Found, Named, check_current
+from trainer.claims.found import STALE, Found, Named, check_current, check_shipped_runs
 from trainer.claims.kinds import LongerGains, Pairs, TotalUp
 from trainer.claims.paper_numbers import PaperNumber, consistencies, paper_numbers
 from trainer.config.sweep import SweepConfig, find_sweep, load_sweep
 from trainer.reproduction.paper_systems import NAMES
-from trainer.reproduction.places import Places
+from trainer.reproduction.places import DROP, FORESIGHT, TABLE, Places
 from trainer.reproduction.request import SCALES
-from trainer.reproduction.results import DropRowStored, comparison_of, drops_of
-from trainer.reproduction.targets import LONG, SHORT, Arms, Drop, Rows
+from trainer.reproduction.results import BETWEEN_ARMS, DropRowStored, comparison_of, drops_in
+from trainer.reproduction.targets import CHUNKWISE, LONG, SHORT, Arms, Drop, Rows
 
 _TOTAL: Final = "total"
+_OF: Final = "drop of "
 _RAW: Final = {"raw": 100.0, "percent": 1.0}
 """Points per unit of a stored drop."""
-_NORMAL: Final = NormalDist()
 
 
 def total_up(kind: TotalUp, places: Places) -> Found:
     """Total with foresight minus without. Raises UserError where a result is missing, small or stale."""
-    effects, files = [], []
+    effects, files, runs = [], [], []
     for system, paper in zip(kind.systems, paper_numbers(kind), strict=True):
-        need = Arms(system)
-        record = _arms(need, places)
-        row = next((row for row in record.rows if row.quantity == _TOTAL), None)
-        if row is None:
-            raise UserError(f"{places.file(need)} has no Total.", "Score every dimension, and compare again.")
-        name = NAMES[system] if len(kind.systems) > 1 else ""
-        effects.append(Named(name, _effect(row, paper.difference, places.file(need))))
-        files.append(places.file(need))
-    return Found(tuple(effects), files[0], "1 per arm")
+        repeated = places.training_runs / TABLE
+        several = system == CHUNKWISE and (repeated / COMPARISON_FILENAME).is_file()
+        effect, file, count = (
+            _total_of_runs(repeated, paper.difference) if several else _total(Arms(system), paper.difference, places)
+        )
+        effects.append(Named(NAMES[system] if len(kind.systems) > 1 else "", effect))
+        files.append(file)
+        runs.append(count)
+    return Found(tuple(effects), files[0], _per("arm", runs), training_runs=min(runs))
+
+
+def _total(need: Arms, claimed: float, places: Places) -> tuple[Effect, Path, int]:
+    """The effect between single exports, the file that it is from, and the number of training runs."""
+    record, file = _arms(need, places), places.file(need)
+    row = next((row for row in record.rows if row.quantity == _TOTAL), None)
+    if row is None:
+        raise UserError(f"{file} has no Total.", "Score every dimension, and compare again.")
+    return _effect(row, claimed, file), file, 1
+
+
+def _total_of_runs(folder: Path, claimed: float) -> tuple[Effect, Path, int]:
+    """The same over training runs, of which the first is what is shipped."""
+    sweep, record, file = load_sweep(find_sweep(FORESIGHT)), read_comparison(folder), folder / COMPARISON_FILENAME
+    check_current(record.protocols, load_suite(sweep.suite).reduced(sweep.prompts, sweep.samples), file)
+    baseline, method = (row.name for row in sweep.rows)
+    check_shipped_runs([record.protocols[row].generation.checkpoint_hash for row in (baseline, method)], file)
+    pair = pair_of(read_pairs(folder), method, baseline, file)
+    return effect_of(pair, claimed, file), file, pair.runs
 
 
 def _arms(need: Arms, places: Places) -> ComparisonRecord:
@@ -62,22 +82,30 @@ def _effect(row: ComparisonRow, claimed: float | None, file: Path) -> Effect:
 
 def longer_gains(kind: LongerGains, places: Places) -> Found:
     """What foresight takes off the drop from short to long videos. Raises UserError as `total_up`."""
-    need = Drop()
-    file, rows = places.file(need), drops_of(need, places)
-    cards = read_drop_protocol(places.result(need)).runs
+    repeated = places.training_runs / DROP
+    several = repeated.is_dir()
+    folder = repeated if several else places.result(Drop())
+    file = folder / places.file(Drop()).name
+    rows, protocol = drops_in(file), read_drop_protocol(folder)
+    cards = protocol.runs
     if len(cards) != 2:
         raise UserError(f"{file} is of {len(cards)} models in place of both arms.", STALE)
+    contrast = next((row.what for row in rows if row.is_between()), "")
+    method, _, baseline = contrast.removeprefix(_OF).partition(f"{BETWEEN_ARMS}{_OF}")
+    if {method, baseline} != set(cards):
+        raise UserError(f"{file} has no difference of the drops of {' and '.join(cards)}.", STALE)
     for number, horizon in enumerate((SHORT, LONG)):
         check_current({model: own[number] for model, own in cards.items()}, _suite(horizon), file)
-    baseline, method = cards
-    contrast = f"drop of {method} - drop of {baseline}"
+        if several:
+            check_shipped_runs([cards[arm][number].generation.checkpoint_hash for arm in (baseline, method)], file)
     found = {row.name: row for row in rows if row.what == contrast}
     effects = []
     for dimension, paper in zip(consistencies(), paper_numbers(kind), strict=True):
         if dimension not in found:
             raise UserError(f"{file} has no row of {contrast!r} in {dimension}.", STALE)
         effects.append(Named(paper.name, _spared(found[dimension], paper, file)))
-    return Found(tuple(effects), file, "1 per arm")
+    runs = protocol.training_runs()
+    return Found(tuple(effects), file, _per("arm", [runs]), training_runs=runs)
 
 
 def _spared(row: DropRowStored, paper: PaperNumber, file: Path) -> Effect:
@@ -88,67 +116,76 @@ def _spared(row: DropRowStored, paper: PaperNumber, file: Path) -> Effect:
     return Effect(scale * row.drop, scale * row.high, scale * row.low, row.prompts, paper.difference)
 
 
-class SweepPair(NamedTuple):
-    """Two rows of a sweep's comparison, each as its difference from the first row; None for the first row itself."""
-
-    name: str
-    first: ComparisonRow | None
-    second: ComparisonRow | None
-
-
 def pairs(kind: Pairs, places: Places) -> Found:
-    """Rows of a sweep against other rows. Raises UserError as `total_up`, or where the rows are others."""
+    """Rows of a sweep against other rows. Raises UserError as `total_up`, or where rows are missing."""
     need, sweep = Rows(kind.table), load_sweep(find_sweep(kind.table))
-    file = places.file(need)
-    record = comparison_of(need, places)
-    if len(record.models()) != len(sweep.rows):
-        raise UserError(f"{file} compares {len(record.models())} models in place of {len(sweep.rows)}.", STALE)
+    file, record = places.file(need), comparison_of(need, places)
     check_current(record.protocols, load_suite(sweep.suite).reduced(sweep.prompts, sweep.samples), file)
+    models, labels = models_of(sweep, record, file), {row.name: row.label for row in sweep.rows}
+    stored = read_pairs(places.result(need))
     printed = [number.difference for number in paper_numbers(kind)]
     claimed: Sequence[float | None] = printed or [None] * len(kind.pairs)
-    found = [
-        Named(pair.name, pair_effect(pair, size, file))
-        for pair, size in zip(_pairs(kind.pairs, sweep, record), claimed, strict=True)
-    ]
-    return Found(
-        tuple(found), file, "1 per row",
-        note="Intervals of pairs are the widest that the two stored ones allow: their errors are added.",
-    )  # fmt: skip
+    found, runs = [], []
+    for names, size in zip(kind.pairs, claimed, strict=True):
+        missing = next((labels[name] for name in names if name not in models), None)
+        if missing is not None:
+            raise UserError(f"{file} has no row {missing}: its training is not finished.", "Run the sweep on.")
+        pair = pair_of(stored, models[names[0]], models[names[1]], file)
+        found.append(Named(f"{labels[names[0]]} and {labels[names[1]]}:", effect_of(pair, size, file)))
+        runs.append(pair.runs)
+    return Found(tuple(found), file, _per("row", runs), training_runs=min(runs))
 
 
-def _pairs(wanted: Sequence[tuple[str, str]], sweep: SweepConfig, record: ComparisonRecord) -> Iterator[SweepPair]:
-    """Pairs of rows with their comparisons; a record's models have the order of the sweep's rows."""
-    models = {row.name: model for row, model in zip(sweep.rows, record.models(), strict=True)}
-    labels = {row.name: row.label for row in sweep.rows}
-    totals = {row.method: row for row in record.rows if row.quantity == _TOTAL}
-    for first, second in wanted:
-        one, other = (totals.get(models[name]) for name in (first, second))
-        yield SweepPair(f"{labels[first]} and {labels[second]}:", one, other)
+def models_of(sweep: SweepConfig, record: ComparisonRecord, file: Path) -> dict[str, str]:
+    """The model of each row that a comparison has, by the row's name.
+
+    A sweep calls its models by their rows, and some may be missing still. `trainer reproduce` calls them by what they
+    train; then all are there, in the order of the rows.
+
+    Raises:
+        UserError: if the comparison is of other models.
+    """
+    names, models = [row.name for row in sweep.rows], record.models()
+    if set(models) <= set(names):
+        return {model: model for model in models}
+    if len(models) == len(names):
+        return dict(zip(names, models, strict=True))
+    raise UserError(f"{file} compares {len(models)} models in place of {len(names)}.", STALE)
 
 
-def pair_effect(pair: SweepPair, claimed: float | None, file: Path) -> Effect:
-    """Total of a row minus that of another, from what each has against the first row.
+def pair_of(stored: Sequence[PairRow], first: str, second: str, file: Path) -> PairRow:
+    """Total of the first minus that of the second, in whichever order it is stored.
 
-    How the two errors hang together is not stored. The standard error of a difference is at most the sum of both, so
-    the interval reaches that far: it is never too narrow.
+    Raises:
+        UserError: if the pair is not stored.
+    """
+    for row in stored:
+        if (row.first, row.second) == (first, second):
+            return row
+        if (row.first, row.second) == (second, first):
+            return turned_pair(row)
+    raise UserError(f"{file.with_name('pairs.csv')} has no pair of {first} and {second}.", STALE)
+
+
+def effect_of(pair: PairRow, claimed: float | None, file: Path) -> Effect:
+    """The effect that a pair of models shows.
 
     Args:
-        pair: both rows.
+        pair: the pair.
         claimed: size that was claimed.
         file: file of the comparison, for messages.
 
     Raises:
-        UserError: if a row has no standard error.
+        UserError: if it has no interval.
     """
-    value = error = 0.0
-    counts = []
-    for sign, row in ((1, pair.first), (-1, pair.second)):
-        if row is None:  # the first row itself, which differs from itself by nothing
-            continue
-        if row.difference is None or row.standard_error is None:
-            raise UserError(f"{file} has no standard error of {row.method}: {row.reason}.", "Compare more prompts.")
-        value += sign * row.difference
-        error += row.standard_error
-        counts.append(row.n_prompts)
-    reach = _NORMAL.inv_cdf(0.5 + LEVEL / 2) * error
-    return Effect(value, value - reach, value + reach, min(counts), claimed)
+    if pair.difference is None or pair.low is None or pair.high is None:
+        raise UserError(
+            f"{file} has no interval of {pair.first} and {pair.second}: {pair.reason}.", "Compare more prompts."
+        )
+    return Effect(pair.difference, pair.low, pair.high, pair.n_prompts, claimed)
+
+
+def _per(side: str, runs: Sequence[int]) -> str:
+    """How many training runs stand behind each side."""
+    least, most = min(runs), max(runs)
+    return f"{least} per {side}" if least == most else f"{least} to {most} per {side}"

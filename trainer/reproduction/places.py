@@ -1,9 +1,14 @@
 """Where a reproduction keeps what it makes, below one folder; `reports/sprite` has the same places."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from trainer.reproduction.targets import CHUNKWISE, Arms, Cost, Drop, Futures, Need, Probes, Rows
+
+FORESIGHT: Final = "foresight"
+"""The sweep that trains both arms several times."""
+TABLE: Final = "table"
+DROP: Final = "drop"
 
 
 class Places(NamedTuple):
@@ -25,6 +30,11 @@ class Places(NamedTuple):
         """Trainings and data that rows start from."""
         return self.out / "chain"
 
+    @property
+    def training_runs(self) -> Path:
+        """Results over several training runs of both arms."""
+        return self.out / FORESIGHT
+
     def result(self, need: Need) -> Path:
         """Folder of a need's result."""
         match need:
@@ -33,7 +43,7 @@ class Places(NamedTuple):
             case Arms(system, horizon):
                 return self.out / _of_system(horizon, system)
             case Drop(system):
-                return self.out / _of_system("drop", system)
+                return self.out / _of_system(DROP, system)
             case Probes():
                 return self.out / "probes"
             case Futures():

@@ -8,6 +8,7 @@ from typing import Any, Final
 from probekit.probing.future_experiment import FutureSettings
 from probekit.probing.probe_settings import ProbeSettings
 from probekit.probing.targets import FRAME
+from probekit.reporting.pair_table import PAIRS
 from probekit.run_folder.speed_record import SPEED_FILENAME
 from probekit.suites.suite import Suite
 from trainer.config.places import RECIPES
@@ -142,8 +143,14 @@ class _Planner:
 
     def _comparison(self, need: Need, runs: Sequence[Path], suite: Suite) -> Step:
         folder = self._places.result(need)
-        words = ("probekit", "compare", *map(str, runs), "--out", str(folder))
-        return Step(words, "comparison", lambda: comparison_is_done(folder, suite, len(runs)), self._time("comparison"))
+        paired = isinstance(need, Rows)
+        words = ("probekit", "compare", *map(str, runs), *(("--pairs",) if paired else ()), "--out", str(folder))
+
+        def is_done() -> bool:
+            there = not paired or (folder / f"{PAIRS}.csv").is_file()
+            return there and comparison_is_done(folder, suite, len(runs))
+
+        return Step(words, "comparison", is_done, self._time("comparison"))
 
     def _drop(self, need: Drop) -> Step:
         (baseline, _), (method, _) = self._models(need.system)

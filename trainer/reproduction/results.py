@@ -120,7 +120,15 @@ def contrasts_of(path: Path) -> list[ProbeContrastRow]:
 
 def drops_of(need: Drop, places: Places) -> list[DropRowStored]:
     """The stored drops of both arms and their differences. Raises UserError where there are none."""
-    path = places.file(need)
+    return drops_in(places.file(need))
+
+
+def drops_in(path: Path) -> list[DropRowStored]:
+    """The drops in a file that `probekit drop` wrote.
+
+    Raises:
+        UserError: there is none, or a row is not legal.
+    """
     table = read_table(path, what="table of drops", fix=_AGAIN, columns=("what", "name", "drop"))
     rows = []
     for record in table.records:

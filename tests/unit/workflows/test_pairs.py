@@ -19,9 +19,11 @@ OF_RUNS = BootstrapSettings(resampling="paired-runs", replicates=400)
 PROMPTS = BootstrapSettings(replicates=400)
 
 
-def scored(root: Path, model: str, number: int = 0) -> ScoredRun:
+def scored(root: Path, model: str, number: int = 0, shift: float | None = None) -> ScoredRun:
+    """A scored training run whose colours and objects are better by a shift, that of `SHIFTS` unless it is given."""
+    own = SHIFTS[model] if shift is None else shift
     folder = root / f"{model}-{number}"
-    rows = score_rows(model, shift=dict.fromkeys(("color", "object_class"), SHIFTS[model] + 0.003 * number))
+    rows = score_rows(model, shift=dict.fromkeys(("color", "object_class"), own + 0.003 * number))
     write_scores(
         folder / "scores" / "all.parquet",
         [row._replace(suite="sprite-5s", training_run=f"run-{number}") for row in rows],

@@ -5,65 +5,35 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from probekit.errors import UserError
 from probekit.models.model_folder import SHIPPED_MODELS
-from probekit.reporting.comparison_record import ComparisonRow
+from probekit.reporting.pair_table import PairRow
+from probekit.statistics.verdicts import Effect
 from tests.helpers.places import REPOSITORY
 from trainer.claims.exact_evidence import counted_cost, measured_cost, same_inference, unlike
 from trainer.claims.kinds import NearestGap, NearMean, ProbeCells
-from trainer.claims.score_evidence import SweepPair, pair_effect
+from trainer.claims.score_evidence import effect_of, pair_of
 from trainer.claims.state_evidence import decibel_gaps, near_mean, nearest_gap, probe_cells
 from trainer.reproduction.places import Places
 
 STORED = REPOSITORY / "reports" / "sprite"
 FILE = Path("comparison.json")
+PAIR = PairRow("a", "b", 3, 0.8, 0.2, 0.3, 1.4, 17, 0.01, 0.02)
 
 
-def row(difference: float | None, error: float | None, prompts: int = 50) -> ComparisonRow:
-    return ComparisonRow(
-        quantity="total", group="aggregate", method="m", baseline_mean=0.0, method_mean=difference,
-        difference=difference, standard_error=error, low=None, high=None, star=False, n_prompts=prompts,
-        baseline_videos=None, method_videos=None, reason="too few prompts",
-    )  # fmt: skip
+def test_a_pair_reads_the_same_from_both_sides() -> None:
+    stored = [PAIR._replace(first="a", second="c", difference=-5.0), PAIR]
+    assert effect_of(pair_of(stored, "a", "b", FILE), 0.47, FILE) == Effect(0.8, 0.3, 1.4, 17, 0.47)
+    assert effect_of(pair_of(stored, "b", "a", FILE), None, FILE) == Effect(-0.8, -1.4, -0.3, 17)
 
 
-def test_a_pair_of_rows_worked_out_by_hand() -> None:
-    """0.95 - 0.15 = 0.80; errors 0.54 + 0.77 = 1.31, times 1.959964 = 2.567553."""
-    effect = pair_effect(SweepPair("", row(0.95, 0.54, 18), row(0.15, 0.77, 17)), 0.47, FILE)
-    assert effect.value == pytest.approx(0.80)
-    assert (effect.low, effect.high) == (pytest.approx(0.80 - 2.567553), pytest.approx(0.80 + 2.567553))
-    assert (effect.n, effect.claimed) == (17, 0.47)
-    alone = pair_effect(SweepPair("", row(0.95, 0.54), None), None, FILE)
-    assert (alone.value, alone.width) == (0.95, pytest.approx(2 * 1.959964 * 0.54))
-    below = pair_effect(SweepPair("", None, row(0.95, 0.54)), None, FILE)
-    assert below.value == -0.95
-
-
-def test_a_row_without_an_error_is_named() -> None:
-    with pytest.raises(UserError, match="too few prompts"):
-        pair_effect(SweepPair("", row(0.95, None), row(0.15, 0.77)), None, FILE)
-
-
-@given(st.integers(0, 2**32 - 1), st.integers(3, 60), st.floats(-1, 1))
-def test_the_interval_of_a_pair_is_never_narrower_than_the_paired_one(seed: int, prompts: int, tie: float) -> None:
-    """Scores of three rows, however they hang together: the error of a difference is at most the sum of both."""
-    rng = np.random.default_rng(seed)
-    first, one = rng.normal(size=(2, prompts))
-    other = tie * one + rng.normal(size=prompts) * rng.uniform(0, 2)
-
-    def error(values: np.ndarray) -> float:
-        return float(values.std(ddof=1) / np.sqrt(prompts))
-
-    gains = [row(float((own - first).mean()), error(own - first)) for own in (one, other)]
-    pair = SweepPair("", *gains)
-    effect = pair_effect(pair, None, FILE)
-    assert effect.value == pytest.approx((one - other).mean())
-    assert effect.width >= 2 * 1.959963 * error(one - other) * (1 - 1e-9)
+def test_a_pair_that_is_missing_or_has_no_interval_is_named() -> None:
+    with pytest.raises(UserError, match="no pair of b and c"):
+        pair_of([PAIR], "b", "c", FILE)
+    with pytest.raises(UserError, match="no interval of a and b: too few prompts"):
+        effect_of(PAIR._replace(low=None, reason="too few prompts"), None, FILE)
 
 
 @pytest.mark.parametrize("folder", ["probes", "probing/probes/frame"])

@@ -10,13 +10,20 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from probekit.statistics.verdicts import what_decides
+from probekit.reporting.comparison_io import write_comparison
+from probekit.reporting.pair_table import read_pairs
+from probekit.statistics.bootstrap_settings import BootstrapSettings
+from probekit.statistics.verdicts import Effect
 from probekit.suites.registry import load_suite
+from probekit.workflows.compare import compare_runs
+from probekit.workflows.pairs import pairs_of_total, write_pairs
 from tests.architecture.prose import sentences, words
 from tests.helpers.places import REPOSITORY
 from tests.helpers.shared_data import SHARED
+from tests.unit.workflows.test_pairs import scored
+from trainer.claims.found import shipped_hash
 from trainer.claims.kinds import LongerGains, Pairs, TotalUp, others
-from trainer.claims.ledger import NOT_RUN, ledger, line_of, time_of
+from trainer.claims.ledger import NOT_RUN, Line, ledger, line_of, time_of
 from trainer.claims.page import page
 from trainer.claims.paper_numbers import consistencies, paper_numbers, paper_overhead
 from trainer.claims.registry import CLAIMS, Claim
@@ -31,6 +38,8 @@ TABLES = {
     "table11": "loss_weight", "table14": "injection_stage",
 }  # fmt: skip
 
+ARMS = {"no-foresight": "baseline", "foresight": "foresight"}
+
 
 def claim(kind: type, number: int = 0) -> Claim:
     return [one for one in CLAIMS if isinstance(one.kind, kind)][number]
@@ -42,9 +51,28 @@ def results(tmp_path: Path) -> Path:
     folder = tmp_path / "sprite" / "5s"
     folder.mkdir(parents=True)
     shutil.copy(REPOSITORY / RESULTS / "5s" / "comparison.json", folder)
-    for name in ("drop", "table11"):
-        shutil.copytree(REPOSITORY / RESULTS / name, tmp_path / "sprite" / name)
+    shutil.copytree(REPOSITORY / RESULTS / "drop", tmp_path / "sprite" / "drop")
     return tmp_path / "sprite"
+
+
+def write_runs(results: Path, sweep: str, folder: Path, effects: dict[str, float], runs: int) -> None:
+    """A sweep's tables of made-up scores, under today's prompts and scorers."""
+    opened = [
+        scored(results.parent / f"{sweep}-runs", row, number, shift)
+        for row, shift in effects.items()
+        for number in range(runs)
+    ]
+    settings = BootstrapSettings(resampling="paired-runs" if runs > 1 else "paper", replicates=400)
+    write_comparison(folder, compare_runs(opened, settings=settings))
+    write_pairs(folder, pairs_of_total(opened, settings=settings))
+    config, now = load_sweep(find_sweep(sweep)), next(iter(stored(results / "5s")["protocols"].values()))
+    size = load_suite(config.suite).reduced(config.prompts, config.samples).card()
+
+    def modern(card: dict[str, Any]) -> None:
+        card["scorers"] = now["scorers"]
+        card["prompts"] = size.model_dump(mode="json")
+
+    change(folder, modern)
 
 
 @pytest.mark.long
@@ -173,41 +201,62 @@ def test_a_missing_or_damaged_result_says_so(results: Path) -> None:
     assert "1 not run" in lines
 
 
-def test_rows_of_the_earlier_world_are_stale(results: Path) -> None:
-    line = line_of(next(one for one in CLAIMS if one.target == "table11"), Places(results))
-    assert line.verdict == NOT_RUN
-    assert "stale: sprite-5s has other prompts now" in line.reason
+WEIGHTS = {"no-foresight": 0.0, "weight-0.1": 0.01, "weight-0.2": 0.03, "weight-0.3": 0.02}
 
 
-def test_rows_of_this_world_are_compared_pair_by_pair(results: Path) -> None:
-    """The stored rows with today's prompts and scorers: what is then read is worked out by hand."""
-    now = next(iter(stored(results / "5s")["protocols"].values()))
+def weight_line(results: Path) -> Line:
+    return line_of(next(one for one in CLAIMS if one.target == "table11"), Places(results))
 
-    def modern(card: dict[str, Any]) -> None:
-        card["scorers"] = now["scorers"]
-        card["prompts"]["file_hash"] = load_suite("sprite-5s").reduced(100, 1).card().file_hash
 
-    change(results / "table11", modern)
-    line = line_of(next(one for one in CLAIMS if one.target == "table11"), Places(results))
-    totals = {row["method"]: row for row in stored(results / "table11")["rows"] if row["quantity"] == "total"}
+@pytest.mark.parametrize("runs", [1, 3])
+def test_rows_are_compared_pair_by_pair(runs: int, results: Path) -> None:
+    """The pairs are those of the stored table, whichever row is the first of them."""
+    write_runs(results, "table11", results / "table11", WEIGHTS, runs)
+    pairs = {(row.first, row.second): row for row in read_pairs(results / "table11")}
+    line = weight_line(results)
     assert line.found is not None
-    for named, other in zip(line.found.effects, ("weight-0.1", "weight-0.3"), strict=True):
-        ours, theirs = totals["weight-0.2"], totals[other]
-        assert named.effect.value == pytest.approx(ours["difference"] - theirs["difference"])
-        reach = 1.959964 * (ours["standard_error"] + theirs["standard_error"])
-        assert named.effect.width == pytest.approx(2 * reach, rel=1e-6)
-    assert line.verdict == "undecided"
-    assert line.decision == what_decides([named.effect for named in line.found.effects])
-    assert line.decision is not None
-    assert f"{line.decision.prompts:,} prompts would decide" in page([line])
+    below, above = (named.effect for named in line.found.effects)
+    ours, other = pairs["weight-0.2", "weight-0.1"], pairs["weight-0.3", "weight-0.2"]
+    assert (below.value, below.low, below.high, below.claimed) == (ours.difference, ours.low, ours.high, 0.47)
+    assert (above.value, above.low, above.high) == (-other.difference, -other.high, -other.low)  # type: ignore[operator]
+    assert line.found.runs == f"{runs} per row"
+    assert (", these runs" in page([line])) == (runs == 1)
+
+
+def test_a_claim_of_rows_that_are_not_finished_says_so(results: Path) -> None:
+    write_runs(results, "table11", results / "table11", {row: WEIGHTS[row] for row in list(WEIGHTS)[:3]}, 2)
+    assert weight_line(results).verdict == NOT_RUN
+    assert "has no row 0.3: its training is not finished" in weight_line(results).reason
+
+
+def test_rows_of_other_prompts_are_stale(results: Path) -> None:
+    write_runs(results, "table11", results / "table11", WEIGHTS, 1)
+    change(results / "table11", lambda card: card["prompts"].update(file_hash="0" * 64))
+    assert "stale: sprite-5s has other prompts now" in weight_line(results).reason
 
 
 def test_a_comparison_of_other_rows_is_refused(results: Path) -> None:
-    record = stored(results / "table11")
-    record["methods"] = record["methods"][:1]
-    (results / "table11" / "comparison.json").write_text(json.dumps(record), encoding="utf-8")
-    line = line_of(next(one for one in CLAIMS if one.target == "table11"), Places(results))
-    assert "compares 2 models in place of 4" in line.reason
+    others = {f"{row}-else": shift for row, shift in list(WEIGHTS.items())[:3]}
+    write_runs(results, "table11", results / "table11", others, 1)
+    assert "compares 3 models in place of 4" in weight_line(results).reason
+
+
+def test_the_total_is_read_over_training_runs_where_there_are_several(results: Path) -> None:
+    """Their first runs are what is shipped; else they are stale."""
+    folder = results / "foresight" / "table"
+    write_runs(results, "foresight", folder, {"no-foresight": 0.0, "foresight": 0.02}, 3)
+    assert "other weights than the shipped sprite-dmd-baseline" in line_of(claim(TotalUp), Places(results)).reason
+    hashes = {row: shipped_hash(f"sprite-dmd-{arm}") for row, arm in ARMS.items()}
+    record = stored(folder)
+    for row, card in record["protocols"].items():
+        card["generation"]["checkpoint_hash"] = hashes[row]
+    (folder / "comparison.json").write_text(json.dumps(record), encoding="utf-8")
+    line = line_of(claim(TotalUp), Places(results))
+    (pair,) = read_pairs(folder)
+    assert line.found is not None
+    assert line.found.effects[0].effect == Effect(pair.difference, pair.low, pair.high, pair.n_prompts, 0.80)  # type: ignore[arg-type]
+    assert (line.found.runs, line.verdict) == ("3 per arm", "supported")
+    assert "**supported**" in page([line])
 
 
 def test_times_of_what_is_not_run_do_not_depend_on_the_working_folder(
