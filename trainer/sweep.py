@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Final
 
 from probekit.children import run_child
@@ -12,36 +12,27 @@ from probekit.folder_lock import sole_writer
 from probekit.reporting.comparison_record import ComparisonRecord
 from trainer.config.causal import TrajectoryConfig
 from trainer.config.recipe import load_recipe
-from trainer.config.sweep import SweepConfig, load_sweep
 from trainer.sweep_results import write_tables
-from trainer.sweep_reuse import note_inputs, take_finished
-from trainer.sweep_runs import TAKEN, RowRun, Training, runs_of, trainings_of
-from trainer.sweep_scoring import score_runs, suite_of
+from trainer.sweep_reuse import note_inputs, take_finished, what_is_trained
+from trainer.sweep_runs import TAKEN, OpenSweep, RowRun
+from trainer.sweep_scoring import score_run, suite_of
 
 LOGGER = logging.getLogger("trainer")
 
 LOCK: Final = ".sweep.lock"
 
 
-def sweep_plan(
-    sweep: Path,
-    out: Path,
-    overrides: Sequence[str] = (),
-    processes: int = 1,
-    scale: str = "sprite",
-    seeds: int | None = None,
-) -> Iterator[str]:
-    """What `run_sweep` would do, in lines for a reader; every recipe is read with its overrides.
+def sweep_plan(sweep: OpenSweep, processes: int = 1) -> Iterator[str]:
+    """What `run_sweeps` would do, in lines for a reader; every recipe is read with its overrides.
 
     Raises:
-        UserError: if a recipe or an override is not valid, or the sweep has no such scale.
+        UserError: if a recipe or an override is not valid.
     """
-    config = load_sweep(sweep, scale).with_seeds(seeds)
-    runs = runs_of(config)
+    config, runs = sweep.config, sweep.runs()
     yield f"{config.title} ({config.source}): {len(config.rows)} rows, {len(runs)} training runs"
     for run in runs:
         yield f"{run.label}:"
-        for training in trainings_of(run, sweep.parent, out, (*config.set, *overrides)):
+        for training in sweep.trainings(run):
             recipe = load_recipe(training.recipe, training.changes)
             assert not isinstance(recipe, TrajectoryConfig)
             yield f"  {recipe.stage}, {recipe.total_steps} steps: {' '.join(training.command(processes)[1:])}"
@@ -50,50 +41,57 @@ def sweep_plan(
         yield f"then {prompts} prompts of {scored.suite}, {scored.samples} videos each, per training run"
 
 
-def run_sweep(
-    sweep: Path,
-    out: Path,
-    overrides: Sequence[str] = (),
-    jobs: int = 1,
-    processes: int = 1,
-    scale: str = "sprite",
-    seeds: int | None = None,
-) -> ComparisonRecord:
+def run_sweeps(sweeps: Sequence[OpenSweep], jobs: int = 1, processes: int = 1) -> list[ComparisonRecord]:
     """Train, sample, score and compare every row; the same call goes on where an interrupted one stopped.
 
+    A run that several of the sweeps have is trained once, if their folders lie side by side.
+
     Args:
-        sweep: sweep file.
-        out: folder of the runs and of the table.
-        overrides: changes of every recipe, e.g. `steps=50`; they win over the sweep's own.
-        jobs: training runs side by side.
+        sweeps: one or more sweeps, in the order of their training.
+        jobs: training runs side by side, whichever sweep they are of.
         processes: processes that train a row, started by torchrun if there are several.
-        scale: models that are trained, one of the sweep's scales.
-        seeds: training runs of every row; None for the sweep's own numbers.
+
+    Returns:
+        The comparison on the first suite of each sweep.
 
     Raises:
-        UserError: if a row's training fails, naming its log, or another sweep writes the folder.
+        UserError: if a row's training fails, naming its log, or another process writes a folder.
     """
-    with sole_writer(out / LOCK, out):
-        return _run_sweep(load_sweep(sweep, scale).with_seeds(seeds), sweep.parent, out, overrides, jobs, processes)
+    with ExitStack() as held:
+        for sweep in sweeps:
+            held.enter_context(sole_writer(sweep.out / LOCK, sweep.out))
+        groups = equal_runs([(sweep, run) for sweep in sweeps for run in sweep.runs()])
+        with ThreadPoolExecutor(jobs) as pool:
+            for _ in pool.map(lambda group: _finish(group, processes, jobs), groups):
+                pass
+        return [_write(sweep) for sweep in sweeps]
 
 
-def _run_sweep(
-    config: SweepConfig, recipes: Path, out: Path, overrides: Sequence[str], jobs: int, processes: int
-) -> ComparisonRecord:
-    runs, changes = runs_of(config), (*config.set, *overrides)
-    with ThreadPoolExecutor(jobs) as pool:
-        for _ in pool.map(lambda run: _train(run, trainings_of(run, recipes, out, changes), processes, out), runs):
-            pass
-    for scored in config.suites:
-        score_runs(runs, config, scored, out, jobs)
-    records = [write_tables(config, scored, runs, recipes, out, changes) for scored in config.suites]
-    return records[0]
+def equal_runs(runs: Sequence[tuple[OpenSweep, RowRun]]) -> list[list[tuple[OpenSweep, RowRun]]]:
+    """Runs that train the same together, in the order of the first of each: it is trained, and the others take it."""
+    found: dict[str, list[tuple[OpenSweep, RowRun]]] = {}
+    for sweep, run in runs:
+        found.setdefault(what_is_trained(sweep.trainings(run)), []).append((sweep, run))
+    return list(found.values())
 
 
-def _train(run: RowRun, trainings: Sequence[Training], processes: int, out: Path) -> None:
+def _finish(runs: Sequence[tuple[OpenSweep, RowRun]], processes: int, jobs: int) -> None:
+    """Train, sample and score runs that train the same, one after the other."""
+    for sweep, run in runs:
+        _train(sweep, run, processes)
+        for scored in sweep.config.suites:
+            score_run(run, sweep.config, scored, sweep.out, jobs)
+
+
+def _write(sweep: OpenSweep) -> ComparisonRecord:
+    first, *_ = [write_tables(sweep, scored, sweep.runs()) for scored in sweep.config.suites]
+    return first
+
+
+def _train(sweep: OpenSweep, run: RowRun, processes: int) -> None:
     """Train a run's stages one after the other, each in processes of its own, or take those of a sweep beside it."""
-    for training in trainings:
-        if (training.folder / TAKEN).is_file() or take_finished(training, out.absolute().parent):
+    for training in sweep.trainings(run):
+        if (training.folder / TAKEN).is_file() or take_finished(training, sweep.out.absolute().parent):
             continue
         note_inputs(training)
         log = training.folder.with_name(f"{training.folder.name}.log")

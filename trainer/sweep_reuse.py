@@ -5,9 +5,10 @@ from stands in its folder from before its first step.
 """
 
 import hashlib
+import json
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,9 +77,26 @@ def take_finished(training: Training, shelf: Path) -> bool:
     return True
 
 
+def what_is_trained(trainings: Sequence[Training]) -> str:
+    """The same text for two runs of one command exactly where they train the same from the same paths.
+
+    Args:
+        trainings: stages of a run.
+    """
+    found = []
+    for number, training in enumerate(trainings):
+        document = unmarked(_recipe_document(training))
+        from_before = ("initial_model",) if number else ()
+        found.append({key: value for key, value in document.items() if key not in ("name", *from_before)})
+    return json.dumps(found, sort_keys=True, default=str)
+
+
+def _recipe_document(training: Training) -> dict[str, Any]:
+    return parse_yaml(recipe_text(load_recipe(training.recipe, training.changes)), "the recipe")
+
+
 def _equals(training: Training, shelf: Path) -> Iterator[Path]:
-    recipe = load_recipe(training.recipe, training.changes)
-    document = _document(parse_yaml(recipe_text(recipe), "the recipe"))
+    document = _document(_recipe_document(training))
     own, planned = training.folder.resolve(), training.steps()[1]
     for depth in _DEPTHS:
         for path in sorted(shelf.glob(f"{depth}/{_CONFIG}")):

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from trainer.config.causal import TrajectoryConfig
 from trainer.config.recipe import load_recipe
-from trainer.config.sweep import SweepConfig, SweepRow
+from trainer.config.sweep import SweepConfig, SweepRow, load_sweep
 from trainer.engine.checkpoint import newest_checkpoint
 
 _SEEDS_APART: Final = 1000
@@ -90,6 +90,49 @@ def runs_of(config: SweepConfig) -> list[RowRun]:
         for row, count in zip(config.rows, counts, strict=True)
         if number < count
     ]
+
+
+class OpenSweep(NamedTuple):
+    """A sweep at one scale, with where its runs go and what is changed in all of them.
+
+    Attributes:
+        config: rows, suites and numbers of runs.
+        recipes: folder that the paths of recipes are relative to.
+        out: folder of the runs and tables.
+        changes: overrides of every recipe; later ones win.
+    """
+
+    config: SweepConfig
+    recipes: Path
+    out: Path
+    changes: tuple[str, ...]
+
+    def runs(self) -> list[RowRun]:
+        """Every training run, as `runs_of`."""
+        return runs_of(self.config)
+
+    def trainings(self, run: RowRun) -> list[Training]:
+        """A run's stages, as `trainings_of`."""
+        return trainings_of(run, self.recipes, self.out, self.changes)
+
+
+def open_sweep(
+    path: Path, out: Path, overrides: Sequence[str] = (), scale: str = "sprite", seeds: int | None = None
+) -> OpenSweep:
+    """Read a sweep file.
+
+    Args:
+        path: sweep file.
+        out: folder of the runs and tables.
+        overrides: changes of every recipe, e.g. `steps=50`; they win over the sweep's own.
+        scale: models that are trained, one of the sweep's scales.
+        seeds: training runs of every row; None for the sweep's own numbers.
+
+    Raises:
+        UserError: if a key or value is not allowed, or the sweep has no such scale.
+    """
+    config = load_sweep(path, scale).with_seeds(seeds)
+    return OpenSweep(config, path.parent, out, (*config.set, *overrides))
 
 
 def trainings_of(run: RowRun, recipes: Path, out: Path, overrides: Sequence[str] = ()) -> list[Training]:

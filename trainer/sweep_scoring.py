@@ -2,8 +2,6 @@
 
 import logging
 import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -57,11 +55,11 @@ def is_scored(videos: Path) -> bool:
     return True
 
 
-def score_runs(runs: Sequence[RowRun], config: SweepConfig, scored: SweepSuite, out: Path, jobs: int) -> None:
-    """Sample and score every run on one suite; what is there is kept.
+def score_run(run: RowRun, config: SweepConfig, scored: SweepSuite, out: Path, jobs: int) -> None:
+    """Sample and score a run on one suite; what is there is kept.
 
     Args:
-        runs: trained runs.
+        run: trained run.
         config: the sweep.
         scored: one of its suites.
         out: folder of the runs.
@@ -70,15 +68,10 @@ def score_runs(runs: Sequence[RowRun], config: SweepConfig, scored: SweepSuite, 
     Raises:
         UserError: if a command fails, naming its log.
     """
-    threads = os.environ.get(_THREADS) or str(max(1, (os.cpu_count() or 1) // jobs))
-    with ThreadPoolExecutor(jobs) as pool:
-        for _ in pool.map(lambda run: _score(run, scored, out, videos_of(run, out, config, scored), threads), runs):
-            pass
-
-
-def _score(run: RowRun, scored: SweepSuite, out: Path, videos: Path, threads: str) -> None:
+    videos = videos_of(run, out, config, scored)
     if sampled(videos) == len(suite_of(scored).keys()) and is_scored(videos):
         return
+    threads = os.environ.get(_THREADS) or str(max(1, (os.cpu_count() or 1) // jobs))
     log = videos.with_name(f"{videos.name}.log")
     LOGGER.info("%s: sampling and scoring %s, log in %s", run.label, scored.suite, log)
     size = ("--prompts", str(scored.prompts), "--samples", str(scored.samples))

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from trainer.config.sweep import SweepConfig, load_sweep
+from trainer.config.sweep import SweepConfig
 from trainer.model_card import trained_seconds
-from trainer.sweep_runs import RowRun, Training, runs_of, trainings_of
+from trainer.sweep_runs import OpenSweep, RowRun, Training
 from trainer.sweep_scoring import is_scored, sampled, suite_of, videos_of
 
 
@@ -26,22 +26,13 @@ class RunStatus(NamedTuple):
     seconds: float
 
 
-def sweep_status(sweep: Path, out: Path, scale: str, overrides: Sequence[str], seeds: int | None) -> list[RunStatus]:
+def sweep_status(sweep: OpenSweep) -> list[RunStatus]:
     """Where each training run stands.
 
-    Args:
-        sweep: sweep file.
-        out: folder of the runs.
-        scale: models that are trained.
-        overrides: changes of every recipe, as the sweep is run with.
-        seeds: training runs of each row; None for the sweep's own numbers.
-
     Raises:
-        UserError: if the sweep, a recipe or an override is not valid.
+        UserError: if a recipe or an override is not valid.
     """
-    config = load_sweep(sweep, scale).with_seeds(seeds)
-    changes = (*config.set, *overrides)
-    return [_status(run, trainings_of(run, sweep.parent, out, changes), out, config) for run in runs_of(config)]
+    return [_status(run, sweep.trainings(run), sweep.out, sweep.config) for run in sweep.runs()]
 
 
 def status_lines(found: Sequence[RunStatus]) -> Iterator[str]:

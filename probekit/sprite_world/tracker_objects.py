@@ -102,11 +102,12 @@ def _judged(track: SpriteTrack) -> Bool:
 
 
 def _predecessor(track: SpriteTrack, groups: list[list[SpriteTrack]]) -> list[SpriteTrack] | None:
-    """The object that a late track continues: one that is hardly ever in view with it, last seen nearest to it."""
+    """The object that a late track continues: one seen before it, hardly ever with it, and last seen nearest to it."""
     start = int(track.visible.argmax())
     if start < _FIRST_FRAMES:
         return None
-    free = [group for group in groups if _shared_share(track, group) <= _SHARED_SHARE]
+    earlier = [group for group in groups if any(other.visible[:start].any() for other in group)]
+    free = [group for group in earlier if _shared_share(track, group) <= _SHARED_SHARE]
     return min(free, key=lambda group: _distance(track, start, group), default=None)
 
 
@@ -116,7 +117,8 @@ def _shared_share(track: SpriteTrack, group: list[SpriteTrack]) -> float:
 
 
 def _distance(track: SpriteTrack, start: int, group: list[SpriteTrack]) -> float:
-    last, other = max((int(np.flatnonzero(other.visible[:start])[-1]), i) for i, other in enumerate(group))
+    seen = ((np.flatnonzero(other.visible[:start]), i) for i, other in enumerate(group))
+    last, other = max((int(frames[-1]), i) for frames, i in seen if len(frames))
     return float(np.hypot(track.x[start] - group[other].x[last], track.y[start] - group[other].y[last]))
 
 

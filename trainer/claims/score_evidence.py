@@ -15,9 +15,9 @@ from probekit.workflows.drop import read_drop_protocol
 from trainer.claims.found import STALE, Found, Named, check_current, check_shipped_runs
 from trainer.claims.kinds import LongerGains, Pairs, TotalUp
 from trainer.claims.paper_numbers import PaperNumber, consistencies, paper_numbers
-from trainer.config.sweep import SweepConfig, find_sweep, load_sweep
+from trainer.config.sweep import FORESIGHT, SweepConfig, find_sweep, load_sweep
 from trainer.reproduction.paper_systems import NAMES
-from trainer.reproduction.places import DROP, FORESIGHT, TABLE, Places
+from trainer.reproduction.places import DROP, TABLE, Places
 from trainer.reproduction.request import SCALES
 from trainer.reproduction.results import BETWEEN_ARMS, DropRowStored, comparison_of, drops_in
 from trainer.reproduction.targets import CHUNKWISE, LONG, SHORT, Arms, Drop, Rows

@@ -8,10 +8,14 @@ import typer
 from probekit.cli.errors import reporting_errors
 from probekit.cli.terminal import say
 
+_SHELF = Path("runs/sweeps")
+
 
 def sweep_command(
-    table: Annotated[str, typer.Argument(help="A table of the paper, e.g. table11, or a sweep file.")],
-    out: Annotated[Path | None, typer.Option(help="Folder of runs and table; by default runs/sweeps/TABLE.")] = None,
+    tables: Annotated[list[str], typer.Argument(help="Tables of the paper, e.g. table11, or sweep files; or all.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of runs and table, of several tables a folder each in it.")
+    ] = None,
     scale: Annotated[str, typer.Option(help="Scale of the models: sprite or wan.")] = "sprite",
     overrides: Annotated[list[str] | None, typer.Option("--set", help="Override of every row, e.g. steps=50.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Training runs of every row.", min=1, max=100)] = None,
@@ -21,26 +25,30 @@ def sweep_command(
     finished: Annotated[bool, typer.Option("--finished", help="Train nothing: tables of the finished runs.")] = False,
     status: Annotated[bool, typer.Option("--status", help="Only say where each training run stands.")] = False,
 ) -> None:
-    """Train, score and compare every row of a table; the same command resumes."""
+    """Train, score and compare every row of tables; the same command resumes."""
     with reporting_errors():
         from probekit.cli.tables import table_console
         from probekit.reporting.comparison_tables import comparison_table
-        from trainer.config.sweep import find_sweep
-        from trainer.sweep import run_sweep, sweep_plan
+        from trainer.config.sweep import find_sweeps
+        from trainer.sweep import run_sweeps, sweep_plan
         from trainer.sweep_results import compare_finished
+        from trainer.sweep_runs import open_sweep
         from trainer.sweep_status import status_lines, sweep_status
 
-        path = find_sweep(table)
-        folder = out or Path("runs/sweeps") / path.stem
+        paths = find_sweeps(tables)
+        alone = len(paths) == 1
+        folders = [out if out and alone else (out or _SHELF) / path.stem for path in paths]
+        sweeps = [
+            open_sweep(path, folder, overrides or [], scale, seeds) for path, folder in zip(paths, folders, strict=True)
+        ]
         if dry_run:
-            say("\n".join(sweep_plan(path, folder, overrides or [], processes, scale, seeds)))
+            say("\n".join(line for sweep in sweeps for line in sweep_plan(sweep, processes)))
             return
         if status:
-            say("\n".join(status_lines(sweep_status(path, folder, scale, overrides or [], seeds))))
+            for sweep in sweeps:
+                say("\n".join((*([] if alone else [f"{sweep.config.title}:"]), *status_lines(sweep_status(sweep)))))
             return
-        if finished:
-            record = compare_finished(path, folder, overrides or [], scale, seeds)
-        else:
-            record = run_sweep(path, folder, overrides or [], jobs, processes, scale, seeds)
-        table_console().print(comparison_table(record).rich())
-        say((folder / "table" / "sweep.md").read_text(encoding="utf-8"))
+        records = [compare_finished(sweep) for sweep in sweeps] if finished else run_sweeps(sweeps, jobs, processes)
+        for folder, record in zip(folders, records, strict=True):
+            table_console().print(comparison_table(record).rich())
+            say((folder / "table" / "sweep.md").read_text(encoding="utf-8"))

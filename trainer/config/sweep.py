@@ -1,5 +1,6 @@
 """A table of the paper as a sweep: which recipe each row trains, what it changes, and what the rows are scored on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Self, TypeVar
 
@@ -13,6 +14,9 @@ SWEEPS: Final = Path(__file__).parents[1] / "recipes" / "sweeps"
 
 OWN_SWEEPS: Final = SWEEPS / "own"
 """Questions on which the paper has no table."""
+
+FORESIGHT: Final = "foresight"
+"""The sweep that trains both arms several times."""
 
 SCALE: Final = "{scale}"
 """Stands in a recipe's path for the folder of a scale, e.g. `../{scale}/dmd_foresight.yaml`."""
@@ -187,6 +191,23 @@ def _placed(sweep: SweepConfig, folder: Path) -> SweepConfig:
 
 def _settled(part: S, folder: Path) -> S:
     return part.model_copy(update={"set": tuple(placed_override(change, folder) for change in part.set)})
+
+
+ALL: Final = "all"
+_ORDER: Final = (
+    FORESIGHT, "table01", "table11", "table14", "table04", "table02", "table03", "figure05", "table12", "table13",
+    "table10", "rivals", "ceiling",
+)  # fmt: skip
+"""Every shipped sweep; those that decide most are trained first."""
+
+
+def find_sweeps(names: Sequence[str]) -> list[Path]:
+    """The files of sweeps, each once, by name as in `find_sweep`; `all` means every shipped one.
+
+    Raises:
+        UserError: naming the sweeps that exist.
+    """
+    return list(dict.fromkeys(find_sweep(one) for name in names for one in (_ORDER if name == ALL else (name,))))
 
 
 def find_sweep(name: str) -> Path:

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from trainer.config.sweep import FORESIGHT
 from trainer.reproduction.targets import CHUNKWISE, Arms, Cost, Drop, Futures, Need, Probes, Rows
 
-FORESIGHT: Final = "foresight"
-"""The sweep that trains both arms several times."""
 TABLE: Final = "table"
 DROP: Final = "drop"
 

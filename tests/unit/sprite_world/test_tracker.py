@@ -15,10 +15,10 @@ from probekit.sprite_world.episodes import Episode, episode
 from probekit.sprite_world.renderer import coverage, render
 from probekit.sprite_world.scene import Scene, Sprite
 from probekit.sprite_world.template_fit import fit_templates
-from probekit.sprite_world.tracker import TrackedVideo, track_video
+from probekit.sprite_world.tracker import SpriteTrack, TrackedVideo, track_video
 from probekit.sprite_world.tracker_objects import Sight, tracked_objects
 from probekit.sprite_world.tracker_templates import IDENTITIES
-from probekit.sprite_world.vocabulary import BACKGROUNDS, SHAPES, SIZES
+from probekit.sprite_world.vocabulary import BACKGROUNDS, COLORS, SHAPES, SIZES
 from tests.helpers.sprite_videos import CIRCLE, OPEN, PAIR, PILLAR, SQUARE, clip_of, straight
 
 Frames = NDArray[np.uint8]
@@ -203,3 +203,45 @@ def test_a_colour_that_replaces_another_is_the_same_object() -> None:
     green = render(PILLAR._replace(sprites=(PILLAR.sprites[0]._replace(color="green"),)), clip.position)
     (this,) = tracked_objects(track_video(np.concatenate([clip.frames[:40], green[40:]])))
     assert len(set(this.color[this.visible].tolist())) == 2
+
+
+def a_track(color: str, visible: np.ndarray, rng: np.random.Generator) -> SpriteTrack:
+    """A track of whole red squares or the like, in view where it is said, somewhere."""
+    frames = len(visible)
+    ones, places = np.ones(frames, np.float32), rng.uniform(4, 28, (2, frames)).astype(np.float32)
+    index = np.where(visible, 0, -1)
+    x, y = (np.where(visible, place, np.float32(np.nan)) for place in places)
+    return SpriteTrack(color, visible, index, index, index, x, y, ones * visible, ones * visible, ones * visible)
+
+
+def video_of(tracks: list[SpriteTrack]) -> TrackedVideo:
+    frames = len(tracks[0].visible)
+    return TrackedVideo(
+        "gray", 1.0, None, np.zeros(frames, np.int64), np.ones(frames, np.float32), np.full(frames, -1),
+        tuple(tracks), tuple(track.color for track in tracks),
+    )  # fmt: skip
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 60))
+def test_tracks_of_any_kind_become_objects_that_hold_each_of_them_once(seed: int, count: int, frames: int) -> None:
+    """Flickering sprites of generated videos: many begin in one frame, late, and are hardly ever in view together."""
+    rng = np.random.default_rng(seed)
+    shown = rng.random((count, frames)) < rng.uniform(0.1, 0.9)
+    shown[:, : int(rng.integers(frames + 1))] &= rng.random() < 0.3
+    shown[:, -1] |= ~shown.any(axis=1)
+    tracks = [a_track(color, visible, rng) for color, visible in zip(COLORS, shown, strict=False)]
+    objects = tracked_objects(video_of(tracks))
+    seen = np.logical_or.reduce([one.visible for one in objects] or [np.zeros(frames, bool)])
+    whole = [track.visible for track in tracks if track.visible.sum() >= 8]
+    assert not (np.logical_or.reduce(whole or [np.zeros(frames, bool)]) & ~seen).any()
+    assert len(objects) <= len(tracks)
+
+
+def test_two_late_tracks_that_begin_in_one_frame_are_two_objects() -> None:
+    """The second was never seen before the first began, so that it continues nothing."""
+    frames = 200
+    one, other = np.zeros((2, frames), bool)
+    one[100:150], other[100] = True, True
+    other[150:] = True
+    rng = np.random.default_rng(0)
+    assert len(tracked_objects(video_of([a_track("red", one, rng), a_track("blue", other, rng)]))) == 2

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from probekit.errors import UserError
 from probekit.models.causal_card import CausalCard, write_causal_card
+from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.run_folder.manifest import load_video_set
 from tests.helpers.model_folders import write_tiny_model
 from tests.helpers.shared_data import SHARED
@@ -16,10 +17,10 @@ from tests.helpers.warm_python import WarmChildren
 from trainer.cli import app
 from trainer.config.causal import CausalOdeConfig
 from trainer.config.recipe import BidirectionalConfig, DmdConfig, load_recipe
-from trainer.config.sweep import SWEEPS, SweepConfig, SweepRow, find_sweep, load_sweep
-from trainer.sweep import run_sweep
+from trainer.config.sweep import SWEEPS, SweepConfig, SweepRow, find_sweep, find_sweeps, load_sweep
+from trainer.sweep import equal_runs, run_sweeps
 from trainer.sweep_results import compare_finished, finished_runs
-from trainer.sweep_runs import RowRun, runs_of, trainings_of
+from trainer.sweep_runs import RowRun, open_sweep, runs_of, trainings_of
 from trainer.sweep_scoring import table_of, videos_of
 from trainer.sweep_status import status_lines, sweep_status
 
@@ -280,7 +281,7 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
         "  - {name: twice, label: two stages, recipe: base.yaml, then: [ours.yaml]}\n"
     )
     assert status(tmp_path) == ["none: base trained 0 of 1 steps", "two stages: base trained 0 of 1 steps", "0 of 2"]
-    record = run_sweep(tmp_path / "tiny.yaml", tmp_path / "out", jobs=2)
+    record = run_one(tmp_path, jobs=2)
     assert {row.method.split(" ")[0] for row in record.rows} == {"twice"}
     table = (tmp_path / "out" / "table" / "sweep.md").read_text()
     assert "| none |" in table
@@ -290,19 +291,19 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
     assert len(load_video_set(tmp_path / "out" / "plain" / "videos-sprite-30s").rows) == 2
     exported = tmp_path / "out" / "twice" / "export" / "transformer" / "diffusion_pytorch_model.safetensors"
     written = exported.stat().st_mtime_ns
-    run_sweep(tmp_path / "tiny.yaml", tmp_path / "out")
+    run_one(tmp_path)
     assert exported.stat().st_mtime_ns == written
     done = "trained, sampled and scored"
     assert status(tmp_path) == [f"none: {done}", f"two stages: {done}", "2 of 2"]
     assert status(tmp_path, 2)[2:] == [
         "none, run 2 of 2: base trained 0 of 1 steps", "two stages, run 2 of 2: base trained 0 of 1 steps", "2 of 4",
     ]  # fmt: skip
-    both = run_sweep(tmp_path / "tiny.yaml", tmp_path / "out", seeds=2)
+    both = run_one(tmp_path, seeds=2)
     assert exported.stat().st_mtime_ns == written
     assert both.settings.resampling == "paired-runs"
     whole = (tmp_path / "out" / "table" / "sweep.md").read_text()
     assert "Training runs: none 2, two stages 2." in whole
-    part = compare_finished(tmp_path / "tiny.yaml", tmp_path / "out", seeds=3)
+    part = compare_finished(open_sweep(tmp_path / "tiny.yaml", tmp_path / "out", seeds=3))
     assert part.rows == both.rows
     found = (tmp_path / "out" / "table" / "sweep.md").read_text()
     assert "**Runs that are not finished: none 1, two stages 1.**" in found
@@ -313,28 +314,54 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
     other = (tmp_path / "tiny.yaml").read_text().replace("name: plain", "name: same").replace("Tiny", "Another table")
     (tmp_path / "other.yaml").write_text(other)
     monkeypatch.setattr("trainer.sweep.run_child", None)  # whoever starts a training fails
-    again = run_sweep(tmp_path / "other.yaml", tmp_path / "beside", seeds=2)
+    (again,) = run_sweeps([open_sweep(tmp_path / "other.yaml", tmp_path / "beside", seeds=2)])
     assert [row.difference for row in again.rows] == [row.difference for row in both.rows]
 
 
 def test_a_run_behind_one_that_is_missing_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs are pairs by their numbers, so that the third cannot stand in for the second."""
-    sweep = load_sweep(SWEEPS / "table11.yaml").with_seeds(3)
+    sweep = open_sweep(SWEEPS / "table11.yaml", Path("out"), seeds=3)
     scored = {"no-foresight": (0, 1, 2), "weight-0.1": (0, 2), "weight-0.2": (1, 2)}
-    there = {
-        Path("out") / run.folder / "videos" for run in runs_of(sweep) if run.number in scored.get(run.row.name, ())
-    }
+    there = {Path("out") / run.folder / "videos" for run in sweep.runs() if run.number in scored.get(run.row.name, ())}
     monkeypatch.setattr("trainer.sweep_results.sampled", lambda videos: 100 * (videos in there))
     monkeypatch.setattr("trainer.sweep_results.is_scored", lambda videos: videos in there)
-    found = [(run.row.name, run.number) for run in finished_runs(sweep, sweep.suites[0], Path("out"))]
+    found = [(run.row.name, run.number) for run in finished_runs(sweep, sweep.config.suites[0])]
     assert sorted(found) == [("no-foresight", 0), ("no-foresight", 1), ("no-foresight", 2), ("weight-0.1", 0)]
     with pytest.raises(UserError, match="no finished run of 'none' and of another row"):
-        compare_finished(SWEEPS / "table11.yaml", tmp_path)
+        compare_finished(sweep._replace(out=tmp_path))
+
+
+def run_one(folder: Path, jobs: int = 1, seeds: int | None = None) -> ComparisonRecord:
+    (record,) = run_sweeps([open_sweep(folder / "tiny.yaml", folder / "out", seeds=seeds)], jobs)
+    return record
+
+
+def test_what_several_tables_share_is_trained_first_and_once() -> None:
+    """Of all shipped sweeps: whole chains, by recipe and seed, whatever their rows are called."""
+    sweeps = [open_sweep(path, Path("runs") / path.stem) for path in find_sweeps(["all"])]
+    runs = [(sweep, run) for sweep in sweeps for run in sweep.runs()]
+    groups = equal_runs(runs)
+    assert sum(map(len, groups)) == len(runs)
+    leaders = [group[0] for group in groups]
+    (shared,) = (group for group in groups if (sweeps[0], sweeps[0].runs()[1]) in group)
+    assert [(sweep.out.name, run.row.name) for sweep, run in shared] == [
+        ("foresight", "foresight"), ("table01", "current-and-next"), ("table11", "weight-0.2"), ("table14", "stage-3"),
+        ("table04", "real"), ("table02", "dit-3"), ("table03", "depth-0.5"), ("figure05", "cosine"),
+        ("rivals", "foresight"), ("ceiling", "encoder"),
+    ]  # fmt: skip
+    by_table = {sweep.out.name: [run.row.name for other, run in leaders if other is sweep] for sweep in sweeps}
+    assert by_table["table11"] == ["weight-0.1", "weight-0.3"] * 2
+    assert by_table["table14"] == ["stage-2", "both"] * 2
+    assert by_table["table13"] == ["ema", "base"] * 2
+    assert len(by_table["table10"]) == 16  # a chain of its own, frame by frame
+    assert find_sweeps(["table11", "all"])[0].stem == "table11"
+    shipped = {path.stem for path in [*SHIPPED, *(SWEEPS / "own").glob("*.yaml")]}
+    assert {path.stem for path in find_sweeps(["all"])} == shipped
 
 
 def status(folder: Path, seeds: int | None = None) -> list[str]:
     """The lines without their times."""
-    found = sweep_status(folder / "tiny.yaml", folder / "out", "sprite", (), seeds)
+    found = sweep_status(open_sweep(folder / "tiny.yaml", folder / "out", seeds=seeds))
     assert sum(one.seconds > 0 for one in found) == sum(one.finished for one in found)
     return [line.rpartition(";")[0].removesuffix(" runs are finished") for line in status_lines(found)]
 
