@@ -92,7 +92,8 @@ def what_is_trained(trainings: Sequence[Training]) -> str:
 
 
 def _recipe_document(training: Training) -> dict[str, Any]:
-    return parse_yaml(recipe_text(load_recipe(training.recipe, training.changes)), "the recipe")
+    document: dict[str, Any] = parse_yaml(recipe_text(load_recipe(training.recipe, training.changes)), "the recipe")
+    return document
 
 
 def _equals(training: Training, shelf: Path) -> Iterator[Path]:

@@ -54,6 +54,8 @@ mkdir -p "$here/foresight"
 cp -r "$sweep"/table* "$here/foresight/"
 "$bin/probekit" permanence "$sweep/no-foresight/videos" "$sweep"/_runs/{1,2}/no-foresight/videos \
     "$sweep/foresight/videos" "$sweep"/_runs/{1,2}/foresight/videos --out "$here/foresight/permanence"
+horizons() { for folder in "$sweep/$1" "$sweep"/_runs/{1,2}/"$1"; do echo "$folder/videos" "$folder/videos-sprite-30s"; done; }
+"$bin/probekit" drop $(horizons no-foresight) $(horizons foresight) --out "$here/foresight/drop"
 mkdir -p "$runs/exports"
 for arm in no-foresight foresight; do
     number=1
