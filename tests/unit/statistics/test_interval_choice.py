@@ -230,3 +230,30 @@ def test_replicates_are_trusted_from_fifty_units_and_up_to_one_in_a_hundred_with
     if instead is None:
         low, high = np.nanquantile(given_evidence.replicates, [0.025, 0.975])
         assert (found.low, found.high) == pytest.approx((low, high), abs=0.02)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 6), st.floats(-0.05, 0.05))
+def test_the_p_value_over_runs_is_below_five_in_a_hundred_where_the_interval_excludes_zero(
+    seed: int, runs: int, effect: float
+) -> None:
+    """With few runs the interval is Student's, and both are of one error and its freedom."""
+    rng = np.random.default_rng(seed)
+    b = rng.normal(0.5, 0.1, (runs, 60))
+    a = b + effect + rng.normal(0, 0.02, (runs, 1)) + rng.normal(0, 0.05, b.shape)
+    found = paired_means("m", a, b, rng=generator("p"), replicates=20)
+    assert found.p_value is not None
+    assert 0 <= found.p_value <= 1
+    assert (found.p_value < 0.05) == found.star
+
+
+def test_single_runs_have_no_p_value_over_runs() -> None:
+    a, b = np.random.default_rng(0).normal(size=(2, 60))
+    assert paired_means("m", a, b, rng=generator("p"), replicates=20).p_value is None
+
+
+def test_equal_runs_and_prompts_give_the_paired_t_test_of_the_runs() -> None:
+    """Where prompts do not differ, what is left is Student's paired test, as scipy has it."""
+    runs = np.array([0.31, 0.36, 0.29, 0.40])
+    b = np.full((4, 60), 0.3)
+    found = paired_means("m", np.repeat(runs[:, None], 60, axis=1), b, rng=generator("p"), replicates=20)
+    assert found.p_value == pytest.approx(stats.ttest_1samp(runs - 0.3, 0).pvalue)

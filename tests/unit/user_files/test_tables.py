@@ -162,3 +162,13 @@ def test_any_texts_come_back_from_csv_and_json(tmp_path_factory: pytest.TempPath
     write(folder / "any.json", json.dumps(frame.to_dict("records")))
     for name in ("any.csv", "any.json"):
         assert [row["caption"] for row in texts(read(folder / name))] == captions
+
+
+def test_numbers_are_read_as_numbers_and_a_text_in_their_place_is_named(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n1.5,\n-2e3,much\n")
+    first, second = read_table(tmp_path / "t.csv", what="table", fix="Mend it.", columns=("a", "b")).records
+    assert (first.number("a", "Mend it."), first.number("b", "Mend it.")) == (1.5, None)
+    assert second.number("a", "Mend it.") == -2000.0
+    with pytest.raises(UserError, match="line 3: b is 'much', not a number") as refused:
+        second.number("b", "Make it again.")
+    assert refused.value.fix == "Make it again."
