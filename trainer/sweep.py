@@ -1,8 +1,8 @@
 """A table of the paper as a sweep: its rows trained, sampled, scored and compared; what is finished is kept."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from typing import Final
 
@@ -60,27 +60,43 @@ def run_sweeps(sweeps: Sequence[OpenSweep], jobs: int = 1, processes: int = 1) -
     with ExitStack() as held:
         for sweep in sweeps:
             held.enter_context(sole_writer(sweep.out / LOCK, sweep.out))
-        groups = equal_runs([(sweep, run) for sweep in sweeps for run in sweep.runs()])
-        with ThreadPoolExecutor(jobs) as pool:
-            for _ in pool.map(lambda group: _finish(group, processes, jobs), groups):
-                pass
+        runs = [(sweep, run) for sweep in sweeps for run in sweep.runs()]
+        in_order(leaders(runs), jobs, lambda number: _finish(*runs[number], processes, jobs))
         return [_write(sweep) for sweep in sweeps]
 
 
-def equal_runs(runs: Sequence[tuple[OpenSweep, RowRun]]) -> list[list[tuple[OpenSweep, RowRun]]]:
-    """Runs that train the same together, in the order of the first of each: it is trained, and the others take it."""
-    found: dict[str, list[tuple[OpenSweep, RowRun]]] = {}
-    for sweep, run in runs:
-        found.setdefault(what_is_trained(sweep.trainings(run)), []).append((sweep, run))
-    return list(found.values())
+def leaders(runs: Sequence[tuple[OpenSweep, RowRun]]) -> list[int | None]:
+    """For each run the number of the one before it that trains the same, from which it takes; None if it trains."""
+    first: dict[str, int] = {}
+    texts = [what_is_trained(sweep.trainings(run)) for sweep, run in runs]
+    return [None if first.setdefault(text, number) == number else first[text] for number, text in enumerate(texts)]
 
 
-def _finish(runs: Sequence[tuple[OpenSweep, RowRun]], processes: int, jobs: int) -> None:
-    """Train, sample and score runs that train the same, one after the other."""
-    for sweep, run in runs:
-        _train(sweep, run, processes)
-        for scored in sweep.config.suites:
-            score_run(run, sweep.config, scored, sweep.out, jobs)
+def in_order(after: Sequence[int | None], jobs: int, work: Callable[[int], None]) -> None:
+    """Do pieces of work in their order, some side by side.
+
+    Args:
+        after: for each piece the number of the one that must be done before it; it is passed over until then.
+        jobs: pieces side by side.
+        work: does a piece, by its number.
+    """
+    waiting, done = list(range(len(after))), set[int | None]([None])
+    running: dict[Future[None], int] = {}
+    with ThreadPoolExecutor(jobs) as pool:
+        while waiting or running:
+            ready = [number for number in waiting if after[number] in done][: jobs - len(running)]
+            waiting = [number for number in waiting if number not in ready]
+            running |= {pool.submit(work, number): number for number in ready}
+            for finished in wait(running, return_when=FIRST_COMPLETED).done:
+                done.add(running.pop(finished))
+                finished.result()
+
+
+def _finish(sweep: OpenSweep, run: RowRun, processes: int, jobs: int) -> None:
+    """Train, sample and score a run."""
+    _train(sweep, run, processes)
+    for scored in sweep.config.suites:
+        score_run(run, sweep.config, scored, sweep.out, jobs)
 
 
 def _write(sweep: OpenSweep) -> ComparisonRecord:

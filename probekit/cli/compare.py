@@ -34,9 +34,7 @@ def compare(
         float | None, typer.Option(help="Equivalence test: differences within ± percent.", callback=finite)
     ] = None,
     repeat: Annotated[list[Path] | None, typer.Option(help="Another run of the baseline, for the noise floor.")] = None,
-    pairs: Annotated[
-        bool, typer.Option("--pairs", help="Also every pair of models on Total, with Holm's correction.")
-    ] = False,
+    pairs: Annotated[bool, typer.Option("--pairs", help="Also every pair of models on Total, Holm-corrected.")] = False,
     seed: Seed = 0,
     replicates: Replicates = 10_000,
     allow_mismatch: Mismatch = False,
@@ -63,22 +61,20 @@ def compare(
         opened = [open_scored_run(run) for run in baseline_first(runs, baseline)]
         record = compare_runs(opened, seed=seed, settings=settings, allow_mismatch=allow_mismatch)
         paths = [*write_comparison(out, record)]
-        figure = forest_plot(record)
-        for name in ("differences.png", "differences.svg"):
-            save_figure(figure, out / name)
+        figure, pictures = forest_plot(record), [out / "differences.png", out / "differences.svg"]
+        for picture in pictures:
+            save_figure(figure, picture)
         if not settings.of_runs:  # runs of one model have no prompts' differences of their own
             repeats = [open_scored_run(run) for run in repeat or []]
             write_significance(opened, out, seed=seed, margin=margin, repeats=repeats, weighting=settings.weighting)
         if pairs:
             from probekit.workflows.pairs import pairs_of_total, write_pairs
 
-            found = pairs_of_total(opened, seed=seed, settings=settings, allow_mismatch=allow_mismatch)
-            write_pairs(out, found)
+            write_pairs(out, pairs_of_total(opened, seed=seed, settings=settings, allow_mismatch=allow_mismatch))
         from probekit.cli.tables import table_console
 
         table_console().print(comparison_table(record).rich())
-        written = (*paths, *(out / name for name in ("differences.png", "differences.svg")))
-        say(f"wrote {', '.join(map(str, written))}")
+        say(f"wrote {', '.join(map(str, (*paths, *pictures)))}")
 
 
 def _settings(method: Resampling, interval: IntervalKind, weighting: Weighting, replicates: int) -> "BootstrapSettings":

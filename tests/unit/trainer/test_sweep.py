@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from probekit.errors import UserError
@@ -18,7 +20,7 @@ from trainer.cli import app
 from trainer.config.causal import CausalOdeConfig
 from trainer.config.recipe import BidirectionalConfig, DmdConfig, load_recipe
 from trainer.config.sweep import SWEEPS, SweepConfig, SweepRow, find_sweep, find_sweeps, load_sweep
-from trainer.sweep import equal_runs, run_sweeps
+from trainer.sweep import in_order, leaders, run_sweeps
 from trainer.sweep_results import compare_finished, finished_runs
 from trainer.sweep_runs import RowRun, open_sweep, runs_of, trainings_of
 from trainer.sweep_scoring import table_of, videos_of
@@ -340,16 +342,16 @@ def test_what_several_tables_share_is_trained_first_and_once() -> None:
     """Of all shipped sweeps: whole chains, by recipe and seed, whatever their rows are called."""
     sweeps = [open_sweep(path, Path("runs") / path.stem) for path in find_sweeps(["all"])]
     runs = [(sweep, run) for sweep in sweeps for run in sweep.runs()]
-    groups = equal_runs(runs)
-    assert sum(map(len, groups)) == len(runs)
-    leaders = [group[0] for group in groups]
-    (shared,) = (group for group in groups if (sweeps[0], sweeps[0].runs()[1]) in group)
+    first = leaders(runs)
+    shared = [runs[number] for number, leader in enumerate(first) if leader == 1]
+    assert runs[1][1].row.name == "foresight"
     assert [(sweep.out.name, run.row.name) for sweep, run in shared] == [
-        ("foresight", "foresight"), ("table01", "current-and-next"), ("table11", "weight-0.2"), ("table14", "stage-3"),
-        ("table04", "real"), ("table02", "dit-3"), ("table03", "depth-0.5"), ("figure05", "cosine"),
-        ("rivals", "foresight"), ("ceiling", "encoder"),
+        ("table01", "current-and-next"), ("table11", "weight-0.2"), ("table14", "stage-3"), ("table04", "real"),
+        ("table02", "dit-3"), ("table03", "depth-0.5"), ("figure05", "cosine"), ("rivals", "foresight"),
+        ("ceiling", "encoder"),
     ]  # fmt: skip
-    by_table = {sweep.out.name: [run.row.name for other, run in leaders if other is sweep] for sweep in sweeps}
+    trained = [runs[number] for number, leader in enumerate(first) if leader is None]
+    by_table = {sweep.out.name: [run.row.name for other, run in trained if other is sweep] for sweep in sweeps}
     assert by_table["table11"] == ["weight-0.1", "weight-0.3"] * 2
     assert by_table["table14"] == ["stage-2", "both"] * 2
     assert by_table["table13"] == ["ema", "base"] * 2
@@ -357,6 +359,36 @@ def test_what_several_tables_share_is_trained_first_and_once() -> None:
     assert find_sweeps(["table11", "all"])[0].stem == "table11"
     shipped = {path.stem for path in [*SHIPPED, *(SWEEPS / "own").glob("*.yaml")]}
     assert {path.stem for path in find_sweeps(["all"])} == shipped
+
+
+@given(st.data(), st.integers(1, 5))
+def test_work_is_done_once_in_its_order_and_after_what_it_waits_for(data: st.DataObject, jobs: int) -> None:
+    count = data.draw(st.integers(0, 12))
+    after = [data.draw(st.none() | st.integers(0, number - 1)) if number else None for number in range(count)]
+    began, ended = list[int](), list[int]()
+
+    def work(number: int) -> None:
+        began.append(number)
+        assert after[number] is None or after[number] in ended
+        ended.append(number)
+
+    in_order(after, jobs, work)
+    assert sorted(began) == list(range(count))
+    if jobs == 1:
+        assert began == list(range(count))
+
+
+def test_work_that_fails_ends_the_rest_with_its_error() -> None:
+    done = list[int]()
+
+    def work(number: int) -> None:
+        if number == 1:
+            raise UserError("The second one failed.", "Mend it.")
+        done.append(number)
+
+    with pytest.raises(UserError, match="second one failed"):
+        in_order([None] * 5, 1, work)
+    assert done == [0]
 
 
 def status(folder: Path, seeds: int | None = None) -> list[str]:
