@@ -15,7 +15,7 @@ from trainer.config.sweep import SweepSuite
 from trainer.model_card import trained_seconds
 from trainer.sweep_page import RowCost, sweep_page
 from trainer.sweep_runs import OpenSweep, RowRun
-from trainer.sweep_scoring import is_scored, sampled, suite_of, table_of, videos_of
+from trainer.sweep_scoring import is_finished, table_of, videos_of
 
 
 def compare_finished(sweep: OpenSweep) -> ComparisonRecord:
@@ -38,11 +38,9 @@ def compare_finished(sweep: OpenSweep) -> ComparisonRecord:
 
 def finished_runs(sweep: OpenSweep, scored: SweepSuite) -> list[RowRun]:
     """Runs that are scored on a suite, of each row up to the first that is not: runs are pairs by their numbers."""
-    planned = len(suite_of(scored).keys())
     open_rows, found = set[str](), list[RowRun]()
     for run in sweep.runs():
-        videos = videos_of(run, sweep.out, sweep.config, scored)
-        if run.row.name in open_rows or sampled(videos) < planned or not is_scored(videos):
+        if run.row.name in open_rows or not is_finished(videos_of(run, sweep.out, sweep.config, scored), scored):
             open_rows.add(run.row.name)
         else:
             found.append(run)

@@ -7,11 +7,10 @@ from typing import Final
 
 from probekit.children import run_child
 from probekit.errors import UserError
-from probekit.run_folder.manifest import load_video_set
 from probekit.suites.registry import load_suite
 from probekit.suites.suite import Suite
-from probekit.workflows.compare import open_scored_run
 from trainer.config.sweep import SweepConfig, SweepSuite
+from trainer.run_progress import scores_are_done, videos_are_done
 from trainer.sweep_runs import RowRun
 
 LOGGER = logging.getLogger("trainer")
@@ -38,21 +37,10 @@ def _named(name: str, config: SweepConfig, scored: SweepSuite) -> str:
     return name if scored.suite == config.suite else f"{name}-{scored.suite}"
 
 
-def sampled(videos: Path) -> int:
-    """How many videos a folder has."""
-    try:
-        return len(load_video_set(videos).rows)
-    except UserError:
-        return 0
-
-
-def is_scored(videos: Path) -> bool:
-    """Whether a folder has scores of its videos."""
-    try:
-        open_scored_run(videos)
-    except UserError:
-        return False
-    return True
+def is_finished(videos: Path, scored: SweepSuite) -> bool:
+    """Whether every video of a suite is sampled and scored."""
+    suite = suite_of(scored)
+    return videos_are_done(videos, suite) and scores_are_done(videos, suite)
 
 
 def score_run(run: RowRun, config: SweepConfig, scored: SweepSuite, out: Path, jobs: int) -> None:
@@ -69,7 +57,7 @@ def score_run(run: RowRun, config: SweepConfig, scored: SweepSuite, out: Path, j
         UserError: if a command fails, naming its log.
     """
     videos = videos_of(run, out, config, scored)
-    if sampled(videos) == len(suite_of(scored).keys()) and is_scored(videos):
+    if is_finished(videos, scored):
         return
     threads = os.environ.get(_THREADS) or str(max(1, (os.cpu_count() or 1) // jobs))
     log = videos.with_name(f"{videos.name}.log")

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from trainer.config.sweep import SweepConfig
 from trainer.model_card import trained_seconds
+from trainer.run_progress import sampled
 from trainer.sweep_runs import OpenSweep, RowRun, Training
-from trainer.sweep_scoring import is_scored, sampled, suite_of, videos_of
+from trainer.sweep_scoring import is_finished, suite_of, videos_of
 
 
 class RunStatus(NamedTuple):
@@ -54,6 +55,6 @@ def _status(run: RowRun, trainings: Sequence[Training], out: Path, config: Sweep
         of_suite = "" if len(config.suites) == 1 else f" of {scored.suite}"
         if (made := sampled(folder)) < planned:
             return RunStatus(run, f"trained; sampled {made} of {planned} videos{of_suite}", False, seconds)
-        if not is_scored(folder):
+        if not is_finished(folder, scored):
             return RunStatus(run, f"trained and sampled; not scored{of_suite}", False, seconds)
     return RunStatus(run, "trained, sampled and scored", True, seconds)

@@ -17,7 +17,7 @@ from trainer.reproduction.done import cost_is_done, drop_is_done, reading_is_don
 from trainer.reproduction.places import Places
 from trainer.reproduction.rates import UNKNOWN, Estimate, estimate_of
 from trainer.reproduction.request import Request
-from trainer.reproduction.steps import Plan, Step, comparison_is_done, scores_are_done, videos_are_done
+from trainer.reproduction.steps import Plan, Step, comparison_is_done
 from trainer.reproduction.targets import (
     CHUNKWISE,
     LONG,
@@ -32,6 +32,7 @@ from trainer.reproduction.targets import (
     target_named,
 )
 from trainer.reproduction.trainings import Chain, Row, arms_of, rows_of
+from trainer.run_progress import scores_are_done, videos_are_done
 
 _CYCLES: Final = 4
 _SMALL_FUTURES: Final = FutureSettings(futures=4, states=3)

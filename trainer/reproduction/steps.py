@@ -7,8 +7,6 @@ from typing import Final, NamedTuple
 from probekit.choices import Split
 from probekit.errors import UserError
 from probekit.reporting.comparison_io import read_comparison
-from probekit.run_folder.manifest import load_video_set, manifest_files
-from probekit.run_folder.score_table import SCORES_FOLDER, read_scores
 from probekit.suites.suite import Suite
 from trainer.config.causal import TrajectoryConfig
 from trainer.config.recipe import load_recipe
@@ -59,22 +57,6 @@ def training_is_done(training: Training) -> bool:
 def clips_are_done(folder: Path, split: Split, shards: int) -> bool:
     """Whether all shards of a split are there."""
     return all(shard_path(folder, split, number).is_file() for number in range(shards))
-
-
-def videos_are_done(run: Path, suite: Suite) -> bool:
-    """Whether a run folder lists every video of a suite."""
-    if not manifest_files(run):
-        return False
-    return {row.key() for row in load_video_set(run).rows} >= set(suite.keys())
-
-
-def scores_are_done(run: Path, suite: Suite) -> bool:
-    """Whether every video of a suite has rows in a run's score table."""
-    if not (run / SCORES_FOLDER).is_dir():
-        return False
-    table = read_scores(run / SCORES_FOLDER)
-    scored = set(zip(table["prompt_id"], table["sample"], strict=True))
-    return scored >= {(key.prompt_id, key.sample) for key in suite.keys()}
 
 
 def comparison_is_done(folder: Path, suite: Suite, models: int) -> bool:

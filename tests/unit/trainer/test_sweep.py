@@ -4,6 +4,8 @@ import csv
 import re
 from pathlib import Path
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -313,6 +315,12 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
         whole.partition("## What training took")[0].splitlines()[4:] == found.partition("## What")[0].splitlines()[4:]
     )
     assert status(tmp_path, 2)[-1] == "4 of 4"
+    scores = next((tmp_path / "out" / "plain" / "videos" / "scores").glob("*.parquet"))
+    table = pq.read_table(scores)
+    pq.write_table(table.filter(pc.field("prompt_id") != table["prompt_id"][0]), scores)  # as a kill leaves them
+    first = sweep_status(open_sweep(tmp_path / "tiny.yaml", tmp_path / "out", seeds=2))[0]
+    assert first.state == "trained and sampled; not scored of sprite-5s"
+    assert run_one(tmp_path, seeds=2).rows == both.rows
     other = (tmp_path / "tiny.yaml").read_text().replace("name: plain", "name: same").replace("Tiny", "Another table")
     (tmp_path / "other.yaml").write_text(other)
     monkeypatch.setattr("trainer.sweep.run_child", None)  # whoever starts a training fails
@@ -325,8 +333,7 @@ def test_a_run_behind_one_that_is_missing_does_not_count(tmp_path: Path, monkeyp
     sweep = open_sweep(SWEEPS / "table11.yaml", Path("out"), seeds=3)
     scored = {"no-foresight": (0, 1, 2), "weight-0.1": (0, 2), "weight-0.2": (1, 2)}
     there = {Path("out") / run.folder / "videos" for run in sweep.runs() if run.number in scored.get(run.row.name, ())}
-    monkeypatch.setattr("trainer.sweep_results.sampled", lambda videos: 100 * (videos in there))
-    monkeypatch.setattr("trainer.sweep_results.is_scored", lambda videos: videos in there)
+    monkeypatch.setattr("trainer.sweep_results.is_finished", lambda videos, suite: videos in there)
     found = [(run.row.name, run.number) for run in finished_runs(sweep, sweep.config.suites[0])]
     assert sorted(found) == [("no-foresight", 0), ("no-foresight", 1), ("no-foresight", 2), ("weight-0.1", 0)]
     with pytest.raises(UserError, match="no finished run of 'none' and of another row"):
