@@ -50,15 +50,30 @@ def trained_seconds(run: Path) -> float:
     Raises:
         UserError: if its configuration cannot be read.
     """
+    return _logged(run, "seconds")
+
+
+def processor_seconds(run: Path) -> float | None:
+    """Seconds of cores of the steps that a run has logged; None where its log has none, as those of earlier versions.
+
+    Raises:
+        UserError: if its configuration cannot be read.
+    """
+    return _logged(run, "processor_seconds") or None
+
+
+def _logged(run: Path, name: str) -> float:
     if not (run / "metrics.jsonl").is_file():
         return 0.0
     config: dict[str, Any] = read_yaml(run / "config.yaml", what="configuration", fix="Train it again.")
-    return _seconds(read_metrics(run), config["log_every"])
+    return _sum_of_steps(read_metrics(run), config["log_every"], name)
 
 
-def _seconds(metrics: Sequence[Mapping[str, float]], log_every: int) -> float:
-    """Each record has the seconds of one step, and stands for those since the record before."""
-    return float(log_every * sum(record["seconds"] for record in metrics if "seconds" in record))
+def _sum_of_steps(metrics: Sequence[Mapping[str, float]], log_every: int, name: str = "seconds") -> float:
+    """Each record has the time of one step, and stands for those since the record before; 0 if a record lacks it."""
+    timed = [record for record in metrics if "seconds" in record]
+    whole = all(name in record for record in timed)
+    return float(log_every * sum(record[name] for record in timed)) if whole else 0.0
 
 
 def write_model_card(run: Path, command: str, samples: Path) -> Path:
@@ -87,7 +102,7 @@ def write_model_card(run: Path, command: str, samples: Path) -> Path:
         "command": command,
         "seed": config["seed"],
         "steps": int(max(record["step"] for record in metrics)),
-        "hours": round(_seconds(metrics, config["log_every"]) / 3600, 2),
+        "hours": round(_sum_of_steps(metrics, config["log_every"]) / 3600, 2),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "ema": True,
         "held_out_loss": [record["validation_loss"] for record in metrics if "validation_loss" in record][-1],

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from probekit.errors import UserError
 from probekit.models.saving import SHARED_PARTS
-from trainer.config.choices import CODEC_EPISODES, TEXT_STEPS
+from trainer.config.choices import CLIP_SHARDS, CODEC_EPISODES, TEXT_STEPS
 from trainer.data.jobs import encode_sprite_clips, fit_shared_parts
 from trainer.engine.loop import Ending
 from trainer.launch import train_from_recipe
@@ -17,7 +17,6 @@ LOGGER = logging.getLogger("trainer")
 _RECIPES: Final = Path(__file__).parent / "recipes"
 _PARTS: Final = "parts"
 _CLIPS: Final = "latents"
-_TRAIN_SHARDS: Final = 72
 
 
 class Work(NamedTuple):
@@ -83,7 +82,7 @@ def reproduce(
     out: Path,
     *,
     changes: Mapping[str, Sequence[str]] | None = None,
-    shards: int = _TRAIN_SHARDS,
+    shards: int = CLIP_SHARDS,
     codec_episodes: int = CODEC_EPISODES,
     text_steps: int = TEXT_STEPS,
 ) -> bool:

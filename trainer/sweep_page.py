@@ -18,12 +18,14 @@ class RowCost(NamedTuple):
         runs: runs that are finished.
         planned: runs that the sweep asks for.
         minutes: mean wall time of a run's trainings, by their logs; None without a finished run.
+        core_minutes: mean time of cores; None where a log does not have it.
     """
 
     label: str
     runs: int
     planned: int
     minutes: float | None
+    core_minutes: float | None = None
 
 
 def sweep_page(
@@ -70,7 +72,15 @@ def _cost_table(costs: Sequence[RowCost]) -> Table[RowCost]:
         Column("row", lambda cost: cost.label),
         Column("runs", lambda cost: cost.runs, True),
         Column("of", lambda cost: cost.planned, True),
-        Column("minutes of a run", lambda cost: "" if cost.minutes is None else f"{cost.minutes:.1f}", True),
+        Column("minutes of a run", lambda cost: _minutes(cost.minutes), True),
+        Column("core-minutes of a run", lambda cost: _minutes(cost.core_minutes), True),
     ]
-    note = "Wall time of the trainings, by their logs, on the threads that the recipe names; more beside other work."
+    note = (
+        "Of the trainings alone, by their logs. Minutes are wall time, which grows beside other work; core-minutes are "
+        "the time of all cores of a run's main process, which does not."
+    )
     return Table(columns, costs, [note])
+
+
+def _minutes(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"

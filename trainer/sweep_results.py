@@ -1,6 +1,7 @@
 """The tables of a sweep: rows against the first, every pair of rows, and what training took; also of a part of it."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from statistics import fmean
 
 from probekit.atomic_files import write_text
@@ -12,7 +13,7 @@ from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.workflows.compare import compare_runs, open_scored_run
 from probekit.workflows.pairs import pairs_of_total, write_pairs
 from trainer.config.sweep import SweepSuite
-from trainer.model_card import trained_seconds
+from trainer.model_card import processor_seconds, trained_seconds
 from trainer.sweep_page import RowCost, sweep_page
 from trainer.sweep_runs import OpenSweep, RowRun
 from trainer.sweep_scoring import is_finished, table_of, videos_of
@@ -78,7 +79,19 @@ def write_tables(sweep: OpenSweep, scored: SweepSuite, runs: Sequence[RowRun]) -
 def _costs(sweep: OpenSweep, runs: Sequence[RowRun]) -> Iterator[RowCost]:
     for row in sweep.config.rows:
         own = [run for run in runs if run.row.name == row.name]
-        stages = [sweep.trainings(run) for run in own]
-        seconds = [sum(trained_seconds(training.folder) for training in trainings) for trainings in stages]
+        stages = [[training.folder for training in sweep.trainings(run)] for run in own]
         planned = sweep.config.more_seeds.get(row.name, sweep.config.seeds)
-        yield RowCost(row.label, len(own), planned, fmean(seconds) / 60 if seconds else None)
+        minutes = [sum(map(trained_seconds, folders)) / 60 for folders in stages]
+        worked = [_core_minutes(folders) for folders in stages]
+        known = [one for one in worked if one is not None]
+        yield RowCost(
+            row.label, len(own), planned, fmean(minutes) if own else None,
+            fmean(known) if own and len(known) == len(own) else None,
+        )  # fmt: skip
+
+
+def _core_minutes(folders: Sequence[Path]) -> float | None:
+    """Minutes of cores of a run's stages; None where one's log does not have them."""
+    seconds = [processor_seconds(folder) for folder in folders]
+    known = [one for one in seconds if one is not None]
+    return sum(known) / 60 if len(known) == len(seconds) else None

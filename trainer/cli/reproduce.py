@@ -10,6 +10,7 @@ from probekit.choices import Backend
 from probekit.cli.errors import reporting_errors
 from probekit.cli.terminal import say
 from probekit.errors import UserError
+from trainer.config.choices import CLIP_SHARDS
 
 if TYPE_CHECKING:
     from trainer.reproduction.request import Request
@@ -40,7 +41,7 @@ def reproduce_command(
         list[str] | None,
         typer.Option("--set", help="Override: of one run of the chain, sprite-ar:steps=100; of every row of a target."),
     ] = None,
-    shards: Annotated[int, typer.Option(help="Chain: shards of 250 training clips.", min=1)] = 48,
+    shards: Annotated[int, typer.Option(help="Chain: shards of 250 training clips.", min=1)] = CLIP_SHARDS,
 ) -> None:
     """Make tables and figures of the paper, or without a target every stage of the sprite scale from nothing."""
     with reporting_errors():

@@ -6,6 +6,8 @@ PassPrecision = Literal["fp32", "bf16"]
 """Number format of the passes of a training; weights stay in fp32."""
 ServiceName = Literal["wandb", "trackio"]
 """Tracking services, each the name of its package."""
+CLIP_SHARDS: Final = 72
+"""Shards of 250 training clips that the shipped models were trained on."""
 CODEC_EPISODES: Final = 400
 """Training episodes that the sprite world's codec is fitted to."""
 TEXT_STEPS: Final = 2500

@@ -7,7 +7,7 @@ from typing import Final
 from probekit.errors import UserError
 from probekit.user_files.json_files import read_json_lines
 
-_OF_THE_MACHINE: Final = frozenset({"seconds", "tokens_per_second", "peak_memory_mib"})
+_OF_THE_MACHINE: Final = frozenset({"seconds", "processor_seconds", "tokens_per_second", "peak_memory_mib"})
 _ABSOLUTE: Final = 1e-6
 """Numbers this close agree, such as cosines around zero; rates are that small by themselves."""
 

@@ -1,4 +1,4 @@
-"""What a step took: seconds, tokens per second, the peak of memory."""
+"""What a step took: seconds, seconds of processors, tokens per second, the peak of memory."""
 
 import resource
 import sys
@@ -23,11 +23,15 @@ class StepCosts:
         self._world = world
         self._tokens = tokens
         self._started = time.perf_counter()
+        self._worked = time.process_time()
         if world.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(world.device)
 
     def values(self) -> dict[str, float]:
-        """Seconds, tokens per second, and peak memory in MiB."""
+        """Seconds, those of all cores of this process together, tokens per second, and peak memory in MiB.
+
+        Seconds of cores do not grow where other work shares the machine, as seconds do.
+        """
         if self._world.device.type == "cuda":
             torch.cuda.synchronize(self._world.device)
             peak = torch.cuda.max_memory_allocated(self._world.device) / _MIB
@@ -35,4 +39,9 @@ class StepCosts:
             unit = 1 if sys.platform == "darwin" else 1024
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / _MIB
         seconds = time.perf_counter() - self._started
-        return {"seconds": seconds, "tokens_per_second": self._tokens / seconds, "peak_memory_mib": peak}
+        return {
+            "seconds": seconds,
+            "processor_seconds": time.process_time() - self._worked,
+            "tokens_per_second": self._tokens / seconds,
+            "peak_memory_mib": peak,
+        }

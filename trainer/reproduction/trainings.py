@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from probekit.choices import Split
 from probekit.user_files.yaml_files import read_yaml
 from trainer.config.causal import TrajectoryConfig
+from trainer.config.choices import CLIP_SHARDS
 from trainer.config.places import FILE_KEYS, MODEL_KEYS, RECIPES
 from trainer.config.recipe import load_recipe
 from trainer.config.sweep import SWEEPS, SweepConfig, SweepRow
@@ -23,7 +24,7 @@ from trainer.sweep_runs import RowRun, Training, trainings_of
 
 _WORK: Final = "runs"
 _LATENTS: Final = "-latents"
-_CLIP_SHARDS: Final[Mapping[Split, int]] = {"train": 72, "validation": 1}
+_CLIP_SHARDS: Final[Mapping[Split, int]] = {"train": CLIP_SHARDS, "validation": 1}
 _CLIPS_PER_SHARD: Final = 250
 _SOURCES: Final = tuple(key for key in (*MODEL_KEYS, *FILE_KEYS) if key != "out")
 _ENTRY: Final = "initial_model"

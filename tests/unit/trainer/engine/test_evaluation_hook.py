@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from probekit.errors import UserError
@@ -57,6 +58,7 @@ def test_every_step_logs_what_it_took_and_every_rate(folders: dict[str, str], tm
     tokens = 2 * 6 * 16 * (1 + config.critic_updates)
     assert first["tokens_per_second"] * first["seconds"] == pytest.approx(tokens)
     assert first["peak_memory_mib"] > 10
+    assert 0 < first["processor_seconds"] < first["seconds"] * torch.get_num_threads() * 2
     assert first["critic_generator_ratio"] == pytest.approx(first["critic_loss"] / first["dmd_loss"])
     names = {
         "learning_rate",
