@@ -76,7 +76,7 @@ def in_order(after: Sequence[int | None], jobs: int, work: Callable[[int], None]
     """Do pieces of work in their order, some side by side.
 
     Args:
-        after: for each piece the number of the one that must be done before it; it is passed over until then.
+        after: number of the piece that must be done before each one, which is passed over until then; None for none.
         jobs: pieces side by side.
         work: does a piece, by its number.
     """

@@ -66,8 +66,8 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "trainer.objectives",
     },
     "trainer.reproduction": {
-        "trainer.config", "trainer.data", "trainer.engine", "trainer.planning", "trainer.sweep", "trainer.sweep_runs",
-        "trainer.sweep_table",
+        "trainer.config", "trainer.data", "trainer.engine", "trainer.planning", "trainer.run_progress",
+        "trainer.sweep", "trainer.sweep_runs", "trainer.sweep_table",
     },
     "trainer.claims": {"trainer.config", "trainer.reproduction"},
     "trainer.planning": {

@@ -29,7 +29,7 @@ VERBS: Final = (
     ),
     Verb(
         "sweep", "trainer.cli.sweep:sweep_command",
-        "Train, score and compare every row of a table; the same command resumes.",
+        "Train, score and compare every row of tables; the same command resumes.",
     ),
     Verb(
         "cost", "trainer.cli.planning:cost_command",

@@ -50,7 +50,7 @@ def compiled(table: str, folder: Path) -> Path:
 
 
 @latex
-@pytest.mark.parametrize("name", ["5s/comparison.tex", "table11/comparison.tex", "table08/table08.tex"])
+@pytest.mark.parametrize("name", ["5s/comparison.tex", "foresight/table/comparison.tex", "table08/table08.tex"])
 def test_a_stored_table_compiles(name: str, tmp_path: Path) -> None:
     assert compiled((REPORTS / name).read_text(encoding="utf-8"), tmp_path).stat().st_size > 5000
 

@@ -67,7 +67,7 @@ def test_an_error_needs_two_replicates_with_a_value(replicates: int, known: bool
 
 def test_a_dimension_that_no_prompt_is_scored_for_says_so() -> None:
     found = unscored_difference("color")
-    assert found == ("color", None, None, None, None, None, None, False, 0, "raw", NO_PROMPTS, None, None, None)
+    assert found == ("color", None, None, None, None, None, None, False, 0, "raw", NO_PROMPTS, None, None, None, None)
 
 
 def test_estimates_are_the_dimensions_and_the_composites_that_exist() -> None:

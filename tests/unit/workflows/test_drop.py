@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from probekit.cli.main import app
 from probekit.workflows.drop import read_drop_protocol
-from tests.unit.workflows.test_pairs import scored
+from tests.helpers.scored_runs import scored
 
 
 def horizons(root: Path, model: str, number: int) -> list[str]:

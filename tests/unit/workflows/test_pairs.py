@@ -6,30 +6,14 @@ import pytest
 
 from probekit.errors import UserError
 from probekit.reporting.pair_table import PAIRS, read_pairs
-from probekit.run_folder.protocol_card import write_protocol
-from probekit.run_folder.score_table import write_scores
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.significance import holm
-from probekit.workflows.compare import ScoredRun, compare_runs, open_scored_run
+from probekit.workflows.compare import compare_runs
 from probekit.workflows.pairs import pairs_of_total, write_pairs
-from tests.helpers.reporting_examples import card, score_rows
+from tests.helpers.scored_runs import SHIFTS, scored
 
-SHIFTS = {"none": 0.0, "half": 0.02, "whole": 0.04}
 OF_RUNS = BootstrapSettings(resampling="paired-runs", replicates=400)
 PROMPTS = BootstrapSettings(replicates=400)
-
-
-def scored(root: Path, model: str, number: int = 0, shift: float | None = None) -> ScoredRun:
-    """A scored training run whose colours and objects are better by a shift, that of `SHIFTS` unless it is given."""
-    own = SHIFTS[model] if shift is None else shift
-    folder = root / f"{model}-{number}"
-    rows = score_rows(model, shift=dict.fromkeys(("color", "object_class"), own + 0.003 * number))
-    write_scores(
-        folder / "scores" / "all.parquet",
-        [row._replace(suite="sprite-5s", training_run=f"run-{number}") for row in rows],
-    )
-    write_protocol(folder, card(model))
-    return open_scored_run(folder)
 
 
 @pytest.mark.parametrize(("settings", "runs"), [(PROMPTS, 1), (OF_RUNS, 3)])

@@ -10,17 +10,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from probekit.reporting.comparison_io import write_comparison
 from probekit.reporting.pair_table import read_pairs
-from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.verdicts import Effect
-from probekit.suites.registry import load_suite
-from probekit.workflows.compare import compare_runs
-from probekit.workflows.pairs import pairs_of_total, write_pairs
 from tests.architecture.prose import sentences, words
 from tests.helpers.places import REPOSITORY
+from tests.helpers.scored_runs import write_runs
 from tests.helpers.shared_data import SHARED
-from tests.unit.workflows.test_pairs import scored
 from trainer.claims.found import shipped_hash
 from trainer.claims.kinds import LongerGains, Pairs, TotalUp, others
 from trainer.claims.ledger import NOT_RUN, Line, ledger, line_of, time_of
@@ -53,26 +48,6 @@ def results(tmp_path: Path) -> Path:
     shutil.copy(REPOSITORY / RESULTS / "5s" / "comparison.json", folder)
     shutil.copytree(REPOSITORY / RESULTS / "drop", tmp_path / "sprite" / "drop")
     return tmp_path / "sprite"
-
-
-def write_runs(results: Path, sweep: str, folder: Path, effects: dict[str, float], runs: int) -> None:
-    """A sweep's tables of made-up scores, under today's prompts and scorers."""
-    opened = [
-        scored(results.parent / f"{sweep}-runs", row, number, shift)
-        for row, shift in effects.items()
-        for number in range(runs)
-    ]
-    settings = BootstrapSettings(resampling="paired-runs" if runs > 1 else "paper", replicates=400)
-    write_comparison(folder, compare_runs(opened, settings=settings))
-    write_pairs(folder, pairs_of_total(opened, settings=settings))
-    config, now = load_sweep(find_sweep(sweep)), next(iter(stored(results / "5s")["protocols"].values()))
-    size = load_suite(config.suite).reduced(config.prompts, config.samples).card()
-
-    def modern(card: dict[str, Any]) -> None:
-        card["scorers"] = now["scorers"]
-        card["prompts"] = size.model_dump(mode="json")
-
-    change(folder, modern)
 
 
 @pytest.mark.long
@@ -211,7 +186,7 @@ def weight_line(results: Path) -> Line:
 @pytest.mark.parametrize("runs", [1, 3])
 def test_rows_are_compared_pair_by_pair(runs: int, results: Path) -> None:
     """The pairs are those of the stored table, whichever row is the first of them."""
-    write_runs(results, "table11", results / "table11", WEIGHTS, runs)
+    write_runs(results.parent / "runs", "table11", results / "table11", WEIGHTS, runs)
     pairs = {(row.first, row.second): row for row in read_pairs(results / "table11")}
     line = weight_line(results)
     assert line.found is not None
@@ -224,27 +199,29 @@ def test_rows_are_compared_pair_by_pair(runs: int, results: Path) -> None:
 
 
 def test_a_claim_of_rows_that_are_not_finished_says_so(results: Path) -> None:
-    write_runs(results, "table11", results / "table11", {row: WEIGHTS[row] for row in list(WEIGHTS)[:3]}, 2)
+    write_runs(
+        results.parent / "runs", "table11", results / "table11", {row: WEIGHTS[row] for row in list(WEIGHTS)[:3]}, 2
+    )
     assert weight_line(results).verdict == NOT_RUN
     assert "has no row 0.3: its training is not finished" in weight_line(results).reason
 
 
 def test_rows_of_other_prompts_are_stale(results: Path) -> None:
-    write_runs(results, "table11", results / "table11", WEIGHTS, 1)
+    write_runs(results.parent / "runs", "table11", results / "table11", WEIGHTS, 1)
     change(results / "table11", lambda card: card["prompts"].update(file_hash="0" * 64))
     assert "stale: sprite-5s has other prompts now" in weight_line(results).reason
 
 
 def test_a_comparison_of_other_rows_is_refused(results: Path) -> None:
     others = {f"{row}-else": shift for row, shift in list(WEIGHTS.items())[:3]}
-    write_runs(results, "table11", results / "table11", others, 1)
+    write_runs(results.parent / "runs", "table11", results / "table11", others, 1)
     assert "compares 3 models in place of 4" in weight_line(results).reason
 
 
 def test_the_total_is_read_over_training_runs_where_there_are_several(results: Path) -> None:
     """Their first runs are what is shipped; else they are stale."""
     folder = results / "foresight" / "table"
-    write_runs(results, "foresight", folder, {"no-foresight": 0.0, "foresight": 0.02}, 3)
+    write_runs(results.parent / "runs", "foresight", folder, {"no-foresight": 0.0, "foresight": 0.02}, 3)
     assert "other weights than the shipped sprite-dmd-baseline" in line_of(claim(TotalUp), Places(results)).reason
     hashes = {row: shipped_hash(f"sprite-dmd-{arm}") for row, arm in ARMS.items()}
     record = stored(folder)

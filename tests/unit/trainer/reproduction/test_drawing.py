@@ -21,6 +21,7 @@ from probekit.rollout.generation_runner import Request as VideoRequest
 from probekit.run_folder.sample_key import SampleKey
 from probekit.suites.registry import load_suite
 from tests.helpers.places import REPOSITORY
+from tests.helpers.scored_runs import write_runs
 from tests.helpers.shared_data import SHARED
 from trainer.reproduction.drawing import draw_target
 from trainer.reproduction.request import Request
@@ -101,12 +102,14 @@ def test_consistency_of_each_base_system_has_the_papers_pair(tmp_path: Path) -> 
 
 
 def test_rows_of_a_sweep_stand_beside_the_papers(tmp_path: Path) -> None:
-    draw_target("table11", copied(tmp_path, "table11"))
+    effects = {"no-foresight": 0.0, "weight-0.1": 0.01, "weight-0.2": 0.03, "weight-0.3": 0.02}
+    write_runs(tmp_path / "runs", "table11", tmp_path / "table11", effects, 1)
+    draw_target("table11", Request("sprite", tmp_path))
     drawn = rows_of(tmp_path / "table11" / "table11.csv")
     assert [row["paper_total"] for row in drawn] == [f"{value:.6f}" for value in (83.82, 84.15, 84.62, 84.45)]
     assert float(drawn[2]["paper_difference"]) == pytest.approx(0.80)
     assert drawn[0]["difference"] == ""
-    totals = [row for row in read_comparison(STORED / "table11").rows if row.quantity == "total"]
+    totals = [row for row in read_comparison(tmp_path / "table11").rows if row.quantity == "total"]
     assert [float(row["difference"]) for row in drawn[1:]] == [
         pytest.approx(one.difference, abs=1e-6) for one in totals
     ]
