@@ -136,12 +136,14 @@ def _compare(
     """The runs `a` against the runs `b`, pair by pair."""
     rng = generator("horizon_drop", seed)
     if len(a) == 1:
-        return paired_bootstrap(a[0], b[0], constants, rng=rng, replicates=replicates)
-    samples = {
-        name: PairedSamples(
-            tuple(f"{row:08d}" for row in range(len(a[0][name]))), np.stack([run[name] for run in (*a, *b)])[..., None]
-        )
-        for name in a[0]
-    }
+        (one,), (other,) = a, b
+        return paired_bootstrap(one, other, constants, rng=rng, replicates=replicates)
+    samples = {name: _samples([run[name] for run in (*a, *b)]) for name in next(iter(a))}
     settings = BootstrapSettings(resampling="paired-runs", replicates=replicates)
     return group_bootstrap(samples, constants, settings, rng=rng, runs=Runs(len(a), len(b), paired=True))
+
+
+def _samples(runs: Sequence[NDArray[np.float64]]) -> PairedSamples:
+    """Scores (P,) of each run as one video a prompt."""
+    values = np.stack(runs)[..., None]
+    return PairedSamples(tuple(f"{row:08d}" for row in range(values.shape[1])), values)

@@ -10,7 +10,7 @@ from probekit.statistics.difference_estimate import (
     unscored_difference,
 )
 from probekit.statistics.influence import Units
-from probekit.statistics.interval_choice import NO_SPREAD, TOO_FEW_FOR_INTERVAL, TOO_FEW_PROMPTS, Evidence
+from probekit.statistics.interval_choice import NO_SPREAD, TOO_FEW_FOR_INTERVAL, TOO_FEW_PROMPTS, Evidence, t_test
 
 
 def evidence(prompts: int = 60, shift: float = 1.0, replicates: int = 400) -> Evidence:
@@ -36,6 +36,12 @@ def test_error_and_interval_are_those_of_the_replicates_that_have_a_value() -> N
         assert found.closed_form_error == pytest.approx(given.units[0].influence.std() / 60**0.5)
         assert (found.low, found.high) == pytest.approx(tuple(np.quantile(given.replicates, [0.05, 0.95])))
         assert found.reason is None
+
+
+def test_a_p_value_stands_where_runs_are_resampled_and_there_is_an_interval() -> None:
+    assert estimate(evidence()).p_value is None
+    assert estimate(evidence()._replace(runs=3)).p_value == t_test(evidence())
+    assert estimate(evidence(prompts=5)._replace(runs=3)).p_value is None
 
 
 @pytest.mark.parametrize(("shift", "star"), [(1.0, True), (-1.0, True), (0.0, False)])

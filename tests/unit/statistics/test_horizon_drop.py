@@ -136,6 +136,34 @@ def test_one_run_of_each_is_the_drop_of_single_models() -> None:
     )
 
 
+def test_by_default_runs_too_are_resampled_ten_thousand_times_with_seed_0() -> None:
+    runs, others = [run_of(seed, 0.0, 0.01) for seed in range(2)], [run_of(5 + seed, 0.0, 0.01) for seed in range(2)]
+    named = horizon_drop_of_runs(runs, SPRITE_CONSTANTS, seed=0, replicates=10_000)
+    assert horizon_drop_of_runs(runs, SPRITE_CONSTANTS) == named
+    difference = drop_difference_of_runs(runs, others, SPRITE_CONSTANTS, seed=0, replicates=10_000)
+    assert drop_difference_of_runs(runs, others, SPRITE_CONSTANTS) == difference
+
+
+def test_what_a_pair_of_runs_shares_leaves_the_interval() -> None:
+    """The k-th runs of both lose the same more than other runs do, by up to 0.3; that is no difference of theirs."""
+
+    def moved(run: HorizonScores, by: float) -> HorizonScores:
+        return HorizonScores(run.short, shifted(run.long, -by))
+
+    baseline, method = ([run_of(seed + first, 0.0, 0.001) for seed in range(4)] for first in (0, 10))
+    shared = (
+        [moved(run, 0.1 * k) for k, run in enumerate(baseline)],
+        [moved(run, 0.1 * k) for k, run in enumerate(method)],
+    )
+    found = [
+        drop_difference_of_runs(ours, theirs, SPRITE_CONSTANTS, replicates=20).total
+        for theirs, ours in ((baseline, method), shared)
+    ]
+    assert found[0] is not None
+    assert found[1] is not None
+    assert found[1].closed_form_error == pytest.approx(found[0].closed_form_error)
+
+
 def test_the_drop_of_several_runs_is_the_mean_of_theirs() -> None:
     runs = [run_of(seed, 0.0, 0.01) for seed in range(3)]
     together = horizon_drop_of_runs(runs, SPRITE_CONSTANTS, replicates=REPLICATES)
