@@ -108,8 +108,7 @@ def choose_interval(evidence: Evidence, asked: IntervalKind, level: float) -> In
     ends = None if instead is not None or asked == "t" else _asked_interval(evidence, asked, level)
     if ends is not None:
         return Interval(*ends, kind=asked)
-    error, freedom = unbiased_errors(evidence.units)[0], welch_freedom(evidence.units)[0]
-    low, high = t_interval(evidence.difference, float(error), float(freedom), level)
+    low, high = t_interval(evidence.difference, *_error_and_freedom(evidence), level)
     if asked != "t" and instead is None:
         instead = _undefined(asked)
     return Interval(low, high, "t", instead=instead)
@@ -120,8 +119,13 @@ def t_test(evidence: Evidence) -> float:
 
     Only for a difference whose units have a spread.
     """
-    error, freedom = unbiased_errors(evidence.units)[0], welch_freedom(evidence.units)[0]
-    return 2.0 * t_tail(abs(evidence.difference) / float(error), float(freedom))
+    error, freedom = _error_and_freedom(evidence)
+    return 2.0 * t_tail(abs(evidence.difference) / error, freedom)
+
+
+def _error_and_freedom(evidence: Evidence) -> tuple[float, float]:
+    """The unbiased standard error, and its degrees of freedom."""
+    return float(unbiased_errors(evidence.units)[0]), float(welch_freedom(evidence.units)[0])
 
 
 def no_error(evidence: Evidence) -> str | None:
