@@ -53,6 +53,11 @@ def sweep_table(config: SweepConfig, record: ComparisonRecord, banner: str | Non
         Column("paper: Total against the first", lambda line: _printed_difference(line.paper_difference), True),
     ]
     note = "Scores and differences are over the prompts that a row shares with the first one, dimension by dimension."
+    if len({row.baseline_mean for row in record.rows if row.quantity == _TOTAL}) > 1:
+        note += (
+            " These differ from row to row, and the first row's scores are on those of the last one. "
+            "So a difference is not always that of the scores shown."
+        )
     lines = list(sweep_lines(config, record))
     kinds = [(line.label, line.total.interval, line.total.instead, line.total.reason) for line in lines if line.total]
     return Table(columns, lines, [note, *interval_notes(kinds)], banner or record.banner(), data=_DATA, digits=".6f")

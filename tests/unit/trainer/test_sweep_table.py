@@ -49,6 +49,20 @@ def test_a_row_whose_name_begins_like_another_ones_shows_its_own_scores(tmp_path
     assert "## Every pair of rows" not in page
 
 
+def test_a_table_says_so_where_its_rows_share_other_prompts_with_the_first(tmp_path: Path) -> None:
+    sweep = SweepConfig.model_validate(
+        {
+            "title": "t", "source": "s",
+            "rows": [{"name": name, "label": name, "recipe": "a.yaml"} for name in (BASELINE, "one", "two")],
+        }
+    )  # fmt: skip
+    for unscored, told in (((), False), ((("color", 0),), True)):
+        rows = [*score_rows(BASELINE, shift={}), *score_rows("one", shift={}, unscored=unscored),
+                *score_rows("two", shift={})]  # fmt: skip
+        note = sweep_table(sweep, record_of(score_table(tmp_path / str(told), rows), ["one", "two"])).notes[0]
+        assert ("not always that of the scores shown" in note) is told
+
+
 def test_times_of_a_run_are_those_of_its_steps_and_cores_are_known_where_every_step_says_them(tmp_path: Path) -> None:
     """Records stand for the steps since the one before; what has no seconds is no step."""
     (tmp_path / "config.yaml").write_text("log_every: 10\n")
