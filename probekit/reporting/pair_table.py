@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from probekit.errors import UserError
 from probekit.reporting.cells import difference_text, interval_notes, interval_text
 from probekit.reporting.table import Column, Table, fields
+from probekit.statistics.interval_choice import Interval
 from probekit.user_files.tables import Record, read_table
 
 PAIRS: Final = "pairs"
@@ -55,7 +56,7 @@ class PairRow(NamedTuple):
 
     def excludes_zero(self) -> bool:
         """Whether there is an interval without 0."""
-        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+        return Interval(self.low, self.high).excludes_zero()
 
 
 def turned_pair(row: PairRow) -> PairRow:
