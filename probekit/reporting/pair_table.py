@@ -54,6 +54,10 @@ class PairRow(NamedTuple):
     instead: str | None = None
     reason: str | None = None
 
+    def name(self) -> str:
+        """Both models."""
+        return f"{self.first} and {self.second}"
+
     def excludes_zero(self) -> bool:
         """Whether there is an interval without 0."""
         return Interval(self.low, self.high).excludes_zero()
@@ -82,7 +86,7 @@ def pair_table(rows: Sequence[PairRow], labels: dict[str, str] | None = None) ->
         Column("p", lambda row: row.p_value, True),
         Column("Holm", lambda row: row.holm, True),
     ]
-    named = [(f"{row.first} and {row.second}", row.interval, row.instead, row.reason) for row in rows]
+    named = [(row.name(), row.interval, row.instead, row.reason) for row in rows]
     return Table(columns, rows, [_NOTE, *interval_notes(named)], data=fields(PairRow._fields), digits=".6g")
 
 

@@ -49,7 +49,7 @@ def _total(need: Arms, claimed: float, places: Places) -> tuple[Effect, Path, in
     row = next((row for row in record.rows if row.quantity == _TOTAL), None)
     if row is None:
         raise UserError(f"{file} has no Total.", "Score every dimension, and compare again.")
-    return _effect(row, claimed, file), file, 1
+    return effect_of(row, row.quantity, claimed, file), file, 1
 
 
 def _total_of_runs(folder: Path, claimed: float) -> tuple[Effect, Path, int]:
@@ -59,7 +59,7 @@ def _total_of_runs(folder: Path, claimed: float) -> tuple[Effect, Path, int]:
     baseline, method = (row.name for row in sweep.rows)
     check_shipped_runs([record.protocols[row].generation.checkpoint_hash for row in (baseline, method)], file)
     pair = pair_of(read_pairs(folder), method, baseline, file)
-    return effect_of(pair, claimed, file), file, pair.runs
+    return effect_of(pair, pair.name(), claimed, file), file, pair.runs
 
 
 def _arms(need: Arms, places: Places) -> ComparisonRecord:
@@ -72,12 +72,6 @@ def _arms(need: Arms, places: Places) -> ComparisonRecord:
 def _suite(horizon: str) -> Suite:
     """The sprite scale's suite of a horizon, at its full size."""
     return load_suite(SCALES["sprite"].suites[horizon])
-
-
-def _effect(row: ComparisonRow, claimed: float | None, file: Path) -> Effect:
-    if row.difference is None or row.low is None or row.high is None:
-        raise UserError(f"{file} has no interval of {row.quantity}: {row.reason}.", "Compare more prompts.")
-    return Effect(row.difference, row.low, row.high, row.n_prompts, claimed)
 
 
 def longer_gains(kind: LongerGains, places: Places) -> Found:
@@ -131,7 +125,7 @@ def pairs(kind: Pairs, places: Places) -> Found:
         if missing is not None:
             raise UserError(f"{file} has no row {missing}: its training is not finished.", "Run the sweep on.")
         pair = pair_of(stored, models[names[0]], models[names[1]], file)
-        found.append(Named(f"{labels[names[0]]} and {labels[names[1]]}:", effect_of(pair, size, file)))
+        found.append(Named(f"{labels[names[0]]} and {labels[names[1]]}:", effect_of(pair, pair.name(), size, file)))
         runs.append(pair.runs)
     return Found(tuple(found), file, _per("row", runs), training_runs=min(runs))
 
@@ -167,22 +161,21 @@ def pair_of(stored: Sequence[PairRow], first: str, second: str, file: Path) -> P
     raise UserError(f"{file.with_name('pairs.csv')} has no pair of {first} and {second}.", STALE)
 
 
-def effect_of(pair: PairRow, claimed: float | None, file: Path) -> Effect:
-    """The effect that a pair of models shows.
+def effect_of(row: ComparisonRow | PairRow, what: str, claimed: float | None, file: Path) -> Effect:
+    """The effect that a stored row shows.
 
     Args:
-        pair: the pair.
+        row: difference with its interval.
+        what: what it is a difference in or of, for messages.
         claimed: size that was claimed.
-        file: file of the comparison, for messages.
+        file: file of the row, for messages.
 
     Raises:
         UserError: if it has no interval.
     """
-    if pair.difference is None or pair.low is None or pair.high is None:
-        raise UserError(
-            f"{file} has no interval of {pair.first} and {pair.second}: {pair.reason}.", "Compare more prompts."
-        )
-    return Effect(pair.difference, pair.low, pair.high, pair.n_prompts, claimed)
+    if row.difference is None or row.low is None or row.high is None:
+        raise UserError(f"{file} has no interval of {what}: {row.reason}.", "Compare more prompts.")
+    return Effect(row.difference, row.low, row.high, row.n_prompts, claimed)
 
 
 def _per(side: str, runs: Sequence[int]) -> str:

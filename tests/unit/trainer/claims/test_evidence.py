@@ -25,15 +25,15 @@ PAIR = PairRow("a", "b", 3, 0.8, 0.2, 0.3, 1.4, 17, 0.01, 0.02)
 
 def test_a_pair_reads_the_same_from_both_sides() -> None:
     stored = [PAIR._replace(first="a", second="c", difference=-5.0), PAIR]
-    assert effect_of(pair_of(stored, "a", "b", FILE), 0.47, FILE) == Effect(0.8, 0.3, 1.4, 17, 0.47)
-    assert effect_of(pair_of(stored, "b", "a", FILE), None, FILE) == Effect(-0.8, -1.4, -0.3, 17)
+    assert effect_of(pair_of(stored, "a", "b", FILE), "", 0.47, FILE) == Effect(0.8, 0.3, 1.4, 17, 0.47)
+    assert effect_of(pair_of(stored, "b", "a", FILE), "", None, FILE) == Effect(-0.8, -1.4, -0.3, 17)
 
 
 def test_a_pair_that_is_missing_or_has_no_interval_is_named() -> None:
     with pytest.raises(UserError, match="no pair of b and c"):
         pair_of([PAIR], "b", "c", FILE)
     with pytest.raises(UserError, match="no interval of a and b: too few prompts"):
-        effect_of(PAIR._replace(low=None, reason="too few prompts"), None, FILE)
+        effect_of(PAIR._replace(low=None, reason="too few prompts"), PAIR.name(), None, FILE)
 
 
 @pytest.mark.parametrize("folder", ["probes", "probing/probes/frame"])
