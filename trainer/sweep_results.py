@@ -68,7 +68,7 @@ def write_tables(sweep: OpenSweep, scored: SweepSuite, runs: Sequence[RowRun]) -
     opened = [open_scored_run(videos_of(run, sweep.out, config, scored)) for run in by_row]
     record, folder = compare_runs(opened, settings=settings), table_of(sweep.out, config, scored)
     labels = dict(zip(record.models(), (row.label for row in rows), strict=True))
-    pairs = pairs_of_total(opened, settings=settings)
+    pairs = pairs_of_total(opened, first=record, settings=settings)
     write_pairs(folder, pairs, labels)
     write_comparison(folder, record)
     costs = list(_costs(sweep, runs))

@@ -12,7 +12,9 @@ from probekit.cli.terminal import say
 from probekit.errors import UserError
 
 if TYPE_CHECKING:
+    from probekit.reporting.comparison_record import ComparisonRecord
     from probekit.statistics.bootstrap_settings import BootstrapSettings
+    from probekit.workflows.compare import ScoredRun
 
 
 def compare(
@@ -68,13 +70,27 @@ def compare(
             repeats = [open_scored_run(run) for run in repeat or []]
             write_significance(opened, out, seed=seed, margin=margin, repeats=repeats, weighting=settings.weighting)
         if pairs:
-            from probekit.workflows.pairs import pairs_of_total, write_pairs
-
-            write_pairs(out, pairs_of_total(opened, seed=seed, settings=settings, allow_mismatch=allow_mismatch))
+            _write_pairs(out, opened, record, settings, allow_mismatch=allow_mismatch)
         from probekit.cli.tables import table_console
 
         table_console().print(comparison_table(record).rich())
         say(f"wrote {', '.join(map(str, (*paths, *pictures)))}")
+
+
+def _write_pairs(
+    out: Path,
+    opened: list["ScoredRun"],
+    record: "ComparisonRecord",
+    settings: "BootstrapSettings",
+    *,
+    allow_mismatch: bool,
+) -> None:
+    """Every pair beside the comparison with the first."""
+    from probekit.workflows.pairs import pairs_of_total, write_pairs
+
+    seed = record.settings.seed
+    found = pairs_of_total(opened, first=record, seed=seed, settings=settings, allow_mismatch=allow_mismatch)
+    write_pairs(out, found)
 
 
 def _settings(method: Resampling, interval: IntervalKind, weighting: Weighting, replicates: int) -> "BootstrapSettings":

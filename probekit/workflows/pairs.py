@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from probekit.reporting.comparison_record import ComparisonRow
+from probekit.reporting.comparison_record import ComparisonRecord, ComparisonRow
 from probekit.reporting.pair_table import PAIRS, PairRow, pair_table
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.significance import holm
@@ -19,6 +19,7 @@ _TOTAL: Final = "total"
 def pairs_of_total(
     runs: Sequence[ScoredRun],
     *,
+    first: ComparisonRecord | None = None,
     seed: int = 0,
     settings: BootstrapSettings | None = None,
     allow_mismatch: bool = False,
@@ -27,6 +28,7 @@ def pairs_of_total(
 
     Args:
         runs: runs of two or more models, in the order of the models; each pair is compared as `compare_runs` does.
+        first: what `compare_runs` makes of the same runs, seed and settings, where it is there already.
         seed: seed of the resampling.
         settings: resampling, intervals, replicates and level; by default the paper's.
         allow_mismatch: compare although the protocols differ.
@@ -42,10 +44,10 @@ def pairs_of_total(
     found = list[PairRow]()
     for number, own in enumerate(groups[:-1]):
         later = groups[number + 1 :]
-        record = compare_runs(
-            [*own, *(run for group in later for run in group)],
-            seed=seed, settings=asked, allow_mismatch=allow_mismatch,
-        )  # fmt: skip
+        record = None if number else first
+        if record is None:
+            rest = [*own, *(run for group in later for run in group)]
+            record = compare_runs(rest, seed=seed, settings=asked, allow_mismatch=allow_mismatch)
         totals = {row.method: row for row in record.rows if row.quantity == _TOTAL}
         for method, group in zip(record.methods, later, strict=True):
             if method in totals:

@@ -20,6 +20,8 @@ PROMPTS = BootstrapSettings(replicates=400)
 def test_each_pair_is_the_comparison_of_its_two_models(settings: BootstrapSettings, runs: int, tmp_path: Path) -> None:
     by_model = {model: [scored(tmp_path, model, number) for number in range(runs)] for model in SHIFTS}
     found = pairs_of_total([run for own in by_model.values() for run in own], settings=settings)
+    every = [run for own in by_model.values() for run in own]
+    assert pairs_of_total(every, first=compare_runs(every, settings=settings), settings=settings) == found
     assert [(row.first, row.second) for row in found] == [("half", "none"), ("whole", "none"), ("whole", "half")]
     for row in found:
         record = compare_runs([*by_model[row.second], *by_model[row.first]], settings=settings)
