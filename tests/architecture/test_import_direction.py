@@ -65,11 +65,13 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "trainer.config", "trainer.data", "trainer.distributed", "trainer.engine", "trainer.errors",
         "trainer.objectives",
     },
+    "trainer.commands": {"trainer.config", "trainer.data", "trainer.engine", "trainer.planning"},
+    "trainer.sweeps": {"trainer.commands", "trainer.config", "trainer.engine", "trainer.model_card", "trainer.run_progress"},
     "trainer.reproduction": {
-        "trainer.config", "trainer.data", "trainer.engine", "trainer.planning", "trainer.run_progress",
-        "trainer.sweep", "trainer.sweep_runs", "trainer.sweep_table",
+        "trainer.commands", "trainer.config", "trainer.data", "trainer.engine", "trainer.planning",
+        "trainer.run_progress", "trainer.sweeps",
     },
-    "trainer.claims": {"trainer.config", "trainer.reproduction"},
+    "trainer.claims": {"trainer.commands", "trainer.config", "trainer.reproduction"},
     "trainer.planning": {
         "trainer.config", "trainer.distributed", "trainer.plugins", "trainer.stages",
     },

@@ -23,9 +23,9 @@ from trainer.claims.kinds import (
 from trainer.claims.registry import CLAIMS, Claim
 from trainer.claims.score_evidence import longer_gains, pairs, total_up
 from trainer.claims.state_evidence import near_mean, nearest_gap, probe_cells
+from trainer.commands.rates import total
 from trainer.reproduction.places import Places
 from trainer.reproduction.plan import plan_of
-from trainer.reproduction.rates import total
 from trainer.reproduction.request import Request
 
 NOT_RUN: Final = "not run"

@@ -10,7 +10,7 @@ from probekit.statistics.verdicts import verdict_of
 from trainer.claims.found import Found, Named
 from trainer.claims.ledger import NOT_RUN, Line, command_of, time_of
 from trainer.claims.paper_numbers import paper_text
-from trainer.reproduction.rates import duration
+from trainer.commands.rates import duration
 
 _MOST_CELLS: Final = 4
 _VERDICTS: Final = ("supported", "not supported", "undecided", NOT_RUN)
@@ -131,5 +131,5 @@ def _notes(lines: Sequence[Line]) -> Iterator[str]:
     if targets:
         yield (
             f"All targets that are not run take {_duration(*targets)}, in one process on two cores, from nothing. Rows "
-            "that tables share are trained once. Times are of trainer/reproduction/rates.yaml and the model cards."
+            "that tables share are trained once. Times are of trainer/commands/rates.yaml and the model cards."
         )

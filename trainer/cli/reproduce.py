@@ -68,9 +68,9 @@ def _reproduce_chain(scale: str, out: Path, overrides: Sequence[str], shards: in
 
 
 def _reproduce_targets(targets: Sequence[str], request: "Request", *, only_plan: bool, only_draw: bool) -> None:
+    from trainer.commands.running import INTERRUPTED, plan_lines, run_plan
     from trainer.reproduction.drawing import draw_target
     from trainer.reproduction.plan import plan_of
-    from trainer.reproduction.running import INTERRUPTED, plan_lines, run_plan
     from trainer.reproduction.targets import target_named
 
     for target in targets:

@@ -30,10 +30,10 @@ def sweep_command(
         from probekit.cli.tables import table_console
         from probekit.reporting.comparison_tables import comparison_table
         from trainer.config.sweep import find_sweeps
-        from trainer.sweep import run_sweeps, sweep_plan
-        from trainer.sweep_results import compare_finished
-        from trainer.sweep_runs import open_sweep
-        from trainer.sweep_status import status_lines, sweep_status
+        from trainer.sweeps.execution import run_sweeps, sweep_plan
+        from trainer.sweeps.open_sweep import open_sweep
+        from trainer.sweeps.results import compare_finished
+        from trainer.sweeps.status import status_lines, sweep_status
 
         paths = find_sweeps(tables)
         alone = len(paths) == 1

@@ -196,7 +196,7 @@ def _settled(part: S, folder: Path) -> S:
 ALL: Final = "all"
 _ORDER: Final = (
     FORESIGHT, "table01", "table11", "table14", "table04", "table02", "table03", "figure05", "table12", "table13",
-    "table10", "rivals", "ceiling",
+    "table10", "self-forcing", "rivals", "ceiling",
 )  # fmt: skip
 """Every shipped sweep; those that decide most are trained first."""
 

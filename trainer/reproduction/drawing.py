@@ -30,7 +30,7 @@ from trainer.reproduction.results import comparison_of, cost_of, probe_contrasts
 from trainer.reproduction.standing import paper_note, small_mark, standing
 from trainer.reproduction.targets import CHUNKWISE, Arms, Futures, Need, Probes, Rows, Target, target_named
 from trainer.reproduction.trainings import rows_of
-from trainer.sweep_table import sweep_lines, sweep_table
+from trainer.sweeps.table import sweep_lines, sweep_table
 
 _BETTER: Final = {"mse": "lower is better", "psnr": "higher is better", "lpips_random_backbone": "lower is better"}
 _SHEET: Final = 3

@@ -16,7 +16,7 @@ from probekit.reporting.future_pictures import FuturePictures
 from probekit.reporting.summary import prompts_text
 from probekit.visible_text import plot_text
 from trainer.reproduction.results import ProbeContrastRow, arms_contrast
-from trainer.sweep_table import SweepLine
+from trainer.sweeps.table import SweepLine
 
 PRINT_DOTS: Final = 300
 """Dots per inch of figures for print."""

@@ -11,13 +11,14 @@ from probekit.probing.targets import FRAME
 from probekit.reporting.pair_table import PAIRS
 from probekit.run_folder.speed_record import SPEED_FILENAME
 from probekit.suites.suite import Suite
+from trainer.commands.chain import Chain, ChainSettings
+from trainer.commands.rates import UNKNOWN, Estimate, estimate_of
+from trainer.commands.steps import Plan, Step, comparison_is_done
 from trainer.config.places import RECIPES
 from trainer.config.sweep import find_sweep, load_sweep
 from trainer.reproduction.done import cost_is_done, drop_is_done, reading_is_done
 from trainer.reproduction.places import Places
-from trainer.reproduction.rates import UNKNOWN, Estimate, estimate_of
 from trainer.reproduction.request import Request
-from trainer.reproduction.steps import Plan, Step, comparison_is_done
 from trainer.reproduction.targets import (
     CHUNKWISE,
     LONG,
@@ -31,7 +32,7 @@ from trainer.reproduction.targets import (
     Rows,
     target_named,
 )
-from trainer.reproduction.trainings import Chain, Row, arms_of, rows_of
+from trainer.reproduction.trainings import Row, arms_of, rows_of
 from trainer.run_progress import scores_are_done, videos_are_done
 
 _CYCLES: Final = 4
@@ -59,7 +60,7 @@ class _Planner:
     def __init__(self, request: Request) -> None:
         self._request = request
         self._places = Places(request.out)
-        self._chain = Chain(request)
+        self._chain = Chain(_chain_settings(request))
         self._later: dict[tuple[str, ...], Step] = {}
 
     def plan(self) -> Plan:
@@ -98,7 +99,7 @@ class _Planner:
         request = self._request._replace(size=size, suite=self._request.suite or sweep.suite)
         rows = rows_of(sweep, self._request)
         for row in rows:
-            self._chain.add(row)
+            self._chain.add(row.trainings, f"row {row.label}")
             yield from self._scored(str(row.export), self._places.row_videos(row.name), request, SHORT, row.label)
         runs = [self._places.row_videos(row.name) for row in rows]
         yield self._comparison(need, runs, request.suite_of(SHORT))
@@ -119,7 +120,7 @@ class _Planner:
             return [(name, name) for name in shipped]
         arms: list[Row] = arms_of(system, self._request)
         for arm in arms:
-            self._chain.add(arm)
+            self._chain.add(arm.trainings, f"row {arm.label}")
         return [(arm.name, str(arm.export)) for arm in arms]
 
     def _scored(self, model: str, run: Path, request: Request, horizon: str, what: str) -> Iterator[Step]:
@@ -235,3 +236,8 @@ class _Planner:
     def _time(self, work: str) -> Estimate:
         """Time of a command at the full size; at a small one nobody has measured it."""
         return UNKNOWN if self._request.size.is_small() else estimate_of(self._request.scale, work, 1)
+
+
+def _chain_settings(request: Request) -> ChainSettings:
+    small, few = request.size.of_training(), request.size.is_small()
+    return ChainSettings(request.scale, Places(request.out).chain, small, few, request.machine.processes, request.fresh)

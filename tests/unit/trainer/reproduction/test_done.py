@@ -11,12 +11,12 @@ import pytest
 from probekit.suites.registry import load_suite
 from probekit.workflows.drop import drop_protocol, read_drop_protocol
 from tests.helpers.places import REPOSITORY
+from trainer.commands.steps import Step
 from trainer.planning.cost_report import CostRecord, Medians
 from trainer.reproduction.done import cost_is_done, weights_hash
 from trainer.reproduction.places import Places
 from trainer.reproduction.plan import plan_of
 from trainer.reproduction.request import SCALES, Request, Size
-from trainer.reproduction.steps import Step
 from trainer.reproduction.targets import CHUNKWISE, Futures, Need, Probes
 
 ARMS = SCALES["sprite"].shipped[CHUNKWISE]

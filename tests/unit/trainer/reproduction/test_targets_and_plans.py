@@ -14,16 +14,17 @@ from probekit.errors import UserError
 from probekit.reporting.paper_reference import paper_rows
 from tests.helpers.places import REPOSITORY
 from trainer.cli import app as trainer_app
+from trainer.commands.chain import recipes_by_run
+from trainer.commands.rates import UNKNOWN, Estimate, duration, total
+from trainer.commands.running import INTERRUPTED, plan_lines, run_plan
+from trainer.commands.steps import Plan, Step
 from trainer.config.recipe import load_recipe
 from trainer.config.sweep import SWEEPS, load_sweep
 from trainer.reproduction.drawing import DRAWERS
 from trainer.reproduction.plan import plan_of
-from trainer.reproduction.rates import UNKNOWN, Estimate, duration, total
 from trainer.reproduction.request import SCALES, Machine, Request, Size
-from trainer.reproduction.running import INTERRUPTED, plan_lines, run_plan
-from trainer.reproduction.steps import Plan, Step
 from trainer.reproduction.targets import SYSTEMS, TARGETS, Rows, target_named
-from trainer.reproduction.trainings import arms_of, recipes_by_run, rows_of
+from trainer.reproduction.trainings import arms_of, rows_of
 
 SWEPT = sorted(path.stem for path in SWEEPS.glob("*.yaml"))
 WAN_SUITES = {"suite": "sprite-5s"}

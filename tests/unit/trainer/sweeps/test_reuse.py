@@ -12,12 +12,12 @@ from probekit.models.model_folder import SHIPPED_MODELS
 from probekit.models.saving import save_transformer
 from probekit.user_files.json_files import read_json
 from tests.helpers.model_folders import tiny_transformer, write_tiny_model
+from trainer.commands.training import TAKEN, Training
 from trainer.config.places import recipe_text
 from trainer.config.recipe import load_recipe
 from trainer.config.sweep import SWEEPS
 from trainer.engine.follow_up import EXPORT, FOLLOWED_UP
-from trainer.sweep_reuse import INPUTS, note_inputs, take_finished
-from trainer.sweep_runs import TAKEN, Training
+from trainer.sweeps.reuse import INPUTS, note_inputs, take_finished
 
 RECIPE = SWEEPS.parent / "sprite" / "dmd_baseline.yaml"
 

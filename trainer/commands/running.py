@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from probekit.errors import UserError
-from trainer.reproduction.rates import duration, total
-from trainer.reproduction.steps import Plan, Step
+from trainer.commands.rates import duration, total
+from trainer.commands.steps import Plan, Step
 
 LOGGER = logging.getLogger("trainer")
 
@@ -44,12 +44,19 @@ def _time(step: Step) -> str:
     return found.basis if found.seconds is None else f"{duration(found.seconds)} ({found.basis})"
 
 
-def run_plan(plan: Plan, call: Call) -> bool:
+def refuse_asks(plan: Plan) -> None:
+    """Raise UserError if something has to be given first."""
+    if plan.asks:
+        raise UserError(f"Something is missing that no command makes: {plan.asks[0]}", "Put it there first.")
+
+
+def run_plan(plan: Plan, call: Call, see: str = "above") -> bool:
     """Run the commands that are not done, in order.
 
     Args:
         plan: commands.
         call: function that runs a command line.
+        see: place of what commands print, for a reader.
 
     Returns:
         False if a command was interrupted; the same call goes on from there.
@@ -57,8 +64,7 @@ def run_plan(plan: Plan, call: Call) -> bool:
     Raises:
         UserError: if something has to be given first, or a command fails or ends early.
     """
-    if plan.asks:
-        raise UserError(f"Something is missing that no command makes: {plan.asks[0]}.", "Put it there first.")
+    refuse_asks(plan)
     for number, step in enumerate(plan.steps, 1):
         if step.is_done():
             continue
@@ -67,7 +73,7 @@ def run_plan(plan: Plan, call: Call) -> bool:
         if status == INTERRUPTED:
             return False
         if status:
-            raise UserError(f"`{_typed(step)}` ended with {status}.", "See above; what is done is kept.")
+            raise UserError(f"`{_typed(step)}` ended with {status}.", f"See {see}; what is done is kept.")
         if not step.is_done():  # a training that SIGTERM ends saves and ends without an error
             raise UserError(f"`{_typed(step)}` ended early.", "Run the same command; it goes on there.")
     return True

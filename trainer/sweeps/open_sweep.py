@@ -1,59 +1,16 @@
 """What a sweep trains: the training runs of its rows, and the stages of a run, each a command and a folder."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from trainer.config.causal import TrajectoryConfig
+from trainer.commands.training import Training
 from trainer.config.recipe import load_recipe
 from trainer.config.sweep import SweepConfig, SweepRow, load_sweep
-from trainer.engine.checkpoint import newest_checkpoint
 
 _SEEDS_APART: Final = 1000
-TAKEN: Final = "taken.json"
-"""Says which run of another sweep a run folder is a copy of."""
 _FURTHER_RUNS: Final = "_runs"
 """No row can have this name."""
-
-
-class Training(NamedTuple):
-    """One stage of a row.
-
-    Attributes:
-        recipe: recipe of the stage.
-        folder: run folder.
-        changes: overrides of the recipe, in the order in which they are applied.
-    """
-
-    recipe: Path
-    folder: Path
-    changes: tuple[str, ...]
-
-    def command(self, processes: int) -> list[str]:
-        """Command that trains the stage on a number of processes."""
-        return [sys.executable, "-m", *self.module_and_arguments(processes)]
-
-    def module_and_arguments(self, processes: int) -> tuple[str, ...]:
-        """Module that the command runs, and its arguments."""
-        launcher = ("torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m")
-        changes = (part for change in self.changes for part in ("--set", change))
-        command = ("trainer", "train", str(self.recipe), "--out", str(self.folder), *changes)
-        return (*launcher, *command) if processes > 1 else command
-
-    def steps(self) -> tuple[int, int | None]:
-        """Steps that are trained, and those of its recipe; None for trajectories, which have none."""
-        recipe = load_recipe(self.recipe, self.changes)
-        newest = newest_checkpoint(self.folder / "checkpoints")
-        planned = None if isinstance(recipe, TrajectoryConfig) else recipe.total_steps
-        if (self.folder / TAKEN).is_file():
-            return planned or 0, planned
-        return (0 if newest is None else newest.steps_done), planned
-
-    def is_finished(self) -> bool:
-        """Whether the stage has trained all steps of its recipe."""
-        done, planned = self.steps()
-        return done == planned
 
 
 class RowRun(NamedTuple):
@@ -100,12 +57,14 @@ class OpenSweep(NamedTuple):
         recipes: folder that the paths of recipes are relative to.
         out: folder of the runs and tables.
         changes: overrides of every recipe; later ones win.
+        scale: models that are trained.
     """
 
     config: SweepConfig
     recipes: Path
     out: Path
     changes: tuple[str, ...]
+    scale: str = "sprite"
 
     def runs(self) -> list[RowRun]:
         """Every training run, as `runs_of`."""
@@ -132,7 +91,7 @@ def open_sweep(
         UserError: if a key or value is not allowed, or the sweep has no such scale.
     """
     config = load_sweep(path, scale).with_seeds(seeds)
-    return OpenSweep(config, path.parent, out, (*config.set, *overrides))
+    return OpenSweep(config, path.parent, out, (*config.set, *overrides), scale)
 
 
 def trainings_of(run: RowRun, recipes: Path, out: Path, overrides: Sequence[str] = ()) -> list[Training]:

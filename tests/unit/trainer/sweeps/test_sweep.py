@@ -16,17 +16,18 @@ from probekit.models.causal_card import CausalCard, write_causal_card
 from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.run_folder.manifest import load_video_set
 from tests.helpers.model_folders import write_tiny_model
+from tests.helpers.places import REPOSITORY
 from tests.helpers.shared_data import SHARED
 from tests.helpers.warm_python import WarmChildren
 from trainer.cli import app
 from trainer.config.causal import CausalOdeConfig
 from trainer.config.recipe import BidirectionalConfig, DmdConfig, load_recipe
 from trainer.config.sweep import SWEEPS, SweepConfig, SweepRow, find_sweep, find_sweeps, load_sweep
-from trainer.sweep import in_order, leaders, run_sweeps
-from trainer.sweep_results import compare_finished, finished_runs
-from trainer.sweep_runs import RowRun, open_sweep, runs_of, trainings_of
-from trainer.sweep_scoring import table_of, videos_of
-from trainer.sweep_status import status_lines, sweep_status
+from trainer.sweeps.execution import in_order, leaders, run_sweeps
+from trainer.sweeps.open_sweep import RowRun, open_sweep, runs_of, trainings_of
+from trainer.sweeps.results import compare_finished, finished_runs
+from trainer.sweeps.scoring import table_of, videos_of
+from trainer.sweeps.status import status_lines, sweep_status
 
 SCALES = ("sprite", "wan")
 RECIPES = SWEEPS.parent
@@ -85,7 +86,15 @@ def test_a_row_changes_the_same_keys_at_both_scales(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "scale"),
-    [("rivals", "sprite"), ("rivals", "wan"), ("ceiling", "sprite"), ("foresight", "sprite"), ("foresight", "wan")],
+    [
+        ("rivals", "sprite"),
+        ("rivals", "wan"),
+        ("ceiling", "sprite"),
+        ("foresight", "sprite"),
+        ("foresight", "wan"),
+        ("self-forcing", "sprite"),
+        ("self-forcing", "wan"),
+    ],
 )
 def test_questions_of_our_own_change_the_base_or_foresight_alone(name: str, scale: str) -> None:
     path = find_sweep(name)
@@ -146,12 +155,24 @@ def test_every_sweep_can_be_planned(path: Path, scale: str, tmp_path: Path) -> N
     arguments = ["sweep", path.stem, "--scale", scale, "--out", str(tmp_path), "--dry-run"]
     result = CliRunner().invoke(app, [*arguments, "--set", "steps=350", "--set", "seed=4"])
     assert result.exit_code == 0, result.output
-    trained = [line for line in result.output.splitlines() if line.startswith("  ")]
+    trained = [line for line in result.output.splitlines() if re.match(r"  \w+, \d+ steps: ", line)]
     assert len(trained) == sum(len(run.row.stages) for run in runs_of(load_sweep(path, scale)))
     form = re.compile(r".*, 350 steps: -m trainer train .* --set seed=4( --set seed=[1-4]004)?")
     assert all(form.fullmatch(line) for line in trained)
     assert all(f"recipes/sweeps/../{scale}/" in line for line in trained)
     assert list(tmp_path.iterdir()) == []
+
+
+@each_scale
+def test_a_plan_says_what_rows_start_from(scale: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["sweep", "table10", "--scale", scale, "--dry-run"])
+    assert re.search(rf"  to do  training of {scale}-frame-ode, .* --out runs/{scale}-frame-ode ", result.output)
+    assert "what rows start from" in result.output
+    assert ("  yours  " in result.output) == (scale == "wan")
+    if scale == "wan":
+        with pytest.raises(UserError, match="no command makes"):
+            run_sweeps([open_sweep(find_sweep("table10"), tmp_path / "out", scale=scale)])
 
 
 def test_a_later_stage_starts_from_the_export_before_it_on_as_many_processes() -> None:
@@ -264,8 +285,14 @@ def test_a_seed_that_is_set_moves_with_the_run() -> None:
 @pytest.mark.long
 def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     children = WarmChildren(tmp_path / "children")
-    monkeypatch.setattr("trainer.sweep.run_child", children.run_child)
-    monkeypatch.setattr("trainer.sweep_scoring.run_child", children.run_child)
+    monkeypatch.setattr("trainer.sweeps.execution.run_child", children.run_child)
+    monkeypatch.setattr("trainer.sweeps.scoring.run_child", children.run_child)
+    monkeypatch.setattr("trainer.sweeps.sources.run_child", children.run_child)
+    monkeypatch.setattr(
+        "trainer.commands.chain.recipes_by_run", lambda scale: {"tiny-source": tmp_path / "source.yaml"}
+    )
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))  # the server of children may start in this folder
+    monkeypatch.chdir(tmp_path)
     student = write_tiny_model(tmp_path / "student")
     write_causal_card(
         student, CausalCard(role="ode_student", chunk_frames=3, shift=5.0, few_steps=(1000, 750, 500, 250))
@@ -275,9 +302,11 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
     }
     sizes = "\n".join(f"{key}: {folder}" for key, folder in scores.items())
     recipes = RECIPES / "sprite"
-    shared = f"initial_model: {student}\n{sizes}\nlatent_frames: 6\nbatch_size: 2\nsteps: 1\ncritic_updates: 1\n"
+    shared = f"{sizes}\nlatent_frames: 6\nbatch_size: 2\nsteps: 1\ncritic_updates: 1\n"
     shared += "optimizer: {warmup_steps: 0}\ncheckpoint_every: 1\n"
-    (tmp_path / "base.yaml").write_text(f"extends: {recipes / 'dmd_baseline.yaml'}\n{shared}")
+    shared = f"extends: {recipes / 'dmd_baseline.yaml'}\n{shared}"
+    (tmp_path / "source.yaml").write_text(f"{shared}name: tiny-source\ninitial_model: {student}\n")
+    (tmp_path / "base.yaml").write_text(f'{shared}initial_model: "{{work}}/runs/tiny-source/export"\n')
     (tmp_path / "ours.yaml").write_text("extends: base.yaml\nforesight: {predictor_heads: 1, predictor_blocks: 1}\n")
     (tmp_path / "tiny.yaml").write_text(
         "title: Tiny\nsource: nothing\nprompts: 6\nmore_suites: [{suite: sprite-30s, prompts: 2}]\nrows:\n"
@@ -293,6 +322,8 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
     long = (tmp_path / "out" / "table-sprite-30s" / "sweep.md").read_text()
     assert "2 prompts of sprite-30s." in long
     assert len(load_video_set(tmp_path / "out" / "plain" / "videos-sprite-30s").rows) == 2
+    source = tmp_path / "runs" / "tiny-source" / "export" / "model_index.json"
+    made = source.stat().st_mtime_ns
     exported = tmp_path / "out" / "twice" / "export" / "transformer" / "diffusion_pytorch_model.safetensors"
     written = exported.stat().st_mtime_ns
     run_one(tmp_path)
@@ -315,6 +346,7 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
         whole.partition("## What training took")[0].splitlines()[4:] == found.partition("## What")[0].splitlines()[4:]
     )
     assert status(tmp_path, 2)[-1] == "4 of 4"
+    assert source.stat().st_mtime_ns == made
     scores = next((tmp_path / "out" / "plain" / "videos" / "scores").glob("*.parquet"))
     table = pq.read_table(scores)
     pq.write_table(table.filter(pc.field("prompt_id") != table["prompt_id"][0]), scores)  # as a kill leaves them
@@ -323,7 +355,7 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
     assert run_one(tmp_path, seeds=2).rows == both.rows
     other = (tmp_path / "tiny.yaml").read_text().replace("name: plain", "name: same").replace("Tiny", "Another table")
     (tmp_path / "other.yaml").write_text(other)
-    monkeypatch.setattr("trainer.sweep.run_child", None)  # whoever starts a training fails
+    monkeypatch.setattr("trainer.sweeps.execution.run_child", None)  # whoever starts a training fails
     (again,) = run_sweeps([open_sweep(tmp_path / "other.yaml", tmp_path / "beside", seeds=2)])
     assert [row.difference for row in again.rows] == [row.difference for row in both.rows]
 
@@ -333,7 +365,7 @@ def test_a_run_behind_one_that_is_missing_does_not_count(tmp_path: Path, monkeyp
     sweep = open_sweep(SWEEPS / "table11.yaml", Path("out"), seeds=3)
     scored = {"no-foresight": (0, 1, 2), "weight-0.1": (0, 2), "weight-0.2": (1, 2)}
     there = {Path("out") / run.folder / "videos" for run in sweep.runs() if run.number in scored.get(run.row.name, ())}
-    monkeypatch.setattr("trainer.sweep_results.is_finished", lambda videos, suite: videos in there)
+    monkeypatch.setattr("trainer.sweeps.results.is_finished", lambda videos, suite: videos in there)
     found = [(run.row.name, run.number) for run in finished_runs(sweep, sweep.config.suites[0])]
     assert sorted(found) == [("no-foresight", 0), ("no-foresight", 1), ("no-foresight", 2), ("weight-0.1", 0)]
     with pytest.raises(UserError, match="no finished run of 'none' and of another row"):

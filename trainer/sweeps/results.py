@@ -14,9 +14,9 @@ from probekit.workflows.compare import compare_runs, open_scored_run
 from probekit.workflows.pairs import pairs_of_total, write_pairs
 from trainer.config.sweep import SweepSuite
 from trainer.model_card import processor_seconds, trained_seconds
-from trainer.sweep_page import RowCost, sweep_page
-from trainer.sweep_runs import OpenSweep, RowRun
-from trainer.sweep_scoring import is_finished, table_of, videos_of
+from trainer.sweeps.open_sweep import OpenSweep, RowRun
+from trainer.sweeps.page import RowCost, sweep_page
+from trainer.sweeps.scoring import is_finished, table_of, videos_of
 
 
 def compare_finished(sweep: OpenSweep) -> ComparisonRecord:

@@ -7,7 +7,7 @@ from probekit.reporting.comparison_record import ComparisonRecord
 from probekit.reporting.pair_table import PairRow
 from probekit.reporting.table import Column, Table
 from trainer.config.sweep import SweepConfig, SweepSuite
-from trainer.sweep_table import sweep_table
+from trainer.sweeps.table import sweep_table
 
 
 class RowCost(NamedTuple):

@@ -11,7 +11,7 @@ from probekit.suites.registry import load_suite
 from probekit.suites.suite import Suite
 from trainer.config.sweep import SweepConfig, SweepSuite
 from trainer.run_progress import scores_are_done, videos_are_done
-from trainer.sweep_runs import RowRun
+from trainer.sweeps.open_sweep import RowRun
 
 LOGGER = logging.getLogger("trainer")
 

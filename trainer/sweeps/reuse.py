@@ -19,10 +19,10 @@ from probekit.models.model_folder import model_folder
 from probekit.models.saving import SHARED_PARTS
 from probekit.user_files.json_files import read_json, read_json_object
 from probekit.user_files.yaml_files import parse_yaml, read_yaml
+from trainer.commands.training import TAKEN, Training
 from trainer.config.places import FILE_KEYS, MODEL_KEYS, recipe_text, unmarked
 from trainer.config.recipe import load_recipe
 from trainer.engine.follow_up import EXPORT, FOLLOWED_UP
-from trainer.sweep_runs import TAKEN, Training
 
 LOGGER = logging.getLogger("trainer")
 

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from trainer.commands.training import Training
 from trainer.config.sweep import SweepConfig
 from trainer.model_card import trained_seconds
 from trainer.run_progress import sampled
-from trainer.sweep_runs import OpenSweep, RowRun, Training
-from trainer.sweep_scoring import is_finished, suite_of, videos_of
+from trainer.sweeps.open_sweep import OpenSweep, RowRun
+from trainer.sweeps.scoring import is_finished, suite_of, videos_of
 
 
 class RunStatus(NamedTuple):

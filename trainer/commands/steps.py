@@ -8,12 +8,12 @@ from probekit.choices import Split
 from probekit.errors import UserError
 from probekit.reporting.comparison_io import read_comparison
 from probekit.suites.suite import Suite
+from trainer.commands.rates import UNKNOWN, Estimate
+from trainer.commands.training import Training
 from trainer.config.causal import TrajectoryConfig
 from trainer.config.recipe import load_recipe
 from trainer.data.latent_clips import shard_path
 from trainer.data.trajectories import trajectory_path
-from trainer.reproduction.rates import UNKNOWN, Estimate
-from trainer.sweep_runs import Training
 
 _EXPORTED: Final = "export/model_index.json"
 

@@ -10,12 +10,15 @@ from probekit.children import run_child
 from probekit.errors import UserError
 from probekit.folder_lock import sole_writer
 from probekit.reporting.comparison_record import ComparisonRecord
+from trainer.commands.running import plan_lines, refuse_asks
+from trainer.commands.training import TAKEN
 from trainer.config.causal import TrajectoryConfig
 from trainer.config.recipe import load_recipe
-from trainer.sweep_results import write_tables
-from trainer.sweep_reuse import note_inputs, take_finished, what_is_trained
-from trainer.sweep_runs import TAKEN, OpenSweep, RowRun
-from trainer.sweep_scoring import score_run, suite_of
+from trainer.sweeps.open_sweep import OpenSweep, RowRun
+from trainer.sweeps.results import write_tables
+from trainer.sweeps.reuse import note_inputs, take_finished, what_is_trained
+from trainer.sweeps.scoring import score_run, suite_of
+from trainer.sweeps.sources import make_sources, sources_of
 
 LOGGER = logging.getLogger("trainer")
 
@@ -29,7 +32,11 @@ def sweep_plan(sweep: OpenSweep, processes: int = 1) -> Iterator[str]:
         UserError: if a recipe or an override is not valid.
     """
     config, runs = sweep.config, sweep.runs()
+    sources = sources_of(sweep, runs, processes)
     yield f"{config.title} ({config.source}): {len(config.rows)} rows, {len(runs)} training runs"
+    if sources.steps or sources.asks:
+        yield "what rows start from:"
+        yield from plan_lines(sources)
     for run in runs:
         yield f"{run.label}:"
         for training in sweep.trainings(run):
@@ -55,12 +62,15 @@ def run_sweeps(sweeps: Sequence[OpenSweep], jobs: int = 1, processes: int = 1) -
         The comparison on the first suite of each sweep.
 
     Raises:
-        UserError: if a row's training fails, naming its log, or another process writes a folder.
+        UserError: if something has to be given first, a training fails, naming its log, or another process writes a
+            folder.
     """
     with ExitStack() as held:
         for sweep in sweeps:
             held.enter_context(sole_writer(sweep.out / LOCK, sweep.out))
         runs = [(sweep, run) for sweep in sweeps for run in sweep.runs()]
+        for sweep in sweeps:
+            refuse_asks(sources_of(sweep, sweep.runs(), processes))
         in_order(leaders(runs), jobs, lambda number: _finish(*runs[number], processes, jobs))
         return [_write(sweep) for sweep in sweeps]
 
@@ -94,6 +104,7 @@ def in_order(after: Sequence[int | None], jobs: int, work: Callable[[int], None]
 
 def _finish(sweep: OpenSweep, run: RowRun, processes: int, jobs: int) -> None:
     """Train, sample and score a run."""
+    make_sources(sweep, run, processes)
     _train(sweep, run, processes)
     for scored in sweep.config.suites:
         score_run(run, sweep.config, scored, sweep.out, jobs)

@@ -7,8 +7,8 @@ from probekit.reporting.pair_table import pair_table
 from tests.helpers.reporting_examples import BASELINE, record_of, score_rows, score_table
 from trainer.config.sweep import PaperScores, SweepConfig
 from trainer.model_card import processor_seconds, trained_seconds
-from trainer.sweep_page import RowCost, sweep_page
-from trainer.sweep_table import sweep_table
+from trainer.sweeps.page import RowCost, sweep_page
+from trainer.sweeps.table import sweep_table
 
 
 def test_a_row_whose_name_begins_like_another_ones_shows_its_own_scores(tmp_path: Path) -> None:
