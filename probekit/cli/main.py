@@ -82,7 +82,7 @@ VERBS: Final = (
     ),
     Verb(
         "probe", "probekit.cli.probe:probe",
-        "Read the future from two generators' states, beside controls that say what the answer means.",
+        "Read the future from one or two generators' states, beside controls that say what the answer means.",
     ),
     Verb(
         "planning", "probekit.cli.planning:planning",

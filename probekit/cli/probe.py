@@ -12,8 +12,8 @@ from probekit.probing.probe_settings import DecoderKind, ProbeSettings
 
 def probe(
     baseline: Annotated[str, typer.Argument(help="Streaming model, folder or shipped name; or a store of its states.")],
-    method: Annotated[str, typer.Argument(help="The model or store to compare it with.")],
     out: Annotated[Path, typer.Option(help="Folder for states, tables and figures; finished parts are kept.")],
+    method: Annotated[str | None, typer.Argument(help="The model or store to compare it with.")] = None,
     suite: Annotated[str, typer.Option(help="Suite of prompts.")] = "sprite-5s",
     prompts: Annotated[int | None, typer.Option(help="Only the first N prompts.", min=1)] = None,
     samples: Annotated[int | None, typer.Option(help="Only the first N videos of each prompt.", min=1)] = 2,
@@ -29,14 +29,12 @@ def probe(
         list[int] | None, typer.Option(help="Chunks ahead, 0 is the present; repeatable.", min=0)
     ] = None,
     site: Annotated[list[str] | None, typer.Option(help="Site, e.g. blocks.3@step1, or all blocks: all.")] = None,
-    videos: Annotated[
-        Path | None, typer.Option(help="Run folder whose videos both read, in place of rollouts.")
-    ] = None,
+    videos: Annotated[Path | None, typer.Option(help="Run folder whose videos are read, in place of rollouts.")] = None,
     steps: Annotated[int | None, typer.Option(help="Steps of each decoder at most.", min=1)] = None,
     seed: Annotated[int, typer.Option(help="Seed of noise and split.", min=0)] = 0,
     perceptual: Annotated[bool, typer.Option(help="Also SSIM, and LPIPS on a random backbone; slow.")] = True,
 ) -> None:
-    """Read the future from two generators' states, beside controls that say what the answer means."""
+    """Read the future from one or two generators' states, beside controls that say what the answer means."""
     with reporting_errors():
         from probekit.probing.targets import target_named
         from probekit.suites.registry import load_suite

@@ -85,6 +85,11 @@ def gradient_agreement(gradients: Gradients, card: GradientCard) -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
+def whole_batch_cosines(gradients: Gradients) -> Floats:
+    """Cosine of the first two losses' gradients of the whole model in each batch, (B,); NaN at norm 0."""
+    return batch_cosines(*_products(gradients, None, slice(None)))
+
+
 def _products(
     gradients: Gradients, part: int | None, batches: NDArray[np.int64] | slice
 ) -> tuple[Products, tuple[Floats, Floats]]:

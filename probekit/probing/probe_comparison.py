@@ -85,7 +85,7 @@ def estimate_fields(estimate: DifferenceEstimate, value: str) -> dict[str, objec
     return {value: estimate.difference} | {name: field for name, field in estimate._asdict().items() if name in kept}
 
 
-def compare_probes(table: pd.DataFrame, baseline: str, method: str) -> list[ProbeContrast]:
+def compare_probes(table: pd.DataFrame, baseline: str, method: str | None = None) -> list[ProbeContrast]:
     """Method against baseline, also by motion; each arm against its controls; the arms' gains and selectivity.
 
     A prompt's value is the mean over its videos and the probe's seeds.
@@ -93,16 +93,22 @@ def compare_probes(table: pd.DataFrame, baseline: str, method: str) -> list[Prob
     Args:
         table: rows of `probe_experiment.judged` of both arms.
         baseline: name of one arm.
-        method: name of the other.
+        method: name of the other; None shows one arm beside its controls.
     """
     found = []
     named = table.assign(site=table.site.fillna(""))
     means = named.groupby(["arm", "source", "site", "horizon", "metric_id", "prompt_id"]).value.mean()
+    arms = (baseline,) if method is None else (baseline, method)
     thirds = motion_thirds(table)
     keys = table[table.source == TRAINED][["site", "depth", "horizon", "metric_id"]].drop_duplicates()
     for site, depth, horizon, metric in keys.astype(object).to_numpy().tolist():
         place = _Place(str(site), float(depth), int(horizon), str(metric))
-        found += list(_contrasts(_values(means, place, (baseline, method)), place, baseline, method, thirds))
+        values = _values(means, place, arms)
+        if method is not None:
+            found += list(_between_arms(values, place, baseline, method, thirds))
+        found += [contrast for arm in arms for contrast in _against_controls(values, place, arm)]
+        if method is not None:
+            found += list(_between_gains(values, place, baseline, method))
     return found
 
 
@@ -119,30 +125,38 @@ def _values(means: pd.Series, place: _Place, arms: Sequence[str]) -> dict[tuple[
     return found
 
 
-def _contrasts(
-    values: Mapping[tuple[str, str], pd.Series], place: _Place, baseline: str, method: str, thirds: Mapping[str, str]
+_Values = Mapping[tuple[str, str], pd.Series]
+
+
+def _contrast(
+    place: _Place, name: str, a: pd.Series, b: pd.Series, arm: str | None = None, control: str | None = None
+) -> ProbeContrast:
+    return ProbeContrast(name, arm, control, *place, difference_over_prompts(name, a, b))
+
+
+def _between_arms(
+    values: _Values, place: _Place, baseline: str, method: str, thirds: Mapping[str, str]
 ) -> Iterator[ProbeContrast]:
-    own = {arm: values[arm, TRAINED] for arm in (baseline, method)}
-    both = f"{method} - {baseline}"
-
-    def made(
-        name: str, a: pd.Series, b: pd.Series, arm: str | None = None, control: str | None = None
-    ) -> ProbeContrast:
-        return ProbeContrast(name, arm, control, *place, difference_over_prompts(name, a, b))
-
-    yield made(both, own[method], own[baseline])
+    both, ours, theirs = f"{method} - {baseline}", values[method, TRAINED], values[baseline, TRAINED]
+    yield _contrast(place, both, ours, theirs)
     for third in TERCILES:
-        ours, theirs = (own[arm][[thirds[prompt] == third for prompt in own[arm].index]] for arm in (method, baseline))
-        yield made(f"{both}, {third} prompts", ours, theirs)
-    for arm in (baseline, method):
-        for control in CONTROLS:
-            if (arm, control) in values:
-                yield made(f"{arm} - {control}", own[arm], values[arm, control], arm, control)
-    gains = {arm: own[arm] - values[arm, COPY] for arm in (baseline, method)}
-    yield made(f"gain over the copy, {both}", gains[method], gains[baseline])
-    if all((arm, CONTROL_TASK) in values for arm in own):
-        selectivity = {arm: own[arm] - values[arm, CONTROL_TASK] for arm in own}
-        yield made(f"selectivity, {both}", selectivity[method], selectivity[baseline])
+        a, b = (one[[thirds[prompt] == third for prompt in one.index]] for one in (ours, theirs))
+        yield _contrast(place, f"{both}, {third} prompts", a, b)
+
+
+def _against_controls(values: _Values, place: _Place, arm: str) -> Iterator[ProbeContrast]:
+    for control in CONTROLS:
+        if (arm, control) in values:
+            yield _contrast(place, f"{arm} - {control}", values[arm, TRAINED], values[arm, control], arm, control)
+
+
+def _between_gains(values: _Values, place: _Place, baseline: str, method: str) -> Iterator[ProbeContrast]:
+    """Differences between arms of what each has beyond a control of its own."""
+    both = f"{method} - {baseline}"
+    for name, control in ((f"gain over the copy, {both}", COPY), (f"selectivity, {both}", CONTROL_TASK)):
+        if all((arm, control) in values for arm in (method, baseline)):
+            a, b = (values[arm, TRAINED] - values[arm, control] for arm in (method, baseline))
+            yield _contrast(place, name, a, b)
 
 
 def motion_thirds(table: pd.DataFrame) -> dict[str, str]:

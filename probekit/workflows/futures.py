@@ -88,7 +88,7 @@ def compare_futures(
     ]
     for sampler in samplers:
         chosen.check(sampler.chunks)
-    stores = open_stores(baseline, method, suite, out, chosen.seed, captured)
+    stores = open_stores((baseline, method), suite, out, chosen.seed, captured)
     requests = _requests(suite, split, chosen.states)
     rows: list[tuple[object, ...]] = []
     drawn: dict[str, StateFutures] = {}

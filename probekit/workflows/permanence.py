@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
+import pandas as pd
 
+from probekit.atomic_files import write_parquet
 from probekit.errors import UserError
 from probekit.evaluation.scorer import ScoringInput
 from probekit.evaluation.sprite.identity import Identity
@@ -28,6 +30,11 @@ Passage = tuple[str, bool]
 PASSAGES: Final[Sequence[Passage]] = [(name, occluded) for occluded in (True, False) for name in Identity._fields]
 
 
+VALUES: Final = "permanence_values.parquet"
+"""Name of the file with each prompt's share."""
+
+COLUMNS: Final = ("model", "run", "attribute", "occluded", "prompt_id", "share")
+
 Shares = Mapping[Passage, Mapping[str, float]]
 """Share of sprites that kept the attribute, by passage and prompt."""
 
@@ -45,7 +52,7 @@ class ModelPermanence(NamedTuple):
 
 
 def permanence(runs: Sequence[Path], out: Path, *, seed: int = 0, replicates: int = 10_000) -> Table[PermanenceRow]:
-    """Judge the videos of one model, or of two, and write `permanence.csv`, `.md` and `.tex`.
+    """Judge the videos of one model, or of two, and write `permanence.csv`, `.md` and `.tex`, and each prompt's shares.
 
     Args:
         runs: run folders of one model or two, the baseline's first; each model has equally many training runs, and
@@ -64,7 +71,20 @@ def permanence(runs: Sequence[Path], out: Path, *, seed: int = 0, replicates: in
     judged = [ModelPermanence(model, tuple(map(_judged, own))) for model, own in grouped.items()]
     table = permanence_table(list(_rows(judged, seed, replicates)), list(grouped), len(judged[0].runs))
     table.write(out, "permanence", latex=True)
+    write_parquet(out / VALUES, _values(judged))
     return table
+
+
+def _values(judged: Sequence[ModelPermanence]) -> pd.DataFrame:
+    """One row for each share, in [0, 1]."""
+    rows = [
+        (one.model, number, attribute, occluded, prompt, share)
+        for one in judged
+        for number, run in enumerate(one.runs)
+        for (attribute, occluded), prompts in run.items()
+        for prompt, share in prompts.items()
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _by_model(sets: Sequence[VideoSet]) -> dict[str, list[VideoSet]]:

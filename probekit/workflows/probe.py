@@ -1,4 +1,4 @@
-"""Probing two arms of a streaming generator: states, probes, controls, comparison, figures."""
+"""Probing one or two arms of a streaming generator: states, probes, controls, comparison, figures."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -51,7 +51,7 @@ class ProbeResult(NamedTuple):
 
 def probe_arms(
     baseline: str,
-    method: str,
+    method: str | None,
     suite: Suite,
     out: Path,
     *,
@@ -61,12 +61,12 @@ def probe_arms(
     captured: CaptureSettings | None = None,
     videos: Path | None = None,
 ) -> ProbeResult:
-    """Probe two streaming students on a suite and write tables and figures.
+    """Probe one or two streaming students on a suite and write tables and figures.
 
     Args:
         baseline: model folder, shipped model, or a store that `probekit capture` wrote.
-        method: the other one.
-        suite: prompts and samples that both roll out.
+        method: the other one; None probes one alone.
+        suite: prompts and samples that are rolled out.
         out: folder for states, tables and figures.
         seed: seed of the noise.
         settings: horizons, decoder and budget of the probes.
@@ -79,33 +79,35 @@ def probe_arms(
     """
     chosen = settings or ProbeSettings()
     split_prompts([key.prompt_id for key in suite.keys()], chosen.seed)
-    stores = open_stores(baseline, method, suite, out, seed, captured, videos)
+    arms = (baseline,) if method is None else (baseline, method)
+    stores = open_stores(arms, suite, out, seed, captured, videos)
     figure = None
-    rolled_out = videos is None and not any((Path(name) / CARD_FILE).is_file() for name in (baseline, method))
+    rolled_out = videos is None and not any((Path(name) / CARD_FILE).is_file() for name in arms)
     if target == FRAME and rolled_out and any(0 < horizon <= _FutureFigure.FARTHEST for horizon in chosen.horizons):
-        figure = _FutureFigure(dict(zip(stores, (baseline, method), strict=True)), suite, seed, chosen)
+        figure = _FutureFigure(dict(zip(stores, arms, strict=True)), suite, seed, chosen)
     return probe_stores(stores, out, chosen, target, figure)
 
 
 def open_stores(
-    baseline: str,
-    method: str,
+    arms: Sequence[str],
     suite: Suite,
     out: Path,
     seed: int,
     captured: CaptureSettings | None,
     videos: Path | None = None,
 ) -> dict[str, FeatureStore]:
-    """Stores of two arms by name, the baseline's first, captured where they are not there; arguments as above.
+    """Stores of arms by name, the baseline's first, captured where they are not there; arguments as above.
 
     Raises:
         UserError: a model is no causal generator, or the stores do not fit one another.
     """
     stores: dict[str, FeatureStore] = {}
-    for name, folder in zip((baseline, method), state_folders((baseline, method)), strict=True):
+    for name, folder in zip(arms, state_folders(arms), strict=True):
         store = _store(name, suite, out / "states" / folder, seed, captured, videos)
         stores[_arm_name(store, stores)] = store
-    _check_alike(*stores.values())
+    first, *others = stores.values()
+    for other in others:
+        _check_alike(first, other)
     return stores
 
 
@@ -149,7 +151,7 @@ def probe_stores(
     target: ProbeTarget,
     figure: "_FutureFigure | None" = None,
 ) -> ProbeResult:
-    """Probe two stores, the baseline's first, and write tables and figures; finished arms are kept."""
+    """Probe one or two stores, the baseline's first, and write tables and figures; finished arms are kept."""
     out.mkdir(parents=True, exist_ok=True)
     places = [out / "values" / f"{name}.parquet" for name in folder_names([[arm] for arm in stores])]
     tables = [

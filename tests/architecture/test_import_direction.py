@@ -66,7 +66,9 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "trainer.objectives",
     },
     "trainer.commands": {"trainer.config", "trainer.data", "trainer.engine", "trainer.planning"},
-    "trainer.sweeps": {"trainer.commands", "trainer.config", "trainer.engine", "trainer.model_card", "trainer.run_progress"},
+    "trainer.sweeps": {
+        "trainer.commands", "trainer.config", "trainer.engine", "trainer.model_card", "trainer.run_progress",
+    },
     "trainer.reproduction": {
         "trainer.commands", "trainer.config", "trainer.data", "trainer.engine", "trainer.planning",
         "trainer.run_progress", "trainer.sweeps",

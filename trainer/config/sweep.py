@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from probekit.config import StrictModel, load_config
 from probekit.errors import UserError
 from trainer.config.places import placed_override
+from trainer.config.readings import SweepReadings
 
 SWEEPS: Final = Path(__file__).parents[1] / "recipes" / "sweeps"
 
@@ -92,12 +93,14 @@ class SweepScale(SweepSuite):
         set: overrides of every recipe, e.g. `steps=1000`.
         seeds: training runs of each row. With several, intervals are over training runs and prompts.
         more_seeds: training runs of rows that have another number, by name.
+        readings: what is read from runs beside their scores; None for nothing.
     """
 
     more_suites: tuple[SweepSuite, ...] = ()
     set: tuple[str, ...] = ()
     seeds: Seeds = 1
     more_seeds: dict[str, Seeds] = Field(default_factory=dict)
+    readings: SweepReadings | None = None
 
     @property
     def suites(self) -> tuple[SweepSuite, ...]:

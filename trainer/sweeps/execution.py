@@ -15,7 +15,8 @@ from trainer.commands.training import TAKEN
 from trainer.config.causal import TrajectoryConfig
 from trainer.config.recipe import load_recipe
 from trainer.sweeps.open_sweep import OpenSweep, RowRun
-from trainer.sweeps.results import write_tables
+from trainer.sweeps.readings import make_readings
+from trainer.sweeps.results import write_readings, write_tables
 from trainer.sweeps.reuse import note_inputs, take_finished, what_is_trained
 from trainer.sweeps.scoring import score_run, suite_of
 from trainer.sweeps.sources import make_sources, sources_of
@@ -46,6 +47,8 @@ def sweep_plan(sweep: OpenSweep, processes: int = 1) -> Iterator[str]:
     for scored in config.suites:
         prompts = len(suite_of(scored).prompts)
         yield f"then {prompts} prompts of {scored.suite}, {scored.samples} videos each, per training run"
+    if (asked := config.readings) is not None:
+        yield f"then {', '.join(asked.parts)} of the first {asked.runs} runs of each row"
 
 
 def run_sweeps(sweeps: Sequence[OpenSweep], jobs: int = 1, processes: int = 1) -> list[ComparisonRecord]:
@@ -103,15 +106,17 @@ def in_order(after: Sequence[int | None], jobs: int, work: Callable[[int], None]
 
 
 def _finish(sweep: OpenSweep, run: RowRun, processes: int, jobs: int) -> None:
-    """Train, sample and score a run."""
+    """Train, sample, score and read a run."""
     make_sources(sweep, run, processes)
     _train(sweep, run, processes)
     for scored in sweep.config.suites:
         score_run(run, sweep.config, scored, sweep.out, jobs)
+    make_readings(sweep, run, jobs)
 
 
 def _write(sweep: OpenSweep) -> ComparisonRecord:
     first, *_ = [write_tables(sweep, scored, sweep.runs()) for scored in sweep.config.suites]
+    write_readings(sweep)
     return first
 
 

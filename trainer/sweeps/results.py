@@ -13,9 +13,13 @@ from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.workflows.compare import compare_runs, open_scored_run
 from probekit.workflows.pairs import pairs_of_total, write_pairs
 from trainer.config.sweep import SweepSuite
+from trainer.engine.follow_up import EXPORT
 from trainer.model_card import processor_seconds, trained_seconds
 from trainer.sweeps.open_sweep import OpenSweep, RowRun
 from trainer.sweeps.page import RowCost, sweep_page
+from trainer.sweeps.reading_table import reading_rows, reading_table
+from trainer.sweeps.reading_values import Values, values_of
+from trainer.sweeps.readings import READINGS, readings_of
 from trainer.sweeps.scoring import is_finished, table_of, videos_of
 
 
@@ -31,6 +35,7 @@ def compare_finished(sweep: OpenSweep) -> ComparisonRecord:
         rows = {run.row.name for run in runs}
         if sweep.config.rows[0].name in rows and len(rows) > 1:
             records.append(write_tables(sweep, scored, runs))
+    write_readings(sweep)
     if not records:
         first = sweep.config.rows[0].label
         raise UserError(f"{sweep.out} has no finished run of {first!r} and of another row.", "Run the sweep first.")
@@ -74,6 +79,17 @@ def write_tables(sweep: OpenSweep, scored: SweepSuite, runs: Sequence[RowRun]) -
     costs = list(_costs(sweep, runs))
     write_text(folder / "sweep.md", sweep_page(part, scored, record, costs, pair_table(pairs, labels)))
     return record
+
+
+def write_readings(sweep: OpenSweep) -> None:
+    """Write `readings.csv` and `readings.md` of those runs that are read; nothing where the first row has none."""
+    found: dict[str, list[Values]] = {}
+    for run in sweep.runs():
+        if (sweep.out / run.folder / EXPORT).is_dir() and (readings := readings_of(sweep, run)):
+            found.setdefault(run.row.label, []).append(values_of(readings))
+    read = {label: runs for label, runs in found.items() if any(runs)}
+    if len(read) > 1 and sweep.config.rows[0].label in read:
+        reading_table(reading_rows(read)).write(table_of(sweep.out, sweep.config, sweep.config.suites[0]), READINGS)
 
 
 def _costs(sweep: OpenSweep, runs: Sequence[RowRun]) -> Iterator[RowCost]:

@@ -1,21 +1,16 @@
-"""Videos and scores of a sweep's training runs, each made by the commands of the toolkit in processes of their own."""
+"""Videos and scores of a sweep's training runs."""
 
 import logging
-import os
 from pathlib import Path
-from typing import Final
 
-from probekit.children import run_child
-from probekit.errors import UserError
 from probekit.suites.registry import load_suite
 from probekit.suites.suite import Suite
 from trainer.config.sweep import SweepConfig, SweepSuite
 from trainer.run_progress import scores_are_done, videos_are_done
+from trainer.sweeps.logged_commands import run_commands
 from trainer.sweeps.open_sweep import RowRun
 
 LOGGER = logging.getLogger("trainer")
-
-_THREADS: Final = "OMP_NUM_THREADS"
 
 
 def suite_of(scored: SweepSuite) -> Suite:
@@ -59,13 +54,9 @@ def score_run(run: RowRun, config: SweepConfig, scored: SweepSuite, out: Path, j
     videos = videos_of(run, out, config, scored)
     if is_finished(videos, scored):
         return
-    threads = os.environ.get(_THREADS) or str(max(1, (os.cpu_count() or 1) // jobs))
     log = videos.with_name(f"{videos.name}.log")
     LOGGER.info("%s: sampling and scoring %s, log in %s", run.label, scored.suite, log)
     size = ("--prompts", str(scored.prompts), "--samples", str(scored.samples))
-    sample = ("sample", "--model", str(out / run.folder / "export"), "--suite", scored.suite, *size)
-    for command in ((*sample, "--out", str(videos)), ("score", str(videos))):
-        with log.open("ab") as file:
-            status = run_child("probekit.cli", command, stdout=file, stderr=file, env=os.environ | {_THREADS: threads})
-        if status != 0:
-            raise UserError(f"`probekit {command[0]}` failed for {run.folder}.", f"See {log}; what is made is kept.")
+    model = ("--model", str(out / run.folder / "export"))
+    sample = ("probekit", "sample", *model, "--suite", scored.suite, *size, "--out", str(videos))
+    run_commands((sample, ("probekit", "score", str(videos))), log, run.folder, jobs)

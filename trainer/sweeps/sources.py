@@ -2,15 +2,14 @@
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from threading import Lock
-from typing import IO, Final
+from typing import Final
 
-from probekit.children import run_child
 from probekit.errors import UserError
 from trainer.commands.chain import Chain, ChainSettings
 from trainer.commands.running import run_plan
 from trainer.commands.steps import Plan
+from trainer.sweeps.logged_commands import logged_call
 from trainer.sweeps.open_sweep import OpenSweep, RowRun
 
 LOGGER = logging.getLogger("trainer")
@@ -43,14 +42,5 @@ def make_sources(sweep: OpenSweep, run: RowRun, processes: int = 1) -> None:
         if any(not step.is_done() for step in plan.steps):
             LOGGER.info("%s: making what it starts from, log in %s", run.label, log)
             with log.open("ab") as file:
-                _run(plan, log, file)
-
-
-def _run(plan: Plan, log: Path, file: IO[bytes]) -> None:
-    def call(words: Sequence[str]) -> int:
-        program, *arguments = words
-        module = "torch.distributed.run" if program == "torchrun" else program
-        return run_child(module, arguments, stdout=file, stderr=file)
-
-    if not run_plan(plan, call, see=str(log)):
-        raise UserError("Making what a row starts from was interrupted.", "Run the same command; it goes on there.")
+                if not run_plan(plan, logged_call(file), see=str(log)):
+                    raise UserError("Making what a row starts from was interrupted.", "Run the same command again.")

@@ -1,14 +1,12 @@
 """Where a sweep stands: a line for each training run, from what lies in its folders; nothing is run."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-from trainer.commands.training import Training
-from trainer.config.sweep import SweepConfig
 from trainer.model_card import trained_seconds
 from trainer.run_progress import sampled
 from trainer.sweeps.open_sweep import OpenSweep, RowRun
+from trainer.sweeps.readings import open_readings
 from trainer.sweeps.scoring import is_finished, suite_of, videos_of
 
 
@@ -18,7 +16,7 @@ class RunStatus(NamedTuple):
     Attributes:
         run: run of a row.
         state: what is done, in words, e.g. `trained 40 of 60 steps`.
-        finished: whether it is trained, sampled and scored.
+        finished: whether it is trained, sampled, scored and read.
         seconds: wall time of its trainings so far, by their logs.
     """
 
@@ -34,7 +32,7 @@ def sweep_status(sweep: OpenSweep) -> list[RunStatus]:
     Raises:
         UserError: if a recipe or an override is not valid.
     """
-    return [_status(run, sweep.trainings(run), sweep.out, sweep.config) for run in sweep.runs()]
+    return [_status(run, sweep) for run in sweep.runs()]
 
 
 def status_lines(found: Sequence[RunStatus]) -> Iterator[str]:
@@ -45,7 +43,8 @@ def status_lines(found: Sequence[RunStatus]) -> Iterator[str]:
     yield f"{finished} of {len(found)} runs are finished; {minutes:.1f} minutes of training"
 
 
-def _status(run: RowRun, trainings: Sequence[Training], out: Path, config: SweepConfig) -> RunStatus:
+def _status(run: RowRun, sweep: OpenSweep) -> RunStatus:
+    trainings, out, config = sweep.trainings(run), sweep.out, sweep.config
     seconds = sum(trained_seconds(training.folder) for training in trainings)
     for training in trainings:
         done, steps = training.steps()
@@ -58,4 +57,6 @@ def _status(run: RowRun, trainings: Sequence[Training], out: Path, config: Sweep
             return RunStatus(run, f"trained; sampled {made} of {planned} videos{of_suite}", False, seconds)
         if not is_finished(folder, scored):
             return RunStatus(run, f"trained and sampled; not scored{of_suite}", False, seconds)
+    if missing := open_readings(sweep, run):
+        return RunStatus(run, f"trained, sampled and scored; not read: {', '.join(missing)}", False, seconds)
     return RunStatus(run, "trained, sampled and scored", True, seconds)

@@ -113,6 +113,9 @@ def test_finished_states_and_arms_are_kept(students: tuple[Path, Path], probed: 
     drawn = probe_arms(*map(str, students), SUITE, out, settings=QUICK)  # from models, with the figure of futures
     assert (out / "values" / "base.parquet").stat().st_mtime_ns == kept
     pd.testing.assert_frame_equal(drawn.values, first)
+    alone = probe_arms(stores[0], None, SUITE, tmp_path / "alone", settings=QUICK)
+    pd.testing.assert_frame_equal(alone.values, first[first.arm == "base"])
+    assert set(alone.contrasts.arm) == {"base"}
     other = probe_arms(*stores, SUITE, out, settings=QUICK._replace(horizons=(2,)))
     assert set(other.values.horizon) == {2}
 

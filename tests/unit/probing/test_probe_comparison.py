@@ -196,3 +196,9 @@ def test_the_spread_over_seeds_is_of_means_over_prompts_and_of_trained_probes_al
     assert row["spread_over_seeds"] == pytest.approx(2**0.5)  # seeds at -1 and 1 around it
     assert len(spread) == 4
     assert MEAN not in set(spread.columns)
+
+
+def test_one_arm_alone_has_the_contrasts_with_its_controls_that_it_has_beside_another() -> None:
+    both, alone = compare_probes(table(), "base", "ours"), compare_probes(table(), "base")
+    assert alone == [item for item in both if item.arm == "base"]
+    assert alone

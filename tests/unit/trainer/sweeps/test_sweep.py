@@ -4,6 +4,7 @@ import csv
 import re
 from pathlib import Path
 
+import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
@@ -286,8 +287,7 @@ def test_a_seed_that_is_set_moves_with_the_run() -> None:
 def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     children = WarmChildren(tmp_path / "children")
     monkeypatch.setattr("trainer.sweeps.execution.run_child", children.run_child)
-    monkeypatch.setattr("trainer.sweeps.scoring.run_child", children.run_child)
-    monkeypatch.setattr("trainer.sweeps.sources.run_child", children.run_child)
+    monkeypatch.setattr("trainer.sweeps.logged_commands.run_child", children.run_child)
     monkeypatch.setattr(
         "trainer.commands.chain.recipes_by_run", lambda scale: {"tiny-source": tmp_path / "source.yaml"}
     )
@@ -309,7 +309,9 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
     (tmp_path / "base.yaml").write_text(f'{shared}initial_model: "{{work}}/runs/tiny-source/export"\n')
     (tmp_path / "ours.yaml").write_text("extends: base.yaml\nforesight: {predictor_heads: 1, predictor_blocks: 1}\n")
     (tmp_path / "tiny.yaml").write_text(
-        "title: Tiny\nsource: nothing\nprompts: 6\nmore_suites: [{suite: sprite-30s, prompts: 2}]\nrows:\n"
+        "title: Tiny\nsource: nothing\nprompts: 6\nmore_suites: [{suite: sprite-30s, prompts: 2}]\n"
+        "readings: {prompts: 20, site: blocks.0@step3, horizons: [1], batches: 4, runs: 1, "
+        f"encoder: '{scores['real_model']}'}}\nrows:\n"
         "  - {name: plain, label: none, recipe: base.yaml}\n"
         "  - {name: twice, label: two stages, recipe: base.yaml, then: [ours.yaml]}\n"
     )
@@ -322,6 +324,11 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
     long = (tmp_path / "out" / "table-sprite-30s" / "sweep.md").read_text()
     assert "2 prompts of sprite-30s." in long
     assert len(load_video_set(tmp_path / "out" / "plain" / "videos-sprite-30s").rows) == 2
+    read = pd.read_csv(tmp_path / "out" / "table" / "readings.csv")
+    assert set(read.row) == {"none", "two stages"}
+    assert "cosine of foresight's and the score's gradient" in set(read.reading[read.row == "two stages"])
+    assert "CKA with the encoder 1 chunk ahead" in set(read.reading[read.row == "none"])
+    assert read[read.reading == "error of the frame 1 chunk ahead"].value.gt(0).all()
     source = tmp_path / "runs" / "tiny-source" / "export" / "model_index.json"
     made = source.stat().st_mtime_ns
     exported = tmp_path / "out" / "twice" / "export" / "transformer" / "diffusion_pytorch_model.safetensors"
