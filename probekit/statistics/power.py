@@ -124,6 +124,21 @@ def minimum_detectable_difference(
     return error * (t_quantile(0.5 + level / 2, freedom) + t_quantile(power, freedom))
 
 
+def times_as_much(difference: float, error: float, level: float = 0.95, power: float = 0.8) -> float:
+    """How many times its data a study would take to find a true difference of this size with the given power.
+
+    The standard error falls with the square root of the data, runs and prompts together; quantiles are normal, as of a
+    large study. Infinite for a difference of 0. It plans a next study; of this one it says no more than its interval.
+
+    Args:
+        difference: true difference that is supposed.
+        error: standard error of the study.
+        level: level of the interval.
+        power: chance of finding it.
+    """
+    return (minimum_detectable_difference(error, level, power) / difference) ** 2 if difference else math.inf
+
+
 def prompts_for_width(components: VarianceComponents, width: float, samples: int, level: float = 0.95) -> int:
     """Prompts needed for Student's interval of this full width with this number of samples each.
 

@@ -10,6 +10,7 @@ from probekit.statistics.power import (
     minimum_detectable_difference,
     power_curve,
     prompts_for_width,
+    times_as_much,
     variance_components,
 )
 
@@ -93,3 +94,14 @@ def test_variance_components_and_the_prompts_that_a_width_takes() -> None:
     for impossible in (1e-3, 1e-300):
         with pytest.raises(UserError, match="takes more than 1,000,000 prompts"):
             prompts_for_width(found, impossible, 5)
+
+
+@pytest.mark.parametrize(("difference", "error"), [(0.5, 0.3), (-0.2, 0.4), (2.0, 0.1)])
+def test_as_many_times_the_data_find_the_difference_four_times_in_five(difference: float, error: float) -> None:
+    smaller = error / times_as_much(difference, error) ** 0.5
+    found = np.random.default_rng(3).normal(difference, smaller, 200_000)
+    assert (np.abs(found) > 1.959964 * smaller).mean() == pytest.approx(0.8, abs=0.005)
+
+
+def test_no_data_tell_a_difference_of_nothing() -> None:
+    assert times_as_much(0.0, 1.0) == float("inf")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from probekit.errors import UserError
-from probekit.reporting.pair_table import PAIRS, read_pairs
+from probekit.reporting.pair_table import PAIRS, PairRow, pair_table, read_pairs
 from probekit.statistics.bootstrap_settings import BootstrapSettings
 from probekit.statistics.significance import holm
 from probekit.workflows.compare import compare_runs
@@ -55,3 +55,17 @@ def test_a_damaged_table_names_the_line(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(UserError, match=r"pairs\.csv"):
         read_pairs(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "difference", "error", "shown"),
+    [
+        (-0.2, 0.6, 0.2, 0.2, "7.8"), (0.1, 0.3, 0.2, 0.05, ""), (-1.0, 1.0, 0.0, 0.5, "over 1,000"),
+        (None, None, 0.2, None, ""),
+    ],
+)
+def test_open_pairs_say_how_much_data_would_tell(
+    low: float | None, high: float | None, difference: float, error: float | None, shown: str
+) -> None:
+    row = PairRow("a", "b", 2, difference, error, low, high, 50, None, None)
+    assert pair_table([row]).texts()[0][-1] == shown
