@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from probekit.run_folder.manifest import load_video_set, manifest_files
-from probekit.run_folder.score_table import SCORES_FOLDER, read_scores
+from probekit.run_folder.score_table import SCORES_FOLDER, has_scores, read_scores
 from probekit.suites.suite import Suite
 
 
@@ -21,7 +21,7 @@ def videos_are_done(run: Path, suite: Suite) -> bool:
 
 def scores_are_done(run: Path, suite: Suite) -> bool:
     """Whether every video of a suite has rows in a run's score table."""
-    if not (run / SCORES_FOLDER).is_dir():
+    if not has_scores(run):
         return False
     table = read_scores(run / SCORES_FOLDER)
     scored = set(zip(table["prompt_id"], table["sample"], strict=True))

@@ -19,8 +19,8 @@ _NUMBERS: Final = ("difference", "standard_error", "low", "high", "p_value", "ho
 _TEXTS: Final = ("interval", "instead", "reason")
 _NOTE: Final = (
     "Total of the first minus Total of the second, in points. p: over training runs and prompts by Student's t test "
-    "where runs are resampled, else by sign flips of prompts; Holm: adjusted over the pairs of this table. Times the data: "
-    "as many runs and prompts would find a difference of this size in four of five such comparisons; of open pairs alone."
+    "where runs are resampled, else by sign flips of prompts; Holm: adjusted over the pairs of this table. Times the "
+    "data, of open pairs: as many runs and prompts would find a difference of this size in four of five comparisons."
 )
 
 

@@ -170,12 +170,20 @@ def _check_scorers(merged: pd.DataFrame, path: Path) -> None:
         )
 
 
+def has_scores(run: Path) -> bool:
+    """Whether a run folder has a file of scores; one whose scoring has just begun has none."""
+    return bool(_files_in(run / SCORES_FOLDER))
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.glob("*.parquet") if not is_temporary(file))
+
+
 def _score_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     nested = path / SCORES_FOLDER
-    folder = nested if nested.is_dir() else path
-    files = sorted(file for file in folder.glob("*.parquet") if not is_temporary(file))
+    files = _files_in(nested if nested.is_dir() else path)
     if not files:
         raise UserError(f"There is no score in {path}.", "Give a folder that `probekit score` wrote.")
     return files

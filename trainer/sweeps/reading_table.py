@@ -125,8 +125,12 @@ def _notes(rows: Sequence[ReadingRow]) -> Iterator[str]:
         "lines that have a p-value, which takes two training runs. Errors are mean squared errors in [0, 1]. "
         "Cosines of gradients are of single batches, against 0."
     )
-    named = [(row.quantity.name, row.difference) for row in rows]
-    yield from interval_notes([(name, one.interval, one.instead, one.reason) for name, one in named if one is not None])
+    named = [(row.quantity.name, row.difference) for row in rows if row.difference is not None]
+    instead = {(one.interval, one.instead) for _, one in named}
+    alike = len(instead) == 1  # a list of every line would say no more
+    yield from interval_notes(
+        [("all" if alike else name, one.interval, one.instead, one.reason) for name, one in named]
+    )
 
 
 def _is_cosine(row: ReadingRow) -> bool:

@@ -66,6 +66,8 @@ def write_tables(sweep: OpenSweep, scored: SweepSuite, runs: Sequence[RowRun]) -
     """
     config = sweep.config
     rows = tuple(row for row in config.rows if any(run.row.name == row.name for run in runs))
+    if scored.suite != config.suite:  # what the paper prints is of short videos
+        rows = tuple(row.model_copy(update={"paper": None}) for row in rows)
     part = config.model_copy(update={"rows": rows})
     names = [row.name for row in rows]
     by_row = sorted(runs, key=lambda run: names.index(run.row.name))

@@ -47,11 +47,9 @@ def sweep_table(config: SweepConfig, record: ComparisonRecord, banner: str | Non
         Column("Total", lambda line: score_text(line.mean_total), True),
         Column("Total against the first", lambda line: _difference(line.total), True),
         Column("95% interval", lambda line: _interval(line.total), True),
-        Column("paper: Quality", lambda line: _printed(_paper(line)[0]), True),
-        Column("paper: Semantic", lambda line: _printed(_paper(line)[1]), True),
-        Column("paper: Total", lambda line: _printed(_paper(line)[2]), True),
-        Column("paper: Total against the first", lambda line: _printed_difference(line.paper_difference), True),
     ]
+    if any(row.paper for row in config.rows):
+        columns += _PAPER
     note = "Scores and differences are over the prompts that a row shares with the first one, dimension by dimension."
     if len({row.baseline_mean for row in record.rows if row.quantity == _TOTAL}) > 1:
         note += (
@@ -97,6 +95,14 @@ _DATA: Final[Sequence[Column[SweepLine]]] = (
     Column("paper_semantic", lambda line: _paper(line)[1]),
     Column("paper_total", lambda line: _paper(line)[2]),
     Column("paper_difference", lambda line: line.paper_difference),
+)
+
+
+_PAPER: Final[Sequence[Column[SweepLine]]] = (
+    Column("paper: Quality", lambda line: _printed(_paper(line)[0]), True),
+    Column("paper: Semantic", lambda line: _printed(_paper(line)[1]), True),
+    Column("paper: Total", lambda line: _printed(_paper(line)[2]), True),
+    Column("paper: Total against the first", lambda line: _printed_difference(line.paper_difference), True),
 )
 
 

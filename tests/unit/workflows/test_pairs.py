@@ -60,7 +60,9 @@ def test_a_damaged_table_names_the_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("low", "high", "difference", "error", "shown"),
     [
-        (-0.2, 0.6, 0.2, 0.2, "7.8"), (0.1, 0.3, 0.2, 0.05, ""), (-1.0, 1.0, 0.0, 0.5, "over 1,000"),
+        (-0.2, 0.6, 0.2, 0.2, "7.8"),
+        (0.1, 0.3, 0.2, 0.05, ""),
+        (-1.0, 1.0, 0.0, 0.5, "over 1,000"),
         (None, None, 0.2, None, ""),
     ],
 )

@@ -312,7 +312,7 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
         "title: Tiny\nsource: nothing\nprompts: 6\nmore_suites: [{suite: sprite-30s, prompts: 2}]\n"
         "readings: {prompts: 20, site: blocks.0@step3, horizons: [1], batches: 4, runs: 1, "
         f"encoder: '{scores['real_model']}'}}\nrows:\n"
-        "  - {name: plain, label: none, recipe: base.yaml}\n"
+        "  - {name: plain, label: none, recipe: base.yaml, paper: {quality: 1, semantic: 2, total: 3}}\n"
         "  - {name: twice, label: two stages, recipe: base.yaml, then: [ours.yaml]}\n"
     )
     assert status(tmp_path) == ["none: base trained 0 of 1 steps", "two stages: base trained 0 of 1 steps", "0 of 2"]
@@ -323,6 +323,7 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
     assert "| two stages |" in table
     long = (tmp_path / "out" / "table-sprite-30s" / "sweep.md").read_text()
     assert "2 prompts of sprite-30s." in long
+    assert ("paper: Total" in table, "paper: Total" in long) == (True, False), "the paper's rows are of short videos"
     assert len(load_video_set(tmp_path / "out" / "plain" / "videos-sprite-30s").rows) == 2
     read = pd.read_csv(tmp_path / "out" / "table" / "readings.csv")
     assert set(read.row) == {"none", "two stages"}
@@ -357,6 +358,9 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
     scores = next((tmp_path / "out" / "plain" / "videos" / "scores").glob("*.parquet"))
     table = pq.read_table(scores)
     pq.write_table(table.filter(pc.field("prompt_id") != table["prompt_id"][0]), scores)  # as a kill leaves them
+    first = sweep_status(open_sweep(tmp_path / "tiny.yaml", tmp_path / "out", seeds=2))[0]
+    assert first.state == "trained and sampled; not scored of sprite-5s"
+    scores.unlink()  # as scoring leaves it before its first video
     first = sweep_status(open_sweep(tmp_path / "tiny.yaml", tmp_path / "out", seeds=2))[0]
     assert first.state == "trained and sampled; not scored of sprite-5s"
     assert run_one(tmp_path, seeds=2).rows == both.rows
