@@ -38,7 +38,7 @@ def run_commands(commands: Sequence[Sequence[str]], log: Path, what: Path, jobs:
         commands: words of each.
         log: file that output is added to.
         what: what they are for, in an error.
-        jobs: as in `logged_call`.
+        jobs: command lines that run side by side, as in `logged_call`.
 
     Raises:
         UserError: if one fails, naming the log.

@@ -100,7 +100,7 @@ def reading_table(rows: Sequence[ReadingRow]) -> Table[ReadingRow]:
     """One line per quantity and row.
 
     Args:
-        rows: as `reading_rows` makes them.
+        rows: lines of `reading_rows`.
     """
     columns: list[Column[ReadingRow]] = [
         Column("reading", lambda row: row.quantity.name),
