@@ -6,7 +6,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from typing import Final
 
-from probekit.children import run_child
 from probekit.errors import UserError
 from probekit.folder_lock import sole_writer
 from probekit.reporting.comparison_record import ComparisonRecord
@@ -14,6 +13,7 @@ from trainer.commands.running import plan_lines, refuse_asks
 from trainer.commands.training import TAKEN
 from trainer.config.causal import TrajectoryConfig
 from trainer.config.recipe import load_recipe
+from trainer.sweeps.logged_commands import run_logged
 from trainer.sweeps.open_sweep import OpenSweep, RowRun
 from trainer.sweeps.readings import make_readings
 from trainer.sweeps.results import write_readings, write_tables
@@ -127,12 +127,8 @@ def _train(sweep: OpenSweep, run: RowRun, processes: int) -> None:
             continue
         note_inputs(training)
         log = training.folder.with_name(f"{training.folder.name}.log")
-        log.parent.mkdir(parents=True, exist_ok=True)
         LOGGER.info("%s: training %s, log in %s", run.label, training.recipe.stem, log)
-        module, *arguments = training.module_and_arguments(processes)
-        with log.open("ab") as file:
-            status = run_child(module, arguments, stdout=file, stderr=file)
-        if status != 0:
+        if run_logged(training.module_and_arguments(processes), log) != 0:
             raise UserError(f"The training of {run.folder} failed.", f"See {log}; finished rows are kept.")
         if not training.is_finished():  # SIGTERM lets it save and end without an error
             raise UserError(f"The training of {run.folder} was ended early.", "Run the same command; it goes on there.")

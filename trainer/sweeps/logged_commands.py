@@ -31,6 +31,13 @@ def logged_call(log: IO[bytes], jobs: int | None = None) -> Call:
     return call
 
 
+def run_logged(words: Sequence[str], log: Path, jobs: int | None = None) -> int:
+    """Run a command line whose output is added to a log; returns its exit status. `jobs` as in `logged_call`."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as file:
+        return logged_call(file, jobs)(words)
+
+
 def run_commands(commands: Sequence[Sequence[str]], log: Path, what: Path, jobs: int) -> None:
     """Run command lines one after the other.
 
@@ -43,9 +50,6 @@ def run_commands(commands: Sequence[Sequence[str]], log: Path, what: Path, jobs:
     Raises:
         UserError: if one fails, naming the log.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as file:
-        call = logged_call(file, jobs)
-        for words in commands:
-            if call(words) != 0:
-                raise UserError(f"`{' '.join(words[:2])}` failed for {what}.", f"See {log}; what is made is kept.")
+    for words in commands:
+        if run_logged(words, log, jobs) != 0:
+            raise UserError(f"`{' '.join(words[:2])}` failed for {what}.", f"See {log}; what is made is kept.")

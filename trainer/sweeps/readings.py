@@ -1,6 +1,5 @@
 """What is read from a sweep's training runs beside their scores: states, gradients, what lasts in their videos."""
 
-import json
 import logging
 from collections import defaultdict
 from collections.abc import Iterator
@@ -11,7 +10,8 @@ from typing import Any, Final, NamedTuple
 from probekit.atomic_files import write_json
 from probekit.models.loading import hash_checkpoint
 from probekit.user_files.json_files import json_holds, read_json_object
-from trainer.commands.training import TAKEN
+from trainer.commands.training import TAKEN, Training
+from trainer.config.readings import SweepReadings
 from trainer.config.recipe import DmdConfig, load_recipe
 from trainer.engine.checkpoint import newest_checkpoint
 from trainer.engine.follow_up import EXPORT
@@ -34,7 +34,7 @@ class Reading(NamedTuple):
     Attributes:
         part: name, such as `probes`.
         folder: folder of its files.
-        facts: what its files depend on.
+        facts: what its files depend on, as JSON has it.
         command: command that makes them.
     """
 
@@ -45,7 +45,7 @@ class Reading(NamedTuple):
 
     def is_done(self) -> bool:
         """Whether its files are there, made as it is asked now."""
-        return json_holds(self.folder / _DONE, json.loads(json.dumps(self.facts)))
+        return json_holds(self.folder / _DONE, self.facts)
 
 
 def readings_of(sweep: OpenSweep, run: RowRun) -> list[Reading]:
@@ -53,7 +53,7 @@ def readings_of(sweep: OpenSweep, run: RowRun) -> list[Reading]:
     asked = sweep.config.readings
     if asked is None or run.number >= asked.runs:
         return []
-    return [reading for reading in _all(sweep, run) if reading.part in (*asked.parts, _STATES)]
+    return [reading for reading in _all(sweep, run, asked) if reading.part in (*asked.parts, _STATES)]
 
 
 def open_readings(sweep: OpenSweep, run: RowRun) -> list[str]:
@@ -81,20 +81,18 @@ def make_readings(sweep: OpenSweep, run: RowRun, jobs: int) -> None:
                 write_json(reading.folder / _DONE, reading.facts)
 
 
-def _all(sweep: OpenSweep, run: RowRun) -> Iterator[Reading]:
+def _all(sweep: OpenSweep, run: RowRun, asked: SweepReadings) -> Iterator[Reading]:
     """Every part, wanted or not."""
-    own = sweep.out / run.folder
-    weights = hash_checkpoint(own / EXPORT)
-    yield from _of_states(sweep, _origin(own), weights)
-    yield from _of_gradients(sweep, run, _origin(own), weights)
-    videos, scored = videos_of(run, sweep.out, sweep.config, sweep.config.suites[0]), sweep.config.suites[0]
+    own, scored = sweep.out / run.folder, sweep.config.suites[0]
+    weights, origin = hash_checkpoint(own / EXPORT), _origin(own)
+    yield from _of_states(asked, origin, weights)
+    yield from _of_gradients(asked, sweep.trainings(run)[-1], origin, weights)
+    videos = videos_of(run, sweep.out, sweep.config, scored)
     facts = {"weights": weights, **scored.model_dump(mode="json")}
     yield _reading("permanence", own, facts, "probekit", "permanence", str(videos))
 
 
-def _of_states(sweep: OpenSweep, run: Path, weights: str) -> Iterator[Reading]:
-    asked = sweep.config.readings
-    assert asked is not None
+def _of_states(asked: SweepReadings, run: Path, weights: str) -> Iterator[Reading]:
     states = {"weights": weights, **asked.model_dump(mode="json", include={"suite", "prompts", "site"})}
     if {"probes", "alignment"} & set(asked.parts):
         size = ("--suite", asked.suite, "--prompts", str(asked.prompts), "--samples", "1", "--site", asked.site)
@@ -106,10 +104,8 @@ def _of_states(sweep: OpenSweep, run: Path, weights: str) -> Iterator[Reading]:
     yield _reading("alignment", run, ahead | encoder, "probekit", "align", store, "--encoder", asked.encoder, *offsets)
 
 
-def _of_gradients(sweep: OpenSweep, run: RowRun, origin: Path, weights: str) -> Iterator[Reading]:
+def _of_gradients(asked: SweepReadings, last: Training, origin: Path, weights: str) -> Iterator[Reading]:
     """Of a distillation with two losses, at its last checkpoint."""
-    asked, last = sweep.config.readings, sweep.trainings(run)[-1]
-    assert asked is not None
     recipe = load_recipe(last.recipe, last.changes)
     if not isinstance(recipe, DmdConfig) or recipe.foresight is None or not newest_checkpoint(origin / "checkpoints"):
         return

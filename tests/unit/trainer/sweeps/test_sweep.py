@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -286,7 +287,6 @@ def test_a_seed_that_is_set_moves_with_the_run() -> None:
 @pytest.mark.long
 def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     children = WarmChildren(tmp_path / "children")
-    monkeypatch.setattr("trainer.sweeps.execution.run_child", children.run_child)
     monkeypatch.setattr("trainer.sweeps.logged_commands.run_child", children.run_child)
     monkeypatch.setattr(
         "trainer.commands.chain.recipes_by_run", lambda scale: {"tiny-source": tmp_path / "source.yaml"}
@@ -366,7 +366,12 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
     assert run_one(tmp_path, seeds=2).rows == both.rows
     other = (tmp_path / "tiny.yaml").read_text().replace("name: plain", "name: same").replace("Tiny", "Another table")
     (tmp_path / "other.yaml").write_text(other)
-    monkeypatch.setattr("trainer.sweeps.execution.run_child", None)  # whoever starts a training fails
+
+    def without_training(module: str, arguments: Sequence[str], **options: object) -> int:
+        assert tuple([module, *arguments][:2]) != ("trainer", "train")
+        return children.run_child(module, arguments, **options)
+
+    monkeypatch.setattr("trainer.sweeps.logged_commands.run_child", without_training)
     (again,) = run_sweeps([open_sweep(tmp_path / "other.yaml", tmp_path / "beside", seeds=2)])
     assert [row.difference for row in again.rows] == [row.difference for row in both.rows]
 
