@@ -9,14 +9,15 @@ from typing import Any, Final, NamedTuple
 
 from probekit.atomic_files import write_json
 from probekit.models.loading import hash_checkpoint
-from probekit.user_files.json_files import json_holds, read_json_object
-from trainer.commands.training import TAKEN, Training
+from probekit.user_files.json_files import json_holds
+from trainer.commands.training import Training
 from trainer.config.readings import SweepReadings
 from trainer.config.recipe import DmdConfig, load_recipe
 from trainer.engine.checkpoint import newest_checkpoint
 from trainer.engine.follow_up import EXPORT
 from trainer.sweeps.logged_commands import run_commands
 from trainer.sweeps.open_sweep import OpenSweep, RowRun
+from trainer.sweeps.reuse import taken_from
 from trainer.sweeps.scoring import videos_of
 
 LOGGER = logging.getLogger("trainer")
@@ -84,7 +85,7 @@ def make_readings(sweep: OpenSweep, run: RowRun, jobs: int) -> None:
 def _all(sweep: OpenSweep, run: RowRun, asked: SweepReadings) -> Iterator[Reading]:
     """Every part, wanted or not."""
     own, scored = sweep.out / run.folder, sweep.config.suites[0]
-    weights, origin = hash_checkpoint(own / EXPORT), _origin(own)
+    weights, origin = hash_checkpoint(own / EXPORT), taken_from(own) or own  # states are read once for all
     yield from _of_states(asked, origin, weights)
     yield from _of_gradients(asked, sweep.trainings(run)[-1], origin, weights)
     videos = videos_of(run, sweep.out, sweep.config, scored)
@@ -121,11 +122,3 @@ def _reading(part: str, run: Path, facts: dict[str, Any], *command: str) -> Read
 
 def _each(option: str, values: tuple[int, ...]) -> tuple[str, ...]:
     return tuple(word for value in values for word in (option, str(value)))
-
-
-def _origin(run: Path) -> Path:
-    """The run that a copy was taken from, if it is still there, else the run: states are read once for all tables."""
-    if not (run / TAKEN).is_file():
-        return run
-    source = Path(str(read_json_object(run / TAKEN, fix="Delete the folder to train it again.").get("from")))
-    return source if (source / EXPORT).is_dir() else run

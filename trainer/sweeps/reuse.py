@@ -30,8 +30,6 @@ INPUTS: Final = "inputs.json"
 """What a training of a sweep began from."""
 _CONFIG: Final = "config.yaml"
 _KEPT: Final = (_CONFIG, INPUTS, FOLLOWED_UP, "metrics.jsonl")
-_DEPTHS: Final = ("*/*", "*/_runs/*/*")
-"""Where run folders stand below the folder of all sweeps."""
 
 
 def note_inputs(training: Training) -> None:
@@ -77,6 +75,25 @@ def take_finished(training: Training, shelf: Path) -> bool:
     return True
 
 
+def taken_from(run: Path) -> Path | None:
+    """The run that a copy was taken from; None if it is no copy, or the other is gone."""
+    if not (run / TAKEN).is_file():
+        return None
+    source = Path(str(read_json_object(run / TAKEN, fix="Delete the folder to train it again.").get("from")))
+    return source if (source / EXPORT).is_dir() else None
+
+
+def runs_with(name: str, shelf: Path) -> Iterator[Path]:
+    """Run folders of all sweeps that have a file of this name.
+
+    Args:
+        name: name of the file.
+        shelf: folder of all sweeps.
+    """
+    for depth in ("*/*", "*/_runs/*/*"):
+        yield from (path.parent for path in sorted(shelf.glob(f"{depth}/{name}")))
+
+
 def what_is_trained(trainings: Sequence[Training]) -> str:
     """The same text for two runs of one command exactly where they train the same from the same paths.
 
@@ -99,16 +116,14 @@ def _recipe_document(training: Training) -> dict[str, Any]:
 def _equals(training: Training, shelf: Path) -> Iterator[Path]:
     document = _document(_recipe_document(training))
     own, planned = training.folder.resolve(), training.steps()[1]
-    for depth in _DEPTHS:
-        for path in sorted(shelf.glob(f"{depth}/{_CONFIG}")):
-            run = path.parent
-            if run.resolve() == own or not _is_whole(run) or (run / TAKEN).is_file():
-                continue
-            steps = read_json_object(run / FOLLOWED_UP, fix="Delete the folder.").get("step")
-            same = _document(read_yaml(path, what="configuration", fix="Delete the folder.")) == document
-            # Last, because it reads all weights that the training begins from.
-            if same and steps == planned and read_json(run / INPUTS, fix="Delete the folder.") == _inputs(training):
-                yield run
+    for run in runs_with(_CONFIG, shelf):
+        if run.resolve() == own or not _is_whole(run) or (run / TAKEN).is_file():
+            continue
+        steps = read_json_object(run / FOLLOWED_UP, fix="Delete the folder.").get("step")
+        same = _document(read_yaml(run / _CONFIG, what="configuration", fix="Delete the folder.")) == document
+        # Last, because it reads all weights that the training begins from.
+        if same and steps == planned and read_json(run / INPUTS, fix="Delete the folder.") == _inputs(training):
+            yield run
 
 
 def _is_whole(run: Path) -> bool:

@@ -9,6 +9,7 @@ from trainer.config.sweep import SweepConfig, SweepSuite
 from trainer.run_progress import scores_are_done, videos_are_done
 from trainer.sweeps.logged_commands import run_commands
 from trainer.sweeps.open_sweep import RowRun
+from trainer.sweeps.taken_videos import take_videos
 
 LOGGER = logging.getLogger("trainer")
 
@@ -39,7 +40,7 @@ def is_finished(videos: Path, scored: SweepSuite) -> bool:
 
 
 def score_run(run: RowRun, config: SweepConfig, scored: SweepSuite, out: Path, jobs: int) -> None:
-    """Sample and score a run on one suite; what is there is kept.
+    """Sample and score a run on one suite; what is there is kept, and what a run of the same weights has is taken.
 
     Args:
         run: trained run.
@@ -52,7 +53,7 @@ def score_run(run: RowRun, config: SweepConfig, scored: SweepSuite, out: Path, j
         UserError: if a command fails, naming its log.
     """
     videos = videos_of(run, out, config, scored)
-    if is_finished(videos, scored):
+    if is_finished(videos, scored) or take_videos(out / run.folder, videos, suite_of(scored), out.absolute().parent):
         return
     log = videos.with_name(f"{videos.name}.log")
     LOGGER.info("%s: sampling and scoring %s, log in %s", run.label, scored.suite, log)

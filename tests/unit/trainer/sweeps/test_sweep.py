@@ -355,12 +355,12 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
     )
     assert status(tmp_path, 2)[-1] == "4 of 4"
     assert source.stat().st_mtime_ns == made
-    scores = next((tmp_path / "out" / "plain" / "videos" / "scores").glob("*.parquet"))
-    table = pq.read_table(scores)
-    pq.write_table(table.filter(pc.field("prompt_id") != table["prompt_id"][0]), scores)  # as a kill leaves them
+    stored = next((tmp_path / "out" / "plain" / "videos" / "scores").glob("*.parquet"))
+    table = pq.read_table(stored)
+    pq.write_table(table.filter(pc.field("prompt_id") != table["prompt_id"][0]), stored)  # as a kill leaves them
     first = sweep_status(open_sweep(tmp_path / "tiny.yaml", tmp_path / "out", seeds=2))[0]
     assert first.state == "trained and sampled; not scored of sprite-5s"
-    scores.unlink()  # as scoring leaves it before its first video
+    stored.unlink()  # as scoring leaves it before its first video
     first = sweep_status(open_sweep(tmp_path / "tiny.yaml", tmp_path / "out", seeds=2))[0]
     assert first.state == "trained and sampled; not scored of sprite-5s"
     assert run_one(tmp_path, seeds=2).rows == both.rows
