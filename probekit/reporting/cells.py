@@ -11,6 +11,8 @@ STAR = "*"
 NO_VALUE = "n/a"
 _MOST_DIGITS = 9
 _MOST_REASONS = 2
+_LONG = 2
+"""More names than these make a long list."""
 PERCENT_STYLE = ".2f"
 """Format of scores in percent, the default of every text."""
 
@@ -126,12 +128,13 @@ def interval_notes(rows: Sequence[tuple[str, str | None, str | None, str | None]
             kinds.setdefault((str(kind), instead), []).append(name)
         if reason is not None:
             absent.setdefault(reason, []).append(name)
-    lines = [f"{kind} interval instead ({_names(names)}): {instead}." for (kind, instead), names in kinds.items()]
-    return lines + [f"{NO_VALUE} ({_names(names)}): {reason}." for reason, names in absent.items()]
+    lines = [f"{kind} interval instead ({_named(names, rows)}): {instead}." for (kind, instead), names in kinds.items()]
+    return lines + [f"{NO_VALUE} ({_named(names, rows)}): {reason}." for reason, names in absent.items()]
 
 
-def _names(names: Sequence[str]) -> str:
-    return ", ".join(dict.fromkeys(names))
+def _named(names: Sequence[str], rows: Sequence[object]) -> str:
+    """The names, each once; a long list of all rows says so instead."""
+    return "every row" if len(names) == len(rows) > _LONG else ", ".join(dict.fromkeys(names))
 
 
 def _weighting_text(weighting: str) -> str:

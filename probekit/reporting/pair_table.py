@@ -79,10 +79,13 @@ def pair_table(rows: Sequence[PairRow], labels: dict[str, str] | None = None) ->
         rows: pairs.
         labels: what readers see in place of a model's name.
     """
-    shown = labels or {}
+
+    def label(model: str) -> str:
+        return (labels or {}).get(model, model)
+
     columns: list[Column[PairRow]] = [
-        Column("first", lambda row: shown.get(row.first, row.first)),
-        Column("second", lambda row: shown.get(row.second, row.second)),
+        Column("first", lambda row: label(row.first)),
+        Column("second", lambda row: label(row.second)),
         Column("runs of each", lambda row: row.runs, True),
         Column("difference", lambda row: difference_text(row.difference, star=row.excludes_zero()), True),
         Column("95% interval", lambda row: interval_text(row.low, row.high), True),
@@ -90,7 +93,8 @@ def pair_table(rows: Sequence[PairRow], labels: dict[str, str] | None = None) ->
         Column("Holm", lambda row: row.holm, True),
         Column("times the data to tell", _times, True),
     ]
-    named = [(row.name(), row.interval, row.instead, row.reason) for row in rows]
+    seen = [row._replace(first=label(row.first), second=label(row.second)) for row in rows]
+    named = [(row.name(), row.interval, row.instead, row.reason) for row in seen]
     return Table(columns, rows, [_NOTE, *interval_notes(named)], data=fields(PairRow._fields), digits=".6g")
 
 

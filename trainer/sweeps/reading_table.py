@@ -126,11 +126,7 @@ def _notes(rows: Sequence[ReadingRow]) -> Iterator[str]:
         "Cosines of gradients are of single batches, against 0."
     )
     named = [(row.quantity.name, row.difference) for row in rows if row.difference is not None]
-    instead = {(one.interval, one.instead) for _, one in named}
-    alike = len(instead) == 1  # a list of every line would say no more
-    yield from interval_notes(
-        [("all" if alike else name, one.interval, one.instead, one.reason) for name, one in named]
-    )
+    yield from interval_notes([(name, one.interval, one.instead, one.reason) for name, one in named])
 
 
 def _is_cosine(row: ReadingRow) -> bool:

@@ -71,3 +71,10 @@ def test_open_pairs_say_how_much_data_would_tell(
 ) -> None:
     row = PairRow("a", "b", 2, difference, error, low, high, 50, None, None)
     assert pair_table([row]).texts()[0][-1] == shown
+
+
+def test_notes_name_rows_as_readers_see_them() -> None:
+    whole = PairRow("half", "none", 2, 0.1, 0.1, -0.1, 0.3, 9, 0.5, 1.0)
+    few = whole._replace(interval="t", instead="fewer than 50 prompts")
+    *_, note = pair_table([whole, few], {"none": "without"}).notes
+    assert note == "t interval instead (half and without): fewer than 50 prompts."
