@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 from probekit.config import FiniteModel, StrictModel, load_config
 from probekit.diffusion.few_step import Guidance, Shift
 from probekit.models.presets import SPRITE_GEOMETRY
+from probekit.user_files.yaml_files import parse_yaml
 from trainer.config.causal import AutoregressiveConfig, CausalOdeConfig, ConsistencyConfig, TrajectoryConfig
 from trainer.config.foresight import ForesightConfig
 from trainer.config.official import OFFICIAL_EMA_START, OFFICIAL_FORESIGHT, OFFICIAL_QUIRKS, OfficialQuirks
@@ -189,3 +190,35 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> StageConfig | Traj
     place = placed_but({override.partition("=")[0].strip() for override in overrides})
     stage = load_config(file, StageName, overrides, place).stage
     return load_config(file, _CONFIGS[stage], overrides, place)
+
+
+def without_absent_blocks(path: Path, own: Sequence[str], overrides: Sequence[str]) -> tuple[str, ...]:
+    """Overrides for many recipes, without those that would begin a block which this one leaves out.
+
+    Else `foresight.weight=0.3` for all rows of a table would train its baseline with foresight.
+
+    Args:
+        path: YAML file, or name of a shipped recipe.
+        own: changes of this recipe alone, which may begin a block.
+        overrides: changes for all recipes.
+
+    Raises:
+        UserError: as `load_recipe`.
+    """
+    blocks = [override for override in overrides if _is_of_block(override)]
+    if not blocks:
+        return tuple(overrides)
+    others = [override for override in overrides if override not in blocks]
+    there = load_recipe(path, (*own, *others)).model_dump()
+    absent = {key for key, value in there.items() if value is None}
+    return tuple(override for override in overrides if override not in blocks or _block_of(override) not in absent)
+
+
+def _block_of(override: str) -> str:
+    return override.partition("=")[0].partition(".")[0].strip()
+
+
+def _is_of_block(override: str) -> bool:
+    """Whether an override changes a key of a block, or gives a whole block."""
+    dotted, _, text = override.partition("=")
+    return "." in dotted or isinstance(parse_yaml(text, f"The override {override!r}"), dict)

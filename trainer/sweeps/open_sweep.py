@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from trainer.commands.training import Training
-from trainer.config.recipe import load_recipe
+from trainer.config.recipe import load_recipe, without_absent_blocks
 from trainer.config.sweep import SweepConfig, SweepRow, load_sweep
 
 _SEEDS_APART: Final = 1000
@@ -56,7 +56,7 @@ class OpenSweep(NamedTuple):
         config: rows, suites and numbers of runs.
         recipes: folder that the paths of recipes are relative to.
         out: folder of the runs and tables.
-        changes: overrides of every recipe; later ones win.
+        changes: overrides of every recipe that has what they change; later ones win.
         scale: models that are trained.
     """
 
@@ -101,14 +101,16 @@ def trainings_of(run: RowRun, recipes: Path, out: Path, overrides: Sequence[str]
         run: run of a row of the sweep.
         recipes: folder that the paths of recipes are relative to.
         out: folder of the runs.
-        overrides: changes of every stage, applied after the stage's own.
+        overrides: changes of every stage, applied after the stage's own. A block that a stage leaves out, such as
+            `foresight` in the row without it, is not given to it.
     """
     trainings = list[Training]()
     for number, stage in enumerate(run.row.stages):
         name = run.row.name if number == len(run.row.then) else f"{run.row.name}.stage-{number}"
         before = (f"initial_model={trainings[-1].folder / 'export'}",) if trainings else ()
         recipe = recipes / stage.recipe
-        changes = _reseeded(recipe, (f"name={run.row.name}", *before, *stage.set, *overrides), run)
+        own = (f"name={run.row.name}", *before, *stage.set)
+        changes = _reseeded(recipe, (*own, *without_absent_blocks(recipe, own, overrides)), run)
         trainings.append(Training(recipe, out / run.folder.with_name(name), changes))
     return trainings
 

@@ -128,13 +128,28 @@ def test_tables_of_stage_two_train_a_thousand_updates_at_wan_size(number: int) -
 def test_a_row_trains_with_its_own_changes_and_the_callers_win(tmp_path: Path) -> None:
     row = load_sweep(SWEEPS / "table11.yaml").rows[1]
     assert row.name == "weight-0.1"
-    (training,) = trainings_of(only(row), SWEEPS, tmp_path, ["foresight.weight=0.7", "steps=9"])
-    assert training.changes == ("name=weight-0.1", "foresight.weight=0.1", "foresight.weight=0.7", "steps=9")
+    (training,) = trainings_of(only(row), SWEEPS, tmp_path, ["foresight.weight=0.7", "steps=350"])
+    assert training.changes == ("name=weight-0.1", "foresight.weight=0.1", "foresight.weight=0.7", "steps=350")
     config = load_recipe(training.recipe, training.changes[:2])
     assert isinstance(config, DmdConfig)
     assert config.foresight is not None
     assert config.foresight.weight == 0.1
     assert "--set foresight.weight=0.1 --set foresight.weight=0.7" in " ".join(training.command(1))
+
+
+@pytest.mark.parametrize("change", ["foresight.weight=0.7", "foresight={weight: 0.7}"])
+@each_scale
+@each_shipped
+def test_a_change_of_foresight_for_all_rows_gives_it_to_none_that_lacks_it(path: Path, scale: str, change: str) -> None:
+    sweep, plain = (open_sweep(path, Path("out"), changes, scale) for changes in ([change, "steps=350"], ["steps=350"]))
+    for run in sweep.runs():
+        for changed, training in zip(sweep.trainings(run), plain.trainings(run), strict=True):
+            recipe, before = (load_recipe(one.recipe, one.changes) for one in (changed, training))
+            assert isinstance(recipe, DmdConfig | CausalOdeConfig)
+            assert isinstance(before, DmdConfig | CausalOdeConfig)
+            assert (recipe.foresight is None) == (before.foresight is None)
+            assert recipe.foresight is None or recipe.foresight.weight == 0.7
+            assert recipe.steps == 350
 
 
 @each_scale
