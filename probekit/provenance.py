@@ -6,12 +6,15 @@ import platform
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
+from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 _PACKAGE_FOLDER = Path(__file__).resolve().parent
+_SETTLED_SECONDS: Final = 10.0
 
 
 class GitState(NamedTuple):
@@ -84,6 +87,22 @@ def sha256_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes as 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of_settled(path: Path) -> str:
+    """`sha256_file`, read once a process while the file does not change: a sweep asks for one teacher hundreds of times.
+
+    A file that has just changed is read again, since a further change might leave its time as it is.
+    """
+    status = path.stat()
+    if time.time() - status.st_mtime < _SETTLED_SECONDS:
+        return sha256_file(path)
+    return _settled_hash(path.resolve(), status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _settled_hash(path: Path, *_identity: int) -> str:
+    return sha256_file(path)
 
 
 def sha256_text(text: str) -> str:

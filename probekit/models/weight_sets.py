@@ -7,13 +7,12 @@ none, a set must be alone or named.
 
 import hashlib
 import re
-import time
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from probekit.errors import UserError
+from probekit.provenance import sha256_of_settled
 from probekit.user_files.json_files import read_json_object
 
 _WEIGHTS: Final = (".safetensors", ".sft", ".bin", ".pt", ".pth", ".ckpt", ".gguf")
@@ -23,7 +22,6 @@ _NOT_WEIGHTS: Final = re.compile(
     r"((optimizer|scheduler|training_args|random_states|rng_state|scaler|sampler)\b|models_(t5|clip)_|Wan2\.\d_VAE).*"
 )
 """What stands beside a transformer under the same endings: training state, Wan's text encoder, its codec."""
-_SETTLED_SECONDS: Final = 10.0
 _FIX: Final = "Copy or download the folder again, completely."
 
 
@@ -83,29 +81,8 @@ def hash_set(chosen: WeightSet) -> str:
     """SHA-256 over the hashes of a set's files, in the order of their names."""
     digest = hashlib.sha256()
     for path in chosen.files:
-        digest.update(_digest_of(path))
+        digest.update(bytes.fromhex(sha256_of_settled(path)))
     return digest.hexdigest()
-
-
-def _digest_of(path: Path) -> bytes:
-    """SHA-256 of a file, read once a process while it does not change: a sweep asks for one teacher hundreds of times.
-
-    A file that has just changed is read again, since a further change might leave its time as it is.
-    """
-    stat = path.stat()
-    if time.time() - stat.st_mtime < _SETTLED_SECONDS:
-        return _read_digest(path)
-    return _settled_digest(path.resolve(), stat.st_ino, stat.st_size, stat.st_mtime_ns)
-
-
-@lru_cache(maxsize=4096)
-def _settled_digest(path: Path, *_identity: int) -> bytes:
-    return _read_digest(path)
-
-
-def _read_digest(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
 
 
 def weight_map(index: Path) -> dict[str, str]:

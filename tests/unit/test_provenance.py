@@ -1,13 +1,23 @@
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from probekit import provenance
-from probekit.provenance import command_line, git_state, hardware, package_versions, sha256_file, sha256_text
+from probekit.provenance import (
+    command_line,
+    git_state,
+    hardware,
+    package_versions,
+    sha256_file,
+    sha256_of_settled,
+    sha256_text,
+)
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 
@@ -87,3 +97,29 @@ def test_hardware_names_processor_and_memory() -> None:
     assert {"machine", "system", "processor", "cores", "memory_gib"} <= facts.keys()
     assert isinstance(facts["cores"], int)
     assert facts["cores"] >= 1
+
+
+def test_a_file_is_hashed_once_while_it_does_not_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, file, hashes = list[Path](), tmp_path / "weights", list[str]()
+
+    def counted(path: Path) -> str:
+        read.append(path)
+        return sha256_file(path)
+
+    monkeypatch.setattr(provenance, "sha256_file", counted)
+    for content, age in (("one", 60), ("one", 60), ("two", 50), ("six", 0), ("ten", 0)):
+        if not file.is_file() or file.read_text() != content:
+            file.write_text(content)
+            os.utime(file, (time.time() - age,) * 2)
+        hashes.append(sha256_of_settled(file))
+    assert hashes == [sha256_text(content) for content in ("one", "one", "two", "six", "ten")]
+    assert len(read) == 4  # not again for the second
+
+
+def test_a_file_that_has_just_changed_is_always_read(tmp_path: Path) -> None:
+    """Within one tick of the clock a second change leaves size and time as they were."""
+    file, second = tmp_path / "weights", time.time_ns() // 10**9 * 10**9
+    for content in ("one", "two", "six"):
+        file.write_text(content)
+        os.utime(file, ns=(second, second))
+        assert sha256_of_settled(file) == sha256_text(content)

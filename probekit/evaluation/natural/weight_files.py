@@ -4,7 +4,6 @@ Packages are not imported. A file counts wherever it lies: in the cache that `pr
 installed package. What is read must have the published hash.
 """
 
-import functools
 import os
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from probekit.errors import UserError
-from probekit.provenance import sha256_file
+from probekit.provenance import sha256_of_settled
 
 CACHE_VARIABLE: Final = "PROBEKIT_NATURAL_WEIGHTS"
 SETUP: Final = "probekit natural setup"
@@ -72,7 +71,7 @@ class PackagedFile:
         path = self.found()
         if path is None:
             raise UserError(f"The weights of {self.name} ({self.requirement}) are not here.", f"Run `{SETUP}`.")
-        sha256 = _hash(path, path.stat().st_mtime_ns)
+        sha256 = sha256_of_settled(path)
         if sha256 != self.sha256:
             raise UserError(
                 f"{path} has SHA-256 {sha256}, the published {self.name} has {self.sha256}.",
@@ -83,11 +82,6 @@ class PackagedFile:
     def identity(self) -> str:
         """Name and first 12 digits of the hash, for scorer ids."""
         return f"{self.name}-{self.sha256[:12]}"
-
-
-@functools.cache
-def _hash(path: Path, modified_ns: int) -> str:
-    return sha256_file(path)
 
 
 def weights_folder() -> Path:

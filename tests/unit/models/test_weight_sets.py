@@ -2,8 +2,6 @@
 
 import json
 import logging
-import os
-import time
 from pathlib import Path
 
 import pytest
@@ -112,35 +110,6 @@ def test_the_hash_of_one_file_is_as_it_always_was(tmp_path: Path) -> None:
 
     (tmp_path / STANDARD).write_bytes(b"weights")
     assert hash_set(chosen_set(tmp_path)) == hashlib.sha256(bytes.fromhex(sha256_text("weights"))).hexdigest()
-
-
-def test_weights_are_hashed_once_while_they_do_not_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = list[Path]()
-
-    def digest(path: Path) -> bytes:
-        read.append(path)
-        return path.read_bytes()
-
-    monkeypatch.setattr("probekit.models.weight_sets._read_digest", digest)
-    file = tmp_path / STANDARD
-    hashes = list[str]()
-    for content, age in ((b"one", 60), (b"one", 60), (b"two", 50), (b"six", 0), (b"ten", 0)):
-        if not file.is_file() or file.read_bytes() != content:
-            file.write_bytes(content)
-            os.utime(file, (time.time() - age,) * 2)
-        hashes.append(hash_set(chosen_set(tmp_path)))
-    assert len(set(hashes)) == 4
-    assert len(read) == 4  # not again for the second
-
-
-def test_a_file_that_has_just_changed_is_always_read(tmp_path: Path) -> None:
-    """Within one tick of the clock a second change leaves size and time as they were."""
-    file, hashes = tmp_path / STANDARD, set[str]()
-    for content in (b"one", b"two", b"six"):
-        file.write_bytes(content)
-        os.utime(file, ns=(time.time_ns() // 10**9 * 10**9,) * 2)
-        hashes.add(hash_set(chosen_set(tmp_path)))
-    assert len(hashes) == 3
 
 
 def test_converting_into_a_folder_leaves_no_other_weights_there(tmp_path: Path, wan: WanTransformer3DModel) -> None:
