@@ -11,6 +11,8 @@ from trainer.config.sweep import PaperScores, SweepConfig
 
 _TOTAL: Final = "total"
 
+FIRST_THERE: Final = "the first's Total there"
+
 
 class SweepLine(NamedTuple):
     """One row of the table in percent.
@@ -48,14 +50,15 @@ def sweep_table(config: SweepConfig, record: ComparisonRecord, banner: str | Non
         Column("Total against the first", lambda line: _difference(line.total), True),
         Column("95% interval", lambda line: _interval(line.total), True),
     ]
-    if any(row.paper for row in config.rows):
-        columns += _PAPER
     note = "Scores and differences are over the prompts that a row shares with the first one, dimension by dimension."
     if len({row.baseline_mean for row in record.rows if row.quantity == _TOTAL}) > 1:
+        columns.insert(-2, Column(FIRST_THERE, lambda line: _first_there(line.total), True))
         note += (
-            " These differ from row to row, and the first row's scores are on those of the last one. "
-            "So a difference is not always that of the scores shown."
+            " These differ from row to row: the first row's Total on them stands beside each, and its own line is on those "
+            "of the last row."
         )
+    if any(row.paper for row in config.rows):
+        columns += _PAPER
     lines = list(sweep_lines(config, record))
     kinds = [(line.label, line.total.interval, line.total.instead, line.total.reason) for line in lines if line.total]
     return Table(columns, lines, [note, *interval_notes(kinds)], banner or record.banner(), data=_DATA, digits=".6f")
@@ -116,6 +119,10 @@ def _printed_difference(value: float | None) -> str:
 
 def _difference(total: ComparisonRow | None) -> str:
     return "" if total is None else difference_text(total.difference, star=total.star)
+
+
+def _first_there(total: ComparisonRow | None) -> str:
+    return "" if total is None else score_text(total.baseline_mean)
 
 
 def _interval(total: ComparisonRow | None) -> str:

@@ -8,7 +8,7 @@ from tests.helpers.reporting_examples import BASELINE, record_of, score_rows, sc
 from trainer.config.sweep import PaperScores, SweepConfig
 from trainer.model_card import processor_seconds, trained_seconds
 from trainer.sweeps.page import RowCost, sweep_page
-from trainer.sweeps.table import sweep_table
+from trainer.sweeps.table import FIRST_THERE, sweep_table
 
 
 def test_a_row_whose_name_begins_like_another_ones_shows_its_own_scores(tmp_path: Path) -> None:
@@ -59,8 +59,14 @@ def test_a_table_says_so_where_its_rows_share_other_prompts_with_the_first(tmp_p
     for unscored, told in (((), False), ((("color", 0),), True)):
         rows = [*score_rows(BASELINE, shift={}), *score_rows("one", shift={}, unscored=unscored),
                 *score_rows("two", shift={})]  # fmt: skip
-        note = sweep_table(sweep, record_of(score_table(tmp_path / str(told), rows), ["one", "two"])).notes[0]
-        assert ("not always that of the scores shown" in note) is told
+        record = record_of(score_table(tmp_path / str(told), rows), ["one", "two"])
+        table = sweep_table(sweep, record)
+        names = [column.heading for column in table.columns]
+        assert (FIRST_THERE in names, "differ from row to row" in table.notes[0]) == (told, told)
+        if told:
+            shown = [dict(zip(names, row, strict=True)) for row in table.texts()]
+            totals = [row for row in record.rows if row.quantity == "total"]
+            assert [row[FIRST_THERE] for row in shown] == ["", *(f"{row.baseline_mean:.2f}" for row in totals)]
 
 
 def test_times_of_a_run_are_those_of_its_steps_and_cores_are_known_where_every_step_says_them(tmp_path: Path) -> None:
