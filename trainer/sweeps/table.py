@@ -54,8 +54,8 @@ def sweep_table(config: SweepConfig, record: ComparisonRecord, banner: str | Non
     if len({row.baseline_mean for row in record.rows if row.quantity == _TOTAL}) > 1:
         columns.insert(-2, Column(FIRST_THERE, lambda line: _first_there(line.total), True))
         note += (
-            " These differ from row to row: the first row's Total on them stands beside each, and its own line is on those "
-            "of the last row."
+            " These differ from row to row: the first row's Total on them stands beside each, and its own line is on "
+            "those of the last row."
         )
     if any(row.paper for row in config.rows):
         columns += _PAPER
