@@ -118,7 +118,8 @@ def _time(line: Line) -> str:
 
 def _duration(*targets: str) -> str:
     seconds, unknown = time_of(targets)
-    untimed = f", and {unknown} commands that nobody has timed" if unknown else ""
+    commands = "1 command" if unknown == 1 else f"{unknown} commands"
+    untimed = f", and {commands} that nobody has timed" if unknown else ""
     return f"{duration(seconds)}{untimed}"
 
 
