@@ -90,7 +90,7 @@ def sha256_file(path: Path) -> str:
 
 
 def sha256_of_settled(path: Path) -> str:
-    """`sha256_file`, once a process while a file does not change: a sweep asks for one teacher hundreds of times.
+    """`sha256_file`, once per process while a file does not change: a sweep asks for one teacher hundreds of times.
 
     A file that has just changed is read again, since a further change might leave its time as it is.
     """

@@ -1,13 +1,14 @@
 """What a training run is: one frozen object, read from a recipe file. Each stage has its own keys."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from types import NoneType
+from typing import Any, Final, Literal, Self, get_args
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from probekit.config import FiniteModel, StrictModel, load_config
+from probekit.config import FiniteModel, Place, StrictModel, load_config
 from probekit.diffusion.few_step import Guidance, Shift
 from probekit.models.presets import SPRITE_GEOMETRY
 from probekit.user_files.yaml_files import parse_yaml
@@ -159,9 +160,9 @@ StageConfig = BidirectionalConfig | AutoregressiveConfig | CausalOdeConfig | Con
 
 
 class StageName(StrictModel):
-    """The key of a recipe that says which keys the others are."""
+    """The key of a recipe that says which keys the others are; those are kept as they stand."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="allow")
 
     stage: Literal["bidirectional", "ar_finetune", "ode_trajectories", "causal_ode", "consistency", "asymmetric_dmd"]
 
@@ -186,10 +187,17 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> StageConfig | Traj
     Raises:
         UserError: naming the key that is unknown, missing or not allowed.
     """
-    file = recipe_file(path)
-    place = placed_but({override.partition("=")[0].strip() for override in overrides})
-    stage = load_config(file, StageName, overrides, place).stage
-    return load_config(file, _CONFIGS[stage], overrides, place)
+    found = _document(path, overrides)
+    return load_config(recipe_file(path), _CONFIGS[found.stage], overrides, _placing(overrides))
+
+
+def _document(path: Path, overrides: Sequence[str]) -> StageName:
+    """What a recipe says, before its stage's own keys are looked at."""
+    return load_config(recipe_file(path), StageName, overrides, _placing(overrides))
+
+
+def _placing(overrides: Sequence[str]) -> Place:
+    return placed_but({override.partition("=")[0].strip() for override in overrides})
 
 
 def without_absent_blocks(path: Path, own: Sequence[str], overrides: Sequence[str]) -> tuple[str, ...]:
@@ -203,22 +211,26 @@ def without_absent_blocks(path: Path, own: Sequence[str], overrides: Sequence[st
         overrides: changes for all recipes.
 
     Raises:
-        UserError: as `load_recipe`.
+        UserError: if the recipe cannot be read.
     """
-    blocks = [override for override in overrides if _is_of_block(override)]
-    if not blocks:
+    if not any(map(_block_of, overrides)):
         return tuple(overrides)
-    others = [override for override in overrides if override not in blocks]
-    there = load_recipe(path, (*own, *others)).model_dump()
-    absent = {key for key, value in there.items() if value is None}
-    return tuple(override for override in overrides if override not in blocks or _block_of(override) not in absent)
+    found = _document(path, own)
+    said = found.model_extra or {}
+    absent = {name for name in _optional_blocks(_CONFIGS[found.stage]) if said.get(name) is None}
+    return tuple(override for override in overrides if _block_of(override) not in absent)
 
 
-def _block_of(override: str) -> str:
-    return override.partition("=")[0].partition(".")[0].strip()
+def _optional_blocks(config: type[BaseModel]) -> Iterator[str]:
+    """Keys whose value is a block of keys, or nothing."""
+    for name, field in config.model_fields.items():
+        kinds = get_args(field.annotation)
+        if NoneType in kinds and any(isinstance(kind, type) and issubclass(kind, BaseModel) for kind in kinds):
+            yield name
 
 
-def _is_of_block(override: str) -> bool:
-    """Whether an override changes a key of a block, or gives a whole block."""
+def _block_of(override: str) -> str | None:
+    """The block of which an override changes a key, or gives the whole; None for a key of no block."""
     dotted, _, text = override.partition("=")
-    return "." in dotted or isinstance(parse_yaml(text, f"The override {override!r}"), dict)
+    block, dot, _ = dotted.strip().partition(".")
+    return block if dot or isinstance(parse_yaml(text, f"The override {override!r}"), dict) else None
