@@ -14,7 +14,6 @@ from torch import Tensor
 from probekit.atomic_files import copy_folder
 from probekit.diffusion.few_step import few_step_sigmas
 from probekit.diffusion.noise_table import table_sigmas
-from probekit.models.loading import load_codec
 from probekit.models.text_context import TextContext
 from probekit.rollout.chunk_denoisers import FewStepDenoiser
 from probekit.rollout.noise import SeededNoise
@@ -34,7 +33,7 @@ from trainer.stages.averaged_model import AveragedModel
 from trainer.stages.dmd_scores import DmdScores
 from trainer.stages.export import export_student
 from trainer.stages.history_gradient import ExitInputs, with_history
-from trainer.stages.opening import check_frames, initial_roles, open_generator, open_score
+from trainer.stages.opening import check_frames, initial_roles, open_codec, open_generator, open_score
 from trainer.stages.random_rows import token_count
 from trainer.stages.rollout_prompts import RolloutPrompts
 
@@ -77,7 +76,7 @@ class AsymmetricDmdStage:
             self.ema.model,
             self._open_base,
             lambda module: place(module, world, config.scale),
-            lambda: load_codec(config.text_and_codec),
+            lambda: open_codec(config.text_and_codec),
         )
         self.auxiliary = make_auxiliary(models) if make_auxiliary else None
         self._updates = torch.zeros((), dtype=torch.int64)

@@ -12,7 +12,6 @@ from probekit.diffusion.few_step import few_step_sigmas
 from probekit.diffusion.flow_matching import TIMESTEPS, clean_estimate
 from probekit.errors import UserError
 from probekit.models.causal_wan import CausalWan
-from probekit.models.loading import load_codec
 from probekit.models.text_context import TextContext
 from probekit.seeding import generator
 from trainer.config.causal import CausalOdeConfig
@@ -24,7 +23,7 @@ from trainer.objectives.auxiliary import AuxiliaryModels, MakeAuxiliary
 from trainer.objectives.regression import trajectory_loss
 from trainer.stages.export import export_student
 from trainer.stages.flows import diffusion_forced_flow, per_frame, teacher_forced_flow
-from trainer.stages.opening import check_frames, initial_roles, open_generator, open_score
+from trainer.stages.opening import check_frames, initial_roles, open_codec, open_generator, open_score
 from trainer.stages.single_model import SingleModelStage
 
 VALIDATION_CLIPS = 32
@@ -68,7 +67,7 @@ class CausalOdeStage(SingleModelStage[CausalWan]):
             self.ema.model,
             self._open_base,
             lambda module: place(module, self.world, config.scale),
-            lambda: load_codec(config.text_and_codec),
+            lambda: open_codec(config.text_and_codec),
         )
 
     def _open_base(self) -> WanTransformer3DModel:

@@ -1,5 +1,6 @@
 """Opening the models of a causal stage, and whether a clip is whole chunks."""
 
+from pathlib import Path
 from typing import Final
 
 import torch
@@ -9,8 +10,9 @@ from probekit.choices import Role
 from probekit.errors import UserError
 from probekit.models.causal_card import require_role
 from probekit.models.causal_wan import CausalWan
-from probekit.models.loading import load_transformer
+from probekit.models.loading import load_codec, load_transformer
 from probekit.models.model_folder import model_folder
+from probekit.models.video_codec import VideoCodec
 from trainer.config.causal import AutoregressiveConfig, CausalOdeConfig
 from trainer.config.recipe import DmdConfig
 from trainer.config.run import CausalRunConfig
@@ -44,6 +46,15 @@ def open_generator(model: str, allowed: tuple[Role | None, ...], chunk_frames: i
     generator.load_state_dict(plain.state_dict())
     trainable: CausalWan = generator.train().requires_grad_(True)
     return trainable
+
+
+def open_codec(model: Path) -> VideoCodec:
+    """The codec of a model, by name or folder.
+
+    Raises:
+        UserError: if there is no such model, or it has no codec.
+    """
+    return load_codec(model_folder(str(model)))
 
 
 def open_score(model: str, chunk_frames: int, use: str, dtype: torch.dtype = torch.float32) -> WanTransformer3DModel:

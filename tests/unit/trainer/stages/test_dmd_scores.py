@@ -111,10 +111,13 @@ def test_the_scores_gradient_carries_none_itself(models: Path) -> None:
     assert not stage.scores.gradient(video, stage._text.encode(["", ""]), ROWS, ("dmd", 0)).requires_grad
 
 
-@pytest.mark.parametrize("causal", [True, False])
-def test_the_worlds_own_state_can_be_the_target_whatever_the_scores_are(models: Path, causal: bool) -> None:
+@pytest.mark.parametrize(("causal", "codec"), [(True, PARTS), (False, PARTS), (False, Path("sprite-base"))])
+def test_the_worlds_own_state_can_be_the_target_whatever_the_scores_are(
+    models: Path, causal: bool, codec: Path
+) -> None:
+    """The codec by its folder, or by the name that recipes give."""
     foresight = ForesightConfig(predictor_heads=1, predictor_blocks=1, encoder="world")
-    config = config_of(models, causal_scores=causal, base_model=None, foresight=foresight)
+    config = config_of(models, causal_scores=causal, base_model=None, foresight=foresight, text_and_codec=codec)
     refuse_unworkable(config, 1)
     stage = AsymmetricDmdStage(config, auxiliary_of(config))
     assert stage.training_step(0)["auxiliary_loss"] > 0

@@ -8,12 +8,13 @@ import torch
 
 from probekit.errors import UserError
 from probekit.models.loading import load_transformer
+from probekit.models.model_folder import SHIPPED_MODELS
 from tests.helpers.model_folders import write_tiny_model
 from tests.helpers.weight_folders import small_wan, two_experts
 from trainer.config.causal import AutoregressiveConfig, CausalOdeConfig, ConsistencyConfig
 from trainer.config.recipe import DmdConfig
 from trainer.planning.architectures import architecture
-from trainer.stages.opening import check_frames, initial_roles, open_generator, open_score
+from trainer.stages.opening import check_frames, initial_roles, open_codec, open_generator, open_score
 
 Way = Callable[[str], object]
 WAYS: tuple[Way, ...] = (
@@ -75,3 +76,10 @@ def test_each_stage_starts_from_the_model_of_the_stage_before_it_or_goes_on_with
         ("ar_teacher", "ode_student"),
         ("ode_student", "dmd_student"),
     ]
+
+
+@pytest.mark.parametrize("name", ["sprite-base", str(SHIPPED_MODELS / "sprite-base")])
+def test_every_part_of_a_stage_opens_by_a_shipped_name_and_by_a_folder(name: str) -> None:
+    """Recipes give names; a codec once opened by its folder alone."""
+    assert open_codec(Path(name)).__class__.__name__ == "LinearVideoCodec"
+    assert open_score(name, 3, "a test").config == open_generator(name, (None,), 3, "a test").config
