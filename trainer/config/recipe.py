@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from probekit.config import FiniteModel, Place, StrictModel, load_config
+from probekit.config import FiniteModel, M, StrictModel, load_config
 from probekit.diffusion.few_step import Guidance, Shift
 from probekit.models.presets import SPRITE_GEOMETRY
 from probekit.user_files.yaml_files import parse_yaml
@@ -187,17 +187,12 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> StageConfig | Traj
     Raises:
         UserError: naming the key that is unknown, missing or not allowed.
     """
-    found = _document(path, overrides)
-    return load_config(recipe_file(path), _CONFIGS[found.stage], overrides, _placing(overrides))
+    return _read(path, _CONFIGS[_read(path, StageName, overrides).stage], overrides)
 
 
-def _document(path: Path, overrides: Sequence[str]) -> StageName:
-    """What a recipe says, before its stage's own keys are looked at."""
-    return load_config(recipe_file(path), StageName, overrides, _placing(overrides))
-
-
-def _placing(overrides: Sequence[str]) -> Place:
-    return placed_but({override.partition("=")[0].strip() for override in overrides})
+def _read(path: Path, model: type[M], overrides: Sequence[str]) -> M:
+    place = placed_but({override.partition("=")[0].strip() for override in overrides})
+    return load_config(recipe_file(path), model, overrides, place)
 
 
 def without_absent_blocks(path: Path, own: Sequence[str], overrides: Sequence[str]) -> tuple[str, ...]:
@@ -215,7 +210,7 @@ def without_absent_blocks(path: Path, own: Sequence[str], overrides: Sequence[st
     """
     if not any(map(_block_of, overrides)):
         return tuple(overrides)
-    found = _document(path, own)
+    found = _read(path, StageName, own)
     said = found.model_extra or {}
     absent = {name for name in _optional_blocks(_CONFIGS[found.stage]) if said.get(name) is None}
     return tuple(override for override in overrides if _block_of(override) not in absent)

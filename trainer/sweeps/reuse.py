@@ -17,6 +17,7 @@ from probekit.errors import UserError
 from probekit.models.loading import hash_checkpoint
 from probekit.models.model_folder import model_folder
 from probekit.models.saving import SHARED_PARTS
+from probekit.provenance import sha256_of_settled
 from probekit.user_files.json_files import read_json, read_json_object
 from probekit.user_files.yaml_files import parse_yaml, read_yaml
 from trainer.commands.training import TAKEN, Training
@@ -160,8 +161,7 @@ def _hash_parts(folder: Path) -> str:
     digest = hashlib.sha256()
     for part in SHARED_PARTS:
         for name, path in _files(folder / part):
-            with path.open("rb") as file:
-                digest.update(f"{part}/{name}".encode() + hashlib.file_digest(file, "sha256").digest())
+            digest.update(f"{part}/{name}".encode() + bytes.fromhex(sha256_of_settled(path)))
     return digest.hexdigest()
 
 
