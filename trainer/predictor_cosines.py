@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from probekit.atomic_files import write_text
+from probekit.atomic_files import write_csv
 from probekit.errors import UserError
 from probekit.probing.probe_comparison import difference_over_prompts, mean_over_prompts
 from probekit.progress import track
@@ -50,8 +50,8 @@ def predictor_cosines(recipe: Path, run: Path, out: Path, prompts: int = 64) -> 
         rows = [row for block in track(blocks, "predicting held-out features") for row in _rows(stage, block)]
     values = pd.DataFrame(rows, columns=["name", "videos", "row", "prompt", "cosine"])
     means = pd.DataFrame(list(_means(values)))
-    write_text(out / "cosines.csv", values.to_csv(index=False))
-    write_text(out / "cosine_means.csv", means.to_csv(index=False))
+    write_csv(out / "cosines.csv", values)
+    write_csv(out / "cosine_means.csv", means)
     return means
 
 

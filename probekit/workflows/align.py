@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from probekit.atomic_files import atomic_path, write_json, write_parquet, write_text
+from probekit.atomic_files import atomic_path, write_csv, write_json, write_parquet, write_text
 from probekit.errors import UserError
 from probekit.models.loading import hash_checkpoint
 from probekit.models.model_folder import model_folder
@@ -136,7 +136,7 @@ def _write(
     settings: AlignmentSettings,
 ) -> None:
     write_parquet(out / "alignment_values.parquet", values)
-    write_text(out / "alignment.csv", contrasts.to_csv(index=False))
+    write_csv(out / "alignment.csv", contrasts)
     about = (
         f"# Alignment with {encoder}\n\nThe whole chunk of each prompt's first video, against the features of "
         f"{encoder} at relative depth {settings.depth:g}, in the same chunk or a later one. Debiased linear CKA; and "

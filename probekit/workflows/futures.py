@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from probekit.atomic_files import write_json, write_parquet, write_text
+from probekit.atomic_files import write_csv, write_json, write_parquet, write_text
 from probekit.media.gif_files import write_gif
 from probekit.media.video_files import write_video
 from probekit.models.model_folder import model_folder
@@ -126,7 +126,7 @@ def _write_tables(
     baseline, method = stores
     table, arms = future_table(tests), arm_table(arm_contrasts(values, baseline, method))
     write_text(out / "futures.csv", table.csv())
-    write_text(out / "reliability.csv", reliability_rows(values).to_csv(index=False))
+    write_csv(out / "reliability.csv", reliability_rows(values))
     site = next(iter(stores.values())).sites
     head = (
         f"# Futures\n\nStates at the end of chunk {settings.chunk}, read at {site[len(site) // 2].name}; "

@@ -5,7 +5,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from probekit.atomic_files import write_text
+from probekit.atomic_files import write_csv, write_text
 from probekit.probing.gradient_agreement import OF_BATCHES, WHOLE, gradient_agreement
 from probekit.probing.gradient_store import GradientCard, read_gradients
 from probekit.reporting.figures import save_figure
@@ -25,7 +25,7 @@ def compare_gradients(store: Path, out: Path) -> pd.DataFrame:
     """
     gradients, card = read_gradients(store)
     found = gradient_agreement(gradients, card)
-    write_text(out / "gradients.csv", found.to_csv(index=False))
+    write_csv(out / "gradients.csv", found)
     about = (
         f"# Gradients of {' and '.join(card.losses[:2])}\n\n{card.model} after {card.step} updates. Sketches of "
         f"{card.size} numbers per block; a cosine of unrelated gradients is off by {card.size**-0.5:.3f} or so.\n\n"

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import pandas as pd
 
-from probekit.atomic_files import write_json, write_parquet, write_text
+from probekit.atomic_files import write_csv, write_json, write_parquet, write_text
 from probekit.errors import UserError
 from probekit.models.model_folder import model_folder
 from probekit.probing.decoded_directions import DecodedDirections, decoded_directions
@@ -125,7 +125,7 @@ def _write(
     out: Path, values: pd.DataFrame, effects: pd.DataFrame, directions: DecodedDirections, target: ProbeTarget
 ) -> None:
     write_parquet(out / "patch_values.parquet", values)
-    write_text(out / "patch.csv", effects.to_csv(index=False))
+    write_csv(out / "patch.csv", effects)
     about = (
         f"# Patching {target.name}\n\n{directions.basis.shape[1]} directions of a state of {len(directions.mean):,} "
         f"numbers; a linear readout along them explains {directions.explained:.0%} of the target one chunk ahead in "

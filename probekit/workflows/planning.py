@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import pandas as pd
 
-from probekit.atomic_files import write_json, write_parquet, write_text
+from probekit.atomic_files import write_csv, write_json, write_parquet, write_text
 from probekit.errors import UserError
 from probekit.models.model_folder import model_folder
 from probekit.probing.capturing import CaptureSettings, capture
@@ -118,7 +118,7 @@ def _write(
     settings: PlanningSettings,
 ) -> None:
     write_parquet(out / "planning_values.parquet", values)
-    write_text(out / "planning_gap.csv", gap_table(gaps).to_csv(index=False))
+    write_csv(out / "planning_gap.csv", gap_table(gaps))
     budget = settings.probes.budget
     captions = "of another sprite" if settings.other_identity else "their own"
     head = (

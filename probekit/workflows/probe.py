@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from probekit.atomic_files import atomic_path, write_json, write_parquet, write_text
+from probekit.atomic_files import atomic_path, write_csv, write_json, write_parquet, write_text
 from probekit.errors import UserError
 from probekit.evaluation.reference.metrics import MSE
 from probekit.models.model_folder import model_folder
@@ -272,7 +272,7 @@ def _write_tables(
     target: ProbeTarget,
 ) -> None:
     write_parquet(out / "probe_values.parquet", values)
-    write_text(out / "contrasts.csv", contrasts.to_csv(index=False))
+    write_csv(out / "contrasts.csv", contrasts)
     spread = seed_spread(values)
     sections = [f"## What survives which control\n\n{conclusion_table(contrasts, MAIN_METRIC[target.kind]).markdown()}"]
     sections += [

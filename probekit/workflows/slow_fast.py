@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import pandas as pd
 
-from probekit.atomic_files import write_json, write_text
+from probekit.atomic_files import write_csv, write_json
 from probekit.errors import UserError
 from probekit.evaluation.clips import clip_spans
 from probekit.evaluation.scorer import NotRun, ScoringInput
@@ -105,7 +105,7 @@ def slow_fast_run(run: Path, out: Path, fusion: Fusion, settings: FastSettings) 
         rows |= {(each.prompt_id, each.sample, each.dimension): each for each in new}
         write_json(out / RECORD, [each._asdict() for each in rows.values()])
     ordered = tuple(rows[key] for key in sorted(rows))
-    write_text(out / TABLE, pd.DataFrame(ordered, columns=SlowFastRow._fields).to_csv(index=False))
+    write_csv(out / TABLE, pd.DataFrame(ordered, columns=SlowFastRow._fields))
     lacking = tuple(each for each in available.not_run if each.dimension in TABLE_FILES)
     return SlowFastRun(ordered, tuple(problems), lacking)
 

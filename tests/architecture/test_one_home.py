@@ -52,6 +52,18 @@ def test_guidance_doubles_a_batch_in_one_place() -> None:
     assert guilty == []
 
 
+def test_data_frames_become_files_in_one_place() -> None:
+    """Digits and atomicity are its concern; a method of the frame itself writes every digit, and half a file."""
+    guilty = [
+        module.where(node)
+        for module in modules()
+        if module.name != "probekit.atomic_files"
+        for node in nodes(module)
+        if isinstance(node, ast.Attribute) and node.attr in {"to_csv", "to_parquet"}
+    ]
+    assert guilty == []
+
+
 def test_the_words_of_an_option_are_listed_once() -> None:
     """A second `Literal` with the same words is a copy that can drift; the command line reads those of the library."""
     places: dict[frozenset[object], list[str]] = defaultdict(list)

@@ -3,10 +3,15 @@ import math
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from probekit import atomic_files
 from probekit.atomic_files import (
@@ -17,6 +22,7 @@ from probekit.atomic_files import (
     remove_leftovers,
     temporary_folder,
     write_bytes,
+    write_csv,
     write_json,
     write_text,
 )
@@ -260,3 +266,20 @@ def test_what_a_library_wrote_for_itself_alone_can_be_read_as_other_files_can(tm
     assert (tmp_path / "weights.safetensors").stat().st_mode == usual
     assert (tmp_path / "model" / "weights.safetensors").stat().st_mode == usual
     assert (tmp_path / "model" / "run.sh").stat().st_mode & 0o111
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5))
+def test_a_table_keeps_nine_digits_of_fractions_and_all_of_the_rest(values: list[float]) -> None:
+    frame = pd.DataFrame(
+        {"value": values, "videos": 2**53 + 1, "star": True, "name": 'of "{0, 1}", once', "missing": None}
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "table.csv"
+        write_csv(path, frame)
+        again = pd.read_csv(path)
+        once = path.read_bytes()
+        write_csv(path, again)
+        assert path.read_bytes() == once
+    np.testing.assert_allclose(again["value"], values, rtol=5.1e-9, atol=1e-307)
+    pd.testing.assert_frame_equal(again[["videos", "star", "name"]], frame[["videos", "star", "name"]])
+    assert again["missing"].isna().all()
