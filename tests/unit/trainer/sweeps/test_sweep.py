@@ -62,7 +62,7 @@ def test_every_table_and_figure_of_the_paper_has_a_sweep() -> None:
 @each_shipped
 def test_a_sweep_is_scored_on_the_suite_of_its_scale(path: Path) -> None:
     sprite, wan = load_sweep(path), load_sweep(path, "wan")
-    assert (sprite.suite, sprite.prompts, sprite.samples) == ("sprite-5s", 100, 1)
+    assert (sprite.suite, sprite.prompts, sprite.samples) == ("sprite-5s", 200, 5)
     assert (wan.suite, wan.prompts, wan.samples) == ("vbench", 946, 5)
 
 
