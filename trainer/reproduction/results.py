@@ -27,7 +27,8 @@ class ProbeContrastRow(NamedTuple):
         metric: name of the metric, without what it was computed with.
         a: mean of the first.
         b: mean of the second.
-        low: lower end of the interval of a - b; None without one.
+        difference: a - b as stored, which has digits that the rounded means no longer have.
+        low: lower end of the interval of the difference; None without one.
         high: upper end.
         prompts: held-out prompts.
     """
@@ -38,14 +39,10 @@ class ProbeContrastRow(NamedTuple):
     metric: str
     a: float
     b: float
+    difference: float
     low: float | None
     high: float | None
     prompts: int
-
-    @property
-    def difference(self) -> float:
-        """First minus second."""
-        return self.a - self.b
 
 
 class DropRowStored(NamedTuple):
@@ -111,7 +108,8 @@ def contrasts_of(path: Path) -> list[ProbeContrastRow]:
         ProbeContrastRow(
             record.text("contrast"), record.text(site), int(needed_in(record, "horizon_chunks", path)),
             record.text("metric_id").partition(":")[0], needed_in(record, "a", path), needed_in(record, "b", path),
-            number_in(record, "low", path), number_in(record, "high", path), int(needed_in(record, "n_prompts", path)),
+            needed_in(record, "difference", path), number_in(record, "low", path), number_in(record, "high", path),
+            int(needed_in(record, "n_prompts", path)),
         )
         for record in table.records
         if record.text("a") and record.text("b")
