@@ -74,14 +74,14 @@ def of_report(whole: Path, found: Path) -> list[str]:
 
 def of_sweep(whole: Path, found: Path) -> list[str]:
     """The table, and everything of each row."""
-    rows = [path.parent for path in whole.glob("*/export")]
+    rows = [path.parent for path in whole.glob("*/*/export")]
     return [
-        *_unequal_files(whole, found, ("table/*.csv", "table/sweep.md", "*/videos/videos/*.mp4")),
+        *_unequal_files(whole, found, ("*/table/*.csv", "*/table/sweep.md", "*/*/videos/videos/*.mp4")),
         *(f"{row.name}: {line}" for row in rows for line in of_training(row, _twin(row, whole, found))),
         *(
             f"{row.name}: {line}"
             for row in rows
-            for line in _unequal_scores(row / "videos", found / row.name / "videos")
+            for line in _unequal_scores(row / "videos", _twin(row, whole, found) / "videos")
         ),
         *leftovers(found),
     ]

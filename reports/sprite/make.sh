@@ -49,7 +49,7 @@ done
 OMP_NUM_THREADS=2 "$bin/probekit" probe $arms --out "$here/probes"
 
 sweep=$runs/sweeps/foresight
-"$bin/trainer" sweep foresight --jobs "$shards" --out "$sweep"
+"$bin/trainer" sweep foresight --jobs "$shards" --out "$runs/sweeps"
 mkdir -p "$here/foresight"
 cp -r "$sweep"/table* "$here/foresight/"
 "$bin/probekit" permanence "$sweep/no-foresight/videos" "$sweep"/_runs/{1,2}/no-foresight/videos \

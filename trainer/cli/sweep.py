@@ -13,9 +13,7 @@ _SHELF = Path("runs/sweeps")
 
 def sweep_command(
     tables: Annotated[list[str], typer.Argument(help="Tables of the paper, e.g. table11, or sweep files; or all.")],
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of runs and table, of several tables a folder each in it.")
-    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of all tables: each has its runs in a folder of its name.")] = _SHELF,
     scale: Annotated[str, typer.Option(help="Scale of the models: sprite or wan.")] = "sprite",
     overrides: Annotated[list[str] | None, typer.Option("--set", help="Override of every row, e.g. steps=50.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Training runs of every row.", min=1, max=100)] = None,
@@ -37,7 +35,7 @@ def sweep_command(
 
         paths = find_sweeps(tables)
         alone = len(paths) == 1
-        folders = [out if out and alone else (out or _SHELF) / path.stem for path in paths]
+        folders = [out / path.stem for path in paths]
         sweeps = [
             open_sweep(path, folder, overrides or [], scale, seeds) for path, folder in zip(paths, folders, strict=True)
         ]

@@ -180,6 +180,15 @@ def test_every_sweep_can_be_planned(path: Path, scale: str, tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("tables", [["table11"], ["table11", "table04"]])
+def test_each_table_has_a_folder_of_its_name_in_out_however_many_there_are(tables: list[str], tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["sweep", *tables, "--out", str(tmp_path), "--dry-run"])
+    assert result.exit_code == 0, result.output
+    folders = set(re.findall(r"train .* --out (\S+)", result.output))
+    trained = {Path(folder) for folder in folders if folder.startswith(str(tmp_path))}
+    assert {folder.relative_to(tmp_path).parts[0] for folder in trained} == set(tables)
+
+
 @each_scale
 def test_a_plan_says_what_rows_start_from(scale: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
