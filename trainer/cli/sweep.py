@@ -13,7 +13,7 @@ _SHELF = Path("runs/sweeps")
 
 def sweep_command(
     tables: Annotated[list[str], typer.Argument(help="Tables of the paper, e.g. table11, or sweep files; or all.")],
-    out: Annotated[Path, typer.Option(help="Folder of all tables: each has its runs in a folder of its name.")] = _SHELF,
+    out: Annotated[Path, typer.Option(help="Folder of all tables, each in a folder of its name.")] = _SHELF,
     scale: Annotated[str, typer.Option(help="Scale of the models: sprite or wan.")] = "sprite",
     overrides: Annotated[list[str] | None, typer.Option("--set", help="Override of every row, e.g. steps=50.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Training runs of every row.", min=1, max=100)] = None,

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from trainer.config.causal import TrajectoryConfig
 from trainer.config.recipe import load_recipe
 from trainer.engine.checkpoint import newest_checkpoint
+from trainer.engine.follow_up import noted_step
 
 TAKEN: Final = "taken.json"
 """Says which run of another sweep a run folder is a copy of."""
@@ -37,13 +38,14 @@ class Training(NamedTuple):
         return (*launcher, *command) if processes > 1 else command
 
     def steps(self) -> tuple[int, int | None]:
-        """Steps that are trained, and those of its recipe; None for trajectories, which have none."""
+        """Steps that are trained, and those of its recipe; None for trajectories, which have none.
+
+        A run that is finished stays so when its checkpoints are deleted.
+        """
         recipe = load_recipe(self.recipe, self.changes)
         newest = newest_checkpoint(self.folder / "checkpoints")
         planned = None if isinstance(recipe, TrajectoryConfig) else recipe.total_steps
-        if (self.folder / TAKEN).is_file():
-            return planned or 0, planned
-        return (0 if newest is None else newest.steps_done), planned
+        return max(noted_step(self.folder), 0 if newest is None else newest.steps_done), planned
 
     def is_finished(self) -> bool:
         """Whether the stage has trained all steps of its recipe."""

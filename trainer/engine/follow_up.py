@@ -8,7 +8,7 @@ import torch
 
 from probekit.atomic_files import write_json
 from probekit.errors import UserError
-from probekit.user_files.json_files import read_json
+from probekit.user_files.json_files import read_json_object
 from trainer.distributed.world import World
 from trainer.engine.evaluation_hook import Log, Watcher
 
@@ -17,6 +17,20 @@ LOGGER = logging.getLogger("trainer")
 EXPORT: Final = "export"
 FOLLOWED_UP: Final = "followed_up.json"
 """Names the checkpoint after which everything was done; a run that is resumed from another does it again."""
+
+
+def noted_step(folder: Path) -> int:
+    """Step of the checkpoint after which everything was done in a run folder; 0 where none is noted.
+
+    Args:
+        folder: run folder.
+    """
+    try:
+        found = read_json_object(folder / FOLLOWED_UP, fix="Run the command again.")
+    except UserError:  # absent or damaged: it costs a repetition
+        return 0
+    step = found.get("step")
+    return step if isinstance(step, int) else 0
 
 
 class Exporting(Protocol):
@@ -72,8 +86,4 @@ class FollowUp:
                 self._watcher.look(done, export, self._log)
 
     def _was_done(self, done: int) -> bool:
-        try:
-            found = read_json(self._folder / FOLLOWED_UP, fix="Run the command again.")
-        except UserError:  # absent or damaged: it costs a repetition
-            return False
-        return found == {"step": done} and (self._folder / EXPORT).is_dir()
+        return noted_step(self._folder) == done and (self._folder / EXPORT).is_dir()

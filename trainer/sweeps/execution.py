@@ -10,14 +10,14 @@ from probekit.errors import UserError
 from probekit.folder_lock import sole_writer
 from probekit.reporting.comparison_record import ComparisonRecord
 from trainer.commands.running import plan_lines, refuse_asks
-from trainer.commands.training import TAKEN
 from trainer.config.causal import TrajectoryConfig
 from trainer.config.recipe import load_recipe
+from trainer.sweeps.inputs import note_inputs
 from trainer.sweeps.logged_commands import run_logged
 from trainer.sweeps.open_sweep import OpenSweep, RowRun
 from trainer.sweeps.readings import make_readings
 from trainer.sweeps.results import write_readings, write_tables
-from trainer.sweeps.reuse import note_inputs, take_finished, what_is_trained
+from trainer.sweeps.reuse import is_trained, take_finished, what_is_trained
 from trainer.sweeps.scoring import score_run, suite_of
 from trainer.sweeps.sources import make_sources, sources_of
 
@@ -123,9 +123,11 @@ def _write(sweep: OpenSweep) -> ComparisonRecord:
 def _train(sweep: OpenSweep, run: RowRun, processes: int) -> None:
     """Train a run's stages one after the other, each in processes of its own, or take those of a sweep beside it."""
     for training in sweep.trainings(run):
-        if (training.folder / TAKEN).is_file() or take_finished(training, sweep.out.absolute().parent):
+        if take_finished(training, sweep.out.absolute().parent):
             continue
         note_inputs(training)
+        if is_trained(training):
+            continue
         log = training.folder.with_name(f"{training.folder.name}.log")
         LOGGER.info("%s: training %s, log in %s", run.label, training.recipe.stem, log)
         if run_logged(training.module_and_arguments(processes), log) != 0:

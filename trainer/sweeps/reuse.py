@@ -4,7 +4,6 @@ A run counts as the same if its recipe says the same in all but the name, and be
 from stands in its folder from before its first step.
 """
 
-import hashlib
 import json
 import logging
 import shutil
@@ -14,42 +13,18 @@ from typing import Any, Final
 
 from probekit.atomic_files import atomic_folder, write_json, write_text
 from probekit.errors import UserError
-from probekit.models.loading import hash_checkpoint
-from probekit.models.model_folder import model_folder
-from probekit.models.saving import SHARED_PARTS
-from probekit.provenance import sha256_of_settled
 from probekit.user_files.json_files import read_json, read_json_object
 from probekit.user_files.yaml_files import parse_yaml, read_yaml
 from trainer.commands.training import TAKEN, Training
 from trainer.config.places import FILE_KEYS, MODEL_KEYS, recipe_text, unmarked
 from trainer.config.recipe import load_recipe
-from trainer.engine.follow_up import EXPORT, FOLLOWED_UP
+from trainer.engine.follow_up import EXPORT, FOLLOWED_UP, noted_step
+from trainer.sweeps.inputs import INPUTS, inputs_of
 
 LOGGER = logging.getLogger("trainer")
 
-INPUTS: Final = "inputs.json"
-"""What a training of a sweep began from."""
 _CONFIG: Final = "config.yaml"
 _KEPT: Final = (_CONFIG, INPUTS, FOLLOWED_UP, "metrics.jsonl")
-
-
-def note_inputs(training: Training) -> None:
-    """Write what the training begins from into its folder, once.
-
-    Raises:
-        UserError: if the folder's training began from other weights or data than are there now.
-    """
-    path, now = training.folder / INPUTS, _inputs(training)
-    if not path.is_file():
-        write_json(path, now)
-        return
-    before = read_json_object(path, fix="Delete the folder to train it again.")
-    if before != now:
-        changed = sorted(key for key in now if before.get(key) != now[key])
-        raise UserError(
-            f"{training.folder} was trained from other files than {', '.join(changed)} leads to now.",
-            "Choose another --out, or delete the folder.",
-        )
 
 
 def take_finished(training: Training, shelf: Path) -> bool:
@@ -74,6 +49,24 @@ def take_finished(training: Training, shelf: Path) -> bool:
         write_json(unfinished / TAKEN, {"from": str(source)})
     LOGGER.info("%s: taken from %s, which trained the same", training.folder, source)
     return True
+
+
+def is_trained(training: Training) -> bool:
+    """Whether a folder holds the finished run that a stage asks for, be its checkpoints there or deleted.
+
+    Raises:
+        UserError: if it holds a run of another recipe.
+    """
+    if not (done := noted_step(training.folder)):
+        return False
+    there = _document(_document_of(training.folder / _CONFIG, ()))
+    asked = _document(_document_of(training.recipe, training.changes))
+    if changed := sorted(key for key in there.keys() | asked.keys() if there.get(key) != asked.get(key)):
+        raise UserError(
+            f"{training.folder} holds a run with other values of {', '.join(changed)}.",
+            "Choose another --out, or delete the folder.",
+        )
+    return done == training.steps()[1]
 
 
 def taken_from(run: Path) -> Path | None:
@@ -103,27 +96,30 @@ def what_is_trained(trainings: Sequence[Training]) -> str:
     """
     found = []
     for number, training in enumerate(trainings):
-        document = unmarked(_recipe_document(training))
+        document = unmarked(_document_of(training.recipe, training.changes))
         from_before = ("initial_model",) if number else ()
         found.append({key: value for key, value in document.items() if key not in ("name", *from_before)})
     return json.dumps(found, sort_keys=True, default=str)
 
 
-def _recipe_document(training: Training) -> dict[str, Any]:
-    document: dict[str, Any] = parse_yaml(recipe_text(load_recipe(training.recipe, training.changes)), "the recipe")
+def _document_of(recipe: Path, changes: Sequence[str]) -> dict[str, Any]:
+    document: dict[str, Any] = parse_yaml(recipe_text(load_recipe(recipe, changes)), "the recipe")
     return document
 
 
 def _equals(training: Training, shelf: Path) -> Iterator[Path]:
-    document = _document(_recipe_document(training))
+    document = _document(_document_of(training.recipe, training.changes))
     own, planned = training.folder.resolve(), training.steps()[1]
     for run in runs_with(_CONFIG, shelf):
         if run.resolve() == own or not _is_whole(run) or (run / TAKEN).is_file():
             continue
-        steps = read_json_object(run / FOLLOWED_UP, fix="Delete the folder.").get("step")
         same = _document(read_yaml(run / _CONFIG, what="configuration", fix="Delete the folder.")) == document
         # Last, because it reads all weights that the training begins from.
-        if same and steps == planned and read_json(run / INPUTS, fix="Delete the folder.") == _inputs(training):
+        if (
+            same
+            and noted_step(run) == planned
+            and read_json(run / INPUTS, fix="Delete the folder.") == inputs_of(training)
+        ):
             yield run
 
 
@@ -135,36 +131,3 @@ def _document(found: dict[str, Any]) -> dict[str, Any]:
     """What decides a training, beside what it begins from: everything but its name."""
     apart = ("name", *MODEL_KEYS, *FILE_KEYS)
     return {key: value for key, value in unmarked(found).items() if key not in apart}
-
-
-def _inputs(training: Training) -> dict[str, str]:
-    """Fingerprint of what each path of the recipe leads to: models by content, data by names, sizes and times."""
-    recipe = load_recipe(training.recipe, training.changes).model_dump(mode="json")
-    given = {key: str(recipe[key]) for key in (*MODEL_KEYS, *FILE_KEYS) if recipe.get(key)}
-    return {key: _fingerprint(key, value) for key, value in given.items()}
-
-
-def _fingerprint(key: str, value: str) -> str:
-    if key in FILE_KEYS:
-        return _fingerprint_of_data(Path(value))
-    folder = model_folder(value)
-    return _hash_parts(folder) if key == "text_and_codec" else hash_checkpoint(folder)
-
-
-def _fingerprint_of_data(place: Path) -> str:
-    stats = [(name, path.stat().st_size, path.stat().st_mtime_ns) for name, path in _files(place)]
-    return hashlib.sha256(repr(stats).encode()).hexdigest()
-
-
-def _hash_parts(folder: Path) -> str:
-    """Text encoder, tokenizer and codec alone: a training reads nothing else of the folder, such as its card."""
-    digest = hashlib.sha256()
-    for part in SHARED_PARTS:
-        for name, path in _files(folder / part):
-            digest.update(f"{part}/{name}".encode() + bytes.fromhex(sha256_of_settled(path)))
-    return digest.hexdigest()
-
-
-def _files(place: Path) -> list[tuple[str, Path]]:
-    files = sorted(path for path in place.rglob("*") if path.is_file()) if place.is_dir() else [place]
-    return [(path.relative_to(place).as_posix(), path) for path in files]

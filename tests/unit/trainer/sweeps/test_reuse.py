@@ -17,7 +17,8 @@ from trainer.config.places import recipe_text
 from trainer.config.recipe import load_recipe
 from trainer.config.sweep import SWEEPS
 from trainer.engine.follow_up import EXPORT, FOLLOWED_UP
-from trainer.sweeps.reuse import INPUTS, note_inputs, take_finished
+from trainer.sweeps.inputs import INPUTS, note_inputs
+from trainer.sweeps.reuse import is_trained, take_finished
 
 RECIPE = SWEEPS.parent / "sprite" / "dmd_baseline.yaml"
 
@@ -106,6 +107,39 @@ def test_an_unfinished_run_is_not_taken(models: Path, tmp_path: Path, missing: s
     mine = training(tmp_path / "sweeps" / "two" / "plain", models)
     assert not take_finished(mine, tmp_path / "sweeps")
     assert not mine.folder.exists()
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_finished_run_counts_without_its_checkpoints_and_not_for_another_recipe(
+    models: Path, tmp_path: Path, taken: bool
+) -> None:
+    folder = tmp_path / "sweeps" / "one" / "plain"
+    assert not is_trained(training(folder, models))
+    finish(training(folder, models))
+    if taken:
+        folder = tmp_path / "sweeps" / "two" / "none"
+        assert take_finished(training(folder, models), tmp_path / "sweeps")
+    assert is_trained(training(folder, models))
+    for key, change in (("guidance", "guidance=3.0"), ("steps", "steps=40"), ("seed", "seed=1006")):
+        with pytest.raises(UserError, match=f"{folder} holds a run with other values of {key}"):
+            is_trained(training(folder, models, change))
+
+
+def test_a_run_with_a_key_less_than_recipes_have_today_has_its_default(models: Path, tmp_path: Path) -> None:
+    done = training(tmp_path / "sweeps" / "one" / "plain", models)
+    finish(done)
+    text = (done.folder / "config.yaml").read_text()
+    lines = [line for line in text.splitlines() if not line.startswith("skip_corrupt_shards")]
+    assert len(lines) < len(text.splitlines())
+    (done.folder / "config.yaml").write_text("\n".join(lines))
+    assert is_trained(done)
+
+
+def test_a_run_whose_last_checkpoint_was_not_followed_up_goes_on(models: Path, tmp_path: Path) -> None:
+    done = training(tmp_path / "sweeps" / "one" / "plain", models)
+    finish(done)
+    write_json(done.folder / FOLLOWED_UP, {"step": 10})
+    assert not is_trained(done)
 
 
 def test_a_run_that_has_begun_goes_on_by_itself(models: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -398,6 +399,10 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
     monkeypatch.setattr("trainer.sweeps.logged_commands.run_child", without_training)
     (again,) = run_sweeps([open_sweep(tmp_path / "other.yaml", tmp_path / "beside", seeds=2)])
     assert [row.difference for row in again.rows] == [row.difference for row in both.rows]
+    moved = tmp_path / "moved"
+    shutil.copytree(tmp_path / "out", moved, ignore=shutil.ignore_patterns("checkpoints", "*.mp4"))
+    assert compare_finished(open_sweep(tmp_path / "tiny.yaml", moved, seeds=2)).rows == both.rows
+    assert all(one.finished for one in sweep_status(open_sweep(tmp_path / "tiny.yaml", moved, seeds=2)))
 
 
 def test_a_run_behind_one_that_is_missing_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
