@@ -117,6 +117,23 @@ CLAIMS: Final[tuple[Claim, ...]] = (
         Pairs("table14", (("stage-2", "both"), ("stage-3", "both"))), "table14",
     ),
     Claim(
+        "Foresight in stage 2 alone raises the Total", "table 12; appendix D", _ROWS,
+        Pairs("table12", (("per-frame", "no-foresight"),)), "table12",
+    ),
+    Claim(
+        "Means over a segment's frames are the best targets in stage 2", "table 12; appendix D", _ROWS,
+        best_of("table12", "per-frame", "no-fusion", "per-offset"), "table12",
+    ),
+    Claim(
+        "The 14B encoder is best in stage 2", "table 13; appendix D", _ROWS,
+        best_of("table13", "real", "ema", "base"), "table13",
+        remark="at the sprite scale the large teacher has the 14B's role.",
+    ),
+    Claim(
+        "Offsets {0, 1} are best frame by frame", "table 10; appendix D", _ROWS,
+        best_of("table10", "current-and-next", "current", "next", "current-and-two"), "table10",
+    ),
+    Claim(
         "Operations of a cycle grow by as much as printed", "table 7, appendix B",
         "operations of a cycle at Wan's size by the paper's accounting; within one point of the paper's", CountedCost(),
         command="trainer cost trainer/recipes/wan/dmd_foresight.yaml",

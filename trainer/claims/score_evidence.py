@@ -1,6 +1,6 @@
 """Evidence from scores: differences of Totals, of rows of a sweep, and of what long videos lose."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -26,21 +26,34 @@ _TOTAL: Final = "total"
 _OF: Final = "drop of "
 _RAW: Final = {"raw": 100.0, "percent": 1.0}
 """Points per unit of a stored drop."""
+_ROWS_OF_SYSTEM: Final[Mapping[str, tuple[str, tuple[str, str]]]] = {
+    "framewise": ("table10", ("current-and-next", "no-foresight")),
+    "self-forcing": ("self-forcing", ("foresight", "no-foresight")),
+}
+"""Sweep of a base system, and its rows with and without the paper's foresight."""
 
 
 def total_up(kind: TotalUp, places: Places) -> Found:
     """Total with foresight minus without. Raises UserError where a result is missing, small or stale."""
     effects, files, runs = [], [], []
     for system, paper in zip(kind.systems, paper_numbers(kind), strict=True):
-        repeated = places.training_runs / TABLE
-        several = system == CHUNKWISE and (repeated / COMPARISON_FILENAME).is_file()
-        effect, file, count = (
-            _total_of_runs(repeated, paper.difference) if several else _total(Arms(system), paper.difference, places)
-        )
+        effect, file, count = _total_of_system(system, paper.difference, places)
         effects.append(Named(NAMES[system] if len(kind.systems) > 1 else "", effect))
         files.append(file)
         runs.append(count)
     return Found(tuple(effects), files[0], _per("arm", runs), training_runs=min(runs))
+
+
+def _total_of_system(system: str, claimed: float, places: Places) -> tuple[Effect, Path, int]:
+    """The effect in a base system: of a sweep's training runs where there are some, else of two exports."""
+    repeated = places.training_runs / TABLE
+    if system == CHUNKWISE and (repeated / COMPARISON_FILENAME).is_file():
+        return _total_of_runs(repeated, claimed)
+    table, pair = _ROWS_OF_SYSTEM.get(system, ("", ("", "")))
+    if table and places.file(Rows(table)).is_file():
+        ((named, runs),) = _effects(table, (pair,), [claimed], places)
+        return named.effect, places.file(Rows(table)), runs
+    return _total(Arms(system), claimed, places)
 
 
 def _total(need: Arms, claimed: float, places: Places) -> tuple[Effect, Path, int]:
@@ -112,22 +125,31 @@ def _spared(row: DropRowStored, paper: PaperNumber, file: Path) -> Effect:
 
 def pairs(kind: Pairs, places: Places) -> Found:
     """Rows of a sweep against other rows. Raises UserError as `total_up`, or where rows are missing."""
-    need, sweep = Rows(kind.table), load_sweep(find_sweep(kind.table))
+    printed = [number.difference for number in paper_numbers(kind)]
+    found = _effects(kind.table, kind.pairs, printed or [None] * len(kind.pairs), places)
+    runs = [count for _, count in found]
+    file = places.file(Rows(kind.table))
+    return Found(tuple(named for named, _ in found), file, _per("row", runs), training_runs=min(runs))
+
+
+def _effects(
+    table: str, pairs: Sequence[tuple[str, str]], claimed: Sequence[float | None], places: Places
+) -> list[tuple[Named, int]]:
+    """For each pair of a sweep's rows what it shows, and the training runs behind it."""
+    need, sweep = Rows(table), load_sweep(find_sweep(table))
     file, record = places.file(need), comparison_of(need, places)
     check_current(record.protocols, load_suite(sweep.suite).reduced(sweep.prompts, sweep.samples), file)
     models, labels = models_of(sweep, record, file), {row.name: row.label for row in sweep.rows}
     stored = read_pairs(places.result(need))
-    printed = [number.difference for number in paper_numbers(kind)]
-    claimed: Sequence[float | None] = printed or [None] * len(kind.pairs)
-    found, runs = [], []
-    for names, size in zip(kind.pairs, claimed, strict=True):
+    found = []
+    for names, size in zip(pairs, claimed, strict=True):
         missing = next((labels[name] for name in names if name not in models), None)
         if missing is not None:
             raise UserError(f"{file} has no row {missing}: its training is not finished.", "Run the sweep on.")
         pair = pair_of(stored, models[names[0]], models[names[1]], file)
-        found.append(Named(f"{labels[names[0]]} and {labels[names[1]]}:", effect_of(pair, pair.name(), size, file)))
-        runs.append(pair.runs)
-    return Found(tuple(found), file, _per("row", runs), training_runs=min(runs))
+        effect = effect_of(pair, pair.name(), size, file)
+        found.append((Named(f"{labels[names[0]]} and {labels[names[1]]}:", effect), pair.runs))
+    return found
 
 
 def models_of(sweep: SweepConfig, record: ComparisonRecord, file: Path) -> dict[str, str]:

@@ -30,7 +30,8 @@ from trainer.reproduction.targets import TARGETS
 RESULTS = Path("reports") / "sprite"
 TABLES = {
     "table01": "foresight_window", "table02": "projector", "table03": "injection_depth", "table04": "foresight_encoder",
-    "table11": "loss_weight", "table14": "injection_stage",
+    "table10": "framewise_window", "table11": "loss_weight", "table12": "stage2_fusion", "table13": "stage2_encoder",
+    "table14": "injection_stage",
 }  # fmt: skip
 
 ARMS = {"no-foresight": "baseline", "foresight": "foresight"}
@@ -234,6 +235,25 @@ def test_the_total_is_read_over_training_runs_where_there_are_several(results: P
     assert line.found.effects[0].effect == Effect(pair.difference, pair.low, pair.high, pair.n_prompts, 0.80)  # type: ignore[arg-type]
     assert (line.found.runs, line.verdict) == ("3 per arm", "supported")
     assert "**supported**" in page([line])
+
+
+def test_other_base_systems_are_read_from_their_sweeps(results: Path) -> None:
+    systems = {"self-forcing": ("self-forcing", "foresight", 0.2), "framewise": ("table10", "current-and-next", -0.2)}
+    line = next(one for one in CLAIMS if one.kind == TotalUp(others()))
+    for done, (table, row, gain) in enumerate(systems.values()):
+        assert line_of(line, Places(results)).verdict == NOT_RUN, f"{done} of 2 systems"
+        write_runs(results.parent / "runs", table, results / table, {"no-foresight": 0.0, row: gain}, 2)
+    found = line_of(line, Places(results)).found
+    assert found is not None
+    assert found.runs == "2 per arm"
+    assert [named.effect.claimed for named in found.effects] == [
+        number.difference for number in paper_numbers(line.kind)
+    ]
+    for named, (table, row, gain) in zip(found.effects, (systems[name] for name in others()), strict=True):
+        (pair,) = read_pairs(results / table)
+        sign = 1 if pair.first == row else -1
+        assert named.effect.value == sign * pair.difference  # type: ignore[operator]
+        assert named.effect.value * gain > 0
 
 
 def test_times_of_what_is_not_run_do_not_depend_on_the_working_folder(
