@@ -1,9 +1,8 @@
 """What a folder lost that was killed and finished, beside one that was left in peace."""
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 import torch
@@ -13,10 +12,10 @@ from probekit.provenance import sha256_file
 from probekit.run_folder.manifest import load_video_set
 from probekit.run_folder.score_table import read_scores
 from trainer.engine.checkpoint import newest_checkpoint
+from trainer.engine.log_comparison import read_log
 from trainer.engine.safe_checkpoint_files import SafeReader, TensorPlanner
 
 _LEFT: Final = ("**/.tmp-*", "**/*.partial", "**/*.journal.jsonl", "**/*.lock", "**/*.damaged")
-_OF_THE_MACHINE: Final = ("seconds", "tokens_per_second", "peak_memory_mib")
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -139,12 +138,6 @@ def _state(run: Path) -> dict[str, torch.Tensor]:
 
 
 def _unequal_logs(whole: Path, found: Path) -> Iterator[str]:
-    expected, there = _log(whole), _log(found)
+    expected, there = read_log(whole), read_log(found)
     if expected != there:
-        yield f"the log differs: {len(there)} of {len(expected)} records"
-
-
-def _log(run: Path) -> list[dict[str, Any]]:
-    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    records = [json.loads(line) for line in lines]
-    return [{name: value for name, value in record.items() if name not in _OF_THE_MACHINE} for record in records]
+        yield f"the log differs: {len(there)} of {len(expected)} numbers"

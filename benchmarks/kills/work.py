@@ -110,6 +110,7 @@ def _sweep(inputs: Path, out: Path) -> tuple[str, ...]:
 
 
 _CHILD: Final = r"probekit\.children .*trainer train .*/ours "
+_SAMPLING: Final = r"probekit\.children .*sample .*/plain/videos"
 WORK: Final[dict[str, Work]] = {
     "sample": Work(
         _sample,
@@ -185,7 +186,7 @@ WORK: Final[dict[str, Work]] = {
         (
             Aim("its child, between checkpoint and export", r"mkdir sweep/ours/\.tmp$", 1, _CHILD),
             Aim("the sweep, in its child's checkpoint", r"mkdir sweep/ours/checkpoints/.*partial", 1, _CHILD, "parent"),
-            Aim("between trainings and videos", r"mkdir sweep/plain/videos"),
+            Aim("the sweep, before its child's first video", r"mkdir sweep/plain/videos", 1, _SAMPLING, "parent"),
             Aim("before the table", r"rename .* -> sweep/table/sweep\.md"),
         ),
         verdicts.of_sweep,
