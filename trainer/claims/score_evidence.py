@@ -26,11 +26,11 @@ _TOTAL: Final = "total"
 _OF: Final = "drop of "
 _RAW: Final = {"raw": 100.0, "percent": 1.0}
 """Points per unit of a stored drop."""
-_ROWS_OF_SYSTEM: Final[Mapping[str, tuple[str, tuple[str, str]]]] = {
-    "framewise": ("table10", ("current-and-next", "no-foresight")),
-    "self-forcing": ("self-forcing", ("foresight", "no-foresight")),
+_ROWS_OF_SYSTEM: Final[Mapping[str, Pairs]] = {
+    "framewise": Pairs("table10", (("current-and-next", "no-foresight"),)),
+    "self-forcing": Pairs("self-forcing", (("foresight", "no-foresight"),)),
 }
-"""Sweep of a base system, and its rows with and without the paper's foresight."""
+"""Rows with and without the paper's foresight in a base system's sweep."""
 
 
 def total_up(kind: TotalUp, places: Places) -> Found:
@@ -49,10 +49,10 @@ def _total_of_system(system: str, claimed: float, places: Places) -> tuple[Effec
     repeated = places.training_runs / TABLE
     if system == CHUNKWISE and (repeated / COMPARISON_FILENAME).is_file():
         return _total_of_runs(repeated, claimed)
-    table, pair = _ROWS_OF_SYSTEM.get(system, ("", ("", "")))
-    if table and places.file(Rows(table)).is_file():
-        ((named, runs),) = _effects(table, (pair,), [claimed], places)
-        return named.effect, places.file(Rows(table)), runs
+    rows = _ROWS_OF_SYSTEM.get(system)
+    if rows is not None and (file := places.file(Rows(rows.table))).is_file():
+        ((named, runs),) = _effects(rows, [claimed], places)
+        return named.effect, file, runs
     return _total(Arms(system), claimed, places)
 
 
@@ -126,23 +126,21 @@ def _spared(row: DropRowStored, paper: PaperNumber, file: Path) -> Effect:
 def pairs(kind: Pairs, places: Places) -> Found:
     """Rows of a sweep against other rows. Raises UserError as `total_up`, or where rows are missing."""
     printed = [number.difference for number in paper_numbers(kind)]
-    found = _effects(kind.table, kind.pairs, printed or [None] * len(kind.pairs), places)
+    found = _effects(kind, printed or [None] * len(kind.pairs), places)
     runs = [count for _, count in found]
     file = places.file(Rows(kind.table))
     return Found(tuple(named for named, _ in found), file, _per("row", runs), training_runs=min(runs))
 
 
-def _effects(
-    table: str, pairs: Sequence[tuple[str, str]], claimed: Sequence[float | None], places: Places
-) -> list[tuple[Named, int]]:
+def _effects(kind: Pairs, claimed: Sequence[float | None], places: Places) -> list[tuple[Named, int]]:
     """For each pair of a sweep's rows what it shows, and the training runs behind it."""
-    need, sweep = Rows(table), load_sweep(find_sweep(table))
+    need, sweep = Rows(kind.table), load_sweep(find_sweep(kind.table))
     file, record = places.file(need), comparison_of(need, places)
     check_current(record.protocols, load_suite(sweep.suite).reduced(sweep.prompts, sweep.samples), file)
     models, labels = models_of(sweep, record, file), {row.name: row.label for row in sweep.rows}
     stored = read_pairs(places.result(need))
     found = []
-    for names, size in zip(pairs, claimed, strict=True):
+    for names, size in zip(kind.pairs, claimed, strict=True):
         missing = next((labels[name] for name in names if name not in models), None)
         if missing is not None:
             raise UserError(f"{file} has no row {missing}: its training is not finished.", "Run the sweep on.")

@@ -59,8 +59,8 @@ def is_trained(training: Training) -> bool:
     """
     if not (done := noted_step(training.folder)):
         return False
-    there = _document(_document_of(training.folder / _CONFIG, ()))
-    asked = _document(_document_of(training.recipe, training.changes))
+    there = _deciding(_recipe_document(training.folder / _CONFIG, ()))
+    asked = _deciding(_recipe_document(training.recipe, training.changes))
     if changed := sorted(key for key in there.keys() | asked.keys() if there.get(key) != asked.get(key)):
         raise UserError(
             f"{training.folder} holds a run with other values of {', '.join(changed)}.",
@@ -96,30 +96,26 @@ def what_is_trained(trainings: Sequence[Training]) -> str:
     """
     found = []
     for number, training in enumerate(trainings):
-        document = unmarked(_document_of(training.recipe, training.changes))
+        document = unmarked(_recipe_document(training.recipe, training.changes))
         from_before = ("initial_model",) if number else ()
         found.append({key: value for key, value in document.items() if key not in ("name", *from_before)})
     return json.dumps(found, sort_keys=True, default=str)
 
 
-def _document_of(recipe: Path, changes: Sequence[str]) -> dict[str, Any]:
+def _recipe_document(recipe: Path, changes: Sequence[str]) -> dict[str, Any]:
     document: dict[str, Any] = parse_yaml(recipe_text(load_recipe(recipe, changes)), "the recipe")
     return document
 
 
 def _equals(training: Training, shelf: Path) -> Iterator[Path]:
-    document = _document(_document_of(training.recipe, training.changes))
+    document = _deciding(_recipe_document(training.recipe, training.changes))
     own, planned = training.folder.resolve(), training.steps()[1]
     for run in runs_with(_CONFIG, shelf):
-        if run.resolve() == own or not _is_whole(run) or (run / TAKEN).is_file():
+        if run.resolve() == own or (run / TAKEN).is_file() or not _is_whole(run) or noted_step(run) != planned:
             continue
-        same = _document(read_yaml(run / _CONFIG, what="configuration", fix="Delete the folder.")) == document
+        same = _deciding(read_yaml(run / _CONFIG, what="configuration", fix="Delete the folder.")) == document
         # Last, because it reads all weights that the training begins from.
-        if (
-            same
-            and noted_step(run) == planned
-            and read_json(run / INPUTS, fix="Delete the folder.") == inputs_of(training)
-        ):
+        if same and read_json(run / INPUTS, fix="Delete the folder.") == inputs_of(training):
             yield run
 
 
@@ -127,7 +123,7 @@ def _is_whole(run: Path) -> bool:
     return (run / EXPORT).is_dir() and all((run / name).is_file() for name in _KEPT)
 
 
-def _document(found: dict[str, Any]) -> dict[str, Any]:
+def _deciding(found: dict[str, Any]) -> dict[str, Any]:
     """What decides a training, beside what it begins from: everything but its name."""
     apart = ("name", *MODEL_KEYS, *FILE_KEYS)
     return {key: value for key, value in unmarked(found).items() if key not in apart}

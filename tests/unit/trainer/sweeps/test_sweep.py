@@ -397,6 +397,7 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
         return children.run_child(module, arguments, **options)
 
     monkeypatch.setattr("trainer.sweeps.logged_commands.run_child", without_training)
+    assert run_one(tmp_path, seeds=2).rows == both.rows
     (again,) = run_sweeps([open_sweep(tmp_path / "other.yaml", tmp_path / "beside", seeds=2)])
     assert [row.difference for row in again.rows] == [row.difference for row in both.rows]
     moved = tmp_path / "moved"
