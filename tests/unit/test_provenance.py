@@ -5,8 +5,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from probekit import provenance
 from probekit.provenance import (
@@ -15,6 +18,7 @@ from probekit.provenance import (
     hardware,
     package_versions,
     sha256_file,
+    sha256_of_samples,
     sha256_of_settled,
     sha256_text,
 )
@@ -123,3 +127,23 @@ def test_a_file_that_has_just_changed_is_always_read(tmp_path: Path) -> None:
         file.write_text(content)
         os.utime(file, ns=(second, second))
         assert sha256_of_settled(file) == sha256_text(content)
+
+
+@given(content=st.binary(min_size=1, max_size=64), place=st.integers(0, 63), bits=st.integers(1, 255))
+def test_samples_see_a_change_at_both_ends_and_in_the_middle_and_of_the_size(
+    content: bytes, place: int, bits: int
+) -> None:
+    sample, place = 8, place % len(content)
+    changed = bytearray(content)
+    changed[place] ^= bits
+    middle = (len(content) - sample) // 2
+    seen = len(content) <= 3 * sample or any(
+        start <= place < start + sample for start in (0, middle, len(content) - sample)
+    )
+    with TemporaryDirectory() as folder:
+        file, hashes = Path(folder, "file"), list[str]()
+        for written in (content, bytes(content), bytes(changed), content + b"x"):
+            file.write_bytes(written)
+            hashes.append(sha256_of_samples(file, sample))
+    assert hashes[0] == hashes[1] != hashes[3]
+    assert (hashes[2] != hashes[0]) == seen

@@ -9,7 +9,7 @@ from probekit.errors import UserError
 from probekit.models.loading import hash_checkpoint
 from probekit.models.model_folder import model_folder
 from probekit.models.saving import SHARED_PARTS
-from probekit.provenance import sha256_of_settled
+from probekit.provenance import sha256_of_samples, sha256_of_settled
 from probekit.user_files.json_files import read_json_object
 from trainer.commands.training import Training
 from trainer.config.places import FILE_KEYS, MODEL_KEYS
@@ -39,7 +39,7 @@ def note_inputs(training: Training) -> None:
 
 
 def inputs_of(training: Training) -> dict[str, str]:
-    """Fingerprint of what each path of the recipe leads to: models by content, data by names, sizes and times."""
+    """Fingerprint of what each path of the recipe leads to: models by content, data by names and samples of it."""
     recipe = load_recipe(training.recipe, training.changes).model_dump(mode="json")
     given = {key: str(recipe[key]) for key in (*MODEL_KEYS, *FILE_KEYS) if recipe.get(key)}
     return {key: _fingerprint(key, value) for key, value in given.items()}
@@ -53,8 +53,10 @@ def _fingerprint(key: str, value: str) -> str:
 
 
 def _fingerprint_of_data(place: Path) -> str:
-    stats = [(name, path.stat().st_size, path.stat().st_mtime_ns) for name, path in _files(place)]
-    return hashlib.sha256(repr(stats).encode()).hexdigest()
+    digest = hashlib.sha256()
+    for name, path in _files(place):
+        digest.update(f"{name}/".encode() + bytes.fromhex(sha256_of_samples(path)))
+    return digest.hexdigest()
 
 
 def _hash_parts(folder: Path) -> str:

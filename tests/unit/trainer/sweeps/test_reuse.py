@@ -1,5 +1,6 @@
 """A finished run is taken by another sweep if it trained the same from the same, and by no other."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -95,6 +96,20 @@ def test_of_text_and_codec_their_content_alone_counts(models: Path, tmp_path: Pa
     (moved / file).parent.mkdir(exist_ok=True)
     (moved / file).write_text(" {}")
     mine = training(tmp_path / "sweeps" / "two" / "plain", models, f"text_and_codec={moved}")
+    assert take_finished(mine, tmp_path / "sweeps") == same
+
+
+@pytest.mark.parametrize(("change", "same"), [(b"", True), (b"more", False)])
+def test_of_data_neither_the_place_nor_the_time_counts(models: Path, tmp_path: Path, change: bytes, same: bool) -> None:
+    """So that runs and their data can move to another disk or machine."""
+    there, moved = tmp_path / "there", tmp_path / "moved"
+    there.mkdir()
+    (there / "prompts.txt").write_bytes(b"A red square.\n")
+    finish(training(tmp_path / "sweeps" / "one" / "plain", models, f"prompts={there}/prompts.txt"))
+    shutil.copytree(there, moved, copy_function=shutil.copyfile)
+    (moved / "prompts.txt").write_bytes((moved / "prompts.txt").read_bytes() + change)
+    os.utime(moved / "prompts.txt", (1, 1))
+    mine = training(tmp_path / "sweeps" / "two" / "plain", models, f"prompts={moved}/prompts.txt")
     assert take_finished(mine, tmp_path / "sweeps") == same
 
 
