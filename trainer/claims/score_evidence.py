@@ -27,6 +27,7 @@ _OF: Final = "drop of "
 _RAW: Final = {"raw": 100.0, "percent": 1.0}
 """Points per unit of a stored drop."""
 _ROWS_OF_SYSTEM: Final[Mapping[str, Pairs]] = {
+    CHUNKWISE: Pairs(FORESIGHT, (("foresight", "no-foresight"),)),
     "framewise": Pairs("table10", (("current-and-next", "no-foresight"),)),
     "self-forcing": Pairs("self-forcing", (("foresight", "no-foresight"),)),
 }
@@ -46,14 +47,14 @@ def total_up(kind: TotalUp, places: Places) -> Found:
 
 def _total_of_system(system: str, claimed: float, places: Places) -> tuple[Effect, Path, int]:
     """The effect in a base system: of a sweep's training runs where there are some, else of two exports."""
-    repeated = places.training_runs / TABLE
-    if system == CHUNKWISE and (repeated / COMPARISON_FILENAME).is_file():
-        return _total_of_runs(repeated, claimed)
-    rows = _ROWS_OF_SYSTEM.get(system)
-    if rows is not None and (file := places.file(Rows(rows.table))).is_file():
-        ((named, runs),) = _effects(rows, [claimed], places)
-        return named.effect, file, runs
-    return _total(Arms(system), claimed, places)
+    rows = _ROWS_OF_SYSTEM[system]
+    folder = places.training_runs / TABLE if system == CHUNKWISE else places.result(Rows(rows.table))
+    if not (folder / COMPARISON_FILENAME).is_file():
+        return _total(Arms(system), claimed, places)
+    if system == CHUNKWISE:
+        _check_shipped(rows, folder)
+    ((named, runs),) = _effects(rows, [claimed], folder)
+    return named.effect, folder / COMPARISON_FILENAME, runs
 
 
 def _total(need: Arms, claimed: float, places: Places) -> tuple[Effect, Path, int]:
@@ -65,14 +66,12 @@ def _total(need: Arms, claimed: float, places: Places) -> tuple[Effect, Path, in
     return effect_of(row, row.quantity, claimed, file), file, 1
 
 
-def _total_of_runs(folder: Path, claimed: float) -> tuple[Effect, Path, int]:
-    """The same over training runs, of which the first is what is shipped."""
-    sweep, record, file = load_sweep(find_sweep(FORESIGHT)), read_comparison(folder), folder / COMPARISON_FILENAME
-    check_current(record.protocols, load_suite(sweep.suite).reduced(sweep.prompts, sweep.samples), file)
-    baseline, method = (row.name for row in sweep.rows)
-    check_shipped_runs([record.protocols[row].generation.checkpoint_hash for row in (baseline, method)], file)
-    pair = pair_of(read_pairs(folder), method, baseline, file)
-    return effect_of(pair, pair.name(), claimed, file), file, pair.runs
+def _check_shipped(kind: Pairs, folder: Path) -> None:
+    """Raise UserError if the first training run of the rows is not what is shipped."""
+    protocols = read_comparison(folder).protocols
+    ((method, baseline),) = kind.pairs
+    hashes = [protocols[row].generation.checkpoint_hash for row in (baseline, method)]
+    check_shipped_runs(hashes, folder / COMPARISON_FILENAME)
 
 
 def _arms(need: Arms, places: Places) -> ComparisonRecord:
@@ -126,19 +125,19 @@ def _spared(row: DropRowStored, paper: PaperNumber, file: Path) -> Effect:
 def pairs(kind: Pairs, places: Places) -> Found:
     """Rows of a sweep against other rows. Raises UserError as `total_up`, or where rows are missing."""
     printed = [number.difference for number in paper_numbers(kind)]
-    found = _effects(kind, printed or [None] * len(kind.pairs), places)
+    folder = places.result(Rows(kind.table))
+    found = _effects(kind, printed or [None] * len(kind.pairs), folder)
     runs = [count for _, count in found]
-    file = places.file(Rows(kind.table))
+    file = folder / COMPARISON_FILENAME
     return Found(tuple(named for named, _ in found), file, _per("row", runs), training_runs=min(runs))
 
 
-def _effects(kind: Pairs, claimed: Sequence[float | None], places: Places) -> list[tuple[Named, int]]:
-    """For each pair of a sweep's rows what it shows, and the training runs behind it."""
-    need, sweep = Rows(kind.table), load_sweep(find_sweep(kind.table))
-    file, record = places.file(need), comparison_of(need, places)
+def _effects(kind: Pairs, claimed: Sequence[float | None], folder: Path) -> list[tuple[Named, int]]:
+    """For each pair of a sweep's rows what its table in a folder shows, and the training runs behind it."""
+    sweep, file, record = load_sweep(find_sweep(kind.table)), folder / COMPARISON_FILENAME, read_comparison(folder)
     check_current(record.protocols, load_suite(sweep.suite).reduced(sweep.prompts, sweep.samples), file)
     models, labels = models_of(sweep, record, file), {row.name: row.label for row in sweep.rows}
-    stored = read_pairs(places.result(need))
+    stored = read_pairs(folder)
     found = []
     for names, size in zip(kind.pairs, claimed, strict=True):
         missing = next((labels[name] for name in names if name not in models), None)
