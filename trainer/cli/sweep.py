@@ -9,10 +9,16 @@ from probekit.cli.errors import reporting_errors
 from probekit.cli.terminal import say
 
 _SHELF = Path("runs/sweeps")
+_STATUS = "status"
 
 
 def sweep_command(
-    tables: Annotated[list[str], typer.Argument(help="Tables of the paper, e.g. table11, or sweep files; or all.")],
+    tables: Annotated[
+        list[str],
+        typer.Argument(
+            help="Tables of the paper, e.g. table11, or sweep files; or all. `status` before them is --status."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder of all tables, each in a folder of its name.")] = _SHELF,
     scale: Annotated[str, typer.Option(help="Scale of the models: sprite or wan.")] = "sprite",
     overrides: Annotated[list[str] | None, typer.Option("--set", help="Override of every row, e.g. steps=50.")] = None,
@@ -27,12 +33,14 @@ def sweep_command(
     with reporting_errors():
         from probekit.cli.tables import table_console
         from probekit.reporting.comparison_tables import comparison_table
-        from trainer.config.sweep import find_sweeps
+        from trainer.config.sweep import ALL, find_sweeps
         from trainer.sweeps.execution import run_sweeps, sweep_plan
         from trainer.sweeps.open_sweep import open_sweep
         from trainer.sweeps.results import compare_finished
         from trainer.sweeps.status import status_lines, sweep_status
 
+        if tables[0] == _STATUS:
+            status, tables = True, tables[1:] or [ALL]
         paths = find_sweeps(tables)
         alone = len(paths) == 1
         folders = [out / path.stem for path in paths]

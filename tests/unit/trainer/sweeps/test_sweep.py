@@ -190,6 +190,22 @@ def test_each_table_has_a_folder_of_its_name_in_out_however_many_there_are(table
     assert {folder.relative_to(tmp_path).parts[0] for folder in trained} == set(tables)
 
 
+@pytest.mark.parametrize(
+    ("words", "tables"), [(["status", "table11"], 1), (["table11", "--status"], 1), (["status"], 14)]
+)
+def test_status_has_a_line_for_each_run_and_is_a_word_or_an_option(
+    words: list[str], tables: int, tmp_path: Path
+) -> None:
+    result = CliRunner().invoke(app, ["sweep", *words, "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    paths = [find_sweep("table11")] if tables == 1 else find_sweeps(["all"])
+    runs = sum(len(runs_of(load_sweep(path))) for path in paths)
+    assert len(paths) == tables
+    assert len(result.output.splitlines()) == runs + tables * (1 if tables == 1 else 2)  # a total, and a title
+    assert "none, run 2 of 5: dmd_baseline trained 0 of 100 steps" in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
 @each_scale
 def test_a_plan_says_what_rows_start_from(scale: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
