@@ -108,7 +108,7 @@ def _settled_hash(path: Path, *_identity: int) -> str:
 def sha256_of_samples(path: Path, sample: int = 2**20) -> str:
     """SHA-256 of a file's size, first, middle and last bytes; for data that are too large to be read at each start.
 
-    A copy has the same hash. Files made anew from other seeds or by other models differ in all places. A change of a
+    A copy has the same hash. Files made again from other seeds or by other models differ in all places. A change of a
     few bytes between the places that are read is not seen.
 
     Args:
