@@ -107,7 +107,8 @@ def in_order(after: Sequence[int | None], jobs: int, work: Callable[[int], None]
 
 def _finish(sweep: OpenSweep, run: RowRun, processes: int, jobs: int) -> None:
     """Train, sample, score and read a run."""
-    make_sources(sweep, run, processes)
+    if not all(is_trained(training) for training in sweep.trainings(run)):
+        make_sources(sweep, run, processes)
     _train(sweep, run, processes)
     for scored in sweep.config.suites:
         score_run(run, sweep.config, scored, sweep.out, jobs)
@@ -125,8 +126,9 @@ def _train(sweep: OpenSweep, run: RowRun, processes: int) -> None:
     for training in sweep.trainings(run):
         if take_finished(training, sweep.out.absolute().parent):
             continue
-        note_inputs(training)
-        if is_trained(training):
+        trained = is_trained(training)
+        note_inputs(training, trained)
+        if trained:
             continue
         log = training.folder.with_name(f"{training.folder.name}.log")
         LOGGER.info("%s: training %s, log in %s", run.label, training.recipe.stem, log)

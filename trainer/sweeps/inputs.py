@@ -7,7 +7,7 @@ from typing import Final
 from probekit.atomic_files import write_json
 from probekit.errors import UserError
 from probekit.models.loading import hash_checkpoint
-from probekit.models.model_folder import model_folder
+from probekit.models.model_folder import local_place, model_folder
 from probekit.models.saving import SHARED_PARTS
 from probekit.provenance import sha256_of_samples, sha256_of_settled
 from probekit.user_files.json_files import read_json_object
@@ -19,19 +19,23 @@ INPUTS: Final = "inputs.json"
 """What a training of a sweep began from."""
 
 
-def note_inputs(training: Training) -> None:
+def note_inputs(training: Training, trained: bool = False) -> None:
     """Write what the training begins from into its folder, once.
+
+    Args:
+        training: stage of a row.
+        trained: whether it is finished. What it began from may be gone then; what is still there is compared.
 
     Raises:
         UserError: if the folder's training began from other weights or data than are there now.
     """
-    path, now = training.folder / INPUTS, inputs_of(training)
+    given = {key: value for key, value in _given(training).items() if not trained or local_place(value)}
+    path, now = training.folder / INPUTS, {key: _fingerprint(key, value) for key, value in given.items()}
     if not path.is_file():
         write_json(path, now)
         return
     before = read_json_object(path, fix="Delete the folder to train it again.")
-    if before != now:
-        changed = sorted(key for key in now if before.get(key) != now[key])
+    if changed := sorted(key for key in now if before.get(key) != now[key]):
         raise UserError(
             f"{training.folder} was trained from other files than {', '.join(changed)} leads to now.",
             "Choose another --out, or delete the folder.",
@@ -40,9 +44,12 @@ def note_inputs(training: Training) -> None:
 
 def inputs_of(training: Training) -> dict[str, str]:
     """Fingerprint of what each path of the recipe leads to: models by content, data by names and samples of it."""
+    return {key: _fingerprint(key, value) for key, value in _given(training).items()}
+
+
+def _given(training: Training) -> dict[str, str]:
     recipe = load_recipe(training.recipe, training.changes).model_dump(mode="json")
-    given = {key: str(recipe[key]) for key in (*MODEL_KEYS, *FILE_KEYS) if recipe.get(key)}
-    return {key: _fingerprint(key, value) for key, value in given.items()}
+    return {key: str(recipe[key]) for key in (*MODEL_KEYS, *FILE_KEYS) if recipe.get(key)}
 
 
 def _fingerprint(key: str, value: str) -> str:

@@ -79,8 +79,14 @@ def test_other_weights_are_not_taken_and_end_a_run_of_ones_own(models: Path, tmp
     finish(training(tmp_path / "sweeps" / "one" / "plain", models))
     save_transformer(tiny_transformer(seed=5), models / "real_model")
     assert not take_finished(training(tmp_path / "sweeps" / "two" / "plain", models), tmp_path / "sweeps")
-    with pytest.raises(UserError, match="other files than real_model"):
-        note_inputs(training(tmp_path / "sweeps" / "one" / "plain", models))
+    own = training(tmp_path / "sweeps" / "one" / "plain", models)
+    for trained in (False, True):
+        with pytest.raises(UserError, match="other files than real_model"):
+            note_inputs(own, trained)
+    shutil.rmtree(models / "real_model")
+    note_inputs(own, trained=True)
+    with pytest.raises(UserError, match=r"There is no model .*real_model"):
+        note_inputs(own)
 
 
 @pytest.mark.parametrize(

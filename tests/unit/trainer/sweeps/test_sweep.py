@@ -420,6 +420,10 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
     shutil.copytree(tmp_path / "out", moved, ignore=shutil.ignore_patterns("checkpoints", "*.mp4"))
     assert compare_finished(open_sweep(tmp_path / "tiny.yaml", moved, seeds=2)).rows == both.rows
     assert all(one.finished for one in sweep_status(open_sweep(tmp_path / "tiny.yaml", moved, seeds=2)))
+    shutil.rmtree(tmp_path / "runs" / "tiny-source")
+    (still,) = run_sweeps([open_sweep(tmp_path / "tiny.yaml", moved, seeds=2)])
+    assert still.rows == both.rows
+    assert not (tmp_path / "runs" / "tiny-source").exists(), "what finished runs began from was made again"
 
 
 def test_a_run_behind_one_that_is_missing_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
