@@ -14,11 +14,20 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any, Final
 
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 _SECONDS_BETWEEN_LOOKS: Final = 1.0
+_ENDED_BY_SIGTERM: Final = 128 + signal.SIGTERM
+"""Exit status that shells give."""
+
+_RUNNING: Final = set["subprocess.Popen[Any]"]()
+"""Children that `run_child` waits for, in whichever thread."""
+_STARTING: Final = threading.RLock()  # a signal may come while the main thread holds it
+_ENDING: Final = threading.Event()
 
 
 def start_child(
@@ -52,14 +61,59 @@ def start_child(
 
 
 def run_child(module: str, arguments: Sequence[str], **options: Any) -> int:
-    """Start a child and wait for it; returns its exit status. An error in the meantime ends it. See `start_child`."""
-    process = start_child(module, arguments, **options)
+    """Start a child and wait for it; returns its exit status. See `start_child`.
+
+    An interruption asks the child to end, as SIGTERM does, and waits for it: a training saves first. A second one kills
+    it, as an error does.
+    """
+    with _STARTING:
+        if _ENDING.is_set():
+            return -signal.SIGTERM
+        process = start_child(module, arguments, **options)
+        _RUNNING.add(process)
     try:
         return process.wait()
+    except (KeyboardInterrupt, SystemExit):
+        process.terminate()
+        process.wait()
+        raise
     finally:
         if process.poll() is None:
             process.kill()
             process.wait()
+        _RUNNING.discard(process)
+
+
+@contextmanager
+def passing_on_signals() -> Iterator[None]:
+    """While the block runs, SIGINT and SIGTERM end the children of `run_child`, of all threads, and then the block.
+
+    Without it they would be killed with this process, a training in the middle of its saving. From the signal on no
+    child is started: `run_child` answers as if it had been ended. Only the main thread can use this. A signal that was
+    ignored before, as in the background, stays so.
+
+    Raises:
+        KeyboardInterrupt: after SIGINT. What waits for threads waits for their children.
+        SystemExit: after SIGTERM, with status 143.
+    """
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        with _STARTING:
+            _ENDING.set()
+            for process in _RUNNING:
+                process.terminate()
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(_ENDED_BY_SIGTERM)
+
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard = [number for number, handler in previous.items() if handler is not signal.SIG_IGN]
+    for number in heard:
+        signal.signal(number, pass_on)
+    try:
+        yield
+    finally:
+        for number in heard:
+            signal.signal(number, previous[number])
+        _ENDING.clear()
 
 
 def end_with_parent(wait_for_its_end: Callable[[], object], parent: int | None = None) -> None:

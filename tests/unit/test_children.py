@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from probekit.children import run_child, start_child
+from probekit.children import passing_on_signals, run_child, start_child
 from probekit.process_identity import ProcessIdentity, machine_digits
 
 STUBBORN = """
@@ -28,6 +28,31 @@ child = start_child("stubborn", [sys.argv[1]])
 print("started", flush=True)
 {then}
 """
+SAVING = """
+import os, signal, sys, time
+def save(*_):
+    time.sleep(1)
+    with open(sys.argv[1] + "-saved", "w") as file:
+        file.write("whole")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, save)
+with open(sys.argv[1], "w") as file:
+    file.write(f"{os.getpid()}\\n")
+time.sleep(600)
+"""
+RUNNING = """
+import signal, sys
+from concurrent.futures import ThreadPoolExecutor
+from probekit.children import passing_on_signals, run_child
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def run_two():
+    run_child("saving", [sys.argv[1]])
+    run_child("saving", [sys.argv[1] + "-second"])
+print("started", flush=True)
+with passing_on_signals():
+    {run}
+"""
+IN_A_THREAD = "with ThreadPoolExecutor(1) as pool: pool.submit(run_two).result()"
 POOL = """
 import sys, time
 from functools import partial
@@ -65,6 +90,7 @@ def is_running(pid: int) -> bool:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "stubborn.py").write_text(STUBBORN)
+    (tmp_path / "saving.py").write_text(SAVING)
     (tmp_path / "pool_handler.py").write_text(HANDLER)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
     return tmp_path
@@ -89,6 +115,30 @@ def test_a_child_ends_with_a_parent_that_is_killed(folder: Path, end: signal.Sig
     parent.send_signal(end)
     parent.wait()
     assert eventually(lambda: not is_running(child))
+
+
+@pytest.mark.parametrize("run", ["run_two()", IN_A_THREAD])
+@pytest.mark.parametrize(("end", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, -signal.SIGINT)])
+def test_a_child_that_is_run_saves_before_its_interrupted_parent_ends_and_none_is_started(
+    folder: Path, run: str, end: signal.Signals, status: int
+) -> None:
+    parent, child = start(folder, RUNNING.format(run=run))
+    parent.send_signal(end)
+    assert parent.wait() == status
+    assert (folder / "pid-saved").read_text() == "whole"
+    assert not is_running(child)
+    assert not (folder / "pid-second").exists()
+
+
+def test_a_signal_that_is_ignored_in_the_background_stays_so() -> None:
+    previous, of_sigterm = signal.signal(signal.SIGINT, signal.SIG_IGN), signal.getsignal(signal.SIGTERM)
+    try:
+        with passing_on_signals():
+            assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) != of_sigterm
+        assert signal.getsignal(signal.SIGTERM) == of_sigterm
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 @pytest.mark.parametrize("then", ["sys.exit(0)", "raise RuntimeError", "import os; os._exit(3)"])

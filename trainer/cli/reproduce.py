@@ -87,12 +87,13 @@ def _reproduce_targets(targets: Sequence[str], request: "Request", *, only_plan:
 
 def _call(words: Sequence[str]) -> int:
     """Run a command line of a plan: in this process, or under torchrun in processes of its own."""
-    from probekit.children import run_child
+    from probekit.children import passing_on_signals, run_child
     from probekit.cli.main import app as probekit_app
     from trainer.cli import app as trainer_app
 
     program, *arguments = words
     if program == "torchrun":
-        return run_child("torch.distributed.run", arguments)
+        with passing_on_signals():
+            return run_child("torch.distributed.run", arguments)
     command: Any = typer.main.get_command({"probekit": probekit_app, "trainer": trainer_app}[program])
     return int(command.main(arguments, prog_name=program, standalone_mode=False) or 0)

@@ -31,6 +31,7 @@ def sweep_command(
 ) -> None:
     """Train, score and compare every row of tables; the same command resumes."""
     with reporting_errors():
+        from probekit.children import passing_on_signals
         from probekit.cli.tables import table_console
         from probekit.reporting.comparison_tables import comparison_table
         from trainer.config.sweep import ALL, find_sweeps
@@ -54,7 +55,8 @@ def sweep_command(
             for sweep in sweeps:
                 say("\n".join((*([] if alone else [f"{sweep.config.title}:"]), *status_lines(sweep_status(sweep)))))
             return
-        records = [compare_finished(sweep) for sweep in sweeps] if finished else run_sweeps(sweeps, jobs, processes)
+        with passing_on_signals():
+            records = [compare_finished(sweep) for sweep in sweeps] if finished else run_sweeps(sweeps, jobs, processes)
         for folder, record in zip(folders, records, strict=True):
             table_console().print(comparison_table(record).rich())
             say((folder / "table" / "sweep.md").read_text(encoding="utf-8"))

@@ -1,8 +1,13 @@
 """Tables of the paper as sweeps: every recipe opens, rows differ in what the table varies, and one runs through."""
 
 import csv
+import json
+import os
 import re
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +31,7 @@ from trainer.cli import app
 from trainer.config.causal import CausalOdeConfig
 from trainer.config.recipe import BidirectionalConfig, DmdConfig, load_recipe
 from trainer.config.sweep import SWEEPS, SweepConfig, SweepRow, find_sweep, find_sweeps, load_sweep
+from trainer.engine.checkpoint import newest_checkpoint
 from trainer.sweeps.execution import in_order, leaders, run_sweeps
 from trainer.sweeps.open_sweep import RowRun, open_sweep, runs_of, trainings_of
 from trainer.sweeps.results import compare_finished, finished_runs
@@ -334,25 +340,14 @@ def test_a_sweep_trains_scores_compares_and_repeats_nothing(tmp_path: Path, monk
     )
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))  # the server of children may start in this folder
     monkeypatch.chdir(tmp_path)
-    student = write_tiny_model(tmp_path / "student")
-    write_causal_card(
-        student, CausalCard(role="ode_student", chunk_frames=3, shift=5.0, few_steps=(1000, 750, 500, 250))
-    )
-    scores = {
-        key: write_tiny_model(tmp_path / key, seed=seed) for seed, key in enumerate(("real_model", "critic_model"), 1)
-    }
-    sizes = "\n".join(f"{key}: {folder}" for key, folder in scores.items())
-    recipes = RECIPES / "sprite"
-    shared = f"{sizes}\nlatent_frames: 6\nbatch_size: 2\nsteps: 1\ncritic_updates: 1\n"
-    shared += "optimizer: {warmup_steps: 0}\ncheckpoint_every: 1\n"
-    shared = f"extends: {recipes / 'dmd_baseline.yaml'}\n{shared}"
+    student, shared = tiny_recipe(tmp_path)
     (tmp_path / "source.yaml").write_text(f"{shared}name: tiny-source\ninitial_model: {student}\n")
     (tmp_path / "base.yaml").write_text(f'{shared}initial_model: "{{work}}/runs/tiny-source/export"\n')
     (tmp_path / "ours.yaml").write_text("extends: base.yaml\nforesight: {predictor_heads: 1, predictor_blocks: 1}\n")
     (tmp_path / "tiny.yaml").write_text(
         "title: Tiny\nsource: nothing\nprompts: 6\nmore_suites: [{suite: sprite-30s, prompts: 2}]\n"
         "readings: {prompts: 20, site: blocks.0@step3, horizons: [1], batches: 4, runs: 1, "
-        f"encoder: '{scores['real_model']}'}}\nrows:\n"
+        f"encoder: '{tmp_path / 'real_model'}'}}\nrows:\n"
         "  - {name: plain, label: none, recipe: base.yaml, paper: {quality: 1, semantic: 2, total: 3}}\n"
         "  - {name: twice, label: two stages, recipe: base.yaml, then: [ours.yaml]}\n"
     )
@@ -436,6 +431,48 @@ def test_a_run_behind_one_that_is_missing_does_not_count(tmp_path: Path, monkeyp
     assert sorted(found) == [("no-foresight", 0), ("no-foresight", 1), ("no-foresight", 2), ("weight-0.1", 0)]
     with pytest.raises(UserError, match="no finished run of 'none' and of another row"):
         compare_finished(sweep._replace(out=tmp_path))
+
+
+@pytest.mark.long
+def test_a_sweep_that_is_ended_lets_its_training_save_every_step_first(tmp_path: Path) -> None:
+    """Also where the signal reaches the sweep alone."""
+    student, shared = tiny_recipe(tmp_path)
+    (tmp_path / "base.yaml").write_text(f"{shared}initial_model: {student}\n")
+    endless = "recipe: base.yaml, set: [steps=9000, checkpoint_every=9000]"
+    (tmp_path / "tiny.yaml").write_text(
+        f"title: t\nsource: s\nrows:\n  - {{name: a, label: a, {endless}}}\n  - {{name: b, label: b, {endless}}}\n"
+    )
+    command = [sys.executable, "-m", "trainer", "sweep", "tiny.yaml", "--out", "out"]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+    sweep = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    run = tmp_path / "out" / "tiny" / "a"
+    deadline = time.monotonic() + 300
+    while not (run / "metrics.jsonl").is_file() or len((run / "metrics.jsonl").read_text().splitlines()) < 3:
+        assert sweep.poll() is None, sweep.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    sweep.terminate()
+    assert sweep.wait() == 143
+    newest = newest_checkpoint(run / "checkpoints")
+    assert newest is not None
+    logged = (run / "metrics.jsonl").read_text().splitlines()
+    assert newest.steps_done >= json.loads(logged[-1])["step"]
+    assert not (tmp_path / "out" / "tiny" / "b" / "metrics.jsonl").exists()
+
+
+def tiny_recipe(folder: Path) -> tuple[Path, str]:
+    """A student, and a recipe of one step without it, over tiny models."""
+    student = write_tiny_model(folder / "student")
+    write_causal_card(
+        student, CausalCard(role="ode_student", chunk_frames=3, shift=5.0, few_steps=(1000, 750, 500, 250))
+    )
+    scores = {
+        key: write_tiny_model(folder / key, seed=seed) for seed, key in enumerate(("real_model", "critic_model"), 1)
+    }
+    sizes = "\n".join(f"{key}: {place}" for key, place in scores.items())
+    shared = f"{sizes}\nlatent_frames: 6\nbatch_size: 2\nsteps: 1\ncritic_updates: 1\n"
+    shared += "optimizer: {warmup_steps: 0}\ncheckpoint_every: 1\n"
+    return student, f"extends: {RECIPES / 'sprite' / 'dmd_baseline.yaml'}\n{shared}"
 
 
 def run_one(folder: Path, jobs: int = 1, seeds: int | None = None) -> ComparisonRecord:
