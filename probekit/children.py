@@ -26,7 +26,7 @@ _ENDED_BY_SIGTERM: Final = 128 + signal.SIGTERM
 
 _RUNNING: Final = set["subprocess.Popen[Any]"]()
 """Children that `run_child` waits for, in whichever thread."""
-_STARTING: Final = threading.RLock()  # a signal may come while the main thread holds it
+_LOCK: Final = threading.RLock()  # of the set; a signal may come while the main thread holds it
 _ENDING: Final = threading.Event()
 
 
@@ -63,10 +63,10 @@ def start_child(
 def run_child(module: str, arguments: Sequence[str], **options: Any) -> int:
     """Start a child and wait for it; returns its exit status. See `start_child`.
 
-    An interruption asks the child to end, as SIGTERM does, and waits for it: a training saves first. A second one kills
-    it, as an error does.
+    An error or an interruption kills the child. Inside `passing_on_signals` an interruption waits for it, so that a
+    training saves first, and a second one kills it.
     """
-    with _STARTING:
+    with _LOCK:
         if _ENDING.is_set():
             return -signal.SIGTERM
         process = start_child(module, arguments, **options)
@@ -74,14 +74,15 @@ def run_child(module: str, arguments: Sequence[str], **options: Any) -> int:
     try:
         return process.wait()
     except (KeyboardInterrupt, SystemExit):
-        process.terminate()
-        process.wait()
+        if _ENDING.is_set():
+            process.wait()
         raise
     finally:
         if process.poll() is None:
             process.kill()
             process.wait()
-        _RUNNING.discard(process)
+        with _LOCK:
+            _RUNNING.discard(process)
 
 
 @contextmanager
@@ -98,7 +99,7 @@ def passing_on_signals() -> Iterator[None]:
     """
 
     def pass_on(number: int, frame: FrameType | None) -> None:
-        with _STARTING:
+        with _LOCK:
             _ENDING.set()
             for process in _RUNNING:
                 process.terminate()

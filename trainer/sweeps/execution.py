@@ -107,8 +107,6 @@ def in_order(after: Sequence[int | None], jobs: int, work: Callable[[int], None]
 
 def _finish(sweep: OpenSweep, run: RowRun, processes: int, jobs: int) -> None:
     """Train, sample, score and read a run."""
-    if not all(is_trained(training) for training in sweep.trainings(run)):
-        make_sources(sweep, run, processes)
     _train(sweep, run, processes)
     for scored in sweep.config.suites:
         score_run(run, sweep.config, scored, sweep.out, jobs)
@@ -124,12 +122,13 @@ def _write(sweep: OpenSweep) -> ComparisonRecord:
 def _train(sweep: OpenSweep, run: RowRun, processes: int) -> None:
     """Train a run's stages one after the other, each in processes of its own, or take those of a sweep beside it."""
     for training in sweep.trainings(run):
+        if is_trained(training):
+            note_inputs(training, trained=True)
+            continue
+        make_sources(sweep, run, processes)
         if take_finished(training, sweep.out.absolute().parent):
             continue
-        trained = is_trained(training)
-        note_inputs(training, trained)
-        if trained:
-            continue
+        note_inputs(training)
         log = training.folder.with_name(f"{training.folder.name}.log")
         LOGGER.info("%s: training %s, log in %s", run.label, training.recipe.stem, log)
         if run_logged(training.module_and_arguments(processes), log) != 0:

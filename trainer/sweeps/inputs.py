@@ -1,6 +1,7 @@
 """What a training of a sweep began from: noted before its first step, and compared when it goes on."""
 
 import hashlib
+from collections.abc import Container
 from pathlib import Path
 from typing import Final
 
@@ -29,22 +30,27 @@ def note_inputs(training: Training, trained: bool = False) -> None:
     Raises:
         UserError: if the folder's training began from other weights or data than are there now.
     """
-    given = {key: value for key, value in _given(training).items() if not trained or local_place(value)}
-    path, now = training.folder / INPUTS, {key: _fingerprint(key, value) for key, value in given.items()}
+    gone = {key for key, value in _given(training).items() if trained and local_place(value) is None}
+    path, now = training.folder / INPUTS, inputs_of(training, but=gone)
     if not path.is_file():
         write_json(path, now)
         return
     before = read_json_object(path, fix="Delete the folder to train it again.")
-    if changed := sorted(key for key in now if before.get(key) != now[key]):
+    if changed := sorted(key for key in (before.keys() | now.keys()) - gone if before.get(key) != now.get(key)):
         raise UserError(
             f"{training.folder} was trained from other files than {', '.join(changed)} leads to now.",
             "Choose another --out, or delete the folder.",
         )
 
 
-def inputs_of(training: Training) -> dict[str, str]:
-    """Fingerprint of what each path of the recipe leads to: models by content, data by names and samples of it."""
-    return {key: _fingerprint(key, value) for key, value in _given(training).items()}
+def inputs_of(training: Training, but: Container[str] = ()) -> dict[str, str]:
+    """Fingerprint of what each path of the recipe leads to: models by content, data by names and samples of it.
+
+    Args:
+        training: stage of a row.
+        but: keys of the recipe that are left out.
+    """
+    return {key: _fingerprint(key, value) for key, value in _given(training).items() if key not in but}
 
 
 def _given(training: Training) -> dict[str, str]:

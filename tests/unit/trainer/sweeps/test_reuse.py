@@ -119,6 +119,20 @@ def test_of_data_neither_the_place_nor_the_time_counts(models: Path, tmp_path: P
     assert take_finished(mine, tmp_path / "sweeps") == same
 
 
+@pytest.mark.parametrize("trained", [False, True])
+@pytest.mark.parametrize("changes", [("prompts={}", ""), ("", "prompts={}")])
+def test_a_run_with_a_file_more_or_less_than_the_recipe_names_is_refused(
+    models: Path, tmp_path: Path, changes: tuple[str, str], trained: bool
+) -> None:
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("A red square.\n")
+    before, after = ([one.format(prompts)] if one else [] for one in changes)
+    folder = tmp_path / "sweeps" / "one" / "plain"
+    finish(training(folder, models, *before))
+    with pytest.raises(UserError, match="other files than prompts"):
+        note_inputs(training(folder, models, *after), trained)
+
+
 @pytest.mark.parametrize("missing", [EXPORT, INPUTS, FOLLOWED_UP, "metrics.jsonl"])
 def test_an_unfinished_run_is_not_taken(models: Path, tmp_path: Path, missing: str) -> None:
     done = training(tmp_path / "sweeps" / "one" / "plain", models)
